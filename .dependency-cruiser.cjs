@@ -1,0 +1,59 @@
+/**
+ * The import rules of the house (docs/architecture.md). Arrows point downward only.
+ * A room that isn't in `mayImport` may import nothing of ours.
+ */
+const mayImport = {
+  memory: [],
+  runtime: [],
+  planner: ['memory'],
+  api: ['memory'],
+  libvirt: ['memory', 'runtime'],
+  host: ['memory', 'planner', 'runtime'],
+  agent: ['memory', 'host', 'libvirt', 'runtime'],
+  kubernetes: ['memory', 'api', 'runtime'],
+  controller: ['memory', 'api', 'planner', 'host', 'runtime'],
+};
+
+const roomRules = Object.entries(mayImport).map(([room, allowed]) => ({
+  name: `room-${room}`,
+  severity: 'error',
+  from: { path: `^src/${room}/` },
+  to: { path: '^src/', pathNot: `^src/(${[room, ...allowed].join('|')})/` },
+}));
+
+/** A package, wherever npm put it. */
+const npm = (name) => `node_modules/${name}/`;
+const only = (name, packageName, rooms) => ({
+  name,
+  severity: 'error',
+  from: { path: '^src/', pathNot: `^src/(${rooms.join('|')})/` },
+  to: { path: npm(packageName) },
+});
+
+module.exports = {
+  forbidden: [
+    ...roomRules,
+    only('kubernetes-client-stays-home', '@kubernetes/client-node', ['kubernetes']),
+    only('xml-writer-stays-home', 'xmlbuilder2', ['libvirt']),
+    only('xml-reader-stays-home', 'fast-xml-parser', ['libvirt']),
+    only('http-server-stays-home', 'fastify', ['agent']),
+    {
+      name: 'pure-rooms-touch-nothing',
+      comment: 'memory, planner and api are pure: no I/O, no package, no node built-in.',
+      severity: 'error',
+      from: { path: '^src/(memory|planner|api)/' },
+      to: { dependencyTypes: ['core', 'npm', 'npm-dev', 'npm-optional', 'npm-peer'] },
+    },
+    { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
+    { name: 'no-orphans', severity: 'error', from: { orphan: true, path: '^src/', pathNot: '\\.d\\.ts$' }, to: {} },
+    { name: 'nothing-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
+    { name: 'src-does-not-know-tests', severity: 'error', from: { path: '^src/' }, to: { path: '^(test|scripts)/' } },
+    { name: 'no-dev-dependency-in-src', severity: 'error', from: { path: '^src/' }, to: { dependencyTypes: ['npm-dev'] } },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types'] },
+  },
+};

@@ -1,0 +1,75 @@
+/**
+ * Kubernetes quantities for sizes of memory.
+ * Grammar: k8s.io/apimachinery/pkg/api/resource/quantity.go, `<signedNumber><suffix>`.
+ */
+import { type Bytes, GiB, isBytes, KiB, MiB, TiB } from './bytes.ts';
+
+const binary: Readonly<Record<string, bigint>> = {
+  Ki: 1n << 10n,
+  Mi: 1n << 20n,
+  Gi: 1n << 30n,
+  Ti: 1n << 40n,
+  Pi: 1n << 50n,
+  Ei: 1n << 60n,
+};
+/** Powers of ten of the decimal suffixes. */
+const decimal: Readonly<Record<string, number>> = { n: -9, u: -6, m: -3, '': 0, k: 3, M: 6, G: 9, T: 12, P: 15, E: 18 };
+
+const quantityPattern = /^([+-]?)(\d+(?:\.\d*)?|\.\d+)(?:(Ki|Mi|Gi|Ti|Pi|Ei)|([numkMGTPE])|[eE]([+-]?\d{1,3}))?$/;
+
+/** What {@link parseQuantity} made of a text. */
+export type ParsedQuantity =
+  | { readonly ok: true; readonly value: Bytes }
+  | { readonly ok: false; readonly problem: string };
+
+const problem = (text: string): ParsedQuantity => ({ ok: false, problem: text });
+
+/**
+ * The number of bytes that a quantity such as `1408Mi`, `1.5Gi` or `1e9` stands for, computed exactly.
+ * Accepts what is a whole number of bytes between 0 and 2^53 - 1; anything else is a `problem` in words
+ * (without the name of the field, which only the caller knows).
+ */
+export function parseQuantity(text: string): ParsedQuantity {
+  const match = text.length <= 64 ? quantityPattern.exec(text) : null;
+  if (match === null) return problem(`'${text.slice(0, 64)}' is not a quantity (6Gi, 1536Mi)`);
+  const [, sign = '', digits = '', binarySuffix, decimalSuffix, exponentText] = match;
+
+  const [whole = '', fraction = ''] = digits.split('.');
+  const significand = BigInt(whole + fraction);
+  if (sign === '-' && significand !== 0n) return problem(`'${text}' is negative`);
+
+  const exponent = exponentText !== undefined ? Number(exponentText) : (decimal[decimalSuffix ?? ''] ?? 0);
+  const multiplier = binarySuffix !== undefined ? (binary[binarySuffix] ?? 1n) : 1n;
+  const tens = (binarySuffix !== undefined ? 0 : exponent) - fraction.length;
+
+  let value = significand * multiplier;
+  if (tens >= 0) {
+    value *= 10n ** BigInt(tens);
+  } else {
+    const divisor = 10n ** BigInt(-tens);
+    if (value % divisor !== 0n) return problem(`'${text}' is not a whole number of bytes`);
+    value /= divisor;
+  }
+  const exact = Number(value);
+  if (value > BigInt(Number.MAX_SAFE_INTEGER) || !isBytes(exact)) return problem(`'${text}' is more than 2^53-1 bytes`);
+  return { ok: true, value: exact };
+}
+
+const canonicalUnits: readonly (readonly [string, number])[] = [
+  ['Ti', TiB],
+  ['Gi', GiB],
+  ['Mi', MiB],
+  ['Ki', KiB],
+];
+
+/**
+ * The one canonical text of a size: the largest binary unit that divides it (`1536Mi`, `2Gi`, `0`).
+ * `kubectl wait --for=jsonpath` compares strings, so there must be exactly one.
+ */
+export function formatQuantity(size: Bytes): string {
+  if (size === 0) return '0';
+  for (const [suffix, unit] of canonicalUnits) {
+    if (size % unit === 0) return `${size / unit}${suffix}`;
+  }
+  return String(size);
+}

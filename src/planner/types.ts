@@ -1,0 +1,167 @@
+/**
+ * What the planner is told and what it answers. Everything here is plain data; docs/planner.md is the contract.
+ * What needs a clock (are statistics fresh, is a module still quarantined) the caller judges and passes as a boolean.
+ */
+import type { Bytes } from '../memory/bytes.ts';
+import type { ModuleIdentity, ModuleState, NodeMemory } from '../memory/module.ts';
+
+/** A plugged module as the planner sees it. */
+export type PlannerModule = ModuleIdentity & {
+  readonly alias: string;
+  /** Guest NUMA node. */
+  readonly node: number;
+  readonly size: Bytes;
+  readonly state: ModuleState;
+  /** How often the guest refused to give it up. */
+  readonly refusals: number;
+  /** True while it isn't asked again after a refusal. */
+  readonly quarantined: boolean;
+  /** When the quarantine ends, as text to quote; null when it isn't quarantined. */
+  readonly retryAfter: string | null;
+};
+
+/** What the guest says of its own memory (virtio-balloon statistics). */
+export type GuestReport = {
+  /** MemAvailable: what can be taken without killing a process. */
+  readonly usable: Bytes;
+  /** MemTotal. */
+  readonly total: Bytes;
+  /** False when the report is too old to judge by. */
+  readonly fresh: boolean;
+};
+
+/** A virtual machine and its host, as observed. */
+export type PlannerObservation = {
+  /** Boot memory per guest NUMA node; at least one entry, nodes distinct. */
+  readonly boot: readonly NodeMemory[];
+  readonly modules: readonly PlannerModule[];
+  readonly slots: {
+    /** 0 to 256. */
+    readonly total: number;
+    /** Slots held by other devices (NVDIMMs). */
+    readonly usedByOthers: readonly number[];
+    /** Slots of modules that have just left; not reused for a while. */
+    readonly resting: readonly number[];
+  };
+  /** NVDIMM and virtio-mem: counts against maxMemory, not in the total. */
+  readonly otherBytes: Bytes;
+  readonly maxMemory: Bytes | 'unlimited' | 'unsupported';
+  /** True in the boot window, when nothing may be changed. */
+  readonly booting: boolean;
+  /** True when the host takes no new plugs. */
+  readonly cordoned: boolean;
+  /** Size every module must be a multiple of: the guest's memory block size. Positive. */
+  readonly granularity: Bytes;
+  /** Page size behind new modules; null: ordinary pages, not preallocated. */
+  readonly pageSize: Bytes | null;
+  /** Host memory that may still be plugged (reserve and overcommit already taken off); null: unknown, not judged. */
+  readonly hostFree: Bytes | null;
+  /** Free huge pages of `pageSize`, in bytes; null: unknown, not judged. */
+  readonly hugepagesFree: Bytes | null;
+  /** null: the guest has never reported. */
+  readonly guest: GuestReport | null;
+};
+
+export type ShrinkPolicy = 'Exact' | 'Nearest' | 'Replace';
+export type GrowPolicy = 'Whole' | 'Divisible';
+export type GuestSafety = 'Required' | 'BestEffort' | 'Off';
+
+export type PlannerPolicy = {
+  readonly shrink: ShrinkPolicy;
+  readonly grow: GrowPolicy;
+  readonly guestSafety: GuestSafety;
+};
+
+/** What the planner is asked. */
+export type PlanRequest = {
+  /** Total guest memory wanted. */
+  readonly desired: Bytes;
+  readonly observation: PlannerObservation;
+  readonly policy: PlannerPolicy;
+};
+
+export type PlugStep = {
+  readonly operation: 'plug';
+  readonly size: Bytes;
+  /** Guest NUMA node. */
+  readonly node: number;
+  /** The lowest free slot when the step's turn comes. */
+  readonly slot: number;
+  /**
+   * True: the guest must have onlined all that was plugged before this step is taken (its free memory is short
+   * for the memory map of what comes, or the memory is preallocated).
+   */
+  readonly waitForOnline: boolean;
+};
+
+export type UnplugStep = {
+  readonly operation: 'unplug';
+  readonly size: Bytes;
+  readonly node: number;
+  readonly slot: number;
+  readonly base: Bytes;
+  readonly alias: string;
+  /**
+   * The guest must report at least this much usable memory *before* the module is asked to go, judged again by
+   * the host's agent at the moment it acts (invariant I10); null: not judged.
+   */
+  readonly minUsable: Bytes | null;
+};
+
+export type PlanStep = PlugStep | UnplugStep;
+
+export type Decision = 'noop' | 'plug' | 'unplug' | 'replace' | 'wait' | 'blocked';
+
+/** Reasons a plan may carry; the same words are conditions, events, log fields and metric labels. */
+export type PlanReason =
+  | 'Converged'
+  | 'ConvergedNearest'
+  | 'Plugging'
+  | 'Unplugging'
+  | 'Replacing'
+  | 'WaitingForGuest'
+  | 'VMBusy'
+  | 'BelowBootMemory'
+  | 'UnreachableSize'
+  | 'Misaligned'
+  | 'GuestRefused'
+  | 'GuestMemoryUnknown'
+  | 'GuestMemoryInUse'
+  | 'HotplugUnsupported'
+  | 'ExceedsMaxMemory'
+  | 'BootMemoryTooSmall'
+  | 'SlotsExhausted'
+  | 'HostCordoned'
+  | 'InsufficientHostMemory'
+  | 'HugepagesUnavailable';
+
+/** Sizes `from`, `from + step`, ... `to`, all reachable. A single size has from = to. */
+export type SizeRange = { readonly from: Bytes; readonly to: Bytes; readonly step: Bytes };
+
+export type Reachable = {
+  /** Nearest size strictly below `desired` that one plan reaches; null: none. */
+  readonly below: Bytes | null;
+  /** Nearest size strictly above `desired`; null: none. */
+  readonly above: Bytes | null;
+  /** All sizes from boot memory to current that unplugging reaches; ascending, at most 16. */
+  readonly ranges: readonly SizeRange[];
+  readonly complete: boolean;
+};
+
+export type Plan = {
+  readonly decision: Decision;
+  readonly steps: readonly PlanStep[];
+  /** Total after all steps; current total for `blocked` and `wait`. */
+  readonly resultMemory: Bytes;
+  /** `resultMemory - desired` in bytes (may be negative); null for `blocked` and `wait`. */
+  readonly residual: number | null;
+  readonly reason: PlanReason;
+  /** One sentence for an operator, with numbers. */
+  readonly message: string;
+  readonly reachable: Reachable;
+  /** A leaving module that the guest should be asked for again; only with `wait`. */
+  readonly askAgain?: { readonly slot: number; readonly base: Bytes; readonly alias: string; readonly minUsable: Bytes | null };
+};
+
+/** The request makes no sense (a duplicate slot, a negative size): `field` names what is wrong. */
+export type PlanInputError = { readonly field: string; readonly problem: string };
