@@ -36,5 +36,9 @@ export default defineConfig(
     files: ['*.config.ts'],
     rules: { 'no-restricted-syntax': 'off' },
   },
-  { files: ['**/*.cjs', '**/*.js'], extends: [tseslint.configs.disableTypeChecked], languageOptions: { globals: { module: 'writable', require: 'readonly' } } },
+  {
+    files: ['**/*.cjs', '**/*.js'],
+    extends: [tseslint.configs.disableTypeChecked],
+    languageOptions: { globals: { module: 'writable', require: 'readonly' } },
+  },
 );

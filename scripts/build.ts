@@ -17,7 +17,11 @@ for (const output of globSync('**/*.js', { cwd: dist })) {
     rmSync(join(dist, `${output}.map`), { force: true });
   }
 }
-execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', join(root, 'tsconfig.build.json')], {
-  stdio: 'inherit',
-});
+execFileSync(
+  process.execPath,
+  [join(root, 'node_modules/typescript/bin/tsc'), '-p', join(root, 'tsconfig.build.json')],
+  {
+    stdio: 'inherit',
+  },
+);
 chmodSync(join(dist, 'cmd/main.js'), 0o755);

@@ -19,8 +19,7 @@ const quantityPattern = /^([+-]?)(\d+(?:\.\d*)?|\.\d+)(?:(Ki|Mi|Gi|Ti|Pi|Ei)|([n
 
 /** What {@link parseQuantity} made of a text. */
 export type ParsedQuantity =
-  | { readonly ok: true; readonly value: Bytes }
-  | { readonly ok: false; readonly problem: string };
+  { readonly ok: true; readonly value: Bytes } | { readonly ok: false; readonly problem: string };
 
 const problem = (text: string): ParsedQuantity => ({ ok: false, problem: text });
 

@@ -102,10 +102,10 @@ export type UnplugStep = {
   readonly base: Bytes;
   readonly alias: string;
   /**
-   * The guest must report at least this much usable memory *before* the module is asked to go, judged again by
-   * the host's agent at the moment it acts (invariant I10); null: not judged.
+   * What the guest must have left when the module is gone (its usable memory less the module's size), judged again
+   * by the host's agent at the moment it acts (invariant I10); null: not judged.
    */
-  readonly minUsable: Bytes | null;
+  readonly minUsableAfter: Bytes | null;
 };
 
 export type PlanStep = PlugStep | UnplugStep;
@@ -148,6 +148,9 @@ export type Reachable = {
   readonly complete: boolean;
 };
 
+/** The same unplug once more, for a module whose guest has been silent. */
+export type AskAgain = ModuleIdentity & { readonly alias: string; readonly minUsableAfter: Bytes | null };
+
 export type Plan = {
   readonly decision: Decision;
   readonly steps: readonly PlanStep[];
@@ -160,7 +163,7 @@ export type Plan = {
   readonly message: string;
   readonly reachable: Reachable;
   /** A leaving module that the guest should be asked for again; only with `wait`. */
-  readonly askAgain?: { readonly slot: number; readonly base: Bytes; readonly alias: string; readonly minUsable: Bytes | null };
+  readonly askAgain?: AskAgain;
 };
 
 /** The request makes no sense (a duplicate slot, a negative size): `field` names what is wrong. */
