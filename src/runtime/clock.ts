@@ -1,0 +1,24 @@
+/** Time is injected, so that tests decide what time it is and nobody sleeps for luck. */
+
+/** A running timer. */
+export interface Timer {
+  cancel(): void;
+}
+
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  now(): number;
+  /** Calls `callback` once after `ms` milliseconds (0 or more). The timer doesn't keep the process alive. */
+  after(ms: number, callback: () => void): Timer;
+}
+
+/** The machine's own clock. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  after(ms, callback) {
+    // Longer delays than setTimeout can hold (2^31 - 1 ms) would fire at once.
+    const handle = setTimeout(callback, Math.min(ms, 2_147_483_647));
+    handle.unref();
+    return { cancel: () => clearTimeout(handle) };
+  },
+};
