@@ -1,0 +1,73 @@
+/**
+ * Where resources come from and where their status goes: the interfaces that a Kubernetes API server and a directory
+ * of manifests both fulfil. Generic: runtime knows no resource of ours.
+ */
+
+/** What every resource has. */
+export type Resource = {
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace?: string;
+    readonly uid: string;
+    readonly resourceVersion: string;
+    readonly generation: number;
+  };
+};
+
+/** `namespace/name`, or `name` for a resource without a namespace. */
+export type ResourceKey = string;
+
+export const keyOf = (resource: Resource): ResourceKey =>
+  resource.metadata.namespace === undefined
+    ? resource.metadata.name
+    : `${resource.metadata.namespace}/${resource.metadata.name}`;
+
+/** `previous` absent: new; `current` absent: gone. */
+export type ResourceChange<T> = {
+  readonly key: ResourceKey;
+  readonly previous: T | undefined;
+  readonly current: T | undefined;
+};
+
+/** A live, complete set of resources of one kind. */
+export interface ResourceSource<T extends Resource> {
+  /** True once the first complete set has arrived; nothing is concluded from absence before. */
+  readonly synced: boolean;
+  get(key: ResourceKey): T | undefined;
+  list(): readonly T[];
+  /** Calls `listener` for every change, in order, until the returned function is called. */
+  onChange(listener: (change: ResourceChange<T>) => void): () => void;
+  /** Calls `listener` once, when (or if already) the first complete set has arrived. */
+  onSynced(listener: () => void): void;
+  /** Drops a cached object that proved stale (the writer got a conflict); the source reads it afresh. */
+  refresh(key: ResourceKey): void;
+}
+
+/**
+ * `written` carries the new resourceVersion; `conflict`: the object has changed since, look again; `gone`: it was
+ * deleted (or deleted and made anew).
+ */
+export type WriteResult =
+  | { readonly outcome: 'written'; readonly resourceVersion: string }
+  | { readonly outcome: 'conflict' }
+  | { readonly outcome: 'gone' }
+  | { readonly outcome: 'failed'; readonly message: string; readonly retryable: boolean };
+
+export interface StatusWriter<T extends Resource> {
+  /** Replaces the status of `resource`, provided that it still has the resourceVersion it was derived from. */
+  write(resource: T, status: object): Promise<WriteResult>;
+}
+
+export type RecordedEvent = {
+  readonly type: 'Normal' | 'Warning';
+  /** CamelCase; the same word as the condition's reason. */
+  readonly reason: string;
+  /** What was done or tried, such as `Plug`. */
+  readonly action: string;
+  readonly message: string;
+};
+
+export interface EventRecorder<T extends Resource> {
+  /** Records an event about `resource`; never throws, never blocks; may drop under pressure. */
+  record(resource: T, event: RecordedEvent): void;
+}
