@@ -1,0 +1,44 @@
+/** The one setter of conditions: keeps the transition time unless the status changes. */
+import type { Condition, ConditionStatus } from './meta.ts';
+
+export type ConditionInput = {
+  readonly type: string;
+  readonly status: ConditionStatus;
+  readonly reason: string;
+  readonly message: string;
+};
+
+/** RFC 3339 in UTC with whole seconds, as metav1.Time is written. `ms`: since the epoch. */
+export const timestamp = (ms: number): string => new Date(ms).toISOString().replace(/\.\d{3}Z$/, 'Z');
+
+/** metav1.Condition allows 32768 bytes; nobody reads more than this many characters. */
+const maxMessageLength = 1024;
+
+const clip = (message: string): string =>
+  message.length <= maxMessageLength ? message : `${message.slice(0, maxMessageLength - 1)}…`;
+
+/**
+ * The conditions that `inputs` make, in their order. A condition keeps its lastTransitionTime from `previous` while
+ * its status is the same, as metav1.Condition demands. Conditions of other types are dropped: we own the whole list.
+ */
+export function computeConditions(
+  previous: readonly Condition[],
+  inputs: readonly ConditionInput[],
+  context: { readonly generation: number; readonly nowMs: number },
+): readonly Condition[] {
+  return inputs.map((input) => {
+    const before = previous.find((condition) => condition.type === input.type);
+    return {
+      type: input.type,
+      status: input.status,
+      reason: input.reason,
+      message: clip(input.message),
+      lastTransitionTime: before?.status === input.status ? before.lastTransitionTime : timestamp(context.nowMs),
+      observedGeneration: context.generation,
+    };
+  });
+}
+
+/** The condition of a type. */
+export const findCondition = (conditions: readonly Condition[] | undefined, type: string): Condition | undefined =>
+  conditions?.find((condition) => condition.type === type);

@@ -1,0 +1,71 @@
+/**
+ * The reasons, shared by condition, event, log and metric: one table says what each means for the conditions.
+ * docs/api.md shows the same table to users.
+ */
+import type { ConditionStatus } from './meta.ts';
+
+type Row = {
+  readonly ready: ConditionStatus;
+  readonly reconciling: boolean;
+  readonly stalled: boolean;
+  /** Whether a Kubernetes event about it is a warning. */
+  readonly warning: boolean;
+};
+
+const good: Row = { ready: 'True', reconciling: false, stalled: false, warning: false };
+/** Under way: nobody needs to do anything. */
+const moving: Row = { ready: 'False', reconciling: true, stalled: false, warning: false };
+/** Held up by something outside; retried without anybody's help. */
+const heldUp: Row = { ready: 'False', reconciling: true, stalled: false, warning: true };
+/** Needs a human. */
+const stuck: Row = { ready: 'False', reconciling: false, stalled: true, warning: true };
+
+export const reasonTable = {
+  Converged: good,
+  ConvergedNearest: good,
+  ObserveOnly: good,
+
+  Plugging: moving,
+  Unplugging: moving,
+  Replacing: moving,
+  WaitingForGuest: moving,
+  UnplugUnknown: heldUp,
+  GuestRefused: heldUp,
+  GuestNotOnlined: heldUp,
+  GuestMemoryInUse: heldUp,
+
+  HostUnreachable: heldUp,
+  HostBusy: heldUp,
+  VMBusy: heldUp,
+  VMMigrating: moving,
+  InsufficientHostMemory: heldUp,
+  HugepagesUnavailable: heldUp,
+  HostCordoned: heldUp,
+  VMNotRunning: heldUp,
+
+  Paused: { ready: 'Unknown', reconciling: false, stalled: false, warning: false },
+
+  UnreachableSize: stuck,
+  Misaligned: stuck,
+  BelowBootMemory: stuck,
+  ExceedsMaxMemory: stuck,
+  SlotsExhausted: stuck,
+  BootMemoryTooSmall: stuck,
+  GuestMemoryUnknown: stuck,
+  HotplugUnsupported: stuck,
+  HypervisorRejected: stuck,
+  InvalidSpec: stuck,
+  VMNotFoundOrNotAllowed: stuck,
+  AmbiguousVM: stuck,
+  VMReplaced: stuck,
+  ClaimedByOther: stuck,
+  DuplicateClaim: stuck,
+  HostUnknown: stuck,
+  HostUnauthorized: stuck,
+  ReplaceRolledBack: stuck,
+} as const satisfies Record<string, Row>;
+
+export type Reason = keyof typeof reasonTable;
+
+/** What `reason` means for the conditions. */
+export const rowOf = (reason: Reason): Row => reasonTable[reason];
