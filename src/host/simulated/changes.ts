@@ -1,0 +1,162 @@
+/** Plugging and unplugging on a simulated host: the guards of the real agent, then what a guest would do. */
+import { aliasOfSlot, isSameModule } from '../../memory/module.ts';
+import type { Mark } from '../../memory/operation-state.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import { fail, type HostAnswer, succeed } from '../errors.ts';
+import { judgeClaim, judgeHostMemory, judgePlug, judgeRevision, judgeUnplug } from '../guards.ts';
+import type {
+  DomainObservation,
+  HostEvent,
+  HostFacts,
+  PlugAnswer,
+  PlugRequest,
+  UnplugAnswer,
+  UnplugRequest,
+} from '../port.ts';
+import {
+  addModule,
+  liveMarks,
+  type SimulatedDomain,
+  type SimulatedModule,
+  simulatedTotal,
+  type UnplugBehaviour,
+} from './model.ts';
+import type { SimulatedChange } from './script.ts';
+
+/** What a change needs of the host it happens on. */
+export type ChangeContext = {
+  readonly clock: Clock;
+  readonly facts: () => HostFacts;
+  readonly emit: (event: HostEvent) => void;
+  readonly record: (change: SimulatedChange) => void;
+  readonly observe: (domain: SimulatedDomain) => DomainObservation;
+  /** Whether the domain is still on this host in the same run. */
+  readonly isHere: (domain: SimulatedDomain, run: number) => boolean;
+  readonly removalMs: number;
+  readonly onlineMs: number;
+};
+
+/** Plugs as the agent would. */
+export function plugSimulated(
+  context: ChangeContext,
+  domain: SimulatedDomain,
+  revision: string,
+  request: PlugRequest,
+): HostAnswer<PlugAnswer> {
+  const observation = context.observe(domain);
+  const claim = judgeClaim(domain.operations.claim, domain.ownerNamespace, request);
+  if (!claim.ok) return claim;
+  const stale = judgeRevision(observation, revision);
+  if (stale !== null) return fail(stale);
+  const layout = judgePlug(observation, request);
+  if (!layout.ok) return layout;
+  const pageSize = request.pageSize ?? domain.pageSize;
+  const short = judgeHostMemory(context.facts(), request, pageSize);
+  if (short !== null) return fail(short);
+
+  const nowMs = context.clock.now();
+  domain.operations = { claim: claim.value, marks: liveMarks(domain.operations, nowMs) };
+  const { slot, size, node } = request;
+  const onlineAtMs = domain.onlines ? nowMs + context.onlineMs : Infinity;
+  addModule(domain, { slot, size, node, alias: aliasOfSlot(slot), pageSize, onlineAtMs });
+  recordChange(context, domain, 'plugged', { slot, size });
+  context.emit({ kind: 'module-added', uuid: domain.uuid });
+  return succeed({ done: true, revision: context.observe(domain).revision });
+}
+
+/** Asks for a module as the agent would; the guest answers in its own time. */
+export function unplugSimulated(
+  context: ChangeContext,
+  domain: SimulatedDomain,
+  revision: string,
+  request: UnplugRequest,
+): HostAnswer<UnplugAnswer> {
+  const observation = context.observe(domain);
+  const claim = judgeClaim(domain.operations.claim, domain.ownerNamespace, request);
+  if (!claim.ok) return claim;
+  const stale = judgeRevision(observation, revision);
+  if (stale !== null) return fail(stale);
+  const judged = judgeUnplug(observation, request);
+  if (!judged.ok) return judged;
+  const module = domain.modules.find((candidate) => isSameModule(candidate, judged.value));
+  if (module === undefined) return fail({ code: 'internal-error', message: 'The simulated module vanished' });
+
+  const nowMs = context.clock.now();
+  const earlier = domain.operations.marks.find((mark) => isSameModule(mark, module) && mark.phase === 'leaving');
+  const mark: Mark = {
+    slot: module.slot,
+    base: module.base,
+    size: module.size,
+    alias: module.alias,
+    generation: earlier?.generation ?? request.generation,
+    firstAskedAtMs: earlier?.firstAskedAtMs ?? nowMs,
+    lastAskedAtMs: nowMs,
+    attempts: (earlier?.attempts ?? 0) + 1,
+    phase: 'leaving',
+  };
+  const others = liveMarks(domain.operations, nowMs).filter((other) => other !== earlier);
+  domain.operations = { claim: claim.value, marks: [...others, mark] };
+  recordChange(context, domain, 'asked', module);
+  letGuestAnswer(context, domain, module);
+  return succeed({ revision: context.observe(domain).revision });
+}
+
+/** What the guest does about a request for `module`. */
+function letGuestAnswer(context: ChangeContext, domain: SimulatedDomain, module: SimulatedModule): void {
+  const behaviour = takeBehaviour(domain, module.slot);
+  if (behaviour === 'silent') return;
+  const { run } = domain;
+  const answer = (): void => {
+    if (!context.isHere(domain, run) || !isLeaving(domain, module)) return;
+    // A paused guest answers when it runs again (facts-libvirt, experiment 8).
+    if (domain.state === 'Paused') context.clock.after(context.removalMs, answer);
+    else if (behaviour === 'accept') removeSimulated(context, domain, module);
+    else refuseSimulated(context, domain, module);
+  };
+  context.clock.after(context.removalMs, answer);
+}
+
+const isLeaving = (domain: SimulatedDomain, module: SimulatedModule): boolean =>
+  domain.operations.marks.some((mark) => mark.phase === 'leaving' && isSameModule(mark, module));
+
+function takeBehaviour(domain: SimulatedDomain, slot: number): UnplugBehaviour {
+  const own = domain.slotBehaviour.get(slot);
+  if (own === undefined) return domain.behaviour;
+  if (own.times <= 1) domain.slotBehaviour.delete(slot);
+  else domain.slotBehaviour.set(slot, { behaviour: own.behaviour, times: own.times - 1 });
+  return own.behaviour;
+}
+
+/** The guest gave the module up: it is gone, and its mark rests. */
+export function removeSimulated(
+  context: Pick<ChangeContext, 'clock' | 'emit' | 'record'>,
+  domain: SimulatedDomain,
+  module: SimulatedModule,
+): void {
+  domain.modules = domain.modules.filter((other) => other !== module);
+  const marks = domain.operations.marks.map((mark): Mark =>
+    isSameModule(mark, module) ? { ...mark, phase: 'resting' } : mark,
+  );
+  domain.operations = { ...domain.operations, marks };
+  recordChange(context, domain, 'removed', module);
+  context.emit({ kind: 'module-removed', uuid: domain.uuid });
+}
+
+function refuseSimulated(context: ChangeContext, domain: SimulatedDomain, module: SimulatedModule): void {
+  module.refusedAtMs = context.clock.now();
+  const marks = domain.operations.marks.filter((mark) => !isSameModule(mark, module));
+  domain.operations = { ...domain.operations, marks };
+  recordChange(context, domain, 'refused', module);
+  context.emit({ kind: 'module-refused', uuid: domain.uuid });
+}
+
+/** Writes one line of the host's history. */
+export function recordChange(
+  context: Pick<ChangeContext, 'clock' | 'record'>,
+  domain: SimulatedDomain,
+  what: SimulatedChange['what'],
+  module: Pick<SimulatedModule, 'slot' | 'size'>,
+): void {
+  const { slot, size } = module;
+  context.record({ atMs: context.clock.now(), uuid: domain.uuid, what, slot, size, total: simulatedTotal(domain) });
+}

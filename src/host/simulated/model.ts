@@ -1,0 +1,242 @@
+/** The simulated host's own picture of a virtual machine, and how a port observation is read from it. */
+import { type Bytes, bytes, GiB, gib, mib, zeroBytes } from '../../memory/bytes.ts';
+import { aliasOfSlot, isSameModule, type NodeMemory } from '../../memory/module.ts';
+import { emptyOperationState, type OperationState, restingMs } from '../../memory/operation-state.ts';
+import { isActiveState, isBooting, isFreshReport } from '../guards.ts';
+import type { DomainObservation, DomainState, GuestStatistics, MemoryLayout, ObservedModule } from '../port.ts';
+import { computeRevision } from '../revision.ts';
+
+/** What a module does when the guest is asked for it. */
+export type UnplugBehaviour = 'accept' | 'refuse' | 'silent';
+
+export type SimulatedModule = {
+  readonly slot: number;
+  readonly base: Bytes;
+  readonly size: Bytes;
+  readonly node: number;
+  readonly alias: string;
+  readonly pageSize: Bytes | null;
+  /** When the guest has onlined it, epoch milliseconds; Infinity: never. */
+  readonly onlineAtMs: number;
+  refusedAtMs: number | null;
+};
+
+/** A virtual machine to begin with. Everything but uuid and name has a sane value. */
+export type SimulatedDomainSpec = {
+  readonly uuid: string;
+  readonly name: string;
+  /** Default: Running, booted an hour ago. */
+  readonly state?: DomainState;
+  /** Boot memory, on node 0 or per guest node. Default 1 GiB. */
+  readonly boot?: Bytes | readonly NodeMemory[];
+  /** Modules in rising slots from 0, unless they say which. */
+  readonly modules?: readonly {
+    readonly size: Bytes;
+    readonly slot?: number;
+    readonly node?: number;
+    readonly alias?: string;
+  }[];
+  /** Default 16. */
+  readonly slots?: number;
+  /** null: no hotplug. Default 64 GiB. */
+  readonly maxMemory?: Bytes | null;
+  readonly otherBytes?: Bytes;
+  readonly slotsUsedByOthers?: readonly number[];
+  readonly pageSize?: Bytes | null;
+  readonly granularity?: Bytes | null;
+  /** What the guest's processes use. Default 64 MiB. */
+  readonly used?: Bytes;
+  /** False: no balloon, the guest never reports. Default true. */
+  readonly reports?: boolean;
+  readonly ownerNamespace?: string | null;
+};
+
+/** The mutable truth about a simulated virtual machine. */
+export type SimulatedDomain = {
+  readonly uuid: string;
+  readonly name: string;
+  state: DomainState;
+  readonly boot: readonly NodeMemory[];
+  modules: readonly SimulatedModule[];
+  readonly slots: number;
+  readonly slotsUsedByOthers: readonly number[];
+  readonly maxMemory: Bytes | null;
+  readonly otherBytes: Bytes;
+  readonly pageSize: Bytes | null;
+  readonly granularity: Bytes | null;
+  used: Bytes;
+  reports: boolean;
+  readonly ownerNamespace: string | null;
+  /** Counts starts of the QEMU process. */
+  run: number;
+  bootedAtMs: number;
+  /** Set while paused: statistics stand still. */
+  pausedAtMs: number | null;
+  migrating: boolean;
+  operations: OperationState;
+  behaviour: UnplugBehaviour;
+  /** Behaviour of single slots; wins over `behaviour`. */
+  readonly slotBehaviour: Map<number, { readonly behaviour: UnplugBehaviour; readonly times: number }>;
+  /** False: modules plugged from now on are never onlined by the guest. */
+  onlines: boolean;
+};
+
+/** A guest reports this long after it booted, and then as often. */
+const guestBootMs = 5_000;
+const reportPeriodMs = 2_000;
+/** Hotplugged memory begins above the 4 GiB hole. */
+const firstBase = 4 * GiB;
+
+/** The lowest address at which `size` fits among `modules`. */
+export function nextBase(modules: readonly SimulatedModule[], size: Bytes): Bytes {
+  let base = firstBase;
+  for (const module of modules.toSorted((a, b) => a.base - b.base)) {
+    if (module.base - base >= size) break;
+    base = module.base + module.size;
+  }
+  return bytes(base);
+}
+
+/** A virtual machine as `spec` says, booted an hour before `nowMs`. */
+export function createSimulatedDomain(spec: SimulatedDomainSpec, nowMs: number): SimulatedDomain {
+  const boot = spec.boot ?? gib(1);
+  const domain: SimulatedDomain = {
+    uuid: spec.uuid,
+    name: spec.name,
+    state: spec.state ?? 'Running',
+    boot: typeof boot === 'number' ? [{ node: 0, size: boot }] : boot,
+    modules: [],
+    slots: spec.slots ?? 16,
+    slotsUsedByOthers: spec.slotsUsedByOthers ?? [],
+    maxMemory: spec.maxMemory === undefined ? gib(64) : spec.maxMemory,
+    otherBytes: spec.otherBytes ?? zeroBytes,
+    pageSize: spec.pageSize ?? null,
+    granularity: spec.granularity ?? null,
+    used: spec.used ?? mib(64),
+    reports: spec.reports ?? true,
+    ownerNamespace: spec.ownerNamespace ?? null,
+    run: 1,
+    bootedAtMs: nowMs - 3_600_000,
+    pausedAtMs: null,
+    migrating: false,
+    operations: emptyOperationState,
+    behaviour: 'accept',
+    slotBehaviour: new Map(),
+    onlines: true,
+  };
+  for (const [index, module] of (spec.modules ?? []).entries()) {
+    const slot = module.slot ?? index;
+    addModule(domain, { slot, size: module.size, node: module.node ?? 0, alias: module.alias, onlineAtMs: 0 });
+  }
+  return domain;
+}
+
+/** Puts a module into the domain, whatever any guard would say. */
+export function addModule(
+  domain: SimulatedDomain,
+  module: {
+    readonly slot: number;
+    readonly size: Bytes;
+    readonly node: number;
+    readonly alias?: string | undefined;
+    readonly pageSize?: Bytes | null;
+    readonly onlineAtMs: number;
+  },
+): void {
+  const added: SimulatedModule = {
+    slot: module.slot,
+    base: nextBase(domain.modules, module.size),
+    size: module.size,
+    node: module.node,
+    alias: module.alias ?? aliasOfSlot(module.slot),
+    pageSize: module.pageSize ?? null,
+    onlineAtMs: module.onlineAtMs,
+    refusedAtMs: null,
+  };
+  domain.modules = [...domain.modules, added].toSorted((a, b) => a.slot - b.slot);
+}
+
+/** Boot memory and modules of a running domain, in bytes. */
+export const simulatedTotal = (domain: SimulatedDomain): number =>
+  [...domain.boot, ...domain.modules].reduce((sum, part) => sum + part.size, 0);
+
+/** When the guest last reported by `nowMs`; null: never. */
+function reportedAt(domain: SimulatedDomain, nowMs: number): number | null {
+  if (!domain.reports) return null;
+  const until = domain.pausedAtMs ?? nowMs;
+  const first = domain.bootedAtMs + guestBootMs;
+  if (until < first) return null;
+  return first + Math.floor((until - first) / reportPeriodMs) * reportPeriodMs;
+}
+
+function guestStatistics(domain: SimulatedDomain, nowMs: number): GuestStatistics | null {
+  const reportedAtMs = reportedAt(domain, nowMs);
+  if (reportedAtMs === null) return null;
+  const online = [...domain.boot, ...domain.modules.filter((module) => module.onlineAtMs <= nowMs)];
+  // The kernel keeps some for itself: MemTotal is always below what is plugged.
+  const total = Math.floor(online.reduce((sum, part) => sum + part.size, 0) * 0.96);
+  const usable = bytes(Math.max(0, total - domain.used));
+  return {
+    total: bytes(total),
+    usable,
+    free: usable,
+    reportedAtMs,
+    fresh: isFreshReport({ bootedAtMs: domain.bootedAtMs, reportedAtMs }, nowMs),
+  };
+}
+
+/** The marks that still count: resting ones end by themselves. */
+export const liveMarks = (operations: OperationState, nowMs: number): OperationState['marks'] =>
+  operations.marks.filter((mark) => mark.phase === 'leaving' || nowMs - mark.lastAskedAtMs < restingMs);
+
+function observeLayout(domain: SimulatedDomain, nowMs: number): MemoryLayout {
+  const marks = liveMarks(domain.operations, nowMs);
+  const modules = domain.modules.map((module): ObservedModule => {
+    const mark = marks.find((candidate) => candidate.phase === 'leaving' && isSameModule(candidate, module));
+    const { slot, base, size, node, alias, refusedAtMs } = module;
+    return { slot, base, size, node, alias, refusedAtMs, state: mark ? 'Leaving' : 'Plugged', mark: mark ?? null };
+  });
+  return {
+    boot: domain.boot,
+    modules,
+    slots: {
+      total: domain.slots,
+      usedByOthers: domain.slotsUsedByOthers,
+      resting: marks.filter((mark) => mark.phase === 'resting').map((mark) => mark.slot),
+    },
+    otherBytes: domain.otherBytes,
+    maxMemory: domain.maxMemory,
+    hotplugProblem: domain.maxMemory === null ? 'The domain has no <maxMemory>; add one and restart the VM' : null,
+    balloon: bytes(simulatedTotal(domain)),
+    pageSize: domain.pageSize,
+    granularity: domain.granularity,
+    architecture: 'x86_64',
+  };
+}
+
+/** What the port says of the domain at `nowMs`. */
+export function observeSimulatedDomain(domain: SimulatedDomain, hostId: string, nowMs: number): DomainObservation {
+  const active = isActiveState(domain.state);
+  const runtimeId = active ? `${hostId}/${domain.run}` : null;
+  const { bootedAtMs } = domain;
+  const evidence = {
+    state: domain.state,
+    bootedAtMs,
+    firstSeenAtMs: bootedAtMs,
+    reportedAtMs: reportedAt(domain, nowMs),
+  };
+  return {
+    uuid: domain.uuid,
+    name: domain.name,
+    state: domain.state,
+    runtimeId,
+    migrating: domain.migrating,
+    layout: active ? observeLayout(domain, nowMs) : null,
+    guest: active ? guestStatistics(domain, nowMs) : null,
+    booting: active && isBooting(evidence, nowMs),
+    claim: domain.operations.claim,
+    ownerNamespace: domain.ownerNamespace,
+    revision: computeRevision({ runtimeId, modules: domain.modules, marks: domain.operations.marks }),
+    observedAtMs: nowMs,
+  };
+}

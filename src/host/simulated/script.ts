@@ -1,0 +1,95 @@
+/** What a test or a demo can make a simulated host do. */
+import type { Bytes } from '../../memory/bytes.ts';
+import type { HostError } from '../errors.ts';
+import type { Host, HostEvent } from '../port.ts';
+import type { SimulatedDomain, SimulatedDomainSpec, UnplugBehaviour } from './model.ts';
+
+export type SimulatedOperation = 'facts' | 'listDomains' | 'observe' | 'plug' | 'unplug';
+
+/** A fault that hits the next call (or the next `times` calls) of one operation. */
+export type SimulatedFault =
+  /** Done at once, answered `ms` later. */
+  | { readonly kind: 'answer-late'; readonly ms: number }
+  /** Done, but the connection drops before the answer: the caller sees `timeout`. */
+  | { readonly kind: 'lose-answer' }
+  /** The caller sees `timeout` at once, and it is done `ms` later: a call queued behind a held domain job. */
+  | { readonly kind: 'act-late'; readonly ms: number }
+  /** Nothing is done: the caller sees `unreachable`. */
+  | { readonly kind: 'lose-request' }
+  /** Nothing is done: the caller sees this error. */
+  | { readonly kind: 'fail'; readonly error: HostError };
+
+/** A change that was carried out, in order: what invariant checks look at. */
+export type SimulatedChange = {
+  readonly atMs: number;
+  readonly uuid: string;
+  readonly what: 'plugged' | 'asked' | 'removed' | 'refused' | 'plugged-by-hand' | 'unplugged-by-hand';
+  readonly slot: number;
+  readonly size: Bytes;
+  /** The guest's total after the change. */
+  readonly total: number;
+};
+
+/** Every method acts at once and tells the watchers what libvirt would tell them. Unknown uuids throw RangeError. */
+export interface SimulationScript {
+  /** The next `times` calls (default 1) of `operation` meet `fault`. */
+  inject(operation: SimulatedOperation, fault: SimulatedFault, times?: number): void;
+  /** False: every call fails with `unreachable` and watchers get `lost`; true: they get `reset`. */
+  setReachable(reachable: boolean): void;
+  /** The agent dies and comes back: watchers get `lost` and `reset`, what only its process knew is forgotten. */
+  restartAgent(): void;
+  /** Available memory of the host; null: what running VMs leave of the total. */
+  setAvailable(available: Bytes | null): void;
+
+  addDomain(spec: SimulatedDomainSpec): void;
+  /** How the guest answers when asked for the modules of `slots` (`all`: for any), for the next `times` requests. */
+  setUnplugBehaviour(
+    uuid: string,
+    slots: 'all' | readonly number[],
+    behaviour: UnplugBehaviour,
+    options?: { readonly times?: number },
+  ): void;
+  /** A silent guest at last lets go of the module that is leaving in `slot`. */
+  letGo(uuid: string, slot: number): void;
+  /** What the guest's processes use; tells watchers that statistics changed. */
+  setUsed(uuid: string, used: Bytes): void;
+  /** Whether the guest reports statistics. */
+  setReports(uuid: string, reports: boolean): void;
+  /** False: modules plugged from now on are never onlined by the guest. */
+  setOnlines(uuid: string, onlines: boolean): void;
+  /** Somebody plugs a module with virsh, unguarded. */
+  plugByHand(
+    uuid: string,
+    module: { readonly slot: number; readonly size: Bytes; readonly node?: number; readonly alias?: string },
+  ): void;
+  /** Somebody unplugs a module with virsh. */
+  unplugByHand(uuid: string, slot: number): void;
+  /** The guest resets itself: the QEMU process, its modules and the claim stay; unplugs under way are off. */
+  reset(uuid: string): void;
+  /** The QEMU process ends; modules and operation state go with it. */
+  shutDown(uuid: string): void;
+  start(uuid: string): void;
+  pause(uuid: string): void;
+  resume(uuid: string): void;
+  /** Whether a migration job runs on the domain. */
+  setMigrating(uuid: string, migrating: boolean): void;
+  /** The domain leaves this host; the value goes into another host's {@link SimulationScript.arrive}. */
+  depart(uuid: string): SimulatedDomain;
+  /** A domain arrives from another host, running, with its modules and operation state. */
+  arrive(domain: SimulatedDomain): void;
+
+  /** Delivers an event as it is. */
+  emit(event: HostEvent): void;
+  /** The truth about a domain. */
+  domain(uuid: string): Readonly<SimulatedDomain>;
+  /** Boot memory and modules, in bytes. */
+  total(uuid: string): number;
+  /** Everything that was changed so far. */
+  changes(): readonly SimulatedChange[];
+  /** How often each operation was called. */
+  calls(): Readonly<Record<SimulatedOperation, number>>;
+}
+
+export interface SimulatedHost extends Host {
+  readonly script: SimulationScript;
+}

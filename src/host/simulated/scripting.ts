@@ -1,0 +1,157 @@
+/** The script of a simulated host, carried out. */
+import type { Bytes } from '../../memory/bytes.ts';
+import { emptyOperationState } from '../../memory/operation-state.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import type { HostEvent } from '../port.ts';
+import { recordChange, removeSimulated } from './changes.ts';
+import { addModule, createSimulatedDomain, type SimulatedDomain, simulatedTotal } from './model.ts';
+import type { SimulatedChange, SimulatedFault, SimulatedOperation, SimulationScript } from './script.ts';
+
+/** The parts of a simulated host that its script changes. */
+export type ScriptContext = {
+  readonly clock: Clock;
+  readonly domains: Map<string, SimulatedDomain>;
+  readonly emit: (event: HostEvent) => void;
+  readonly record: (change: SimulatedChange) => void;
+  readonly changes: readonly SimulatedChange[];
+  readonly calls: Readonly<Record<SimulatedOperation, number>>;
+  readonly faults: { operation: SimulatedOperation; fault: SimulatedFault; times: number }[];
+  readonly settings: { reachable: boolean; available: Bytes | null };
+};
+
+/** The script that acts on `context`. */
+export function createScript(context: ScriptContext): SimulationScript {
+  const { clock, domains, emit, settings } = context;
+  const find = (uuid: string): SimulatedDomain => {
+    const domain = domains.get(uuid);
+    if (domain === undefined) throw new RangeError(`the simulated host has no domain ${uuid}`);
+    return domain;
+  };
+  const moduleIn = (domain: SimulatedDomain, slot: number) => {
+    const module = domain.modules.find((candidate) => candidate.slot === slot);
+    if (module === undefined) throw new RangeError(`domain ${domain.name} has no module in slot ${slot}`);
+    return module;
+  };
+  const lifecycle = (uuid: string): void => emit({ kind: 'lifecycle', uuid });
+  const boot = (domain: SimulatedDomain): void => {
+    domain.bootedAtMs = clock.now();
+    domain.pausedAtMs = null;
+  };
+
+  return {
+    inject(operation, fault, times = 1) {
+      context.faults.push({ operation, fault, times });
+    },
+    setReachable(reachable) {
+      settings.reachable = reachable;
+      emit(reachable ? { kind: 'reset' } : { kind: 'lost', error: 'The simulated host is down' });
+    },
+    restartAgent() {
+      emit({ kind: 'lost', error: 'The simulated agent restarts' });
+      for (const domain of domains.values()) for (const module of domain.modules) module.refusedAtMs = null;
+      emit({ kind: 'reset' });
+    },
+    setAvailable(available) {
+      settings.available = available;
+    },
+    addDomain(spec) {
+      domains.set(spec.uuid, createSimulatedDomain(spec, clock.now()));
+      lifecycle(spec.uuid);
+    },
+    setUnplugBehaviour(uuid, slots, behaviour, options) {
+      const domain = find(uuid);
+      const times = options?.times ?? Infinity;
+      if (slots !== 'all') {
+        for (const slot of slots) domain.slotBehaviour.set(slot, { behaviour, times });
+        return;
+      }
+      domain.slotBehaviour.clear();
+      if (times === Infinity) domain.behaviour = behaviour;
+      else for (let slot = 0; slot < domain.slots; slot += 1) domain.slotBehaviour.set(slot, { behaviour, times });
+    },
+    letGo(uuid, slot) {
+      const domain = find(uuid);
+      const leaving = domain.operations.marks.some((mark) => mark.slot === slot && mark.phase === 'leaving');
+      if (!leaving) throw new RangeError(`the module in slot ${slot} of ${domain.name} was not asked to leave`);
+      removeSimulated(context, domain, moduleIn(domain, slot));
+    },
+    setUsed(uuid, used) {
+      find(uuid).used = used;
+      emit({ kind: 'statistics', uuid });
+    },
+    setReports(uuid, reports) {
+      find(uuid).reports = reports;
+      emit({ kind: 'statistics', uuid });
+    },
+    setOnlines(uuid, onlines) {
+      find(uuid).onlines = onlines;
+    },
+    plugByHand(uuid, module) {
+      const domain = find(uuid);
+      const alias = module.alias ?? `dimm${module.slot}`;
+      addModule(domain, { ...module, node: module.node ?? 0, alias, onlineAtMs: clock.now() });
+      recordChange(context, domain, 'plugged-by-hand', module);
+      emit({ kind: 'module-added', uuid });
+    },
+    unplugByHand(uuid, slot) {
+      const domain = find(uuid);
+      const module = moduleIn(domain, slot);
+      domain.modules = domain.modules.filter((other) => other !== module);
+      recordChange(context, domain, 'unplugged-by-hand', module);
+      emit({ kind: 'module-removed', uuid });
+    },
+    reset(uuid) {
+      const domain = find(uuid);
+      boot(domain);
+      const marks = domain.operations.marks.filter((mark) => mark.phase === 'resting');
+      domain.operations = { ...domain.operations, marks };
+      lifecycle(uuid);
+    },
+    shutDown(uuid) {
+      const domain = find(uuid);
+      domain.state = 'ShutOff';
+      domain.modules = [];
+      domain.operations = emptyOperationState;
+      lifecycle(uuid);
+    },
+    start(uuid) {
+      const domain = find(uuid);
+      domain.state = 'Running';
+      domain.run += 1;
+      boot(domain);
+      lifecycle(uuid);
+    },
+    pause(uuid) {
+      const domain = find(uuid);
+      domain.state = 'Paused';
+      domain.pausedAtMs = clock.now();
+      lifecycle(uuid);
+    },
+    resume(uuid) {
+      const domain = find(uuid);
+      domain.state = 'Running';
+      domain.pausedAtMs = null;
+      lifecycle(uuid);
+    },
+    setMigrating(uuid, migrating) {
+      find(uuid).migrating = migrating;
+      lifecycle(uuid);
+    },
+    depart(uuid) {
+      const domain = find(uuid);
+      domains.delete(uuid);
+      lifecycle(uuid);
+      return domain;
+    },
+    arrive(domain) {
+      // A copy: timers of the host it left must not find it.
+      domains.set(domain.uuid, { ...domain, run: domain.run + 1, migrating: false });
+      lifecycle(domain.uuid);
+    },
+    emit,
+    domain: find,
+    total: (uuid) => simulatedTotal(find(uuid)),
+    changes: () => [...context.changes],
+    calls: () => ({ ...context.calls }),
+  };
+}

@@ -1,0 +1,154 @@
+/** A hypervisor host in memory, faithful to what libvirt and guests do (facts-libvirt), with scripted faults. */
+import { type Bytes, bytes, gib, zeroBytes } from '../../memory/bytes.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import { fail, type HostAnswer, hostError, succeed } from '../errors.ts';
+import { isActiveState } from '../guards.ts';
+import type { HostEvent, HostFacts, HostNode } from '../port.ts';
+import { type ChangeContext, plugSimulated, unplugSimulated } from './changes.ts';
+import {
+  createSimulatedDomain,
+  observeSimulatedDomain,
+  type SimulatedDomain,
+  type SimulatedDomainSpec,
+  simulatedTotal,
+} from './model.ts';
+import type { SimulatedChange, SimulatedFault, SimulatedHost, SimulatedOperation } from './script.ts';
+import { createScript, type ScriptContext } from './scripting.ts';
+
+export type SimulatedHostOptions = {
+  readonly clock: Clock;
+  readonly domains?: readonly SimulatedDomainSpec[];
+  /** Distinguishes runtime ids of several hosts. Default `simulated`. */
+  readonly id?: string;
+  /** Host memory. Default 256 GiB. */
+  readonly totalMemory?: Bytes;
+  /** Host nodes with their huge pages. Default: one node with all memory, no huge pages. */
+  readonly nodes?: readonly HostNode[];
+  /** How long an accepting guest takes to give a module up, milliseconds. Default 50. */
+  readonly removalMs?: number;
+  /** How long a guest takes to online a new module, milliseconds. Default 100. */
+  readonly onlineMs?: number;
+};
+
+const timedOut = () => fail(hostError('timeout', 'The simulated host did the work but its answer was lost'));
+
+/**
+ * A {@link SimulatedHost} that holds `domains`. Everything happens at once unless a fault says otherwise; only what
+ * guests do takes time, by `clock`.
+ */
+export function createSimulatedHost(options: SimulatedHostOptions): SimulatedHost {
+  const { clock } = options;
+  const id = options.id ?? 'simulated';
+  const totalMemory = options.totalMemory ?? gib(256);
+  const domains = new Map<string, SimulatedDomain>();
+  for (const spec of options.domains ?? []) domains.set(spec.uuid, createSimulatedDomain(spec, clock.now()));
+
+  const listeners = new Set<(event: HostEvent) => void>();
+  const emit = (event: HostEvent): void => {
+    for (const listener of listeners) listener(event);
+  };
+  const changes: SimulatedChange[] = [];
+  const faults: { operation: SimulatedOperation; fault: SimulatedFault; times: number }[] = [];
+  const calls: Record<SimulatedOperation, number> = { facts: 0, listDomains: 0, observe: 0, plug: 0, unplug: 0 };
+  const settings = { reachable: true, available: null as Bytes | null };
+
+  const facts = (): HostFacts => {
+    const active = [...domains.values()].filter((domain) => isActiveState(domain.state));
+    const committed = active.reduce((sum, domain) => sum + simulatedTotal(domain), 0);
+    const available = settings.available ?? bytes(Math.max(zeroBytes, totalMemory - committed));
+    return {
+      agentVersion: 'simulated',
+      libvirtVersion: 'simulated',
+      hypervisorVersion: 'simulated',
+      memory: { total: totalMemory, available, committed: bytes(committed) },
+      nodes: options.nodes ?? [{ id: 0, total: totalMemory, available, hugepages: [] }],
+      virtualMachines: domains.size,
+    };
+  };
+
+  const change: ChangeContext = {
+    clock,
+    facts,
+    emit,
+    record: (entry) => changes.push(entry),
+    observe: (domain) => observeSimulatedDomain(domain, id, clock.now()),
+    isHere: (domain, run) => domains.get(domain.uuid) === domain && domain.run === run && isActiveState(domain.state),
+    removalMs: options.removalMs ?? 50,
+    onlineMs: options.onlineMs ?? 100,
+  };
+
+  const takeFault = (operation: SimulatedOperation): SimulatedFault | null => {
+    const index = faults.findIndex((entry) => entry.operation === operation);
+    const entry = faults[index];
+    if (entry === undefined) return null;
+    entry.times -= 1;
+    if (entry.times <= 0) faults.splice(index, 1);
+    return entry.fault;
+  };
+
+  /** Runs `act` as one call of `operation`, with the fault that is due. */
+  async function call<T>(operation: SimulatedOperation, act: () => HostAnswer<T>): Promise<HostAnswer<T>> {
+    calls[operation] += 1;
+    await Promise.resolve();
+    if (!settings.reachable) return fail(hostError('unreachable', 'The simulated host is down'));
+    const fault = takeFault(operation);
+    switch (fault?.kind) {
+      case undefined:
+        return act();
+      case 'answer-late': {
+        const answer = act();
+        return new Promise((resolve) => clock.after(fault.ms, () => resolve(answer)));
+      }
+      case 'lose-answer':
+        act();
+        return timedOut();
+      case 'act-late':
+        clock.after(fault.ms, act);
+        return timedOut();
+      case 'lose-request':
+        return fail(hostError('unreachable', 'The simulated host did not get the request'));
+      case 'fail':
+        return fail(fault.error);
+    }
+  }
+
+  const withDomain = <T>(uuid: string, act: (domain: SimulatedDomain) => HostAnswer<T>): HostAnswer<T> => {
+    const domain = domains.get(uuid);
+    return domain === undefined ? fail(hostError('not-found', `There is no VM ${uuid}`)) : act(domain);
+  };
+
+  const scripting: ScriptContext = {
+    clock,
+    domains,
+    emit,
+    changes,
+    calls,
+    faults,
+    settings,
+    record: change.record,
+  };
+
+  return {
+    script: createScript(scripting),
+    facts: () => call('facts', () => succeed(facts())),
+    listDomains: () =>
+      call('listDomains', () => succeed([...domains.values()].map(({ uuid, name, state }) => ({ uuid, name, state })))),
+    observe: (uuid) => call('observe', () => withDomain(uuid, (domain) => succeed(change.observe(domain)))),
+    plug: (uuid, revision, request) =>
+      call('plug', () => withDomain(uuid, (domain) => plugSimulated(change, domain, revision, request))),
+    unplug: (uuid, revision, request) =>
+      call('unplug', () => withDomain(uuid, (domain) => unplugSimulated(change, domain, revision, request))),
+    watch(listener) {
+      listeners.add(listener);
+      queueMicrotask(() => {
+        if (!listeners.has(listener)) return;
+        listener(settings.reachable ? { kind: 'reset' } : { kind: 'lost', error: 'The simulated host is down' });
+      });
+      return () => listeners.delete(listener);
+    },
+    close() {
+      listeners.clear();
+      return Promise.resolve();
+    },
+  };
+}

@@ -1,0 +1,85 @@
+/** What the host contract needs of the thing under test, and how it waits. */
+import type { Bytes } from '../../src/memory/bytes.ts';
+import type { HostAnswer } from '../../src/host/errors.ts';
+import type { DomainObservation, Host, HostEvent, PlugRequest, UnplugRequest } from '../../src/host/port.ts';
+
+/** A running guest whose memory the contract changes. Every test gets a domain without modules of ours. */
+export type ContractBench = {
+  readonly host: Host;
+  readonly uuid: string;
+  /** A domain that exists and is switched off. */
+  readonly stoppedUuid: string;
+  /** How the guest answers requests for any module from now on. */
+  setUnplugBehaviour(behaviour: 'accept' | 'refuse' | 'silent'): Promise<void>;
+  /** A silent guest gives up the modules that were asked for. */
+  letGo(): Promise<void>;
+  /** A module is plugged behind the host's back. */
+  plugByHand(slot: number, size: Bytes): Promise<void>;
+  dispose(): Promise<void>;
+};
+
+/** The value of an answer that must be good. */
+export function valueOf<T>(answer: HostAnswer<T>): T {
+  if (!answer.ok) throw new Error(`unexpected ${answer.error.code}: ${answer.error.message} (${answer.error.cause})`);
+  return answer.value;
+}
+
+/** The code of an answer that must be an error; `ok` when it isn't one. */
+export const codeOf = (answer: HostAnswer<unknown>): string => (answer.ok ? 'ok' : answer.error.code);
+
+/** Waits until `probe` gives something other than null, at most `ms` milliseconds. */
+export async function eventually<T>(what: string, probe: () => Promise<T | null> | T | null, ms = 20_000): Promise<T> {
+  const deadline = Date.now() + ms;
+  for (;;) {
+    const found = await probe();
+    if (found !== null) return found;
+    if (Date.now() > deadline) throw new Error(`gave up after ${ms} ms waiting until ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/** Observes until `holds`. */
+export const observedUntil = (
+  bench: Pick<ContractBench, 'host' | 'uuid'>,
+  what: string,
+  holds: (observation: DomainObservation) => boolean,
+  ms?: number,
+): Promise<DomainObservation> =>
+  eventually(
+    what,
+    async () => {
+      const observation = valueOf(await bench.host.observe(bench.uuid));
+      return holds(observation) ? observation : null;
+    },
+    ms,
+  );
+
+/** Collects events until `stop`. */
+export function collectEvents(host: Host): { readonly events: HostEvent[]; stop(): void } {
+  const events: HostEvent[] = [];
+  const stop = host.watch((event) => events.push(event));
+  return { events, stop };
+}
+
+export const claim = {
+  clusterId: '11111111-aaaa-4aaa-8aaa-111111111111',
+  objectUid: '22222222-bbbb-4bbb-8bbb-222222222222',
+  namespace: 'tenants',
+  generation: 1,
+} as const;
+
+export const plugRequest = (slot: number, size: Bytes, more: Partial<PlugRequest> = {}): PlugRequest => ({
+  ...claim,
+  slot,
+  size,
+  node: 0,
+  hostReserve: 0 as Bytes,
+  hostOvercommit: 100,
+  ...more,
+});
+
+export const unplugRequest = (slot: number, more: Partial<UnplugRequest> = {}): UnplugRequest => ({
+  ...claim,
+  slot,
+  ...more,
+});

@@ -1,0 +1,214 @@
+/** What every implementation of the host port does: the simulated host and the agent on a real libvirt alike. */
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { bytes, gib, mib } from '../../src/memory/bytes.ts';
+import { aliasOfSlot } from '../../src/memory/module.ts';
+import type { DomainObservation } from '../../src/host/port.ts';
+import {
+  claim,
+  codeOf,
+  collectEvents,
+  type ContractBench,
+  eventually,
+  observedUntil,
+  plugRequest,
+  unplugRequest,
+  valueOf,
+} from './bench.ts';
+
+const size = mib(128);
+
+/** Declares the suite; `create` gives a fresh bench for each test. */
+export function describeHostContract(name: string, create: () => Promise<ContractBench>): void {
+  describe(`host contract: ${name}`, () => {
+    let bench: ContractBench;
+    beforeEach(async () => {
+      bench = await create();
+    });
+    afterEach(() => bench.dispose());
+
+    const observe = async (): Promise<DomainObservation> => valueOf(await bench.host.observe(bench.uuid));
+    const plug = async (slot: number, more = {}) => {
+      const { revision } = await observe();
+      return bench.host.plug(bench.uuid, revision, plugRequest(slot, size, more));
+    };
+    const unplug = async (slot: number, more = {}) => {
+      const { revision } = await observe();
+      return bench.host.unplug(bench.uuid, revision, unplugRequest(slot, more));
+    };
+    const gone = (slot: number) =>
+      observedUntil(bench, `slot ${slot} is empty`, ({ layout }) => !layout?.modules.some((m) => m.slot === slot));
+
+    it('observes without changing anything', async () => {
+      const first = await observe();
+      const second = await observe();
+      expect(second.revision).toBe(first.revision);
+      expect(first).toMatchObject({ uuid: bench.uuid, state: 'Running', claim: null, migrating: false });
+      expect(first.runtimeId).not.toBeNull();
+      expect(first.layout?.modules).toEqual([]);
+    });
+
+    it('lists its domains and tells about the host', async () => {
+      const domains = valueOf(await bench.host.listDomains());
+      expect(domains.map((domain) => domain.uuid)).toEqual(expect.arrayContaining([bench.uuid, bench.stoppedUuid]));
+      const facts = valueOf(await bench.host.facts());
+      expect(facts.memory.committed).toBeGreaterThan(0);
+      expect(facts.memory.total).toBeGreaterThanOrEqual(facts.memory.available);
+      expect(facts.nodes.length).toBeGreaterThan(0);
+    });
+
+    it('plugs a module where it was told to, claims the VM and gives the next revision', async () => {
+      const watching = collectEvents(bench.host);
+      const answer = valueOf(await plug(2));
+      const after = await observe();
+      expect(answer).toEqual({ done: true, revision: after.revision });
+      expect(after.claim).toEqual(claim);
+      expect(after.layout?.modules).toMatchObject([
+        { slot: 2, size, node: 0, alias: aliasOfSlot(2), state: 'Plugged', mark: null },
+      ]);
+      await eventually('the plug is told', () =>
+        watching.events.some((event) => event.kind === 'module-added' && event.uuid === bench.uuid) ? true : null,
+      );
+      watching.stop();
+    });
+
+    it('lets plugs of one plan follow each other by the revision each answer gives', async () => {
+      const { revision } = await observe();
+      const first = valueOf(await bench.host.plug(bench.uuid, revision, plugRequest(0, size)));
+      const second = valueOf(await bench.host.plug(bench.uuid, first.revision, plugRequest(1, size)));
+      expect(second.revision).toBe((await observe()).revision);
+      expect((await observe()).layout?.modules.map((module) => module.slot)).toEqual([0, 1]);
+    });
+
+    it('refuses a change that was planned from another revision', async () => {
+      const { revision } = await observe();
+      await bench.plugByHand(0, size);
+      expect(codeOf(await bench.host.plug(bench.uuid, revision, plugRequest(1, size)))).toBe('stale-revision');
+      expect(codeOf(await bench.host.unplug(bench.uuid, revision, unplugRequest(0)))).toBe('stale-revision');
+      expect((await observe()).layout?.modules).toHaveLength(1);
+      expect((await observe()).claim).toBeNull();
+    });
+
+    it('plugs once when the same request comes twice at the same time', async () => {
+      const { revision } = await observe();
+      const answers = await Promise.all([1, 2].map(() => bench.host.plug(bench.uuid, revision, plugRequest(0, size))));
+      expect(answers.map(codeOf).toSorted()).toEqual(['ok', 'stale-revision']);
+      expect((await observe()).layout?.modules).toHaveLength(1);
+    });
+
+    it('keeps other clusters, other objects and older generations away', async () => {
+      valueOf(await plug(0, { generation: 5 }));
+      expect(codeOf(await plug(1, { generation: 4 }))).toBe('old-generation');
+      expect(codeOf(await unplug(0, { generation: 4 }))).toBe('old-generation');
+      expect(codeOf(await plug(1, { generation: 6, clusterId: 'another' }))).toBe('claimed-by-other');
+      expect(codeOf(await plug(1, { generation: 6, objectUid: 'another' }))).toBe('claimed-by-other');
+      expect((await observe()).claim?.generation).toBe(5);
+      // A new object that says which vanished one it replaces starts its generations anew.
+      valueOf(await plug(1, { generation: 1, objectUid: 'another', replacesUid: claim.objectUid }));
+      expect((await observe()).claim).toEqual({ ...claim, objectUid: 'another' });
+    });
+
+    it('rejects modules that cannot be, and leaves no trace', async () => {
+      const before = await observe();
+      expect(codeOf(await plug(before.layout?.slots.total ?? 0))).toBe('rejected');
+      expect(codeOf(await plug(0, { node: 9 }))).toBe('rejected');
+      expect(codeOf(await plug(0, { size: mib(129) }))).toBe('rejected');
+      expect(codeOf(await plug(0, { size: bytes(0) }))).toBe('rejected');
+      expect(codeOf(await plug(0, { size: before.layout?.maxMemory }))).toBe('rejected');
+      await bench.plugByHand(0, size);
+      expect(codeOf(await plug(0))).toBe('rejected');
+      expect((await observe()).claim).toBeNull();
+    });
+
+    it('never plugs what the host cannot carry', async () => {
+      const { memory } = valueOf(await bench.host.facts());
+      expect(codeOf(await plug(0, { hostReserve: memory.available }))).toBe('insufficient-host-memory');
+      expect(codeOf(await plug(0, { hostOvercommit: memory.committed / memory.total }))).toBe(
+        'insufficient-host-memory',
+      );
+      expect(codeOf(await plug(0, { pageSize: gib(1), size: gib(1) }))).toBe('hugepages-unavailable');
+      expect((await observe()).layout?.modules).toEqual([]);
+    });
+
+    it('asks the guest for a module, and tells when it is gone; its slot rests', async () => {
+      valueOf(await plug(0));
+      const watching = collectEvents(bench.host);
+      const asked = valueOf(await unplug(0));
+      expect(asked.revision).not.toBe('');
+      const after = await gone(0);
+      expect(after.layout?.slots.resting).toEqual([0]);
+      expect(after.claim).toEqual(claim);
+      await eventually('the removal is told', () =>
+        watching.events.some((event) => event.kind === 'module-removed') ? true : null,
+      );
+      watching.stop();
+      expect(codeOf(await plug(0))).toBe('busy');
+      valueOf(await plug(1));
+    });
+
+    it('tells a refusal, and the module is no longer leaving', async () => {
+      await bench.setUnplugBehaviour('refuse');
+      valueOf(await plug(0));
+      const watching = collectEvents(bench.host);
+      valueOf(await unplug(0));
+      await eventually('the refusal is told', () =>
+        watching.events.some((event) => event.kind === 'module-refused') ? true : null,
+      );
+      const after = await observedUntil(bench, 'the mark is cleared', ({ layout }) =>
+        Boolean(layout?.modules.every((module) => module.state === 'Plugged')),
+      );
+      expect(after.layout?.modules).toMatchObject([{ slot: 0, state: 'Plugged', mark: null }]);
+      expect(after.layout?.modules[0]?.refusedAtMs).toBeGreaterThan(0);
+      watching.stop();
+    });
+
+    it('counts a silent module as leaving, asks for no other, asks again, and notices a late departure', async () => {
+      await bench.setUnplugBehaviour('silent');
+      valueOf(await plug(0));
+      valueOf(await plug(1));
+      valueOf(await unplug(0));
+      const leaving = await observe();
+      expect(leaving.layout?.modules).toMatchObject([
+        { slot: 0, state: 'Leaving', mark: { generation: 1, attempts: 1 } },
+        { slot: 1, state: 'Plugged' },
+      ]);
+      expect(codeOf(await unplug(1))).toBe('unplug-unsettled');
+      // A plug may run beside it.
+      valueOf(await plug(2));
+      valueOf(await unplug(0, { generation: 2 }));
+      expect((await observe()).layout?.modules[0]).toMatchObject({ mark: { generation: 1, attempts: 2 } });
+      expect((await observe()).revision).not.toBe(leaving.revision);
+      await bench.letGo();
+      await gone(0);
+    });
+
+    it('refuses to take memory that the guest is using', async () => {
+      valueOf(await plug(0));
+      await observedUntil(bench, 'the guest reports', ({ guest }) => guest?.fresh === true);
+      expect(codeOf(await unplug(0, { minUsableAfter: gib(1024) }))).toBe('guest-memory-in-use');
+      expect((await observe()).layout?.modules).toMatchObject([{ state: 'Plugged' }]);
+      valueOf(await unplug(0, { minUsableAfter: mib(1) }));
+      await gone(0);
+    });
+
+    it('answers what is not there', async () => {
+      const nobody = '00000000-0000-4000-8000-000000000000';
+      expect(codeOf(await bench.host.observe(nobody))).toBe('not-found');
+      expect(codeOf(await bench.host.plug(nobody, 'any', plugRequest(0, size)))).toBe('not-found');
+      expect(codeOf(await bench.host.unplug(nobody, 'any', unplugRequest(0)))).toBe('not-found');
+      expect(codeOf(await unplug(3))).toBe('no-such-module');
+    });
+
+    it('shows a VM that is off as a value, and changes nothing on it', async () => {
+      const off = valueOf(await bench.host.observe(bench.stoppedUuid));
+      expect(off).toMatchObject({ state: 'ShutOff', runtimeId: null, layout: null, guest: null, booting: false });
+      expect(codeOf(await bench.host.plug(bench.stoppedUuid, off.revision, plugRequest(0, size)))).toBe('not-running');
+    });
+
+    it('begins every watch with a reset', async () => {
+      const watching = collectEvents(bench.host);
+      await eventually('the watch begins', () => (watching.events.length > 0 ? true : null));
+      expect(watching.events[0]).toEqual({ kind: 'reset' });
+      watching.stop();
+    });
+  });
+}
