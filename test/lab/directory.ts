@@ -1,0 +1,79 @@
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const PREFIX = 'dimmer-lab-';
+const OWNER = 'owner';
+
+/** Where built things are kept between runs. */
+export function cacheDirectory(): string {
+  const base = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache');
+  const directory = join(base, 'dimmer-lab');
+  mkdirSync(directory, { recursive: true });
+  return directory;
+}
+
+/**
+ * A new empty directory for one lab or one piece of it. Its path is short, because a socket's path has
+ * room for 107 bytes (unix(7)), and others may pass through it, so that an unprivileged agent reaches
+ * the sockets in it.
+ */
+export function createLabDirectory(): string {
+  sweepAbandonedDirectories();
+  const base = tmpdir().length <= 40 ? tmpdir() : '/tmp';
+  const directory = mkdtempSync(join(base, PREFIX));
+  chmodSync(directory, 0o711);
+  writeFileSync(join(directory, OWNER), ownIdentity());
+  return directory;
+}
+
+/** Removes a directory of {@link createLabDirectory} with everything in it. */
+export function removeLabDirectory(directory: string): void {
+  rmSync(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+}
+
+/** Labs whose owner was killed could not remove their directories; their processes are already gone. */
+function sweepAbandonedDirectories(): void {
+  const base = tmpdir().length <= 40 ? tmpdir() : '/tmp';
+  for (const name of readdirSync(base)) {
+    if (!name.startsWith(PREFIX)) continue;
+    const directory = join(base, name);
+    const owner = join(directory, OWNER);
+    try {
+      if (existsSync(owner) && !isAlive(readFileSync(owner, 'utf8'))) removeLabDirectory(directory);
+    } catch {
+      // Somebody else's, or being removed right now by another lab.
+    }
+  }
+}
+
+/** Process id and start time: an id alone may have been given to somebody else since. */
+function ownIdentity(): string {
+  return `${process.pid} ${startTime(process.pid) ?? ''}`;
+}
+
+function isAlive(identity: string): boolean {
+  const [pid = '', start = ''] = identity.split(' ');
+  return startTime(Number(pid)) === start;
+}
+
+/** Field 22 of /proc/PID/stat (proc_pid_stat(5)), counted after the name in parentheses. */
+function startTime(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    // A zombie holds nothing any more, and some containers never reap theirs.
+    return fields[0] === 'Z' ? undefined : fields[19];
+  } catch {
+    return undefined;
+  }
+}
