@@ -14,6 +14,11 @@ export type Resource = {
   };
 };
 
+/** A resource of which only the labels matter. */
+export type LabelledResource = Resource & {
+  readonly metadata: { readonly labels?: Readonly<Record<string, string>> };
+};
+
 /** `namespace/name`, or `name` for a resource without a namespace. */
 export type ResourceKey = string;
 

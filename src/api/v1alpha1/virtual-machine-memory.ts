@@ -94,6 +94,8 @@ export type VirtualMachineMemoryStatus = {
     readonly to: string;
     readonly startTime: string;
     readonly completionTime?: string;
+    /** The guest's own total when the resize began; absent: the guest had reported none. */
+    readonly guestTotalBefore?: string;
   };
   /** The last value of the reconcile-requested-at annotation that was acted on. */
   readonly lastHandledReconcileAt?: string;

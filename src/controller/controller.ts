@@ -1,0 +1,132 @@
+/** The controller: resources and hosts in, work on queues out. One of these runs in every assembly. */
+import type { Registry } from 'prom-client';
+import type { HypervisorHost } from '../api/v1alpha1/hypervisor-host.ts';
+import type { VirtualMachineMemory } from '../api/v1alpha1/virtual-machine-memory.ts';
+import type { Host } from '../host/port.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Logger } from '../runtime/logger.ts';
+import {
+  type EventRecorder,
+  keyOf,
+  type LabelledResource,
+  type ResourceSource,
+  type StatusWriter,
+} from '../runtime/resources.ts';
+import { WorkQueue } from '../runtime/work-queue.ts';
+import { ClaimIndex } from './claim-index.ts';
+import { HostDirectory } from './host-directory.ts';
+import { reconcileHostStatus } from './host-status.ts';
+import { createControllerMetrics } from './metrics.ts';
+import { reconcile } from './reconcile.ts';
+import { RejectedPlans } from './rejected-plans.ts';
+import { StatusKeeper } from './status-keeper.ts';
+import { keysOfHost, watchNamespaces, watchResources } from './triggers.ts';
+
+export type ControllerOptions = {
+  readonly resources: ResourceSource<VirtualMachineMemory>;
+  readonly hosts: ResourceSource<HypervisorHost>;
+  readonly statusWriter: StatusWriter<VirtualMachineMemory>;
+  readonly hostStatusWriter: StatusWriter<HypervisorHost>;
+  readonly events: EventRecorder<VirtualMachineMemory>;
+  /** Their labels say which hosts a namespace may use. */
+  readonly namespaces: ResourceSource<LabelledResource>;
+  readonly clusterId: string;
+  /** Makes the connection to a host's agent. */
+  readonly connect: (resource: HypervisorHost) => Host;
+  readonly clock: Clock;
+  /** 0 (included) to 1 (excluded). */
+  readonly random: () => number;
+  readonly logger: Logger;
+  readonly registry: Registry;
+  /** Resources reconciled at once, 1 or more. */
+  readonly concurrency: number;
+  readonly observeOnly: boolean;
+};
+
+export interface Controller {
+  /** Begins to act; call it when the sources have their first complete sets. */
+  start(): void;
+  /** Finishes what is under way, then lets go of the hosts. */
+  close(): Promise<void>;
+}
+
+const retry = { initialMs: 500, maxMs: 300_000 };
+const hostRetry = { initialMs: 500, maxMs: 30_000 };
+
+/** Wires the controller's parts together. Nothing runs before `start`. */
+export function createController(options: ControllerOptions): Controller {
+  const { resources, hosts: hostResources, clock, random, logger } = options;
+  const claims = new ClaimIndex(resources);
+  const enqueueHost = (name: string): void => {
+    hostQueue.add(name);
+    for (const key of keysOfHost(resources.list(), name)) queue.add(key);
+  };
+
+  const queue: WorkQueue = new WorkQueue({
+    clock,
+    logger,
+    random,
+    concurrency: options.concurrency,
+    retry,
+    work: (key) => reconcile(key, context),
+  });
+  const hostQueue: WorkQueue = new WorkQueue({
+    clock,
+    logger,
+    random,
+    concurrency: 4,
+    retry: hostRetry,
+    work: (name) => reconcileHostStatus(name, hostContext),
+  });
+  const hosts = new HostDirectory({
+    source: hostResources,
+    connect: options.connect,
+    listener: {
+      onDomain: (uuid) => claims.keysOf(uuid).forEach((key) => queue.add(key)),
+      onHost: enqueueHost,
+    },
+    clock,
+    logger,
+  });
+  const context = {
+    resources,
+    claims,
+    hosts,
+    namespaceLabels: (namespace: string) => options.namespaces.get(namespace)?.metadata.labels,
+    clusterId: options.clusterId,
+    statuses: new StatusKeeper(resources, options.statusWriter),
+    events: options.events,
+    rejected: new RejectedPlans(),
+    metrics: createControllerMetrics(options.registry, { depth: () => queue.depth, active: () => queue.active }),
+    clock,
+    random,
+    logger,
+    observeOnly: options.observeOnly,
+  };
+  const hostContext = {
+    hosts,
+    statuses: new StatusKeeper(hostResources, options.hostStatusWriter),
+    clock,
+    logger,
+    random,
+    writtenAtMs: new Map<string, number>(),
+  };
+  const enqueue = (key: string): void => queue.add(key);
+  const unwatchResources = watchResources(resources, claims, enqueue);
+  const unwatchNamespaces = watchNamespaces(options.namespaces, resources, enqueue);
+
+  return {
+    start() {
+      for (const resource of resources.list()) queue.add(keyOf(resource));
+      for (const host of hosts.list()) hostQueue.add(host.name);
+      queue.start();
+      hostQueue.start();
+    },
+    async close() {
+      unwatchResources();
+      unwatchNamespaces();
+      await Promise.all([queue.close(), hostQueue.close()]);
+      await hosts.close();
+    },
+  };
+}

@@ -1,0 +1,119 @@
+/**
+ * Observe, plan, act, and observe again, until there is nothing to do right now. Every round plans from a fresh
+ * observation: nothing is carried over but what the VM stood at before the first change.
+ */
+import type { DesiredMemory } from '../api/v1alpha1/spec.ts';
+import type { VirtualMachineMemory } from '../api/v1alpha1/virtual-machine-memory.ts';
+import { recoveryOf } from '../host/errors.ts';
+import type { Logger } from '../runtime/logger.ts';
+import { keyOf } from '../runtime/resources.ts';
+import { decideAction } from './action.ts';
+import { execute } from './execute.ts';
+import { gather, type GatherContext } from './gather.ts';
+import { computeCurrent, judge } from './judge.ts';
+import type { ControllerMetrics } from './metrics.ts';
+import type { RejectedPlans } from './rejected-plans.ts';
+import type { Before } from './resize.ts';
+import type { Judgement, Outcome, Problem } from './types.ts';
+
+/** More rounds than any plan has steps (256 slots); a bound against a VM that changes for ever under our hands. */
+const maxRounds = 600;
+/** How often a reconcile observes again at once because the VM had changed, before it backs off. */
+const maxSurprises = 4;
+
+export type DriveContext = GatherContext & {
+  readonly logger: Logger;
+  readonly metrics: ControllerMetrics;
+  readonly rejected: RejectedPlans;
+};
+
+export type DriveInput = {
+  readonly resource: VirtualMachineMemory;
+  readonly desired: DesiredMemory;
+  /** False: observe and plan, change nothing. */
+  readonly mayAct: boolean;
+  readonly retryNow: boolean;
+  /** Whether the resource has changed since, so that this reconcile should end. */
+  readonly isOutdated: () => boolean;
+};
+
+export type Driven =
+  | { readonly kind: 'problem'; readonly problem: Problem; readonly acted: boolean; readonly before: Before | null }
+  | {
+      readonly kind: 'judged';
+      readonly judgement: Judgement;
+      readonly outcome: Outcome;
+      readonly acted: boolean;
+      readonly before: Before;
+    }
+  /** A newer wish has arrived, or the bound on rounds was met. */
+  | { readonly kind: 'interrupted' };
+
+/** See the file's comment. Never throws for anything a host does. */
+export async function drive(input: DriveInput, context: DriveContext): Promise<Driven> {
+  const { resource, desired } = input;
+  let before: Before | null = null;
+  let acted = false;
+  let surprises = 0;
+
+  for (let round = 0; round < maxRounds; round += 1) {
+    if (round > 0 && input.isOutdated()) return { kind: 'interrupted' };
+    const gathered = await gather(resource, context);
+    if (gathered.kind === 'problem') return { kind: 'problem', problem: gathered.problem, acted, before };
+    const { located } = gathered;
+    const current = computeCurrent(located.layout);
+    before ??= { current, guestTotal: located.observation.guest === null ? null : located.observation.guest.total };
+
+    const isSameRuntime = resource.status?.virtualMachine?.runtimeId === located.observation.runtimeId;
+    const judged = judge({
+      desired,
+      target: desired.memory ?? current,
+      located,
+      previousModules: isSameRuntime ? (resource.status.modules ?? []) : [],
+      retryNow: input.retryNow,
+    });
+    if ('reason' in judged) return { kind: 'problem', problem: judged, acted, before };
+    context.metrics.planned(judged.plan.decision);
+
+    const outcome = input.mayAct ? await act(judged, input, context) : ({ kind: 'nothing' } as const);
+    if (outcome.kind === 'acted') {
+      acted = true;
+      continue;
+    }
+    // Somebody acted for a newer wish than the one we hold: ours is stale.
+    if (outcome.kind === 'failed' && outcome.error.code === 'old-generation') {
+      context.resources.refresh(keyOf(resource));
+    }
+    if (outcome.kind === 'failed' && recoveryOf(outcome.error) === 'observe' && surprises < maxSurprises) {
+      surprises += 1;
+      continue;
+    }
+    return { kind: 'judged', judgement: judged, outcome, acted, before };
+  }
+  return { kind: 'interrupted' };
+}
+
+async function act(judgement: Judgement, input: DriveInput, context: DriveContext): Promise<Outcome> {
+  const { resource } = input;
+  const action = decideAction(judgement);
+  if (action.kind === 'nothing') return { kind: 'nothing' };
+  const known = context.rejected.find(resource, judgement, action);
+  if (known !== null) return known;
+  const entry = context.hosts.get(judgement.located.hostName);
+  if (entry === undefined) return { kind: 'nothing' };
+
+  const outcome = await execute(action, judgement, {
+    resource,
+    clusterId: context.clusterId,
+    entry,
+    logger: context.logger,
+  });
+  const operation = action.kind === 'run' && action.steps[0]?.operation === 'plug' ? 'plug' : 'unplug';
+  if (outcome.kind === 'acted') context.metrics.operated(operation, 'accepted');
+  if (outcome.kind === 'failed') {
+    context.logger.warn({ what: outcome.what, code: outcome.error.code, cause: outcome.error.cause }, 'step failed');
+    context.metrics.operated(operation, 'failed');
+    context.rejected.remember(resource, judgement, action, outcome);
+  }
+  return outcome;
+}

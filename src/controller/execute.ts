@@ -1,0 +1,86 @@
+/**
+ * Executing a plan's steps through the host. Each step is guarded by the revision the plan was made from; plugs follow
+ * each other, an unplug ends the run (its outcome is observed, never waited for here).
+ */
+import type { VirtualMachineMemory } from '../api/v1alpha1/virtual-machine-memory.ts';
+import { formatQuantity } from '../memory/quantity.ts';
+import type { ClaimRequest, UnplugRequest } from '../host/port.ts';
+import type { AskAgain, PlanStep } from '../planner/types.ts';
+import type { Logger } from '../runtime/logger.ts';
+import type { HostEntry } from './host-directory.ts';
+import type { Action, Judgement, Located, Outcome } from './types.ts';
+
+export type ExecuteContext = {
+  readonly resource: VirtualMachineMemory;
+  readonly clusterId: string;
+  readonly entry: HostEntry;
+  readonly logger: Logger;
+};
+
+function buildClaim({ resource, clusterId }: ExecuteContext, located: Located): ClaimRequest {
+  const { uid, namespace, generation } = resource.metadata;
+  const claim = { clusterId, objectUid: uid, namespace, generation };
+  return located.replacesUid === null ? claim : { ...claim, replacesUid: located.replacesUid };
+}
+
+const describeStep = (step: PlanStep | AskAgain): string => {
+  if (!('operation' in step)) return `asking again for module ${step.alias}`;
+  return step.operation === 'plug'
+    ? `plugging ${formatQuantity(step.size)} into slot ${step.slot}`
+    : `unplugging ${formatQuantity(step.size)} (module ${step.alias})`;
+};
+
+/** Carries out `action`. Never throws; stops at the first step that fails. */
+export async function execute(action: Action, judgement: Judgement, context: ExecuteContext): Promise<Outcome> {
+  if (action.kind === 'nothing') return { kind: 'nothing' };
+  const { entry } = context;
+  if (entry.operations >= judgement.located.limits.maxConcurrentOperations) return { kind: 'host-busy' };
+  entry.operations += 1;
+  try {
+    const steps = action.kind === 'run' ? action.steps : [action.module];
+    return await runSteps(steps, judgement, context);
+  } finally {
+    entry.operations -= 1;
+    entry.forgetFacts();
+  }
+}
+
+async function runSteps(
+  steps: readonly (PlanStep | AskAgain)[],
+  { located, desired }: Judgement,
+  context: ExecuteContext,
+): Promise<Outcome> {
+  const { host, limits } = located;
+  const { uuid } = located.observation;
+  const claim = buildClaim(context, located);
+  let { revision } = located.observation;
+  let plugged = 0;
+
+  for (const step of steps) {
+    const what = describeStep(step);
+    context.logger.info({ uuid, step }, 'executing step');
+    if ('operation' in step && step.operation === 'plug') {
+      const pageSize = desired.pageSize ?? located.layout.pageSize;
+      const answer = await host.plug(uuid, revision, {
+        ...claim,
+        slot: step.slot,
+        size: step.size,
+        node: step.node,
+        ...(pageSize === null ? {} : { pageSize }),
+        hostReserve: limits.memoryReserve,
+        hostOvercommit: limits.memoryOvercommit,
+      });
+      if (!answer.ok) return { kind: 'failed', what, error: answer.error };
+      plugged += 1;
+      revision = answer.value.revision;
+      if (!answer.value.done) break;
+    } else {
+      const request: UnplugRequest = { ...claim, slot: step.slot };
+      const guarded = step.minUsableAfter === null ? request : { ...request, minUsableAfter: step.minUsableAfter };
+      const answer = await host.unplug(uuid, revision, guarded);
+      if (!answer.ok) return { kind: 'failed', what, error: answer.error };
+      return { kind: 'acted', plugged, asked: 1 };
+    }
+  }
+  return { kind: 'acted', plugged, asked: 0 };
+}

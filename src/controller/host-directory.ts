@@ -1,0 +1,175 @@
+/**
+ * The hosts that the controller knows: one connection each, what runs on them, and who hears of their events.
+ * What a host runs is cached and read anew when the host's event stream says that something started or stopped.
+ */
+import { parseHostLimits, type Parsed, type HostLimits } from '../api/v1alpha1/spec.ts';
+import type { HypervisorHost } from '../api/v1alpha1/hypervisor-host.ts';
+import { fail, type HostAnswer, succeed } from '../host/errors.ts';
+import type { DomainSummary, Host, HostEvent, HostFacts } from '../host/port.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Logger } from '../runtime/logger.ts';
+import type { ResourceSource } from '../runtime/resources.ts';
+
+/** How old facts about a host may be when a growth is planned; the agent judges again when it acts. */
+const factsMaxAgeMs = 5_000;
+
+/** Told what concerns whom. */
+export interface HostListener {
+  /** Something happened to a domain. */
+  onDomain(uuid: string): void;
+  /** Anything on this host may have changed, or the host can't be reached any more. */
+  onHost(name: string): void;
+}
+
+export type HostDirectoryOptions = {
+  readonly source: ResourceSource<HypervisorHost>;
+  /** Makes the connection; called again when the address or the server name changes. */
+  readonly connect: (resource: HypervisorHost) => Host;
+  readonly listener: HostListener;
+  readonly clock: Clock;
+  readonly logger: Logger;
+};
+
+/** One host. */
+export class HostEntry {
+  readonly host: Host;
+  resource: HypervisorHost;
+  limits: Parsed<HostLimits>;
+  /** Changes under way on this host, for `maxConcurrentOperations`. */
+  operations = 0;
+  readonly #clock: Clock;
+  readonly #unwatch: () => void;
+  #domains: Promise<HostAnswer<ReadonlyMap<string, DomainSummary>>> | null = null;
+  #facts: { readonly atMs: number; readonly answer: Promise<HostAnswer<HostFacts>> } | null = null;
+
+  constructor(resource: HypervisorHost, host: Host, listener: HostListener, clock: Clock) {
+    this.resource = resource;
+    this.limits = parseHostLimits(resource.spec);
+    this.host = host;
+    this.#clock = clock;
+    this.#unwatch = host.watch((event) => this.#onEvent(event, listener));
+  }
+
+  get name(): string {
+    return this.resource.metadata.name;
+  }
+
+  /** What runs or is defined here, by uuid. An error isn't cached. */
+  async domains(): Promise<HostAnswer<ReadonlyMap<string, DomainSummary>>> {
+    this.#domains ??= this.host.listDomains().then((answer) => {
+      if (!answer.ok) return fail(answer.error);
+      return succeed(new Map(answer.value.map((domain) => [domain.uuid, domain])));
+    });
+    const asked = this.#domains;
+    const answer = await asked;
+    if (!answer.ok && this.#domains === asked) this.#domains = null;
+    return answer;
+  }
+
+  /** Forgets what runs here; the next question asks the host. */
+  forgetDomains(): void {
+    this.#domains = null;
+  }
+
+  /** Capacity and free memory, at most 5 s old. An error isn't cached. */
+  async facts(): Promise<HostAnswer<HostFacts>> {
+    const nowMs = this.#clock.now();
+    if (this.#facts === null || nowMs - this.#facts.atMs > factsMaxAgeMs) {
+      this.#facts = { atMs: nowMs, answer: this.host.facts() };
+    }
+    const asked = this.#facts;
+    const answer = await asked.answer;
+    if (!answer.ok && this.#facts === asked) this.#facts = null;
+    return answer;
+  }
+
+  /** Forgets what the host's memory was, after a change to it. */
+  forgetFacts(): void {
+    this.#facts = null;
+  }
+
+  async close(): Promise<void> {
+    this.#unwatch();
+    await this.host.close();
+  }
+
+  #onEvent(event: HostEvent, listener: HostListener): void {
+    switch (event.kind) {
+      case 'lifecycle':
+        this.forgetDomains();
+        listener.onDomain(event.uuid);
+        return;
+      case 'module-added':
+      case 'module-removed':
+        this.forgetFacts();
+        listener.onDomain(event.uuid);
+        return;
+      case 'module-refused':
+      case 'statistics':
+        listener.onDomain(event.uuid);
+        return;
+      case 'reset':
+      case 'lost':
+        this.forgetDomains();
+        this.forgetFacts();
+        listener.onHost(this.name);
+        return;
+      default:
+        event satisfies never;
+    }
+  }
+}
+
+/** All hosts, following their resources. */
+export class HostDirectory {
+  readonly #options: HostDirectoryOptions;
+  readonly #entries = new Map<string, HostEntry>();
+
+  constructor(options: HostDirectoryOptions) {
+    this.#options = options;
+    for (const resource of options.source.list()) this.#update(resource.metadata.name, resource);
+    options.source.onChange(({ key, current }) => this.#update(key, current));
+  }
+
+  /** False until the first complete set of hosts has arrived. */
+  get synced(): boolean {
+    return this.#options.source.synced;
+  }
+
+  get(name: string): HostEntry | undefined {
+    return this.#entries.get(name);
+  }
+
+  list(): readonly HostEntry[] {
+    return [...this.#entries.values()];
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.list().map((entry) => entry.close()));
+    this.#entries.clear();
+  }
+
+  #update(name: string, resource: HypervisorHost | undefined): void {
+    const { listener, connect, clock, logger } = this.#options;
+    const before = this.#entries.get(name);
+    const sameAddress =
+      before !== undefined &&
+      before.resource.spec.address === resource?.spec.address &&
+      before.resource.spec.tlsServerName === resource.spec.tlsServerName;
+    if (resource !== undefined && sameAddress) {
+      const changed = before.resource.metadata.generation !== resource.metadata.generation;
+      before.resource = resource;
+      before.limits = parseHostLimits(resource.spec);
+      if (changed) listener.onHost(name);
+      return;
+    }
+    if (before !== undefined) {
+      this.#entries.delete(name);
+      before.close().catch((error: unknown) => logger.warn({ host: name, err: error }, 'closing a host failed'));
+    }
+    if (resource !== undefined) {
+      this.#entries.set(name, new HostEntry(resource, connect(resource), listener, clock));
+    }
+    listener.onHost(name);
+  }
+}

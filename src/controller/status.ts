@@ -1,0 +1,177 @@
+/** Status, derived purely from (previous status, observation, plan, verdict, now). */
+import { computeConditions, type ConditionInput } from '../api/v1alpha1/conditions.ts';
+import { rowOf } from '../api/v1alpha1/reasons.ts';
+import type {
+  ModuleStatus,
+  PlanStatus,
+  ReachableStatus,
+  VirtualMachineMemoryStatus,
+} from '../api/v1alpha1/virtual-machine-memory.ts';
+import type { DomainObservation } from '../host/port.ts';
+import { type Bytes, sumBytes } from '../memory/bytes.ts';
+import { formatQuantity } from '../memory/quantity.ts';
+import type { Plan } from '../planner/types.ts';
+import { computeCurrent } from './judge.ts';
+import { formatBase } from './refusals.ts';
+import type { Judgement, ModuleRefusals, Problem, Verdict } from './types.ts';
+
+export type StatusInput = {
+  readonly previous: VirtualMachineMemoryStatus;
+  readonly generation: number;
+  readonly verdict: Verdict;
+  readonly nowMs: number;
+  /** The wanted total; null: none (observe only), or none that could be read. */
+  readonly target: Bytes | null;
+  readonly lastResize: VirtualMachineMemoryStatus['lastResize'];
+  /** Value of the annotation that asked for a retry, once it has been acted on. */
+  readonly lastHandledReconcileAt: string | undefined;
+  readonly seen:
+    | { readonly kind: 'judged'; readonly judgement: Judgement }
+    | { readonly kind: 'problem'; readonly problem: Problem };
+};
+
+const capitalised = {
+  noop: 'Noop',
+  plug: 'Plug',
+  unplug: 'Unplug',
+  replace: 'Replace',
+  wait: 'Wait',
+  blocked: 'Blocked',
+} as const;
+
+/** A plan as status shows it. At most 32 steps: the rest is in `message`. */
+const computePlanStatus = (plan: Plan): PlanStatus => ({
+  decision: capitalised[plan.decision],
+  steps: plan.steps.slice(0, 32).map(({ operation, size, node, slot }) => ({
+    operation: capitalised[operation],
+    size: formatQuantity(size),
+    node,
+    slot,
+  })),
+  message: plan.message,
+});
+
+const computeReachable = ({ reachable }: Plan): ReachableStatus => ({
+  ...(reachable.below === null ? {} : { below: formatQuantity(reachable.below) }),
+  ...(reachable.above === null ? {} : { above: formatQuantity(reachable.above) }),
+  ranges: reachable.ranges.map(({ from, to, step }) => ({
+    from: formatQuantity(from),
+    to: formatQuantity(to),
+    step: formatQuantity(step),
+  })),
+  complete: reachable.complete,
+});
+
+function computeModules({ located, refusals }: Judgement): readonly ModuleStatus[] {
+  return located.layout.modules.map((module, index): ModuleStatus => {
+    const history: ModuleRefusals | undefined = refusals[index];
+    const retryAfterMs = history?.retryAfterMs ?? null;
+    const refusedAtMs = history?.refusedAtMs ?? null;
+    return {
+      slot: module.slot,
+      alias: module.alias,
+      node: module.node,
+      size: formatQuantity(module.size),
+      base: formatBase(module.base),
+      state: module.state === 'Leaving' ? 'Leaving' : retryAfterMs === null ? 'Plugged' : 'Refused',
+      ...(history === undefined || history.refusals === 0 ? {} : { refusals: history.refusals }),
+      ...(refusedAtMs === null ? {} : { refusedAt: new Date(refusedAtMs).toISOString() }),
+      ...(retryAfterMs === null ? {} : { retryAfter: new Date(retryAfterMs).toISOString() }),
+    };
+  });
+}
+
+const computeVirtualMachine = (
+  observation: DomainObservation,
+): NonNullable<VirtualMachineMemoryStatus['virtualMachine']> => ({
+  uuid: observation.uuid,
+  name: observation.name,
+  state: observation.state,
+  ...(observation.runtimeId === null ? {} : { runtimeId: observation.runtimeId }),
+});
+
+/** The part of the status that comes from a layout. */
+function computeObserved(judgement: Judgement, target: Bytes | null): Partial<VirtualMachineMemoryStatus> {
+  const { located, plan, granularity } = judgement;
+  const { layout, observation } = located;
+  return {
+    hostName: located.hostName,
+    virtualMachine: computeVirtualMachine(observation),
+    memory: {
+      boot: formatQuantity(sumBytes(layout.boot.map(({ size }) => size))),
+      plugged: formatQuantity(sumBytes(layout.modules.map(({ size }) => size))),
+      current: formatQuantity(computeCurrent(layout)),
+      ...(target === null ? {} : { target: formatQuantity(target) }),
+      ...(observation.guest === null ? {} : { guestTotal: formatQuantity(observation.guest.total) }),
+      balloon: formatQuantity(layout.balloon),
+      ...(layout.maxMemory === null ? {} : { max: formatQuantity(layout.maxMemory) }),
+    },
+    slots: { total: layout.slots.total, used: layout.modules.length + layout.slots.usedByOthers.length },
+    granularity: formatQuantity(granularity),
+    modules: computeModules(judgement),
+    plan: computePlanStatus(plan),
+    reachable: computeReachable(plan),
+  };
+}
+
+/**
+ * What stays of the previous status when nothing was planned: all of it while the host doesn't answer (it is the
+ * last that was known); without a running QEMU process only who the virtual machine is.
+ */
+function computeUnplanned(previous: VirtualMachineMemoryStatus, problem: Problem): Partial<VirtualMachineMemoryStatus> {
+  const { observation, hostName } = problem;
+  if (observation === undefined) return previous;
+  const known = { virtualMachine: computeVirtualMachine(observation), ...(hostName === undefined ? {} : { hostName }) };
+  return observation.layout === null ? known : { ...previous, ...known };
+}
+
+const unreachableReasons: ReadonlySet<string> = new Set(['HostUnreachable', 'HostUnauthorized', 'HostUnknown']);
+
+function computeConditionInputs({ verdict, seen }: StatusInput): readonly ConditionInput[] {
+  const { reason, message } = verdict;
+  const row = rowOf(reason);
+  const aside = (type: string, isFalse: boolean, isKnown: boolean, falseReason: string, why: string): ConditionInput =>
+    isFalse
+      ? { type, status: 'False', reason: falseReason, message: why }
+      : isKnown
+        ? { type, status: 'True', reason: 'AsExpected', message: '' }
+        : { type, status: 'Unknown', reason: 'NotObserved', message: '' };
+
+  const judgement = seen.kind === 'judged' ? seen.judgement : null;
+  const refused = judgement === null ? [] : computeModules(judgement).filter(({ state }) => state === 'Refused');
+  const plan = judgement?.plan ?? null;
+  return [
+    { type: 'Ready', status: row.ready, reason, message },
+    { type: 'Reconciling', status: row.reconciling ? 'True' : 'False', reason, message },
+    { type: 'Stalled', status: row.stalled ? 'True' : 'False', reason, message },
+    aside(
+      'HostReachable',
+      unreachableReasons.has(reason),
+      judgement !== null || (seen.kind === 'problem' && seen.problem.observation !== undefined),
+      reason,
+      message,
+    ),
+    aside('PlanFeasible', plan?.decision === 'blocked', plan !== null, plan?.reason ?? reason, plan?.message ?? ''),
+    aside(
+      'GuestAccepted',
+      refused.length > 0,
+      judgement !== null,
+      'GuestRefused',
+      `the guest refused to give up ${refused.map(({ alias, size, retryAfter }) => `module ${alias} (${size}, asked again after ${retryAfter ?? 'now'})`).join(', ')}`,
+    ),
+  ];
+}
+
+/** The whole status. It is written only if it differs from the previous one. */
+export function computeStatus(input: StatusInput): VirtualMachineMemoryStatus {
+  const { previous, generation, nowMs, seen, target } = input;
+  const observed =
+    seen.kind === 'judged' ? computeObserved(seen.judgement, target) : computeUnplanned(previous, seen.problem);
+  return {
+    ...observed,
+    observedGeneration: generation,
+    conditions: computeConditions(previous.conditions ?? [], computeConditionInputs(input), { generation, nowMs }),
+    ...(input.lastResize === undefined ? {} : { lastResize: input.lastResize }),
+    ...(input.lastHandledReconcileAt === undefined ? {} : { lastHandledReconcileAt: input.lastHandledReconcileAt }),
+  };
+}

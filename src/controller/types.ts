@@ -1,0 +1,76 @@
+/** What travels between the phases of a reconcile: plain data, each union closed. */
+import type { HostLimits, DesiredMemory } from '../api/v1alpha1/spec.ts';
+import type { Reason } from '../api/v1alpha1/reasons.ts';
+import type { HostError } from '../host/errors.ts';
+import type { DomainObservation, Host, MemoryLayout } from '../host/port.ts';
+import type { Bytes } from '../memory/bytes.ts';
+import type { AskAgain, Plan, PlanStep } from '../planner/types.ts';
+
+/** Something that keeps the controller from planning: why, in words with the way out. */
+export type Problem = {
+  readonly reason: Reason;
+  readonly message: string;
+  /** Whether time alone may mend it (retried with growing delay) or only a change (looked at again slowly). */
+  readonly retry: boolean;
+  /** The domain, when it was seen all the same. */
+  readonly observation?: DomainObservation;
+  readonly hostName?: string;
+};
+
+/** A virtual machine found on a host, with a running QEMU process. */
+export type Located = {
+  readonly hostName: string;
+  readonly host: Host;
+  readonly limits: HostLimits;
+  readonly observation: DomainObservation;
+  readonly layout: MemoryLayout;
+  /** Host memory that may still be plugged; null: unknown. */
+  readonly hostFree: Bytes | null;
+  /** uid of a vanished resource whose claim is taken over. */
+  readonly replacesUid: string | null;
+};
+
+export type Gathered =
+  { readonly kind: 'located'; readonly located: Located } | { readonly kind: 'problem'; readonly problem: Problem };
+
+/** What is known of a module's refusals, from the observation and the previous status. */
+export type ModuleRefusals = {
+  readonly slot: number;
+  readonly base: Bytes;
+  readonly refusals: number;
+  readonly refusedAtMs: number | null;
+  /** Not asked again before, by the host's clock, epoch ms; null: not quarantined. */
+  readonly retryAfterMs: number | null;
+};
+
+/** What is judged from one observation. */
+export type Judgement = {
+  readonly desired: DesiredMemory;
+  readonly located: Located;
+  readonly refusals: readonly ModuleRefusals[];
+  readonly granularity: Bytes;
+  readonly plan: Plan;
+};
+
+/** What to do now. */
+export type Action =
+  | { readonly kind: 'nothing' }
+  | { readonly kind: 'run'; readonly steps: readonly PlanStep[] }
+  | { readonly kind: 'ask-again'; readonly module: AskAgain };
+
+/** What came of it. */
+export type Outcome =
+  | { readonly kind: 'nothing' }
+  /** Something was changed, or asked for: observe again. */
+  | { readonly kind: 'acted'; readonly plugged: number; readonly asked: number }
+  /** The host is at its limit of concurrent operations. */
+  | { readonly kind: 'host-busy' }
+  | { readonly kind: 'failed'; readonly what: string; readonly error: HostError };
+
+/** The conclusion of a reconcile. */
+export type Verdict = {
+  readonly reason: Reason;
+  readonly message: string;
+  /** When to look again without being told; null: at the next slow resync. */
+  readonly againInMs: number | 'backoff' | null;
+};
