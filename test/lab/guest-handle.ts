@@ -1,0 +1,142 @@
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { logTail } from './daemon.ts';
+import { connectGuestShell, type GuestShell } from './guest-shell.ts';
+import type { GuestKind, LabGuest, MemoryUse } from './guest-types.ts';
+import { dimmXml } from './guest-xml.ts';
+import type { LabHypervisor } from './hypervisor.ts';
+import { waitFor } from './wait.ts';
+
+const BOOT_TIMEOUT_MS = 120_000;
+const COMMAND_TIMEOUT_MS = 20_000;
+
+export type GuestFiles = { readonly xml: string; readonly consoleLog: string; readonly shellSocket: string };
+
+/** The handle of a defined domain; starts nothing. */
+export function guestOf(
+  hypervisor: LabHypervisor,
+  kind: GuestKind,
+  name: string,
+  uuid: string,
+  files: GuestFiles,
+): LabGuest {
+  let shell: GuestShell | undefined;
+  const { virshOk } = hypervisor;
+  const openShell = (): GuestShell => {
+    if (shell === undefined) throw new Error(`guest ${name} has no shell: ${kind === 'no-os' ? kind : 'it is off'}`);
+    return shell;
+  };
+  const sh: LabGuest['sh'] = (command, timeoutMs = COMMAND_TIMEOUT_MS) => openShell().sh(command, timeoutMs);
+  const shOk: LabGuest['shOk'] = async (command, timeoutMs) => {
+    const { out, code } = await sh(command, timeoutMs);
+    if (code !== 0) throw new Error(`\`${command}\` failed in guest ${name} with exit code ${code}\n${out.trim()}`);
+    return out;
+  };
+  const memInfoKiB = async (field: string): Promise<number> => {
+    const line = await shOk(`grep '^${field}:' /proc/meminfo`);
+    const kib = /(\d+) kB/.exec(line)?.[1];
+    if (kib === undefined) throw new Error(`/proc/meminfo of guest ${name} has no ${field}: ${line}`);
+    return Number(kib);
+  };
+  const waitReady: LabGuest['waitReady'] = async (timeoutMs = BOOT_TIMEOUT_MS) => {
+    if (kind === 'no-os') return;
+    try {
+      await openShell().waitReady(timeoutMs);
+    } catch (error) {
+      throw new Error(`guest ${name} did not boot\n${logTail('its console', files.consoleLog)}`, { cause: error });
+    }
+  };
+  const waitPinned: LabGuest['waitPinned'] = async (timeoutMs = 30_000) => {
+    await waitFor(async () => (await sh(UNPINNED_BLOCKS)).out.trim() === '', {
+      what: `guest ${name} to pin every movable memory block`,
+      timeoutMs,
+      intervalMs: 100,
+    });
+  };
+  return {
+    name,
+    uuid,
+    kind,
+    waitReady,
+    sh,
+    shOk,
+    memInfoKiB,
+    memTotalKiB: () => memInfoKiB('MemTotal'),
+    useMemory: (mib) => useMemory(shOk, sh, mib),
+    refuse: async (on) => {
+      await shOk(`echo ${on ? -12 : 0} >${REFUSAL}`);
+    },
+    onlineAs: async (zone) => {
+      await shOk(`echo online_${zone} >/sys/devices/system/memory/auto_online_blocks`);
+    },
+    pin: async () => {
+      await shOk(
+        'kill -0 $(cat /tmp/pin.pid) 2>/dev/null || { labtool pin >/dev/console 2>&1 & echo $! >/tmp/pin.pid; }',
+      );
+      await waitPinned();
+    },
+    waitPinned,
+    letGo: async () => {
+      await shOk('kill -9 $(cat /tmp/pin.pid); rm -f /tmp/pin.pid /tmp/pinned');
+    },
+    plugDimm: async (mib, alias, node = 0) => {
+      const file = `${files.xml}.${alias}`;
+      writeFileSync(file, dimmXml(mib, alias, node));
+      await virshOk(['attach-device', uuid, file, '--live']);
+    },
+    unplugDimm: async (alias) => {
+      await virshOk(['detach-device-alias', uuid, alias, '--live']);
+    },
+    moduleAliases: async () => {
+      const xml = await virshOk(['dumpxml', uuid]);
+      const modules = xml.match(/<memory model='dimm'[\s\S]*?<\/memory>/g) ?? [];
+      return modules.map((module) => /<alias name='([^']*)'/.exec(module)?.[1] ?? '');
+    },
+    dumpXml: () => virshOk(['dumpxml', uuid]),
+    reset: async () => {
+      shell?.expectBoot();
+      await virshOk(['reset', uuid]);
+    },
+    start: async () => {
+      shell?.close();
+      rmSync(files.shellSocket, { force: true });
+      await virshOk(['start', uuid], BOOT_TIMEOUT_MS);
+      if (kind !== 'no-os') shell = await connectGuestShell(files.shellSocket);
+      await waitReady();
+    },
+    destroy: async () => {
+      shell?.close();
+      shell = undefined;
+      await virshOk(['destroy', uuid]);
+    },
+    undefine: async () => {
+      await virshOk(['undefine', uuid]);
+    },
+    consoleLog: () => readFileSync(files.consoleLog, 'utf8'),
+  };
+}
+
+/** The kernel's memory notifier error injection (Documentation/fault-injection/notifier-error-inject.rst). */
+const REFUSAL = '/sys/kernel/debug/notifier-error-inject/memory/actions/MEM_GOING_OFFLINE/error';
+
+/** Prints the numbers of movable blocks that are online and have no page pinned; of all, when nobody pins. */
+const UNPINNED_BLOCKS = `cd /sys/devices/system/memory; for block in memory[0-9]*; do
+grep -q '^Movable' $block/valid_zones && grep -q '^online' $block/state && ! grep -qx "\${block#memory}" /tmp/pinned && echo $block
+done 2>/dev/null`;
+
+async function useMemory(shOk: LabGuest['shOk'], sh: LabGuest['sh'], mib: number): Promise<MemoryUse> {
+  const pid = Number(await shOk(`sh -c 'exec labtool hold ${mib} >/tmp/hold.$$ 2>&1' & echo $!`));
+  const isAlive = async (): Promise<boolean> => (await sh(`grep -q '^State:.[^ZX]' /proc/${pid}/status`)).code === 0;
+  await waitFor(async () => (await sh(`grep -q holding /tmp/hold.${pid}`)).code === 0 || !(await isAlive()), {
+    what: `a process in the guest to fill ${mib} MiB`,
+    timeoutMs: 60_000,
+  });
+  if (!(await isAlive())) throw new Error(`the process that should use ${mib} MiB in the guest is dead`);
+  return {
+    pid,
+    isAlive,
+    free: async () => {
+      await shOk(`kill -9 ${pid}; rm -f /tmp/hold.${pid}`);
+      await waitFor(async () => !(await isAlive()), { what: `process ${pid} in the guest to end`, timeoutMs: 10_000 });
+    },
+  };
+}

@@ -1,0 +1,101 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { waitFor } from './wait.ts';
+
+export type ShellResult = { readonly out: string; readonly code: number };
+
+/** The shell on a guest's second serial port (guest/init.sh). One command at a time; the others wait. */
+export type GuestShell = {
+  /** Resolves when the guest has booted and answers. Gives the boot's id. */
+  readonly waitReady: (timeoutMs: number) => Promise<string>;
+  /** From now on only a new boot counts as ready. */
+  readonly expectBoot: () => void;
+  readonly sh: (command: string, timeoutMs: number) => Promise<ShellResult>;
+  readonly close: () => void;
+};
+
+// The guest's terminal buffers 4096 bytes, and there is no flow control.
+const MAX_COMMAND_BYTES = 2500;
+
+/** Connects to the socket of a guest's second serial port; must be there before the guest speaks. */
+export async function connectGuestShell(socketPath: string): Promise<GuestShell> {
+  const socket = await waitFor(() => connected(socketPath), {
+    what: `the serial port ${socketPath}`,
+    timeoutMs: 30_000,
+  });
+  let text = '';
+  let nextId = 1;
+  let bootId: string | undefined;
+  let closed = false;
+  let queue: Promise<unknown> = Promise.resolve();
+  let onText = (): void => undefined;
+  socket.setEncoding('utf8');
+  socket.on('data', (piece: string) => {
+    text += piece;
+    text = text.replaceAll(/\n?##READY (\S+)\n/g, (_line, id: string) => {
+      bootId = id;
+      return '';
+    });
+    onText();
+  });
+  socket.on('error', () => socket.destroy());
+  socket.on('close', () => {
+    closed = true;
+    onText();
+  });
+
+  const ask = async (command: string, timeoutMs: number): Promise<ShellResult> => {
+    const id = nextId++;
+    const encoded = Buffer.from(command).toString('base64');
+    if (Buffer.byteLength(command) > MAX_COMMAND_BYTES)
+      throw new Error(`a command of ${command.length} bytes is too long`);
+    text = '';
+    // The guest kills a command that takes too long, so that the shell is free for the next one.
+    socket.write(`${id} ${Math.ceil(timeoutMs / 1000)} ${encoded}\n`);
+    const end = new RegExp(`\\n##END ${id} (\\d+)\\n`);
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        onText = () => undefined;
+        reject(
+          new Error(`the guest did not answer \`${command}\` within ${timeoutMs} ms\nit said: ${text.slice(-500)}`),
+        );
+      }, timeoutMs + 2000);
+      onText = () => {
+        const match = end.exec(text);
+        if (match === null && !closed) return;
+        clearTimeout(timer);
+        onText = () => undefined;
+        if (match === null) reject(new Error(`the guest went away during \`${command}\``));
+        else resolve({ out: text.slice(0, match.index), code: Number(match[1]) });
+      };
+      onText();
+    });
+  };
+
+  return {
+    waitReady: (timeoutMs) =>
+      waitFor(() => bootId, {
+        what: 'the guest to boot',
+        timeoutMs,
+        details: () => `serial port: ${text.slice(-500)}`,
+      }),
+    expectBoot: () => (bootId = undefined),
+    sh: (command, timeoutMs) => {
+      const answer = queue.then(() => ask(command, timeoutMs));
+      queue = answer.catch(() => undefined);
+      return answer;
+    },
+    close: () => socket.destroy(),
+  };
+}
+
+async function connected(socketPath: string): Promise<Socket> {
+  const socket = connect(socketPath);
+  try {
+    await once(socket, 'connect');
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  }
+  return socket;
+}

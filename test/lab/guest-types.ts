@@ -1,0 +1,86 @@
+import type { GuestNode } from './guest-xml.ts';
+import type { ShellResult } from './guest-shell.ts';
+
+/**
+ * How a guest meets a request to give a module back.
+ * - `accepting`: gives it back within a quarter of a second.
+ * - `refusing`: its kernel vetoes every offlining (memory notifier error injection); libvirt says device-removal-failed.
+ * - `mixed`: as `accepting`, but what is plugged after `onlineAs('kernel')` is used by the kernel and refused.
+ * - `silent`: keeps a page of every module out of reach of migration and never answers, until `letGo()`.
+ * - `no-os`: has no operating system.
+ */
+export type GuestKind = 'accepting' | 'refusing' | 'mixed' | 'silent' | 'no-os';
+
+export type GuestOptions = {
+  readonly kind: GuestKind;
+  /** Unique on the hypervisor; made up when left out. */
+  readonly name?: string;
+  readonly uuid?: string;
+  /** Boot memory by NUMA node; one node of 512 MiB and one virtual CPU when left out. */
+  readonly nodes?: readonly GuestNode[];
+  readonly slots?: number;
+  /** 8192 when left out; null for a domain that takes no modules. */
+  readonly maxMemoryMib?: number | null;
+  /** A balloon device, the source of memory statistics; true when left out. */
+  readonly balloon?: boolean;
+  /** Whether the guest loads the balloon's driver; true when left out. */
+  readonly balloonDriver?: boolean;
+  readonly kernelArgs?: readonly string[];
+  readonly extraXml?: string;
+  readonly extraDevicesXml?: string;
+  /** Only define the domain; false when left out. */
+  readonly leaveOff?: boolean;
+};
+
+/** Memory that a process in the guest really uses. */
+export type MemoryUse = {
+  readonly pid: number;
+  readonly isAlive: () => Promise<boolean>;
+  readonly free: () => Promise<void>;
+};
+
+/** A guest of the lab. Everything but `sh` and what builds on it also works for a guest without an operating system. */
+export type LabGuest = {
+  readonly name: string;
+  readonly uuid: string;
+  readonly kind: GuestKind;
+  /** Waits until the guest has booted and answers; done by `startGuest` already. */
+  readonly waitReady: (timeoutMs?: number) => Promise<void>;
+  /** Runs a shell command (busybox) in the guest; at most 2500 bytes. Throws when the guest does not answer in time. */
+  readonly sh: (command: string, timeoutMs?: number) => Promise<ShellResult>;
+  /** As `sh`, but a non-zero exit is an error; gives the output. */
+  readonly shOk: (command: string, timeoutMs?: number) => Promise<string>;
+  /** MemTotal of the guest's own /proc/meminfo. */
+  readonly memTotalKiB: () => Promise<number>;
+  /** A field of the guest's own /proc/meminfo, for example `MemAvailable`. */
+  readonly memInfoKiB: (field: string) => Promise<number>;
+  /** Starts a process that fills so much anonymous memory, and waits until it has. */
+  readonly useMemory: (mib: number) => Promise<MemoryUse>;
+  /** Makes the kernel veto every offlining from now on, or stops that. */
+  readonly refuse: (on: boolean) => Promise<void>;
+  /** To which zone modules plugged from now on are given; the kernel's own zone makes them unremovable. */
+  readonly onlineAs: (zone: 'movable' | 'kernel') => Promise<void>;
+  /** Pins a page of every module, those plugged later too, and waits until it has; see `silent`. */
+  readonly pin: () => Promise<void>;
+  /** Waits until every movable block that is online now has a page pinned. */
+  readonly waitPinned: (timeoutMs?: number) => Promise<void>;
+  /** Ends the pinning; removals that hang go through. */
+  readonly letGo: () => Promise<void>;
+  /** Plugs a module with `virsh attach-device --live`. */
+  readonly plugDimm: (mib: number, alias: string, node?: number) => Promise<void>;
+  /** Asks for a module with `virsh detach-device-alias --live`, which does not wait for the outcome. */
+  readonly unplugDimm: (alias: string) => Promise<void>;
+  /** The aliases of the memory modules in the live XML. */
+  readonly moduleAliases: () => Promise<string[]>;
+  /** The live XML, or the inactive one of a domain that is off. */
+  readonly dumpXml: () => Promise<string>;
+  /** Resets the machine as its button would; `waitReady` waits for the new boot. */
+  readonly reset: () => Promise<void>;
+  /** Starts the domain again after `destroy`, and waits until it has booted. */
+  readonly start: () => Promise<void>;
+  /** Pulls the plug. The domain stays defined. */
+  readonly destroy: () => Promise<void>;
+  readonly undefine: () => Promise<void>;
+  /** What the guest's kernel said on its first serial port. */
+  readonly consoleLog: () => string;
+};

@@ -1,0 +1,60 @@
+#!/bin/busybox sh
+# The first process of a lab guest: loads drivers, then answers commands on the second serial port.
+# What differs between guests comes on the kernel command line:
+#   lab_skip=MODULE,...  drivers that are not loaded     lab_refuse=1  refuses to give memory up
+#   lab_pin=1            pins a page in every module     lab_state=... as auto_online_blocks takes it
+
+/bin/busybox mkdir -p /sbin /usr/bin /usr/sbin /proc /sys /dev /tmp
+/bin/busybox --install -s
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs devtmpfs /dev
+mount -t debugfs debugfs /sys/kernel/debug
+mount -t tmpfs -o size=90% tmpfs /tmp
+exec </dev/null >/dev/console 2>&1
+
+for argument in $(cat /proc/cmdline); do
+  case $argument in lab_*=*) eval "${argument%%=*}='${argument#*=}'" ;; esac
+done
+
+# Which driver needs which differs between kernels: whatever fails for want of another is tried again.
+for pass in 1 2 3 last; do
+  for module in $(cat /modules/list); do
+    case ",$lab_skip," in *",$module,"*) continue ;; esac
+    [ -d "/sys/module/$(echo "$module" | tr - _)" ] && continue
+    insmod "/modules/$module.ko" 2>/dev/null || [ $pass != last ] || echo "lab: $module did not load"
+  done
+done
+
+if [ -n "$lab_state" ]; then echo "$lab_state" >/sys/devices/system/memory/auto_online_blocks; fi
+if [ -n "$lab_refuse" ]; then echo -12 >/sys/kernel/debug/notifier-error-inject/memory/actions/MEM_GOING_OFFLINE/error; fi
+if [ -n "$lab_pin" ]; then labtool pin & echo $! >/tmp/pin.pid; fi
+
+# One command at a time: "ID SECONDS BASE64" in, its output and "##END ID CODE" out.
+serve() {
+  # The guest may run out of memory; the one who tells about it must survive.
+  echo -1000 >/proc/self/oom_score_adj
+  stty -F /dev/ttyS1 raw -echo
+  exec 3<>/dev/ttyS1
+  # Until somebody has spoken nobody may have been listening.
+  until read -r -t 1 id seconds command <&3; do printf '\n##READY %s\n' "$(cat /proc/sys/kernel/random/boot_id)" >&3; done
+  while :; do
+    case $id in
+      '' | *[!0-9]*) ;;
+      *)
+        echo "$command" | base64 -d >/tmp/.command
+        (
+          echo 0 >/proc/self/oom_score_adj
+          exec timeout -s KILL "$seconds" sh /tmp/.command </dev/null 2>&1
+        ) >&3
+        printf '\n##END %s %s\n' "$id" "$?" >&3
+        ;;
+    esac
+    read -r id seconds command <&3 || return
+  done
+}
+
+while :; do
+  serve &
+  wait $!
+done

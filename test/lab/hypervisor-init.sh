@@ -1,0 +1,16 @@
+#!/bin/sh
+# The first process of a hypervisor's namespaces: puts the lab's directories where libvirtd looks for its own,
+# then waits and reaps what is left to it. When it is killed, the kernel ends every process in its namespaces.
+set -e
+for pair in run:/run/libvirt etc:/etc/libvirt lib:/var/lib/libvirt cache:/var/cache/libvirt log:/var/log/libvirt; do
+  mkdir -p "${pair#*:}"
+  mount --bind "$1/${pair%%:*}" "${pair#*:}"
+done
+# /sys of the new network namespace: libvirtd would ask in vain for the host's network cards.
+mount -t sysfs sysfs /sys || true
+ip link set lo up
+touch "$1/ready"
+while :; do
+  sleep 86400 &
+  wait
+done

@@ -1,0 +1,205 @@
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { restoreCapabilities, saveCapabilities } from './capabilities-cache.ts';
+import { type Daemon, startDaemon } from './daemon.ts';
+import { createLabDirectory, removeLabDirectory } from './directory.ts';
+import { childrenOf, commandLineOf, NAMESPACES, processesInNamespaceOf } from './namespaces.ts';
+import { type CommandResult, run, runOk } from './run.ts';
+import { GiveUp, waitFor } from './wait.ts';
+
+export type HypervisorOptions = {
+  /** Lines added to libvirtd.conf, for example `max_client_requests = 2`. */
+  readonly libvirtdConf?: readonly string[];
+  /** Lines added to qemu.conf. */
+  readonly qemuConf?: readonly string[];
+};
+
+/**
+ * A libvirtd of the lab's own, in mount, network and process-id namespaces of its own: it can be killed and restarted
+ * at will, and the host's daemon never knows. The file system is the host's, except libvirt's directories.
+ */
+export type LabHypervisor = {
+  readonly directory: string;
+  /** libvirtd's socket for reading and writing, reachable from outside the namespaces. */
+  readonly socketPath: string;
+  readonly socketDirectory: string;
+  /** For virsh and other users of libvirt's library. */
+  readonly uri: string;
+  readonly virsh: (args: readonly string[], timeoutMs?: number) => Promise<CommandResult>;
+  /** As `virsh`, but a non-zero exit is an error; gives stdout. */
+  readonly virshOk: (args: readonly string[], timeoutMs?: number) => Promise<string>;
+  /** Process id of libvirtd; throws when it is not running. */
+  readonly daemonPid: () => number;
+  /** Process id of the QEMU of a domain, by its uuid; throws when there is none. */
+  readonly qemuPid: (uuid: string) => number;
+  /** Ends libvirtd (SIGKILL when left out) and waits until it is gone; guests go on. */
+  readonly killDaemon: (signal?: 'SIGKILL' | 'SIGTERM') => Promise<void>;
+  /** Starts libvirtd, if it does not run, and waits until it takes connections. */
+  readonly startDaemon: () => Promise<void>;
+  /** Stops libvirtd in its tracks: connections stay open, nothing is answered. */
+  readonly freezeDaemon: () => void;
+  readonly thawDaemon: () => void;
+  /** A command line that runs in the hypervisor's namespaces. */
+  readonly commandInside: (command: string, args: readonly string[]) => [string, string[]];
+  readonly daemonLog: () => string;
+  /** Ends libvirtd, every guest and whatever else lives in the namespaces. */
+  readonly stop: () => Promise<void>;
+};
+
+const LIBVIRTD_CONF = [
+  'unix_sock_group = "root"',
+  'unix_sock_rw_perms = "0700"',
+  'auth_unix_ro = "none"',
+  'auth_unix_rw = "none"',
+  'log_outputs = "3:stderr"',
+];
+
+// A container may have neither control groups to write nor a security module, and the lab needs neither.
+const QEMU_CONF = [
+  'user = "root"',
+  'group = "root"',
+  'dynamic_ownership = 0',
+  'remember_owner = 0',
+  'security_driver = "none"',
+  'cgroup_controllers = []',
+  'namespaces = []',
+  'stdio_handler = "file"',
+];
+
+const READY_TIMEOUT_MS = 60_000;
+
+/** Starts a hypervisor without guests. Needs root. */
+export async function startHypervisor(options: HypervisorOptions = {}): Promise<LabHypervisor> {
+  const directory = createLabDirectory();
+  try {
+    for (const name of ['run', 'etc', 'lib', 'cache', 'log', 'guests'])
+      mkdirSync(join(directory, name), { mode: 0o755 });
+    writeConfiguration(directory, options);
+    restoreCapabilities(join(directory, 'cache'));
+    const namespaces = await startNamespaces(directory);
+    const hypervisor = hypervisorOf(directory, namespaces);
+    try {
+      await hypervisor.startDaemon();
+    } catch (error) {
+      await hypervisor.stop();
+      throw error;
+    }
+    return hypervisor;
+  } catch (error) {
+    removeLabDirectory(directory);
+    throw error;
+  }
+}
+
+function writeConfiguration(directory: string, options: HypervisorOptions): void {
+  const write = (name: string, lines: readonly string[]): void =>
+    writeFileSync(join(directory, 'etc', name), [...lines, ''].join('\n'));
+  // Of two lines for one key libvirt takes the last.
+  write('libvirtd.conf', [...LIBVIRTD_CONF, ...(options.libvirtdConf ?? [])]);
+  write('qemu.conf', [...QEMU_CONF, ...(options.qemuConf ?? [])]);
+}
+
+type Namespaces = { readonly daemon: Daemon; readonly initPid: number };
+
+async function startNamespaces(directory: string): Promise<Namespaces> {
+  const script = join(import.meta.dirname, 'hypervisor-init.sh');
+  const daemon = await startDaemon({
+    name: 'the namespaces of libvirtd',
+    command: 'unshare',
+    args: [...NAMESPACES, '--fork', '--kill-child', '--mount-proc', 'sh', script, directory],
+    logFile: join(directory, 'namespaces.log'),
+  });
+  const initPid = await waitFor(
+    () => {
+      if (daemon.ended() !== null) throw new GiveUp(`unshare ended with ${daemon.ended() ?? ''}\n${daemon.logTail()}`);
+      return existsSync(join(directory, 'ready')) && childrenOf(daemon.pid)[0];
+    },
+    { what: 'the namespaces of libvirtd', timeoutMs: READY_TIMEOUT_MS, intervalMs: 10, details: daemon.logTail },
+  );
+  return { daemon, initPid };
+}
+
+function hypervisorOf(directory: string, { daemon: namespaces, initPid }: Namespaces): LabHypervisor {
+  const socketDirectory = join(directory, 'run');
+  const socketPath = join(socketDirectory, 'libvirt-sock');
+  const uri = `qemu+unix:///system?socket=${socketPath}`;
+  const commandInside = (command: string, args: readonly string[]): [string, string[]] => [
+    'nsenter',
+    [`--target=${initPid}`, ...NAMESPACES, '--', command, ...args],
+  ];
+  let libvirtd: Daemon | undefined;
+  const running = (): Daemon => {
+    if (libvirtd?.ended() !== null) throw new Error('libvirtd is not running');
+    return libvirtd;
+  };
+  // nsenter stays outside and waits for libvirtd, its only child.
+  const daemonPid = (): number => {
+    const [pid] = childrenOf(running().pid);
+    if (pid === undefined) throw new Error('libvirtd is not running');
+    return pid;
+  };
+  const start = async (): Promise<void> => {
+    if (libvirtd?.ended() === null) return;
+    rmSync(socketPath, { force: true });
+    const [command, args] = commandInside('libvirtd', ['--pid-file', join(socketDirectory, 'libvirtd.pid')]);
+    const started = await startDaemon({ name: 'libvirtd', command, args, logFile: join(directory, 'libvirtd.log') });
+    libvirtd = started;
+    await waitUntilListening(started, socketPath);
+  };
+  return {
+    directory,
+    socketPath,
+    socketDirectory,
+    uri,
+    virsh: (args, timeoutMs = 60_000) => run('virsh', ['--connect', uri, ...args], { timeoutMs }),
+    virshOk: (args, timeoutMs = 60_000) => runOk('virsh', ['--connect', uri, ...args], { timeoutMs }),
+    daemonPid,
+    qemuPid: (uuid) => {
+      const qemu = processesInNamespaceOf(initPid).find((pid) => commandLineOf(pid).includes(`-uuid ${uuid}`));
+      if (qemu === undefined) throw new Error(`no QEMU runs domain ${uuid}`);
+      return qemu;
+    },
+    killDaemon: async (signal = 'SIGKILL') => {
+      const ending = running();
+      process.kill(daemonPid(), signal);
+      await ending.whenEnded;
+    },
+    startDaemon: start,
+    freezeDaemon: () => process.kill(daemonPid(), 'SIGSTOP'),
+    thawDaemon: () => {
+      process.kill(daemonPid(), 'SIGCONT');
+      // nsenter(1) stops itself when its child is stopped.
+      running().kill('SIGCONT');
+    },
+    commandInside,
+    daemonLog: () => libvirtd?.logTail() ?? '(libvirtd was not started)',
+    stop: async () => {
+      saveCapabilities(join(directory, 'cache'));
+      // The kernel ends the whole namespace before the init's parent hears of its end (pid_namespaces(7)).
+      if (namespaces.ended() === null) process.kill(initPid, 'SIGKILL');
+      await namespaces.whenEnded;
+      await libvirtd?.whenEnded;
+      removeLabDirectory(directory);
+    },
+  };
+}
+
+async function waitUntilListening(libvirtd: Daemon, socketPath: string): Promise<void> {
+  await waitFor(
+    async () => {
+      if (libvirtd.ended() !== null) {
+        throw new GiveUp(`libvirtd ended with ${libvirtd.ended() ?? ''}\n${libvirtd.logTail()}`);
+      }
+      const socket = connect(socketPath);
+      try {
+        await once(socket, 'connect');
+        return true;
+      } finally {
+        socket.destroy();
+      }
+    },
+    { what: 'libvirtd to listen', timeoutMs: READY_TIMEOUT_MS, intervalMs: 20, details: libvirtd.logTail },
+  );
+}
