@@ -66,7 +66,10 @@ export class Session {
   readonly #options: SessionOptions;
   readonly #eventListeners = new Set<EventListener>();
   readonly #connectionListeners = new Set<ConnectionListener>();
+  /** Stands: the handshake is done. */
   #connection: Connection | null = null;
+  /** Still shaking hands. */
+  #candidate: Connection | null = null;
   /** Events of the resync under way; null: they are delivered at once. */
   #buffer: DomainEvent[] | null = null;
   #attempt = 0;
@@ -115,6 +118,7 @@ export class Session {
     if (this.#closed) return;
     this.#closed = true;
     this.#cancelRetry();
+    this.#candidate?.close('closed by us');
     const connection = this.#connection;
     if (connection === null) return;
     try {
@@ -137,14 +141,17 @@ export class Session {
         onEvent: (event) => this.#receive(event),
         onClose: (reason) => this.#lost(reason),
       });
+      this.#candidate = connection;
       this.#buffer = [];
-      await shakeHands(connection, endpoint.openUri, handshakeDeadlineMs);
+      if (!this.#closed) await shakeHands(connection, endpoint.openUri, handshakeDeadlineMs);
     } catch (error) {
+      this.#candidate = null;
       const reason = classifyConnectFailure(error);
       connection?.close('the handshake failed');
       this.#retry(reason, error instanceof Error ? error.message : String(error));
       return;
     }
+    this.#candidate = null;
     if (this.#closed || connection.closed) {
       connection.close('closed by us');
       this.#retry('Lost', 'the connection ended right after the handshake');
