@@ -1,0 +1,145 @@
+/** A whole controller over stores in memory and simulated hosts, on a clock of its own. */
+import { Registry } from 'prom-client';
+import { findCondition } from '../../src/api/v1alpha1/conditions.ts';
+import type { Condition } from '../../src/api/v1alpha1/meta.ts';
+import type { HypervisorHost, HypervisorHostSpec } from '../../src/api/v1alpha1/hypervisor-host.ts';
+import type {
+  VirtualMachineMemory,
+  VirtualMachineMemorySpec,
+  VirtualMachineMemoryStatus,
+} from '../../src/api/v1alpha1/virtual-machine-memory.ts';
+import { type Controller, createController } from '../../src/controller/controller.ts';
+import type { SimulatedDomainSpec } from '../../src/host/simulated/model.ts';
+import type { SimulatedHost } from '../../src/host/simulated/script.ts';
+import { createSimulatedHost } from '../../src/host/simulated/simulated-host.ts';
+import { silentLogger } from '../../src/runtime/logger.ts';
+import type { LabelledResource } from '../../src/runtime/resources.ts';
+import { ManualClock } from './manual-clock.ts';
+import { MemoryEvents, MemoryStore } from './memory-store.ts';
+
+export const vmUuid = '6f0c1a52-6a0e-4c0e-9c50-6e6f0f3d2a11';
+const clusterId = 'c1u57e00-0000-4000-8000-000000000000';
+
+export type ControllerBench = {
+  readonly clock: ManualClock;
+  readonly resources: MemoryStore<VirtualMachineMemory>;
+  readonly hosts: MemoryStore<HypervisorHost>;
+  readonly namespaces: MemoryStore<LabelledResource>;
+  readonly events: MemoryEvents;
+  host(name?: string): SimulatedHost;
+  addHost(name: string, domains: readonly SimulatedDomainSpec[], spec?: Partial<HypervisorHostSpec>): void;
+  /** Like `kubectl apply`. */
+  apply(spec: Partial<VirtualMachineMemorySpec>, name?: string, annotations?: Record<string, string>): void;
+  status(name?: string): VirtualMachineMemoryStatus;
+  condition(type: string, name?: string): Condition | undefined;
+  reason(name?: string): string | undefined;
+  /** Lets time pass until the Ready condition has `reason` for the newest generation. */
+  reaches(reason: string, name?: string, limitMs?: number): Promise<void>;
+  /** Ends the controller and starts another, which knows only what the stores and hosts hold. */
+  restart(): Promise<void>;
+  close(): Promise<void>;
+};
+
+/** Host `hv-1` with the given domains, and a controller that has started. */
+export async function createControllerBench(
+  domains: readonly SimulatedDomainSpec[],
+  options: { readonly observeOnly?: boolean; readonly hostSpec?: Partial<HypervisorHostSpec> } = {},
+): Promise<ControllerBench> {
+  const clock = new ManualClock();
+  const resources = new MemoryStore<VirtualMachineMemory>();
+  const hosts = new MemoryStore<HypervisorHost>();
+  const namespaces = new MemoryStore<LabelledResource>();
+  const events = new MemoryEvents();
+  const simulated = new Map<string, SimulatedHost>();
+  let uids = 0;
+  const metadata = (name: string) => ({
+    name,
+    uid: `uid-${(uids += 1)}-${name}`,
+    resourceVersion: '',
+    generation: 0,
+    creationTimestamp: new Date(clock.now() + uids * 1000).toISOString(),
+  });
+
+  const create = (): Controller =>
+    createController({
+      resources,
+      hosts,
+      namespaces,
+      statusWriter: resources,
+      hostStatusWriter: hosts,
+      events,
+      clusterId,
+      connect: (resource) => {
+        const host = simulated.get(resource.metadata.name);
+        if (host === undefined) throw new Error(`no simulated host ${resource.metadata.name}`);
+        return host;
+      },
+      clock,
+      random: () => 0,
+      logger: silentLogger,
+      registry: new Registry(),
+      concurrency: 4,
+      observeOnly: options.observeOnly ?? false,
+    });
+
+  const bench: ControllerBench = {
+    clock,
+    resources,
+    hosts,
+    namespaces,
+    events,
+    host(name = 'hv-1') {
+      const host = simulated.get(name);
+      if (host === undefined) throw new Error(`no simulated host ${name}`);
+      return host;
+    },
+    addHost(name, specs, spec = {}) {
+      simulated.set(name, createSimulatedHost({ clock, id: name, domains: specs }));
+      hosts.apply({
+        apiVersion: 'dimmer.dev/v1alpha1',
+        kind: 'HypervisorHost',
+        metadata: metadata(name),
+        spec: { address: `https://${name}:9443`, allowedNamespaces: { from: 'All' }, ...spec },
+      });
+    },
+    apply(spec, name = 'vm', annotations) {
+      const before = resources.get(`tenants/${name}`);
+      resources.apply({
+        apiVersion: 'dimmer.dev/v1alpha1',
+        kind: 'VirtualMachineMemory',
+        metadata: {
+          ...(before?.metadata ?? metadata(name)),
+          namespace: 'tenants',
+          ...(annotations === undefined ? {} : { annotations }),
+        },
+        spec: { virtualMachine: { uuid: vmUuid }, ...before?.spec, ...spec },
+      });
+    },
+    status: (name = 'vm') => resources.get(`tenants/${name}`)?.status ?? {},
+    condition: (type, name) => findCondition(bench.status(name).conditions, type),
+    reason: (name) => bench.condition('Ready', name)?.reason,
+    async reaches(reason, name = 'vm', limitMs) {
+      const holds = () =>
+        bench.reason(name) === reason &&
+        bench.status(name).observedGeneration === resources.get(`tenants/${name}`)?.metadata.generation;
+      try {
+        await clock.until(`${name} says ${reason}`, holds, limitMs);
+      } catch (error) {
+        const { reason: said, message } = bench.condition('Ready', name) ?? {};
+        throw new Error(`${(error as Error).message}; it says ${said}: ${message}`, { cause: error });
+      }
+    },
+    async restart() {
+      await controller.close();
+      controller = create();
+      controller.start();
+    },
+    close: () => controller.close(),
+  };
+  namespaces.apply({ metadata: { ...metadata('tenants') } });
+  bench.addHost('hv-1', domains, options.hostSpec);
+  let controller = create();
+  controller.start();
+  await clock.advance(0);
+  return bench;
+}

@@ -1,0 +1,101 @@
+/** A store of resources in memory that keeps the API server's promises: resourceVersion, generation, conflict, gone. */
+import { isDeepStrictEqual } from 'node:util';
+import {
+  keyOf,
+  type RecordedEvent,
+  type Resource,
+  type ResourceChange,
+  type ResourceKey,
+  type ResourceSource,
+  type StatusWriter,
+  type WriteResult,
+} from '../../src/runtime/resources.ts';
+
+type Stored = Resource & { readonly spec?: unknown; readonly status?: object };
+
+/** See the file's comment. */
+export class MemoryStore<T extends Stored> implements ResourceSource<T>, StatusWriter<T> {
+  synced = true;
+  /** Every write of a status, in order. */
+  readonly writes: object[] = [];
+  /** The next writes fail with these. */
+  readonly failures: WriteResult[] = [];
+  readonly #objects = new Map<ResourceKey, T>();
+  readonly #listeners = new Set<(change: ResourceChange<T>) => void>();
+  #version = 0;
+
+  get(key: ResourceKey): T | undefined {
+    return this.#objects.get(key);
+  }
+
+  list(): readonly T[] {
+    return [...this.#objects.values()];
+  }
+
+  onChange(listener: (change: ResourceChange<T>) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  onSynced(listener: () => void): void {
+    listener();
+  }
+
+  refresh(_key: ResourceKey): void {
+    // What is held here is never stale.
+  }
+
+  /** Creates or replaces, as `kubectl apply` does: generation rises when the spec differs, status stays. */
+  apply(resource: T): void {
+    const key = keyOf(resource);
+    const previous = this.#objects.get(key);
+    const isSame = previous !== undefined && isDeepStrictEqual(previous.spec, resource.spec);
+    const generation = previous === undefined ? 1 : previous.metadata.generation + (isSame ? 0 : 1);
+    const status = previous?.status ?? resource.status;
+    const metadata = { ...resource.metadata, generation, resourceVersion: this.#nextVersion() };
+    this.#put(key, { ...resource, metadata, ...(status === undefined ? {} : { status }) });
+  }
+
+  remove(key: ResourceKey): void {
+    const previous = this.#objects.get(key);
+    if (!this.#objects.delete(key)) return;
+    for (const listener of this.#listeners) listener({ key, previous, current: undefined });
+  }
+
+  write(resource: T, status: object): Promise<WriteResult> {
+    const failure = this.failures.shift();
+    if (failure !== undefined) return Promise.resolve(failure);
+    const key = keyOf(resource);
+    const stored = this.#objects.get(key);
+    if (stored === undefined || stored.metadata.uid !== resource.metadata.uid) {
+      return Promise.resolve({ outcome: 'gone' });
+    }
+    if (stored.metadata.resourceVersion !== resource.metadata.resourceVersion) {
+      return Promise.resolve({ outcome: 'conflict' });
+    }
+    const resourceVersion = this.#nextVersion();
+    this.writes.push(status);
+    this.#put(key, { ...stored, status, metadata: { ...stored.metadata, resourceVersion } });
+    return Promise.resolve({ outcome: 'written', resourceVersion });
+  }
+
+  #put(key: ResourceKey, current: T): void {
+    const previous = this.#objects.get(key);
+    this.#objects.set(key, current);
+    for (const listener of this.#listeners) listener({ key, previous, current });
+  }
+
+  #nextVersion(): string {
+    this.#version += 1;
+    return String(this.#version);
+  }
+}
+
+/** Keeps the events that are recorded. */
+export class MemoryEvents {
+  readonly events: (RecordedEvent & { readonly key: ResourceKey })[] = [];
+
+  record(resource: Resource, event: RecordedEvent): void {
+    this.events.push({ key: keyOf(resource), ...event });
+  }
+}
