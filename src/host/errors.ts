@@ -2,6 +2,7 @@
  * The one table of what can go wrong between the controller and a hypervisor host.
  * The agent, its HTTP client and the controller share it; messages are for people and never parsed.
  */
+import { inspect } from 'node:util';
 
 /** What a caller does about an error. */
 export type Recovery =
@@ -88,7 +89,11 @@ export const isHostErrorCode = (code: unknown): code is HostErrorCode =>
 /** Makes an error; `cause` is normalised to its text. */
 export function hostError(code: HostErrorCode, message: string, cause?: unknown): HostError {
   if (cause === undefined) return { code, message };
-  return { code, message, cause: cause instanceof Error ? cause.message : String(cause) };
+  return {
+    code,
+    message,
+    cause: cause instanceof Error ? cause.message : typeof cause === 'string' ? cause : inspect(cause),
+  };
 }
 
 /** The answer of a call that can fail. */

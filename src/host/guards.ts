@@ -66,19 +66,19 @@ export function isBooting(evidence: BootEvidence, nowMs: number): boolean {
 }
 
 /**
- * Whether the guest has reported since it booted. libvirt gives whole seconds, rounded down, so a report in the
- * second of the boot itself can't be told from one before it and doesn't count.
+ * Whether the guest has reported since it booted. When the agent didn't see the guest boot, only a report that was
+ * fresh when the agent first saw the domain counts: a reset may have gone unnoticed before. libvirt gives whole
+ * seconds, rounded down, so a report in the very second of the boot doesn't count either.
  */
-export function isReportOfThisBoot(evidence: Pick<BootEvidence, 'bootedAtMs' | 'reportedAtMs'>): boolean {
-  if (evidence.reportedAtMs === null) return false;
-  return evidence.bootedAtMs === null || evidence.reportedAtMs >= evidence.bootedAtMs;
+export function isReportOfThisBoot(evidence: Omit<BootEvidence, 'state'>): boolean {
+  const { bootedAtMs, firstSeenAtMs, reportedAtMs } = evidence;
+  return reportedAtMs !== null && reportedAtMs >= (bootedAtMs ?? firstSeenAtMs - statisticsFreshMs);
 }
 
 /** Whether a report can be judged by: at most {@link statisticsFreshMs} old and from the present boot. */
-export function isFreshReport(evidence: Pick<BootEvidence, 'bootedAtMs' | 'reportedAtMs'>, nowMs: number): boolean {
-  return (
-    evidence.reportedAtMs !== null && isReportOfThisBoot(evidence) && nowMs - evidence.reportedAtMs <= statisticsFreshMs
-  );
+export function isFreshReport(evidence: Omit<BootEvidence, 'state'>, nowMs: number): boolean {
+  const { reportedAtMs } = evidence;
+  return reportedAtMs !== null && isReportOfThisBoot(evidence) && nowMs - reportedAtMs <= statisticsFreshMs;
 }
 
 /** The domain must still be as it was when the change was planned. */

@@ -181,7 +181,7 @@ function guestStatistics(domain: SimulatedDomain, nowMs: number): GuestStatistic
     usable,
     free: usable,
     reportedAtMs,
-    fresh: isFreshReport({ bootedAtMs: domain.bootedAtMs, reportedAtMs }, nowMs),
+    fresh: isFreshReport({ bootedAtMs: domain.bootedAtMs, firstSeenAtMs: domain.bootedAtMs, reportedAtMs }, nowMs),
   };
 }
 

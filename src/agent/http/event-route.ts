@@ -1,0 +1,82 @@
+/** `GET /v1/events`: the event log as server-sent events, resumable with `Last-Event-ID`. */
+import type { ServerResponse } from 'node:http';
+import type { FastifyInstance } from 'fastify';
+import { eventsPath, heartbeatMs } from '../../host/event-stream.ts';
+import { hostError } from '../../host/errors.ts';
+import { formatSse } from '../../host/sse.ts';
+import type { Clock, Timer } from '../../runtime/clock.ts';
+import type { EventLog, LoggedEvent } from '../event-log.ts';
+import type { AgentMetrics } from '../metrics.ts';
+import { sendProblem } from './problems.ts';
+import { noQuery } from './schemas.ts';
+
+/** A controller holds one stream a replica; more than this is a mistake. */
+const maxStreams = 32;
+/** A reader this far behind is cut off: it resumes, or lists anew. */
+const maxBufferedBytes = 1024 * 1024;
+
+const toText = ({ id, event }: LoggedEvent): string =>
+  formatSse({ id, event: event.kind, data: JSON.stringify(event) });
+
+export type EventStreams = {
+  /** Ends every stream, for shutdown. */
+  endAll(): void;
+};
+
+/** Declares the route. A stream begins with `resumed` and what was missed, or with `reset`. */
+export function declareEventRoute(
+  app: FastifyInstance,
+  log: EventLog,
+  clock: Clock,
+  metrics: AgentMetrics,
+): EventStreams {
+  const open = new Set<() => void>();
+
+  app.get(eventsPath, { schema: { querystring: noQuery } }, (request, reply) => {
+    if (open.size >= maxStreams) {
+      return sendProblem(reply, hostError('too-many-requests', `There are already ${maxStreams} event streams`));
+    }
+    const lastId = request.headers['last-event-id'];
+    const missed = typeof lastId === 'string' ? log.since(lastId) : null;
+    const first = missed === null ? 'reset' : 'resumed';
+
+    reply.hijack();
+    const response: ServerResponse = reply.raw;
+    response.writeHead(200, {
+      'content-type': 'text/event-stream',
+      'cache-control': 'no-store',
+      'x-request-id': request.id,
+    });
+    const firstId = missed === null || typeof lastId !== 'string' ? log.lastId : lastId;
+    response.write(formatSse({ id: firstId, event: first, data: '{}' }));
+    for (const entry of missed ?? []) response.write(toText(entry));
+
+    let timer: Timer;
+    const beat = (): void => {
+      response.write(':\n\n');
+      timer = clock.after(heartbeatMs, beat);
+    };
+    timer = clock.after(heartbeatMs, beat);
+    const unsubscribe = log.subscribe((entry) => {
+      if (response.writableLength > maxBufferedBytes) response.destroy();
+      else response.write(toText(entry));
+    });
+    const end = (): void => {
+      timer.cancel();
+      unsubscribe();
+      open.delete(end);
+      metrics.eventStreams.set(open.size);
+      response.end();
+    };
+    open.add(end);
+    metrics.eventStreams.set(open.size);
+    response.on('close', end);
+    return reply;
+  });
+
+  return {
+    endAll() {
+      for (const end of open) end();
+    },
+  };
+}

@@ -1,0 +1,50 @@
+/** Errors on the wire: RFC 9457 problem documents with a stable `code`. */
+import type { FastifyReply } from 'fastify';
+import { type HostError, hostError, hostErrorTable } from '../../host/errors.ts';
+
+/** Answers with `error`. Codes that only a client raises can't come from here and count as our own failure. */
+export function sendProblem(reply: FastifyReply, error: HostError): FastifyReply {
+  const row = hostErrorTable[error.code];
+  const status = row.status ?? 500;
+  return reply
+    .code(status)
+    .header('content-type', 'application/problem+json')
+    .send(
+      JSON.stringify({
+        type: `https://dimmer.dev/problems/${error.code}`,
+        title: row.title,
+        status,
+        code: error.code,
+        detail: error.message,
+        instance: `urn:request:${reply.request.id}`,
+      }),
+    );
+}
+
+/** What Fastify raises before a handler runs, as an error of the table. Texts of ours are told, others are not. */
+export function classifyFrameworkError(error: {
+  readonly code?: string;
+  readonly message: string;
+  readonly statusCode?: number;
+  readonly validation?: unknown;
+}): HostError {
+  if (error.validation !== undefined) return hostError('bad-request', error.message);
+  switch (error.code) {
+    case 'FST_ERR_CTP_BODY_TOO_LARGE':
+      return hostError('body-too-large', 'The request body is larger than 16 KiB');
+    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
+      return hostError('bad-request', 'The request body must be application/json');
+    case 'FST_ERR_CTP_EMPTY_JSON_BODY':
+    case 'FST_ERR_CTP_INVALID_JSON_BODY':
+    case 'FST_ERR_CTP_INVALID_CONTENT_LENGTH':
+      return hostError('bad-request', 'The request body is not a JSON document');
+    case 'FST_ERR_BAD_URL':
+    case 'FST_ERR_MAX_PARAM_LENGTH':
+    case 'FST_ERR_ASYNC_CONSTRAINT':
+      return hostError('no-such-route', 'There is nothing under this address');
+    default:
+      return (error.statusCode ?? 500) < 500
+        ? hostError('bad-request', 'The request is malformed')
+        : hostError('internal-error', 'The agent failed; its log has the details', error.message);
+  }
+}

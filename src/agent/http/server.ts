@@ -1,0 +1,190 @@
+/** The agent's HTTPS server: mutual TLS, limits, routes, a shutdown that finishes what is in hand. */
+import { randomUUID } from 'node:crypto';
+import type { Server } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { TLSSocket } from 'node:tls';
+import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
+import { hostError } from '../../host/errors.ts';
+import type { TlsFiles, TlsMaterial } from '../../host/tls-files.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import type { Logger } from '../../runtime/logger.ts';
+import type { EventLog } from '../event-log.ts';
+import type { AgentMetrics } from '../metrics.ts';
+import type { HostService } from '../service.ts';
+import { declareEventRoute } from './event-route.ts';
+import { findAllowedClient } from './identity.ts';
+import { classifyFrameworkError, sendProblem } from './problems.ts';
+import { RateLimit } from './rate-limit.ts';
+import { declareRoutes } from './routes.ts';
+import { noQuery } from './schemas.ts';
+
+export type AgentServerOptions = {
+  readonly service: HostService;
+  readonly events: EventLog;
+  readonly tls: TlsFiles;
+  /** URI names of certificates that may use `/v1`; others signed by the CA get health and metrics only. */
+  readonly allowClients: readonly string[];
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: AgentMetrics;
+};
+
+export interface AgentServer {
+  /** Begins to accept; port 0 takes a free one. @throws Error as listen(2) */
+  listen(address: { readonly host: string; readonly port: number }): Promise<{ readonly port: number }>;
+  /** Accepts nothing new, ends the event streams, and waits for changes in hand. */
+  close(): Promise<void>;
+}
+
+const bodyLimit = 16 * 1024;
+const maxConnections = 256;
+/** For the head of a request, and for the whole of it. A slow sender is cut off. */
+const headersTimeoutMs = 5_000;
+const requestTimeoutMs = 10_000;
+/** Longer than clients keep an idle connection, so that theirs is the side that closes it. */
+const keepAliveTimeoutMs = 75_000;
+
+const secureOptions = (material: TlsMaterial) => ({
+  cert: material.cert,
+  key: material.key,
+  ca: material.ca,
+  minVersion: 'TLSv1.2' as const,
+});
+
+/** Builds the server; nothing listens yet. */
+export function createAgentServer(options: AgentServerOptions): AgentServer {
+  const { service, tls, clock, logger, metrics } = options;
+  const app: FastifyInstance = Fastify({
+    https: {
+      ...secureOptions(tls.current()),
+      requestCert: true,
+      rejectUnauthorized: true,
+      handshakeTimeout: 5_000,
+      connectionsCheckingInterval: 1_000,
+      headersTimeout: headersTimeoutMs,
+      maxHeaderSize: 16 * 1024,
+    },
+    logger: false,
+    exposeHeadRoutes: false,
+    bodyLimit,
+    requestTimeout: requestTimeoutMs,
+    keepAliveTimeout: keepAliveTimeoutMs,
+    forceCloseConnections: 'idle',
+    requestIdHeader: false,
+    genReqId: ({ headers }) => {
+      const given = headers['x-request-id'];
+      return typeof given === 'string' && /^[A-Za-z0-9._-]{1,64}$/.test(given) ? given : randomUUID();
+    },
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
+    frameworkErrors: (error, _request, reply) => void sendProblem(reply, classifyFrameworkError(error)),
+  });
+  const server = app.server as unknown as Server;
+  server.maxConnections = maxConnections;
+
+  const clients = new WeakMap<FastifyRequest, string>();
+  guardAccess(app, options, clients);
+  app.setErrorHandler((error: Error & { readonly statusCode?: number }, request, reply) => {
+    const problem = classifyFrameworkError(error);
+    if (problem.code === 'internal-error') {
+      logger.error({ requestId: request.id, error: error.stack ?? error.message }, 'request failed');
+    }
+    return sendProblem(reply, problem);
+  });
+  app.setNotFoundHandler((_request, reply) =>
+    sendProblem(reply, hostError('no-such-route', 'There is nothing under this address')),
+  );
+  app.addHook('onResponse', (request, reply, done) => {
+    const labels = { method: request.method, route: request.routeOptions.url ?? 'none', status: reply.statusCode };
+    metrics.httpRequests.observe(labels, reply.elapsedTime / 1000);
+    done();
+  });
+
+  declareHealth(app, options);
+  declareRoutes(app, service, (request) => ({ client: clients.get(request) ?? 'unknown', requestId: request.id }));
+  const streams = declareEventRoute(app, options.events, clock, metrics);
+
+  metrics.certificateExpiry.set(tls.current().expiresAtMs / 1000);
+  const unsubscribe = tls.subscribe((material) => {
+    server.setSecureContext(secureOptions(material));
+    metrics.certificateExpiry.set(material.expiresAtMs / 1000);
+  });
+  reportStrangers(server, logger, metrics);
+
+  return {
+    async listen({ host, port }) {
+      await app.listen({ host, port });
+      return { port: (server.address() as AddressInfo).port };
+    },
+    async close() {
+      unsubscribe();
+      streams.endAll();
+      await app.close();
+    },
+  };
+}
+
+/** Only the clients that the host's admin named get at `/v1`; everything else about the request is looked at later. */
+function guardAccess(
+  app: FastifyInstance,
+  options: AgentServerOptions,
+  clients: WeakMap<FastifyRequest, string>,
+): void {
+  const rates = new RateLimit();
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.header('x-request-id', request.id);
+    const path = request.url.split('?', 1)[0];
+    if (path === '/healthz' || path === '/readyz' || path === '/metrics') {
+      done();
+      return;
+    }
+    const nowMs = options.clock.now();
+    const { socket } = request.raw;
+    const client = socket instanceof TLSSocket ? findAllowedClient(socket, options.allowClients, nowMs) : null;
+    if (client === null) {
+      options.logger.warn({ requestId: request.id, remote: request.ip }, 'client is not allowed');
+      sendProblem(
+        reply,
+        hostError('client-not-allowed', "The client's certificate has no URI name that --allow-client admits"),
+      );
+    } else if (!rates.take(client, nowMs)) {
+      reply.header('retry-after', '1');
+      sendProblem(reply, hostError('too-many-requests', 'This client sends more than 200 requests a second'));
+    } else {
+      clients.set(request, client);
+      done();
+    }
+  });
+}
+
+function declareHealth(app: FastifyInstance, options: AgentServerOptions): void {
+  const schema = { querystring: noQuery };
+  app.get('/healthz', { schema }, (_request, reply) => reply.type('text/plain').send('ok\n'));
+  app.get('/readyz', { schema }, (_request, reply) => {
+    const readiness = options.service.readiness();
+    if (readiness.ready) return reply.type('text/plain').send('ok\n');
+    return sendProblem(reply, hostError('hypervisor-unreachable', readiness.problem));
+  });
+  app.get('/metrics', { schema }, async (_request, reply) => {
+    const { registry } = options.metrics;
+    return reply.type(registry.contentType).send(await registry.metrics());
+  });
+}
+
+/** Strangers end in a log line, but no flood of strangers in a flood of lines. */
+function reportStrangers(server: Server, logger: Logger, metrics: AgentMetrics): void {
+  let lines = 0;
+  let second = 0;
+  const report = (why: string, fields: object, message: string): void => {
+    metrics.refusedConnections.inc({ why });
+    const now = Math.floor(performance.now() / 1000);
+    if (now !== second) [second, lines] = [now, 0];
+    lines += 1;
+    if (lines <= 5) logger.warn(fields, message);
+  };
+  server.on('tlsClientError', (error: Error & { code?: string }, socket: TLSSocket) => {
+    report('tls', { remote: socket.remoteAddress, error: error.message, code: error.code }, 'TLS handshake failed');
+  });
+  server.on('drop', (data?: { remoteAddress?: string }) => {
+    report('too-many', { remote: data?.remoteAddress }, 'connection dropped: too many are open');
+  });
+}
