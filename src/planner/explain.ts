@@ -1,0 +1,36 @@
+/** Words for people: sizes, modules and slots in the sentences that plans carry. */
+import type { Bytes } from '../memory/bytes.ts';
+import { formatQuantity } from '../memory/quantity.ts';
+import type { Reachable } from './types.ts';
+
+/** More groups of sizes than this aren't listed. */
+const maxGroups = 6;
+
+/** `256Mi` from bytes that are known to be a size. */
+export const size = (value: number): string => formatQuantity(value as Bytes);
+
+/** `2 x 1Gi + 512Mi`, largest first; `none` for no module. */
+export function sizes(values: readonly number[]): string {
+  if (values.length === 0) return 'none';
+  const copies = new Map<number, number>();
+  for (const value of [...values].sort((a, b) => b - a)) copies.set(value, (copies.get(value) ?? 0) + 1);
+  const groups = [...copies].map(([value, count]) => (count === 1 ? size(value) : `${count} x ${size(value)}`));
+  const hidden = groups.length - maxGroups;
+  return hidden <= 0 ? groups.join(' + ') : `${groups.slice(0, maxGroups).join(' + ')} and ${hidden} other sizes`;
+}
+
+/** `slot 3` or `slots 3, 4`. */
+export function slots(numbers: readonly number[]): string {
+  const shown = numbers.slice(0, 2 * maxGroups).join(', ');
+  const hidden = numbers.length - 2 * maxGroups;
+  return `${numbers.length === 1 ? 'slot' : 'slots'} ${shown}${hidden > 0 ? ` and ${hidden} more` : ''}`;
+}
+
+/** `reachable: 5632Mi, 6Gi`, the nearest sizes below and above. */
+export function nearest({ below, above }: Reachable): string {
+  const near = [below, above].filter((value) => value !== null).map(size);
+  return near.length === 0 ? 'no other size is reachable' : `reachable: ${near.join(', ')}`;
+}
+
+/** `1 module` or `3 modules`. */
+export const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? '' : 's'}`;

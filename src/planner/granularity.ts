@@ -1,0 +1,31 @@
+/** The guest's memory block size: what every module should be a multiple of. */
+import { type Bytes, GiB, mib } from '../memory/bytes.ts';
+
+/** From here on Linux may pick larger blocks; see {@link defaultGranularity}. */
+const largeGuest = 60 * GiB;
+
+/**
+ * The block size to assume where the guest can't be asked, in bytes.
+ * - x86-64: `probe_memory_block_size` (Linux, arch/x86/mm/init_64.c) uses 128 MiB while RAM *ends* below 64 GiB and up to
+ *   2 GiB above. q35 puts the end of RAM 2 GiB above its amount, hence 60 GiB of boot memory as a careful limit; 2 GiB
+ *   suits every block size that it picks.
+ * - ppc64: 256 MiB, the logical memory block of pseries.
+ * - aarch64: 512 MiB, its section with pages of 64 KiB; the 128 MiB of smaller pages divide it
+ *   (Linux, arch/arm64/include/asm/sparsemem.h).
+ * - anything else: 2 GiB, which the sections of all these divide.
+ * @param arch libvirt's name: `x86_64`, `ppc64le`, ...
+ * @param bootMemory of all guest nodes
+ */
+export function defaultGranularity(arch: string, bootMemory: Bytes): Bytes {
+  switch (arch) {
+    case 'x86_64':
+      return bootMemory < largeGuest ? mib(128) : mib(2048);
+    case 'ppc64':
+    case 'ppc64le':
+      return mib(256);
+    case 'aarch64':
+      return mib(512);
+    default:
+      return mib(2048);
+  }
+}

@@ -1,0 +1,84 @@
+/** Growing: which modules are plugged, where, and what stands in the way. */
+import { type Bytes, isMultipleOf, subtractBytes } from '../memory/bytes.ts';
+import { type Cut, cutDensely, cutWhole } from './cut.ts';
+import { size, sizes } from './explain.ts';
+import { waitsForOnline } from './guest-safety.ts';
+import { nodeLoads, placeModules } from './nodes.ts';
+import { findPlugObstacle } from './obstacles.ts';
+import type { Situation } from './situation.ts';
+import type { PlugStep, Reachable } from './types.ts';
+import { type Verdict, verdict } from './verdict.ts';
+
+/** The verdict for `desired > current`. */
+export function grow(situation: Situation, reachable: Reachable): Verdict {
+  const { desired, current, observation } = situation;
+  const amount = subtractBytes(desired, current);
+  const obstacle = findPlugObstacle(situation, amount, reachable);
+  if (obstacle !== null) return verdict(obstacle.decision, obstacle.reason, obstacle.message);
+
+  const cut = chooseCut(situation, amount);
+  const steps = plugSteps(situation, cut.sizes);
+  const coarse =
+    cut.spacing > observation.granularity
+      ? `; with the slots that are left, sizes will be up to ${size(cut.spacing)} apart`
+      : '';
+  return {
+    decision: 'plug',
+    reason: 'Plugging',
+    message: `plug ${describePlugs(steps)} to go from ${size(current)} to ${size(desired)}${coarse}`,
+    steps,
+  };
+}
+
+function chooseCut(situation: Situation, amount: Bytes): Cut {
+  const { observation, policy, unit, maxModule, freeSlots } = situation;
+  const { granularity } = observation;
+  const whole: Cut = { sizes: cutWhole(amount, maxModule), spacing: granularity };
+  switch (policy.grow) {
+    case 'Whole':
+      return whole;
+    case 'Divisible': {
+      const present = observation.modules
+        .map((module) => module.size)
+        .filter((bytes) => isMultipleOf(bytes, granularity))
+        .sort((a, b) => a - b);
+      const task = { amount, present, granularity, unit, maxModule };
+      // One slot stays in reserve, so that a later Replace has one; the last one is used rather than refusing to grow.
+      const inReserve = Math.max(1, freeSlots.length - 1);
+      return (
+        cutDensely({ ...task, maxModules: inReserve }) ?? cutDensely({ ...task, maxModules: freeSlots.length }) ?? whole
+      );
+    }
+    default:
+      return policy.grow satisfies never;
+  }
+}
+
+/**
+ * Plug steps for new modules, ascending in size, so that every state in between is as dense as it can be,
+ * each in the lowest slot that is free by then.
+ */
+export function plugSteps(situation: Situation, newSizes: readonly Bytes[]): PlugStep[] {
+  const placements = placeModules(
+    newSizes,
+    nodeLoads(situation.observation, () => true),
+  );
+  const waits = waitsForOnline(
+    situation,
+    placements.map((placement) => placement.size),
+  );
+  return placements.map(({ size, node }, index): PlugStep => {
+    const slot = situation.freeSlots[index];
+    if (slot === undefined) throw new RangeError('more new modules than free slots');
+    return { operation: 'plug', size, node, slot, waitForOnline: waits[index] ?? false };
+  });
+}
+
+/** `128Mi + 256Mi`, and where, if there is a choice. */
+function describePlugs(steps: readonly PlugStep[]): string {
+  const nodes = [...new Set(steps.map(({ node }) => node))].sort((a, b) => a - b);
+  const total = sizes(steps.map((step) => step.size));
+  return nodes.length > 1 || nodes[0] !== 0
+    ? `${total} on NUMA ${nodes.length > 1 ? 'nodes' : 'node'} ${nodes.join(', ')}`
+    : total;
+}

@@ -1,0 +1,81 @@
+/**
+ * What a change does to the guest itself. Measured (docs/planner.md): taking memory that is in use makes the guest kill
+ * its own processes; plugging much at once can use up its boot memory for the memory map, and it reboots.
+ */
+import { type Bytes, bytes, MiB } from '../memory/bytes.ts';
+import type { Situation } from './situation.ts';
+
+/** The least that stays usable whatever the guest's size. */
+const minMargin = 128 * MiB;
+/** 5 % of the total. */
+const marginDivisor = 20;
+/** Linux' memory map: 64 bytes of `struct page` for every page of 4 KiB, 16 MiB a GiB. */
+const memoryPerMap = 64;
+
+/** What must stay usable in the guest after an unplug: the larger of 128 MiB and 5 % of its total. */
+export const unplugMargin = (current: Bytes): Bytes => bytes(Math.max(minMargin, Math.ceil(current / marginDivisor)));
+
+/** The memory map that the guest's kernel needs for `size` more memory. */
+export const memoryMapOf = (size: Bytes): Bytes => bytes(Math.ceil(size / memoryPerMap));
+
+export type UnplugSafety =
+  /** `note`: why memory in use wasn't judged; null when it was. */
+  | { readonly kind: 'safe'; readonly minUsableAfter: Bytes | null; readonly note: string | null }
+  | { readonly kind: 'unknown'; readonly stale: boolean }
+  /** `spare`: what could be taken now, 0 or more bytes. */
+  | { readonly kind: 'inUse'; readonly usable: Bytes; readonly margin: Bytes; readonly spare: Bytes };
+
+const offNote = 'memory in use is not judged (guestSafety Off)';
+const unknownNote = 'memory in use is not judged: the guest reports no statistics';
+
+/**
+ * Whether the guest can spare memory.
+ * @param taken bytes that leave, those of modules already leaving not counted (they are added here)
+ * @param given bytes plugged before, 0 or more; the guest has them less their memory map
+ */
+export function judgeUnplug(situation: Situation, taken: number, given: Bytes): UnplugSafety {
+  const { observation, policy, current, settled } = situation;
+  if (policy.guestSafety === 'Off') return { kind: 'safe', minUsableAfter: null, note: offNote };
+  const margin = unplugMargin(current);
+  const { guest } = observation;
+  if (guest?.fresh !== true) {
+    return policy.guestSafety === 'Required'
+      ? { kind: 'unknown', stale: guest !== null }
+      : { kind: 'safe', minUsableAfter: null, note: unknownNote };
+  }
+  const leaving = current - settled;
+  const usable = guest.usable + given - memoryMapOf(given);
+  if (usable >= taken + leaving + margin) return { kind: 'safe', minUsableAfter: margin, note: null };
+  return { kind: 'inUse', usable: guest.usable, margin, spare: bytes(Math.max(0, guest.usable - margin - leaving)) };
+}
+
+/**
+ * What the guest must have left after the unplug of `size` is asked for again, when other modules may leave too;
+ * null: not judged (guestSafety Off, or BestEffort without statistics).
+ */
+export function minUsableOnAskingAgain(
+  { observation, policy, current, settled }: Situation,
+  size: Bytes,
+): Bytes | null {
+  const judged =
+    policy.guestSafety === 'Required' || (policy.guestSafety === 'BestEffort' && observation.guest?.fresh === true);
+  return judged ? bytes(unplugMargin(current) + current - settled - size) : null;
+}
+
+/**
+ * For modules plugged one after another: before which of them the guest must have onlined what came before.
+ * Preallocated memory goes one module at a time. Otherwise the guest's free memory must be at least twice the memory
+ * map of all that is in flight; without fresh statistics that can't be known, and without any it can't be waited for.
+ */
+export function waitsForOnline({ observation }: Situation, sizes: readonly Bytes[]): boolean[] {
+  const { guest, pageSize } = observation;
+  let inFlight = 0;
+  return sizes.map((size, index) => {
+    inFlight += size;
+    if (pageSize !== null) return true;
+    if (guest === null) return false;
+    const waits = guest.fresh ? guest.usable < 2 * memoryMapOf(bytes(inFlight)) : index > 0;
+    if (waits) inFlight = size;
+    return waits;
+  });
+}

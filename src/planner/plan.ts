@@ -1,0 +1,70 @@
+/** The planner: what to do so that a guest has the memory that is wanted. Pure and synchronous. */
+import type { Bytes } from '../memory/bytes.ts';
+import { size } from './explain.ts';
+import { grow } from './grow.ts';
+import { waitForLeaving } from './leaving.ts';
+import { computeReachable } from './reachable.ts';
+import { shrink, type ShrinkTables } from './shrink.ts';
+import { type Situation, surveySituation } from './situation.ts';
+import { subsetSums } from './subset-sum.ts';
+import type { Plan, PlanInputError, PlanRequest } from './types.ts';
+import { findInputError } from './validate.ts';
+import { type Verdict, verdict } from './verdict.ts';
+
+export type PlanResult =
+  { readonly ok: true; readonly plan: Plan } | { readonly ok: false; readonly error: PlanInputError };
+
+/**
+ * The plan for a request. The same request always gives the same plan; nothing is thrown: a request that makes no
+ * sense is answered with the field that is wrong.
+ */
+export function computePlan(request: PlanRequest): PlanResult {
+  const error = findInputError(request);
+  if (error !== null) return { ok: false, error };
+  const situation = surveySituation(request);
+  const tables = tabulate(situation);
+  return { ok: true, plan: completePlan(situation, tables, decide(situation, tables)) };
+}
+
+/** The order of the checks is part of the contract: the first that holds is the reason. */
+function decide(situation: Situation, tables: ShrinkTables): Verdict {
+  const { desired, boot, current, settled, leaving, observation } = situation;
+  if (leaving.length > 0 && settled <= desired && desired <= current) return waitForLeaving(situation);
+  if (desired === current) return verdict('noop', 'Converged', `the guest has ${size(current)}, as wanted`);
+  if (observation.booting) {
+    return verdict('wait', 'WaitingForGuest', 'the guest is booting: nothing is changed before it reports its memory');
+  }
+  if (desired < boot) {
+    return verdict(
+      'blocked',
+      'BelowBootMemory',
+      `${size(desired)} is below the boot memory of ${size(boot)}, which can't be unplugged: to go lower, shut the virtual machine ` +
+        "down and lower the domain's boot memory",
+    );
+  }
+  return desired < current ? shrink(situation, tables) : grow(situation, tables.reachable);
+}
+
+function tabulate(situation: Situation): ShrinkTables {
+  const { candidates, staying } = situation;
+  const stayingSums = subsetSums(staying.map((module) => module.size));
+  const candidateSums =
+    candidates.length === staying.length ? stayingSums : subsetSums(candidates.map((module) => module.size));
+  return { candidateSums, stayingSums, reachable: computeReachable(situation, candidateSums, stayingSums) };
+}
+
+function completePlan({ desired, current }: Situation, { reachable }: ShrinkTables, decided: Verdict): Plan {
+  const { decision, steps, reason, message, askAgain } = decided;
+  let result: number = current;
+  for (const { operation, size } of steps) result = operation === 'plug' ? result + size : result - size;
+  return {
+    decision,
+    steps,
+    resultMemory: result as Bytes,
+    residual: decision === 'wait' || decision === 'blocked' ? null : result - desired,
+    reason,
+    message,
+    reachable,
+    ...(askAgain === undefined ? {} : { askAgain }),
+  };
+}

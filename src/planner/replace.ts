@@ -1,0 +1,93 @@
+/**
+ * Replace: reach a size that no set of modules gives, by plugging one module first and unplugging a set after it. The plug comes
+ * first, so that the guest never has less than is wanted.
+ */
+import { type Bytes, bytes, isMultipleOf } from '../memory/bytes.ts';
+import { maxTotalPerBootMemory } from '../memory/module.ts';
+import { nearest, size } from './explain.ts';
+import { plugSteps } from './grow.ts';
+import { findPlugObstacle, type Obstacle } from './obstacles.ts';
+import { chooseAbove } from './selection.ts';
+import type { Situation } from './situation.ts';
+import { type SumSet, subsetSums } from './subset-sum.ts';
+import type { PlannerModule, Reachable } from './types.ts';
+import { clearUnplug, describeModules, sizeOfAll, unplugSteps } from './unplug.ts';
+import { type Verdict, verdict } from './verdict.ts';
+
+export type Replacement =
+  | { readonly kind: 'found'; readonly plug: Bytes; readonly chosen: readonly PlannerModule[] }
+  /** Sets exist, but there is no room to plug even the smallest module that one needs. */
+  | { readonly kind: 'noRoom'; readonly obstacle: Obstacle }
+  | { readonly kind: 'none' };
+
+/**
+ * The module to plug and the set to unplug for `amount` less, a positive multiple of the granularity that no set of
+ * candidates sums to.
+ */
+export function findReplacement(
+  situation: Situation,
+  candidateSums: SumSet,
+  amount: Bytes,
+  reachable: Reachable,
+): Replacement {
+  const { candidates, observation, unit, maxModule } = situation;
+  const aligned = candidates.filter((module) => isMultipleOf(module.size, observation.granularity));
+  const sums = aligned.length === candidates.length ? candidateSums : subsetSums(aligned.map((module) => module.size));
+  let smallest = sums.atLeast(amount + 1);
+  while (smallest !== null && (smallest - amount) % unit !== 0) smallest = sums.atLeast(smallest + 1);
+  if (smallest === null || smallest - amount > maxModule) return { kind: 'none' };
+  // Every obstacle that stops a small module stops a larger one too, so the smallest tells which one it is.
+  const obstacle = findPlugObstacle(situation, smallest - amount, reachable);
+  if (obstacle !== null) return { kind: 'noRoom', obstacle };
+  const chosen = chooseAbove(aligned, amount, unit, amount + roomToPlug(situation), sums);
+  return { kind: 'found', plug: bytes(sizeOfAll(chosen) - amount), chosen };
+}
+
+/** The largest module that may be plugged now. */
+function roomToPlug({ observation, boot, current, maxModule }: Situation): number {
+  const { maxMemory, otherBytes, hostFree, hugepagesFree, pageSize } = observation;
+  return Math.min(
+    typeof maxMemory === 'number' ? maxMemory - otherBytes - current : Infinity,
+    boot * maxTotalPerBootMemory - current,
+    hostFree ?? Infinity,
+    pageSize === null ? Infinity : (hugepagesFree ?? Infinity),
+    maxModule,
+  );
+}
+
+/** The verdict under the policy Replace. */
+export function replace(situation: Situation, candidateSums: SumSet, amount: Bytes, reachable: Reachable): Verdict {
+  const { desired, current } = situation;
+  const replacement = findReplacement(situation, candidateSums, amount, reachable);
+  switch (replacement.kind) {
+    case 'none':
+      return verdict(
+        'blocked',
+        'UnreachableSize',
+        `plugged modules can't make ${size(amount)} less, whatever is plugged first; ${nearest(reachable)}`,
+      );
+    case 'noRoom': {
+      const { decision, reason, message } = replacement.obstacle;
+      return verdict(
+        decision,
+        reason,
+        `no set of modules makes ${size(amount)} less unless one is plugged first: ${message}`,
+      );
+    }
+    case 'found': {
+      const { plug, chosen } = replacement;
+      const clearance = clearUnplug(situation, candidateSums, chosen, plug);
+      if (clearance.kind === 'stop') return clearance.verdict;
+      return {
+        decision: 'replace',
+        reason: 'Replacing',
+        message:
+          `plug ${size(plug)}, then unplug ${describeModules(chosen)}, to go from ${size(current)} to ${size(desired)}; ` +
+          `in between the guest has ${size(current + plug)}${clearance.note}`,
+        steps: [...plugSteps(situation, [plug]), ...unplugSteps(chosen, clearance.minUsableAfter)],
+      };
+    }
+    default:
+      return replacement satisfies never;
+  }
+}

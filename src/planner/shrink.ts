@@ -1,0 +1,88 @@
+/** Shrinking: which modules are asked to go, and what stands in the way. */
+import { type Bytes, isMultipleOf, subtractBytes } from '../memory/bytes.ts';
+import { nearest, size, sizes } from './explain.ts';
+import { waitForLeaving } from './leaving.ts';
+import { findReplacement, replace } from './replace.ts';
+import { chooseExact } from './selection.ts';
+import type { Situation } from './situation.ts';
+import type { SumSet } from './subset-sum.ts';
+import type { Reachable } from './types.ts';
+import { unplug } from './unplug.ts';
+import { type Verdict, verdict } from './verdict.ts';
+
+/** What shrinking looks things up in. */
+export type ShrinkTables = {
+  readonly candidateSums: SumSet;
+  /** Sums of all modules that aren't leaving, quarantined ones too. */
+  readonly stayingSums: SumSet;
+  readonly reachable: Reachable;
+};
+
+/** The verdict for `boot <= desired < settled`. */
+export function shrink(situation: Situation, { candidateSums, stayingSums, reachable }: ShrinkTables): Verdict {
+  const { desired, settled, candidates, policy, observation } = situation;
+  const amount = subtractBytes(settled, desired);
+  // Whatever the alignment, so that a module of an odd size plugged by hand can go.
+  if (candidateSums.has(amount)) return unplug(situation, candidateSums, chooseExact(candidates, amount));
+  if (policy.shrink !== 'Nearest' && !isMultipleOf(amount, observation.granularity)) {
+    return verdict(
+      'blocked',
+      'Misaligned',
+      `${size(amount)} less is no multiple of ${size(observation.granularity)}, the guest's memory block; ${nearest(reachable)}`,
+    );
+  }
+  switch (policy.shrink) {
+    case 'Exact':
+      return stayingSums.has(amount)
+        ? refused(situation, amount)
+        : unreachable(situation, candidateSums, amount, reachable);
+    case 'Nearest': {
+      const closest = candidateSums.atMost(amount) as Bytes;
+      return closest > 0
+        ? unplug(situation, candidateSums, chooseExact(candidates, closest))
+        : nothingNearer(situation, reachable);
+    }
+    case 'Replace':
+      return replace(situation, candidateSums, amount, reachable);
+    default:
+      return policy.shrink satisfies never;
+  }
+}
+
+/** An exact set exists, but only with modules that the guest refused and that aren't asked again yet. */
+function refused({ staying, desired }: Situation, amount: Bytes): Verdict {
+  const needed = chooseExact(staying, amount).filter(({ quarantined }) => quarantined);
+  const each = needed.map((module) => {
+    const when = module.retryAfter === null ? '' : `, asked again at ${module.retryAfter}`;
+    return `${module.alias} (${size(module.size)}, slot ${module.slot}${when})`;
+  });
+  return verdict(
+    'blocked',
+    'GuestRefused',
+    `${size(desired)} takes the unplug of ${each.join(', ')}, which the guest refused`,
+  );
+}
+
+function unreachable(situation: Situation, candidateSums: SumSet, amount: Bytes, reachable: Reachable): Verdict {
+  const { candidates, staying } = situation;
+  const kept = staying.length === candidates.length ? '' : ' that the guest may be asked for';
+  const what =
+    candidates.length === 0
+      ? `no module may be unplugged now to make ${size(amount)} less`
+      : `plugged modules ${sizes(candidates.map((module) => module.size))}${kept} can't make ${size(amount)} less`;
+  const replacement = findReplacement(situation, candidateSums, amount, reachable);
+  const wayOut =
+    replacement.kind === 'found' ? `; shrinkPolicy Replace reaches it by plugging ${size(replacement.plug)} first` : '';
+  return verdict('blocked', 'UnreachableSize', `${what}; ${nearest(reachable)}${wayOut}`);
+}
+
+function nothingNearer(situation: Situation, reachable: Reachable): Verdict {
+  if (situation.leaving.length > 0) return waitForLeaving(situation);
+  const { desired, current } = situation;
+  return verdict(
+    'noop',
+    'ConvergedNearest',
+    `no module that may go is small enough: the guest keeps ${size(current)}, ${size(current - desired)} above what is wanted; ` +
+      nearest(reachable),
+  );
+}

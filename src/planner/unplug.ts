@@ -1,0 +1,96 @@
+/** From a chosen set of modules to a verdict: is the guest safe, is another unplug under way, which steps. */
+import { type Bytes, zeroBytes } from '../memory/bytes.ts';
+import { size, sizes, slots } from './explain.ts';
+import { judgeUnplug, type UnplugSafety } from './guest-safety.ts';
+import { waitForLeaving } from './leaving.ts';
+import type { Situation } from './situation.ts';
+import type { SumSet } from './subset-sum.ts';
+import type { PlannerModule, UnplugStep } from './types.ts';
+import { type Verdict, verdict } from './verdict.ts';
+
+export const sizeOfAll = (modules: readonly PlannerModule[]): number =>
+  modules.reduce((sum, module) => sum + module.size, 0);
+
+/** `256Mi + 128Mi (slots 1, 4)`. */
+export const describeModules = (modules: readonly PlannerModule[]): string =>
+  `${sizes(modules.map((module) => module.size))} (${slots(modules.map(({ slot }) => slot))})`;
+
+/** One step a module, in the order given: every state in between lies between the old and the new total. */
+export const unplugSteps = (modules: readonly PlannerModule[], minUsableAfter: Bytes | null): UnplugStep[] =>
+  modules.map(({ size, node, slot, base, alias }) => ({
+    operation: 'unplug',
+    size,
+    node,
+    slot,
+    base,
+    alias,
+    minUsableAfter,
+  }));
+
+/** What the checks of a found set come to: a verdict that stops it, or what its steps need to know. */
+export type Clearance =
+  | { readonly kind: 'stop'; readonly verdict: Verdict }
+  | { readonly kind: 'go'; readonly minUsableAfter: Bytes | null; readonly note: string };
+
+/**
+ * Checks a set before it is unplugged: guest safety, then that no other unplug is under way.
+ * @param given bytes plugged before
+ */
+export function clearUnplug(
+  situation: Situation,
+  candidateSums: SumSet,
+  chosen: readonly PlannerModule[],
+  given: Bytes,
+): Clearance {
+  const taken = sizeOfAll(chosen);
+  const safety = judgeUnplug(situation, taken, given);
+  if (safety.kind !== 'safe') {
+    return { kind: 'stop', verdict: unsafe(situation, candidateSums, taken - given, safety) };
+  }
+  if (situation.leaving.length > 0) return { kind: 'stop', verdict: waitForLeaving(situation) };
+  return { kind: 'go', minUsableAfter: safety.minUsableAfter, note: safety.note === null ? '' : `; ${safety.note}` };
+}
+
+/** The verdict for unplugging `chosen`, whose sum is at most what is wanted less. */
+export function unplug(situation: Situation, candidateSums: SumSet, chosen: readonly PlannerModule[]): Verdict {
+  const clearance = clearUnplug(situation, candidateSums, chosen, zeroBytes);
+  if (clearance.kind === 'stop') return clearance.verdict;
+  const { current, desired } = situation;
+  const result = current - sizeOfAll(chosen);
+  const near = result === desired ? '' : `, ${size(result - desired)} above what is wanted: no set comes nearer`;
+  return {
+    decision: 'unplug',
+    reason: 'Unplugging',
+    message: `unplug ${describeModules(chosen)} to go from ${size(current)} to ${size(result)}${near}${clearance.note}`,
+    steps: unplugSteps(chosen, clearance.minUsableAfter),
+  };
+}
+
+function unsafe(
+  { observation, settled, desired }: Situation,
+  candidateSums: SumSet,
+  less: number,
+  safety: Exclude<UnplugSafety, { kind: 'safe' }>,
+): Verdict {
+  if (safety.kind === 'unknown') {
+    const what = safety.stale ? "the guest's statistics are too old" : 'the guest reports no statistics';
+    return verdict(
+      'blocked',
+      'GuestMemoryUnknown',
+      `${what}, so it is unknown whether it can spare ${size(less)}: give it a virtio memory balloon with its driver ` +
+        '(<memballoon model="virtio"> with <stats period="2"/>), or set guestSafety to BestEffort',
+    );
+  }
+  const lowest = settled - candidateSums.atMost(safety.spare);
+  const total = observation.guest?.total ?? zeroBytes;
+  const inUse = Math.max(0, total - safety.usable);
+  return verdict(
+    'blocked',
+    'GuestMemoryInUse',
+    `${size(desired)} would take memory that the guest is using: ${size(inUse)} of its ${size(total)} are in use and ` +
+      `${size(safety.margin)} must stay usable; ` +
+      (lowest === settled
+        ? 'nothing can be unplugged safely now'
+        : `the lowest size that is safe now is ${size(lowest)}`),
+  );
+}
