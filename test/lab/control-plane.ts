@@ -53,6 +53,8 @@ export type ControlPlane = {
   /** Ends it if it runs, starts it again on the same port and waits until it is ready. */
   readonly restartApiServer: () => Promise<void>;
   readonly apiServerPid: () => number;
+  /** The processes that run now. */
+  readonly pids: () => number[];
   readonly stop: () => Promise<void>;
 };
 
@@ -125,6 +127,7 @@ function controlPlaneOf(parts: ControlPlaneParts): ControlPlane {
       parts.apiServer = await startApiServer(parts);
     },
     apiServerPid: () => apiServer().pid,
+    pids: () => [parts.etcd, parts.apiServer].flatMap((daemon) => (daemon?.ended() === null ? [daemon.pid] : [])),
     stop: () => stopParts(parts),
   };
 }

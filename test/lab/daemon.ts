@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
+import { SEARCH_PATH } from './run.ts';
 
 export type DaemonOptions = {
   readonly name: string;
@@ -35,7 +36,9 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   // PR_SET_PDEATHSIG (prctl(2)) survives execve, so what runs here is the command itself, with our child's id.
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', options.command, ...options.args], {
     stdio: ['ignore', log, log],
-    env: { ...process.env, ...options.env },
+    // Out of reach of the terminal's Ctrl-C: we end our processes ourselves, in our order.
+    detached: true,
+    env: { ...process.env, PATH: SEARCH_PATH, ...options.env },
     cwd: options.cwd,
   });
   closeSync(log);

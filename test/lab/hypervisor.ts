@@ -44,6 +44,8 @@ export type LabHypervisor = {
   /** A command line that runs in the hypervisor's namespaces. */
   readonly commandInside: (command: string, args: readonly string[]) => [string, string[]];
   readonly daemonLog: () => string;
+  /** The processes that run now in the hypervisor's namespaces, by their ids out here. */
+  readonly pids: () => number[];
   /** Ends libvirtd, every guest and whatever else lives in the namespaces. */
   readonly stop: () => Promise<void>;
 };
@@ -174,6 +176,7 @@ function hypervisorOf(directory: string, { daemon: namespaces, initPid }: Namesp
       running().kill('SIGCONT');
     },
     commandInside,
+    pids: () => processesInNamespaceOf(initPid),
     daemonLog: () => libvirtd?.logTail() ?? '(libvirtd was not started)',
     stop: async () => {
       saveCapabilities(join(directory, 'cache'));

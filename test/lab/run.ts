@@ -14,6 +14,9 @@ export type RunOptions = {
   readonly onStderr?: (text: string) => void;
 };
 
+/** Debian's root has no /usr/sbin on its PATH after a plain `su`, and libvirtd lives there. */
+export const SEARCH_PATH = `${process.env['PATH'] ?? '/usr/bin:/bin'}:/usr/local/sbin:/usr/sbin:/sbin`;
+
 /**
  * Runs a command to its end and gives its output, whatever its exit code.
  * Throws when it cannot be started or does not end in time (it is then killed).
@@ -22,7 +25,7 @@ export async function run(command: string, args: readonly string[], options: Run
   const { timeoutMs = 60_000 } = options;
   const child = spawn(command, args, {
     cwd: options.cwd,
-    env: { ...process.env, ...options.env },
+    env: { ...process.env, PATH: SEARCH_PATH, ...options.env },
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   const stdout: Buffer[] = [];

@@ -67,7 +67,7 @@ export class MemoryStore<T extends Stored> implements ResourceSource<T>, StatusW
     if (failure !== undefined) return Promise.resolve(failure);
     const key = keyOf(resource);
     const stored = this.#objects.get(key);
-    if (stored === undefined || stored.metadata.uid !== resource.metadata.uid) {
+    if (stored?.metadata.uid !== resource.metadata.uid) {
       return Promise.resolve({ outcome: 'gone' });
     }
     if (stored.metadata.resourceVersion !== resource.metadata.resourceVersion) {
