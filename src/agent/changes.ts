@@ -1,0 +1,190 @@
+/** Plugging and unplugging one module: re-validate under the lock of the domain, record the intent, then act. */
+import { fail, type HostAnswer, hostError, succeed } from '../host/errors.ts';
+import { isSameClaim, judgeClaim, judgePlug, judgeRevision, judgeUnplug, totalOf } from '../host/guards.ts';
+import type {
+  ClaimRequest,
+  DomainObservation,
+  PlugAnswer,
+  PlugRequest,
+  UnplugAnswer,
+  UnplugRequest,
+} from '../host/port.ts';
+import { computeRevision } from '../host/revision.ts';
+import { writeDimmXml } from '../libvirt/device-xml.ts';
+import { isCallError, isLibvirtError, isOutcomeUnknown } from '../libvirt/errors.ts';
+import type { Hypervisor } from '../libvirt/hypervisor.ts';
+import { stateNamespace, statePrefix, writeState } from '../libvirt/state-xml.ts';
+import { aliasOfSlot } from '../memory/module.ts';
+import type { Claim, Mark, OperationState } from '../memory/operation-state.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Logger } from '../runtime/logger.ts';
+import type { DomainReader } from './domain-reader.ts';
+import type { HostMemory } from './host-memory.ts';
+import { toHostError } from './libvirt-errors.ts';
+import { askForModule } from './marks.ts';
+import { type DomainFacts, modulesOf, ownPageSize, settledMarks, toObservation } from './observation.ts';
+
+export type ChangeContext = {
+  readonly hypervisor: Hypervisor;
+  readonly reader: DomainReader;
+  readonly hostMemory: HostMemory;
+  readonly clock: Clock;
+  readonly logger: Logger;
+};
+
+/** The guest's total before a change, and after it if it is carried out; filled in as they become known. */
+export type Totals = { from: number | null; to: number | null };
+
+type Prepared = {
+  readonly facts: DomainFacts;
+  readonly observation: DomainObservation;
+  readonly claim: Claim;
+  readonly marks: readonly Mark[];
+};
+
+/** What plug and unplug have in common before either looks at memory. */
+async function prepare(
+  context: ChangeContext,
+  uuid: string,
+  revision: string,
+  request: ClaimRequest,
+  totals: Totals,
+): Promise<HostAnswer<Prepared>> {
+  const gathered = await context.reader.gather(uuid);
+  if (!gathered.ok) return gathered;
+  const facts = gathered.value;
+  const nowMs = context.clock.now();
+  const observation = toObservation(facts, nowMs);
+  if (observation.layout !== null) totals.from = totalOf(observation.layout);
+  const claim = judgeClaim(facts.claim, facts.ownerNamespace, request);
+  if (!claim.ok) return claim;
+  const stale = judgeRevision(observation, revision);
+  if (stale !== null) return fail(stale);
+  return succeed({ facts, observation, claim: claim.value, marks: settledMarks(facts, nowMs) });
+}
+
+/** Writes the state into the domain's live metadata. */
+export async function keepState(context: ChangeContext, facts: DomainFacts, state: OperationState): Promise<void> {
+  await context.hypervisor.setMetadata(facts.memory.uuid, stateNamespace, statePrefix, writeState(state));
+  if (facts.run !== null) facts.run.operations = state;
+}
+
+/** Plugs one module. The caller holds the lock of the domain. */
+export async function plugModule(
+  context: ChangeContext,
+  uuid: string,
+  revision: string,
+  request: PlugRequest,
+  totals: Totals,
+): Promise<HostAnswer<PlugAnswer>> {
+  const prepared = await prepare(context, uuid, revision, request, totals);
+  if (!prepared.ok) return prepared;
+  const { facts, observation, claim, marks } = prepared.value;
+  const judged = judgePlug(observation, request);
+  if (!judged.ok) return judged;
+  const pageSize = request.pageSize ?? ownPageSize(facts.memory, facts.defaultHugePageSize);
+  const reserved = context.hostMemory.reserve(request, pageSize);
+  if (!reserved.ok) return fail(reserved.error);
+  totals.to = (totals.from ?? 0) + request.size;
+
+  try {
+    // The generation is written before the first change that is made for it: the claim keeps older ones away.
+    if (!isSameClaim(facts.claim, claim) || marks !== facts.marks) await keepState(context, facts, { claim, marks });
+    const { slot, size, node, hostNodes } = request;
+    const xml = writeDimmXml({
+      slot,
+      alias: aliasOfSlot(slot),
+      size,
+      node,
+      ...(request.pageSize === undefined ? {} : { pageSize: request.pageSize }),
+      ...(hostNodes === undefined ? {} : { hostNodes }),
+    });
+    await context.hypervisor.attachDevice(uuid, xml);
+  } catch (error) {
+    return await settleFailedPlug(context, uuid, request, error);
+  } finally {
+    reserved.end();
+  }
+  const after = await context.reader.gather(uuid);
+  if (!after.ok) return fail(hostError('outcome-unknown', `The module was plugged, but then: ${after.error.message}`));
+  return succeed({ done: true, revision: toObservation(after.value, context.clock.now()).revision });
+}
+
+/** A failed attach may have happened all the same: the XML tells. */
+async function settleFailedPlug(
+  context: ChangeContext,
+  uuid: string,
+  request: PlugRequest,
+  error: unknown,
+): Promise<HostAnswer<PlugAnswer>> {
+  const failure = toHostError(error);
+  const telling = isLibvirtError(error) && (isOutcomeUnknown(error) || isCallError(error, 'Failed'));
+  if (!telling) return fail(failure);
+  const after = await context.reader.gather(uuid);
+  if (!after.ok) return fail(after.error.code === 'not-found' ? after.error : failure);
+  const { facts, observation } = { facts: after.value, observation: toObservation(after.value, context.clock.now()) };
+  if (facts.run === null) return fail(hostError('not-running', `VM ${observation.name} stopped meanwhile`, error));
+  const there = observation.layout?.modules.some(
+    ({ slot, size, alias }) => slot === request.slot && size === request.size && alias === aliasOfSlot(slot),
+  );
+  return there === true ? succeed({ done: true, revision: observation.revision }) : fail(failure);
+}
+
+/** Asks the guest for one module. The caller holds the lock of the domain. */
+export async function unplugModule(
+  context: ChangeContext,
+  uuid: string,
+  revision: string,
+  request: UnplugRequest,
+  totals: Totals,
+): Promise<HostAnswer<UnplugAnswer>> {
+  const prepared = await prepare(context, uuid, revision, request, totals);
+  if (!prepared.ok) return prepared;
+  const { facts, observation, claim, marks } = prepared.value;
+  const judged = judgeUnplug(observation, request);
+  if (!judged.ok) return judged;
+  const module = judged.value;
+  if (module.alias === '') {
+    return fail(hostError('rejected', `libvirt shows no alias for the module in slot ${module.slot}`));
+  }
+  totals.to = (totals.from ?? 0) - module.size;
+
+  const asked = askForModule(marks, module, claim.generation, context.clock.now());
+  try {
+    // The mark comes before the detach: from now on the module counts as leaving, whatever crashes.
+    await keepState(context, facts, { claim, marks: asked });
+  } catch (error) {
+    return fail(toHostError(error));
+  }
+  try {
+    await context.hypervisor.detachDeviceAlias(uuid, module.alias);
+  } catch (error) {
+    return fail(await settleFailedUnplug(context, facts, { claim, marks }, request, error));
+  }
+  const runtimeId = facts.run?.runtimeId ?? null;
+  return succeed({ revision: computeRevision({ runtimeId, modules: modulesOf(facts.memory), marks: asked }) });
+}
+
+/** A detach that libvirt refused asked nobody: the mark is taken back. One without an answer keeps it. */
+async function settleFailedUnplug(
+  context: ChangeContext,
+  facts: DomainFacts,
+  before: OperationState,
+  request: UnplugRequest,
+  error: unknown,
+) {
+  const failure = toHostError(error);
+  if (!isLibvirtError(error) || error.kind !== 'call') return failure;
+  const { uuid } = facts.memory;
+  const after = await context.reader.gather(uuid);
+  if (!after.ok) return after.error.code === 'not-found' ? after.error : failure;
+  const there = modulesOf(after.value.memory).some((module) => module.slot === request.slot);
+  if (!there) return hostError('no-such-module', `The module in slot ${request.slot} has left meanwhile`, error);
+  try {
+    await keepState(context, after.value, before);
+  } catch (cause) {
+    // The mark stays and the module counts as leaving; asking for it again settles that.
+    context.logger.warn({ uuid, error: toHostError(cause).message }, 'mark could not be taken back');
+  }
+  return failure;
+}

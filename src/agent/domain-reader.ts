@@ -1,0 +1,132 @@
+/** Gathers what is known about a domain, in one round of calls. Changes nothing on it. */
+import { fail, type HostAnswer, hostError, succeed } from '../host/errors.ts';
+import { isActiveState } from '../host/guards.ts';
+import { readDomainMemory } from '../libvirt/domain-xml.ts';
+import type { DomainMemoryXml } from '../libvirt/domain-memory.ts';
+import { isCallError } from '../libvirt/errors.ts';
+import type { Hypervisor } from '../libvirt/hypervisor.ts';
+import { zeroBytes } from '../memory/bytes.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Admits } from './admission.ts';
+import type { HostMemory } from './host-memory.ts';
+import { toHostError } from './libvirt-errors.ts';
+import { committedBytes, type DomainFacts, toDomainState } from './observation.ts';
+import type { RunIdentities } from './run-identity.ts';
+import type { Runs } from './runs.ts';
+
+export type DomainReaderOptions = {
+  readonly hypervisor: Hypervisor;
+  readonly runs: Runs;
+  readonly identities: RunIdentities;
+  readonly hostMemory: HostMemory;
+  readonly admits: Admits;
+  readonly clock: Clock;
+};
+
+/**
+ * Statistics and jobs wait behind a change of the domain (20 s for huge pages, facts-libvirt section 8); the XML and
+ * the state don't. Past this time the last known answer has to do.
+ */
+const patienceMs = 1_000;
+
+/** A domain that isn't there and one that isn't admitted give the same answer. */
+export const notFound = (uuid: string) => fail(hostError('not-found', `There is no VM ${uuid}`));
+
+export class DomainReader {
+  readonly #options: DomainReaderOptions;
+
+  constructor(options: DomainReaderOptions) {
+    this.#options = options;
+  }
+
+  /** Everything about the domain as it is now. */
+  async gather(uuid: string): Promise<HostAnswer<DomainFacts>> {
+    const { hypervisor, runs, hostMemory, clock } = this.#options;
+    const known = runs.get(uuid);
+    const statisticsBefore = known?.statistics ?? null;
+    const asked = Promise.all([
+      this.#soon(hypervisor.memoryStats(uuid), statisticsBefore),
+      this.#soon(hypervisor.domainJob(uuid), 'none'),
+    ]);
+    try {
+      const [xml, { state: libvirtState }] = await Promise.all([
+        hypervisor.domainXml(uuid),
+        hypervisor.domainState(uuid),
+      ]);
+      const memory = this.read(uuid, xml);
+      if (!memory.ok) return memory;
+      const state = toDomainState(libvirtState);
+      const run = isActiveState(state) ? this.runOf(memory.value) : null;
+      const { state: metadata, ownerNamespace } = memory.value;
+      if (!metadata.ok || !ownerNamespace.ok) return unreadableMetadata(memory.value);
+      const [statistics, job] = await asked;
+      if (run === null) runs.delete(uuid);
+      else {
+        run.operations = metadata.value;
+        run.statistics = statistics;
+        run.observedAtMs = clock.now();
+      }
+      return succeed({
+        memory: memory.value,
+        state,
+        run,
+        statistics: run === null ? null : statistics,
+        migrating: job === 'migration',
+        claim: metadata.value.claim,
+        marks: metadata.value.marks,
+        ownerNamespace: ownerNamespace.value,
+        defaultHugePageSize: hostMemory.defaultHugePageSize,
+      });
+    } catch (error) {
+      return isCallError(error, 'DomainNotFound') ? notFound(uuid) : fail(toHostError(error));
+    }
+  }
+
+  /** The domain's XML, understood; what it promises the domain is counted, admitted or not. */
+  read(uuid: string, xml: string): HostAnswer<DomainMemoryXml> {
+    const { hostMemory, admits } = this.#options;
+    const memory = readDomainMemory(xml);
+    if (!memory.ok) {
+      const { path, problem } = memory.error;
+      return fail(hostError('rejected', `The XML of VM ${uuid} cannot be understood: ${path}: ${problem}`));
+    }
+    hostMemory.setCommitted(uuid, memory.value.id === null ? zeroBytes : committedBytes(memory.value));
+    return admits(memory.value.name) ? succeed(memory.value) : notFound(uuid);
+  }
+
+  /** What was heard about the run of a running domain; null when it isn't running. */
+  runOf(memory: Pick<DomainMemoryXml, 'uuid' | 'id'>) {
+    const { runs, identities, clock } = this.#options;
+    if (memory.id === null) return null;
+    return runs.ensure(memory.uuid, identities.identify(memory.uuid, memory.id), clock.now());
+  }
+
+  /** `promise`, or `fallback` when it fails or takes too long. */
+  #soon<T>(promise: Promise<T>, fallback: T): Promise<T> {
+    return new Promise((resolve) => {
+      const timer = this.#options.clock.after(patienceMs, () => resolve(fallback));
+      promise
+        .catch(() => fallback)
+        .then(
+          (value) => {
+            timer.cancel();
+            resolve(value);
+          },
+          () => resolve(fallback),
+        );
+    });
+  }
+}
+
+/** Nobody acts as if nothing were there when what is there can't be read. */
+function unreadableMetadata(memory: DomainMemoryXml) {
+  const [broken] = [memory.state, memory.ownerNamespace].filter((part) => !part.ok);
+  const where = broken?.ok === false ? `${broken.error.path} ${broken.error.problem}` : '';
+  return fail(
+    hostError(
+      'claimed-by-other',
+      `What Dimmer keeps in the metadata of VM ${memory.name} cannot be read (${where}); ` +
+        'an admin of the host can remove it with "dimmer agent release UUID"',
+    ),
+  );
+}

@@ -1,0 +1,207 @@
+/** The host port over libvirt, in the process that it is called from. */
+import { fail, type HostAnswer, succeed } from '../host/errors.ts';
+import type {
+  DomainSummary,
+  HostEvent,
+  HostFacts,
+  PlugAnswer,
+  PlugRequest,
+  UnplugAnswer,
+  UnplugRequest,
+} from '../host/port.ts';
+import type { DomainRef } from '../libvirt/events.ts';
+import type { Hypervisor, HypervisorInfo } from '../libvirt/hypervisor.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Logger } from '../runtime/logger.ts';
+import type { Admits } from './admission.ts';
+import type { Audit, AuditRecord } from './audit.ts';
+import { type ChangeContext, plugModule, type Totals, unplugModule } from './changes.ts';
+import { DomainReader } from './domain-reader.ts';
+import type { EventLog } from './event-log.ts';
+import { HostMemory, readHostMemory } from './host-memory.ts';
+import { KeyedMutex } from './keyed-mutex.ts';
+import { toHostError } from './libvirt-errors.ts';
+import { toDomainState, toObservation } from './observation.ts';
+import { createRunIdentities, type RunIdentities } from './run-identity.ts';
+import { Runs } from './runs.ts';
+import type { Actor, HostService } from './service.ts';
+import { Upkeep } from './upkeep.ts';
+
+export type LibvirtHostOptions = {
+  readonly hypervisor: Hypervisor;
+  readonly events: EventLog;
+  readonly admits: Admits;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly audit: Audit;
+  readonly agentVersion: string;
+  /** Called when a change has ended, with its outcome: `ok` or the code of the error. */
+  readonly onOperation?: (operation: 'plug' | 'unplug', outcome: string, durationMs: number) => void;
+  readonly hostMemory?: HostMemory;
+  readonly identities?: RunIdentities;
+};
+
+export interface LibvirtHost extends HostService {
+  /** Changes under way or waiting for the lock of their domain. */
+  readonly pendingOperations: number;
+  /** Connects to libvirt and stays connected. */
+  start(): void;
+}
+
+/** A plug that takes longer (huge pages) is answered as unfinished; it goes on. Below the client's 40 s. */
+const plugAnswerMs = 30_000;
+/** Domains observed at the same time for a view of all: each takes a few calls. */
+const observedAtOnce = 8;
+/** For callers in the same process. */
+const ownActor: Actor = { client: 'in-process', requestId: '-' };
+
+/** Major, minor and release of libvirt's version numbers. */
+const formatVersion = (version: number): string =>
+  `${Math.floor(version / 1_000_000)}.${Math.floor(version / 1_000) % 1_000}.${version % 1_000}`;
+
+/** The service of the host agent. It owns `hypervisor`: `start` and `close` are passed on. */
+export function createLibvirtHost(options: LibvirtHostOptions): LibvirtHost {
+  const { hypervisor, events, admits, clock, logger } = options;
+  const runs = new Runs();
+  const mutex = new KeyedMutex();
+  const identities = options.identities ?? createRunIdentities();
+  const hostMemory = options.hostMemory ?? new HostMemory(readHostMemory);
+  const reader = new DomainReader({ hypervisor, runs, identities, hostMemory, admits, clock });
+  const changes: ChangeContext = { hypervisor, reader, hostMemory, clock, logger };
+  const upkeep = new Upkeep({
+    ...{ hypervisor, reader, runs, identities, hostMemory, events },
+    ...{ changes, mutex, admits, clock, logger },
+  });
+  let info: HypervisorInfo | null = null;
+
+  /** Runs a change under the lock of its domain and records what became of it. */
+  async function change<T extends PlugAnswer | UnplugAnswer>(
+    operation: 'plug' | 'unplug',
+    uuid: string,
+    request: PlugRequest | UnplugRequest,
+    actor: Actor,
+    act: (totals: Totals) => Promise<HostAnswer<T>>,
+  ): Promise<HostAnswer<T>> {
+    const startedAt = clock.now();
+    const totals: Totals = { from: null, to: null };
+    const answer = await mutex.run(uuid, async () => {
+      try {
+        return await act(totals);
+      } catch (error) {
+        logger.error({ uuid, requestId: actor.requestId, error: describe(error) }, 'change failed unexpectedly');
+        return fail(toHostError(error));
+      }
+    });
+    const durationMs = clock.now() - startedAt;
+    const result: AuditRecord['result'] = answer.ok ? (operation === 'plug' ? 'done' : 'accepted') : answer.error.code;
+    const { slot, clusterId, objectUid, namespace, generation } = request;
+    const who = { client: actor.client, requestId: actor.requestId };
+    const what = { uuid, slot, clusterId, objectUid, namespace, generation };
+    const to = answer.ok || answer.error.code === 'outcome-unknown' ? totals.to : null;
+    options.audit({ operation, ...who, ...what, from: totals.from, to, result, durationMs });
+    options.onOperation?.(operation, answer.ok ? 'ok' : answer.error.code, durationMs);
+    return answer;
+  }
+
+  async function summarise(domain: DomainRef): Promise<DomainSummary> {
+    const { uuid, name } = domain;
+    if (domain.id === null) return { uuid, name, state: 'ShutOff' };
+    const { state } = await hypervisor.domainState(uuid);
+    return { uuid, name, state: toDomainState(state) };
+  }
+
+  async function attempt<T>(work: () => Promise<T>): Promise<HostAnswer<T>> {
+    try {
+      return succeed(await work());
+    } catch (error) {
+      return fail(toHostError(error));
+    }
+  }
+
+  const admittedDomains = async (): Promise<readonly DomainRef[]> =>
+    (await hypervisor.listDomains()).filter((domain) => admits(domain.name));
+
+  const service: LibvirtHost = {
+    get pendingOperations() {
+      return mutex.pending;
+    },
+    start: () => upkeep.start(),
+    readiness: () => (upkeep.problem === null ? { ready: true } : { ready: false, problem: upkeep.problem }),
+
+    facts: () =>
+      attempt(async (): Promise<HostFacts> => {
+        info ??= await hypervisor.info();
+        const domains = await admittedDomains();
+        return {
+          agentVersion: options.agentVersion,
+          libvirtVersion: formatVersion(info.libvirtVersion),
+          hypervisorVersion: formatVersion(info.hypervisorVersion),
+          ...hostMemory.facts(),
+          virtualMachines: domains.length,
+        };
+      }),
+
+    listDomains: () => attempt(async () => Promise.all((await admittedDomains()).map(summarise))),
+
+    async observe(uuid) {
+      const gathered = await reader.gather(uuid);
+      if (!gathered.ok) return gathered;
+      const observation = toObservation(gathered.value, clock.now());
+      if (gathered.value.run !== null) gathered.value.run.told = observation.guest;
+      return succeed(observation);
+    },
+
+    observeAll: () =>
+      attempt(async () => {
+        const waiting = [...(await admittedDomains())];
+        const observed: Awaited<ReturnType<typeof service.observe>>[] = [];
+        const work = async (): Promise<void> => {
+          for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+            observed.push(await service.observe(next.uuid));
+          }
+        };
+        await Promise.all(Array.from({ length: observedAtOnce }, work));
+        return observed.flatMap((answer) => (answer.ok ? [answer.value] : []));
+      }),
+
+    plug: (uuid, revision, request, actor = ownActor) =>
+      within(
+        clock,
+        plugAnswerMs,
+        change('plug', uuid, request, actor, (totals) => plugModule(changes, uuid, revision, request, totals)),
+        () => succeed({ done: false, revision }),
+      ),
+
+    unplug: (uuid, revision, request, actor = ownActor) =>
+      change('unplug', uuid, request, actor, (totals) => unplugModule(changes, uuid, revision, request, totals)),
+
+    watch(listener) {
+      let stopped = false;
+      const unsubscribe = events.subscribe(({ event }) => listener(event satisfies HostEvent));
+      queueMicrotask(() => {
+        if (!stopped) listener({ kind: 'reset' });
+      });
+      return () => {
+        stopped = true;
+        unsubscribe();
+      };
+    },
+
+    async close() {
+      upkeep.stop();
+      await mutex.idle();
+      await hypervisor.close();
+    },
+  };
+  return service;
+}
+
+const describe = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error));
+
+/** `work`, or after `ms` milliseconds what `instead` gives while the work goes on. */
+function within<T>(clock: Clock, ms: number, work: Promise<T>, instead: () => T): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = clock.after(ms, () => resolve(instead()));
+    work.then(resolve, reject).finally(() => timer.cancel());
+  });
+}

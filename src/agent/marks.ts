@@ -1,0 +1,59 @@
+/** How marks of unplugs move on. Pure; times are epoch milliseconds of the host's clock. */
+import { isSameModule, type ModuleIdentity } from '../memory/module.ts';
+import { type Mark, restingMs } from '../memory/operation-state.ts';
+
+/** What has been heard about a run. */
+export type MarkEvidence = {
+  readonly refusals: ReadonlyMap<string, number>;
+  /** When the guest was last reset; null: not heard of. */
+  readonly bootedAtMs: number | null;
+};
+
+/** An answer to the last request, or a reset that made the guest forget it. */
+function isCleared(mark: Mark, evidence: MarkEvidence): boolean {
+  const refusedAtMs = evidence.refusals.get(mark.alias) ?? -1;
+  return Math.max(refusedAtMs, evidence.bootedAtMs ?? -1) >= mark.lastAskedAtMs;
+}
+
+/**
+ * The marks that hold, given the modules that are there: a leaving module that is gone rests, a rested slot is free, a
+ * refused or reset request is forgotten. The same array when nothing changes.
+ */
+export function settleMarks(
+  marks: readonly Mark[],
+  modules: readonly ModuleIdentity[],
+  evidence: MarkEvidence,
+  nowMs: number,
+): readonly Mark[] {
+  const settled = marks.flatMap((mark): readonly Mark[] => {
+    const present = modules.some((module) => isSameModule(module, mark));
+    if (mark.phase === 'leaving' && present) return isCleared(mark, evidence) ? [] : [mark];
+    if (nowMs - mark.lastAskedAtMs >= restingMs) return [];
+    return [mark.phase === 'resting' ? mark : { ...mark, phase: 'resting' }];
+  });
+  const same = settled.length === marks.length && settled.every((mark, index) => mark === marks[index]);
+  return same ? marks : settled;
+}
+
+/** The marks after the module was asked for (again), with the new mark. */
+export function askForModule(
+  marks: readonly Mark[],
+  module: ModuleIdentity & Pick<Mark, 'size' | 'alias'>,
+  generation: number,
+  nowMs: number,
+): readonly Mark[] {
+  const earlier = marks.find((mark) => mark.phase === 'leaving' && isSameModule(mark, module));
+  const mark: Mark = {
+    slot: module.slot,
+    base: module.base,
+    size: module.size,
+    alias: module.alias,
+    generation: earlier?.generation ?? generation,
+    firstAskedAtMs: earlier?.firstAskedAtMs ?? nowMs,
+    lastAskedAtMs: nowMs,
+    attempts: (earlier?.attempts ?? 0) + 1,
+    phase: 'leaving',
+  };
+  // A mark of an earlier module at the same place is settled by this one.
+  return [...marks.filter((other) => !isSameModule(other, module)), mark];
+}

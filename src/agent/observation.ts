@@ -1,0 +1,173 @@
+/** From what libvirt says of a domain to what the port says. Pure. */
+import { isBooting, isFreshReport } from '../host/guards.ts';
+import type { DomainObservation, DomainState, GuestStatistics, MemoryLayout, ObservedModule } from '../host/port.ts';
+import { computeRevision } from '../host/revision.ts';
+import type { DomainMemoryXml, HotplugObstacle } from '../libvirt/domain-memory.ts';
+import type { DomainMemoryStats, DomainState as LibvirtState } from '../libvirt/hypervisor.ts';
+import type { Bytes } from '../memory/bytes.ts';
+import { sumBytes } from '../memory/bytes.ts';
+import { isSameModule, type ModuleIdentity } from '../memory/module.ts';
+import type { Claim, Mark } from '../memory/operation-state.ts';
+import { settleMarks } from './marks.ts';
+import type { Run } from './runs.ts';
+
+/** libvirt's word for a state in the port's. */
+export function toDomainState(state: LibvirtState): DomainState {
+  switch (state) {
+    case 'running':
+      return 'Running';
+    case 'blocked':
+      return 'Blocked';
+    case 'paused':
+      return 'Paused';
+    case 'shutdown':
+      return 'ShuttingDown';
+    case 'shutoff':
+      return 'ShutOff';
+    case 'crashed':
+      return 'Crashed';
+    case 'pmsuspended':
+      return 'Suspended';
+    case 'nostate':
+    case 'unknown':
+      return 'Unknown';
+  }
+}
+
+function describeObstacle(obstacle: HotplugObstacle): string {
+  switch (obstacle) {
+    case 'NoMaxMemory':
+      return 'The domain has no <maxMemory slots="...">; shut the VM down, add it and start the VM again';
+    case 'NoNumaNodes':
+      return 'The domain has no NUMA cell under <cpu>; shut the VM down, add one and start the VM again';
+    case 'NoAcpi':
+      return 'The domain has no <acpi/> under <features>; shut the VM down, add it and start the VM again';
+  }
+}
+
+/** Everything that was gathered about one domain. */
+export type DomainFacts = {
+  readonly memory: DomainMemoryXml;
+  readonly state: DomainState;
+  /** null: the domain isn't running. */
+  readonly run: Run | null;
+  readonly statistics: DomainMemoryStats | null;
+  readonly migrating: boolean;
+  readonly claim: Claim | null;
+  /** As the metadata says, not settled yet. */
+  readonly marks: readonly Mark[];
+  readonly ownerNamespace: string | null;
+  /** The host's default huge page size; null: it has none. */
+  readonly defaultHugePageSize: Bytes | null;
+};
+
+/** The guest's report, as far as the balloon gave all of it. */
+export function toGuestStatistics(
+  statistics: DomainMemoryStats | null,
+  run: Pick<Run, 'bootedAtMs' | 'firstSeenAtMs'>,
+  nowMs: number,
+): GuestStatistics | null {
+  if (statistics === null) return null;
+  const { available, usable, unused, lastUpdateMs } = statistics;
+  if (available === null || usable === null || unused === null || lastUpdateMs === null) return null;
+  return {
+    total: available,
+    usable,
+    free: unused,
+    reportedAtMs: lastUpdateMs,
+    fresh: isFreshReport({ ...run, reportedAtMs: lastUpdateMs }, nowMs),
+  };
+}
+
+/** The page size behind memory that doesn't say; null: ordinary pages. */
+export function ownPageSize(memory: DomainMemoryXml, defaultHugePageSize: Bytes | null): Bytes | null {
+  const [pages] = memory.hugePages.toSorted((a, b) => Number(a.nodes !== null) - Number(b.nodes !== null));
+  return pages === undefined ? null : (pages.pageSize ?? defaultHugePageSize);
+}
+
+const isAddressed = <T extends { readonly slot: number | null; readonly base: Bytes | null }>(
+  device: T,
+): device is T & ModuleIdentity => device.slot !== null && device.base !== null;
+
+/** Identities and sizes of the plugged modules of a running domain. */
+export const modulesOf = (memory: DomainMemoryXml) => memory.modules.filter(isAddressed);
+
+/** All memory of the domain that the host may have to provide. */
+export const committedBytes = (memory: DomainMemoryXml): Bytes =>
+  sumBytes([...memory.boot, ...memory.modules, ...memory.others].map((part) => part.size));
+
+function toLayout(facts: DomainFacts, run: Run, marks: readonly Mark[]): MemoryLayout {
+  const { memory } = facts;
+  const modules = modulesOf(memory).map((module): ObservedModule => {
+    const mark = marks.find((candidate) => candidate.phase === 'leaving' && isSameModule(candidate, module));
+    const { slot, base, size, node } = module;
+    const alias = module.alias ?? '';
+    const state = mark === undefined ? 'Plugged' : 'Leaving';
+    return {
+      slot,
+      base,
+      size,
+      node,
+      alias,
+      state,
+      mark: toObservedMark(mark),
+      refusedAtMs: run.refusals.get(alias) ?? null,
+    };
+  });
+  return {
+    boot: memory.boot,
+    modules: modules.toSorted((a, b) => a.slot - b.slot),
+    slots: {
+      total: memory.maxMemory?.slots ?? 0,
+      usedByOthers: memory.others.flatMap(({ slot }) => (slot === null ? [] : [slot])),
+      resting: marks.filter((mark) => mark.phase === 'resting').map((mark) => mark.slot),
+    },
+    otherBytes: sumBytes(memory.others.map((device) => device.size)),
+    maxMemory: memory.maxMemory?.size ?? null,
+    hotplugProblem: memory.hotplugObstacle === null ? null : describeObstacle(memory.hotplugObstacle),
+    balloon: memory.currentMemory,
+    pageSize: ownPageSize(memory, facts.defaultHugePageSize),
+    granularity: null,
+    architecture: memory.arch,
+  };
+}
+
+const toObservedMark = (mark: Mark | undefined): ObservedModule['mark'] =>
+  mark === undefined
+    ? null
+    : {
+        generation: mark.generation,
+        firstAskedAtMs: mark.firstAskedAtMs,
+        lastAskedAtMs: mark.lastAskedAtMs,
+        attempts: mark.attempts,
+      };
+
+/** The marks that hold now. */
+export const settledMarks = (facts: DomainFacts, nowMs: number): readonly Mark[] =>
+  facts.run === null ? [] : settleMarks(facts.marks, modulesOf(facts.memory), facts.run, nowMs);
+
+/** What the port says of the domain at `nowMs`. */
+export function toObservation(facts: DomainFacts, nowMs: number): DomainObservation {
+  const { memory, run, state } = facts;
+  const marks = settledMarks(facts, nowMs);
+  const guest = run === null ? null : toGuestStatistics(facts.statistics, run, nowMs);
+  const reportedAtMs = guest?.reportedAtMs ?? null;
+  return {
+    uuid: memory.uuid,
+    name: memory.name,
+    state,
+    runtimeId: run?.runtimeId ?? null,
+    migrating: facts.migrating,
+    layout: run === null ? null : toLayout(facts, run, marks),
+    guest,
+    booting: run !== null && isBooting({ ...run, state, reportedAtMs }, nowMs),
+    claim: facts.claim,
+    ownerNamespace: facts.ownerNamespace,
+    revision: computeRevision({
+      runtimeId: run?.runtimeId ?? null,
+      modules: run === null ? [] : modulesOf(memory),
+      marks,
+    }),
+    observedAtMs: nowMs,
+  };
+}

@@ -1,0 +1,67 @@
+/** What this process has heard about each run of a domain. Losing it costs time, never safety. */
+import type { OperationState } from '../memory/operation-state.ts';
+import { emptyOperationState } from '../memory/operation-state.ts';
+import type { GuestStatistics } from '../host/port.ts';
+import type { DomainMemoryStats } from '../libvirt/hypervisor.ts';
+
+export type Run = {
+  readonly uuid: string;
+  readonly runtimeId: string;
+  /** When this process began to hear of the run without a gap, epoch milliseconds. */
+  firstSeenAtMs: number;
+  /** When the guest last started or was reset, as far as was heard; null: not heard of. */
+  bootedAtMs: number | null;
+  /** When the guest last refused a module, by alias. */
+  readonly refusals: Map<string, number>;
+  /** What the metadata said when it was last read or written. */
+  operations: OperationState;
+  /** What the balloon said last: stands in while the domain is too busy to be asked. */
+  statistics: DomainMemoryStats | null;
+  /** When somebody last observed the domain. */
+  observedAtMs: number;
+  /** The statistics that were last told to watchers. */
+  told: GuestStatistics | null;
+};
+
+export class Runs {
+  readonly #runs = new Map<string, Run>();
+
+  /** The run of the domain, begun anew when `runtimeId` is another one. */
+  ensure(uuid: string, runtimeId: string, nowMs: number): Run {
+    const known = this.#runs.get(uuid);
+    if (known?.runtimeId === runtimeId) return known;
+    const run: Run = {
+      uuid,
+      runtimeId,
+      firstSeenAtMs: nowMs,
+      bootedAtMs: null,
+      refusals: new Map(),
+      operations: emptyOperationState,
+      statistics: null,
+      observedAtMs: 0,
+      told: null,
+    };
+    this.#runs.set(uuid, run);
+    return run;
+  }
+
+  get(uuid: string): Run | undefined {
+    return this.#runs.get(uuid);
+  }
+
+  delete(uuid: string): void {
+    this.#runs.delete(uuid);
+  }
+
+  all(): readonly Run[] {
+    return [...this.#runs.values()];
+  }
+
+  /** After a gap in the events a reset of any guest may have gone unnoticed. */
+  noticeGap(nowMs: number): void {
+    for (const run of this.#runs.values()) {
+      run.firstSeenAtMs = nowMs;
+      run.bootedAtMs = null;
+    }
+  }
+}

@@ -1,0 +1,273 @@
+/**
+ * What the agent does without being asked: follow the domains' events, settle marks, switch statistics on, and tell
+ * watchers. Every event is only a hint; what it leads to is judged by the XML, so a missed one does no harm.
+ */
+import type { GuestStatistics } from '../host/port.ts';
+import type { DomainEvent, DomainRef } from '../libvirt/events.ts';
+import type { Hypervisor } from '../libvirt/hypervisor.ts';
+import type { ConnectionChange } from '../libvirt/session.ts';
+import { MiB, zeroBytes } from '../memory/bytes.ts';
+import type { Clock, Timer } from '../runtime/clock.ts';
+import type { Logger } from '../runtime/logger.ts';
+import type { Admits } from './admission.ts';
+import { type ChangeContext, keepState } from './changes.ts';
+import type { DomainReader } from './domain-reader.ts';
+import type { DomainHostEvent, EventLog } from './event-log.ts';
+import type { HostMemory } from './host-memory.ts';
+import type { KeyedMutex } from './keyed-mutex.ts';
+import { settledMarks, toGuestStatistics } from './observation.ts';
+import type { RunIdentities } from './run-identity.ts';
+import type { Run, Runs } from './runs.ts';
+
+export type UpkeepOptions = {
+  readonly hypervisor: Hypervisor;
+  readonly reader: DomainReader;
+  readonly runs: Runs;
+  readonly identities: RunIdentities;
+  readonly hostMemory: HostMemory;
+  readonly events: EventLog;
+  readonly changes: ChangeContext;
+  readonly mutex: KeyedMutex;
+  readonly admits: Admits;
+  readonly clock: Clock;
+  readonly logger: Logger;
+};
+
+/** Where statistics are off they are switched on with this period. */
+const statisticsPeriodSeconds = 2;
+const pollMs = 2_000;
+const settleMs = 30_000;
+/** Statistics of domains that nobody has looked at for longer aren't polled. */
+const interestMs = 10 * 60_000;
+
+/** Whether `now` tells watchers something that `told` didn't: other memory, or a first report. */
+export function isStatisticsNews(told: GuestStatistics | null, now: GuestStatistics): boolean {
+  if (told?.fresh !== now.fresh) return now.fresh;
+  if (told.total !== now.total) return true;
+  return Math.abs(told.usable - now.usable) >= Math.max(64 * MiB, now.total / 16);
+}
+
+export class Upkeep {
+  readonly #options: UpkeepOptions;
+  readonly #unsubscribe: (() => void)[] = [];
+  readonly #timers = new Map<string, Timer>();
+  #problem = 'libvirt has not been reached yet';
+  #caughtUp = false;
+  #stopped = false;
+
+  constructor(options: UpkeepOptions) {
+    this.#options = options;
+  }
+
+  /** Why the hypervisor can't be used now; null: it can. */
+  get problem(): string | null {
+    return this.#caughtUp ? null : this.#problem;
+  }
+
+  start(): void {
+    const { hypervisor } = this.#options;
+    this.#unsubscribe.push(
+      hypervisor.onEvent((event) => this.#heed(event)),
+      hypervisor.onConnection((change) => this.#heedConnection(change)),
+    );
+    this.#every('poll', pollMs, () => this.#pollStatistics());
+    this.#every('settle', settleMs, () => this.#settleAll());
+    hypervisor.start();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    for (const unsubscribe of this.#unsubscribe) unsubscribe();
+    for (const timer of this.#timers.values()) timer.cancel();
+  }
+
+  #every(name: string, ms: number, work: () => Promise<void>): void {
+    const again = (): void => {
+      if (this.#stopped) return;
+      this.#timers.set(
+        name,
+        this.#options.clock.after(ms, () => void work().finally(again)),
+      );
+    };
+    again();
+  }
+
+  async #heedConnection(change: ConnectionChange): Promise<void> {
+    const { logger } = this.#options;
+    switch (change.kind) {
+      case 'connected':
+        await this.#catchUp();
+        return;
+      case 'disconnected':
+        if (this.#caughtUp) logger.warn({ reason: change.reason, error: change.message }, 'libvirt is lost');
+        else logger.info({ reason: change.reason, error: change.message }, 'libvirt cannot be reached');
+        this.#caughtUp = false;
+        this.#problem = change.message;
+        return;
+    }
+  }
+
+  /** After a connect: count and welcome what runs. Events wait until this is done. */
+  async #catchUp(): Promise<void> {
+    const { hypervisor, runs, identities, hostMemory, events, clock, logger } = this.#options;
+    identities.forget();
+    runs.noticeGap(clock.now());
+    hostMemory.clear();
+    const domains = await hypervisor.listDomains();
+    const running = domains.filter((domain) => domain.id !== null);
+    for (const run of runs.all()) if (!running.some(({ uuid }) => uuid === run.uuid)) runs.delete(run.uuid);
+    await Promise.all(running.map((domain) => this.#welcome(domain)));
+    this.#caughtUp = true;
+    logger.info({ domains: domains.length, running: running.length }, 'libvirt is connected');
+    events.append({ kind: 'reset' });
+  }
+
+  /** Counts a running domain's memory; if it is admitted, switches its statistics on and settles its marks. */
+  async #welcome(domain: DomainRef): Promise<void> {
+    const { hypervisor, reader, logger } = this.#options;
+    const { uuid } = domain;
+    let xml: string;
+    try {
+      xml = await hypervisor.domainXml(uuid);
+    } catch (error) {
+      // It may have stopped meanwhile; if the connection is gone there will be another.
+      logger.debug({ uuid, error: String(error) }, 'domain could not be read');
+      return;
+    }
+    const memory = reader.read(uuid, xml);
+    if (!memory.ok) {
+      if (memory.error.code !== 'not-found')
+        logger.warn({ uuid, error: memory.error.message }, 'domain is not understood');
+      return;
+    }
+    const run = reader.runOf(memory.value);
+    if (run === null) return;
+    if (memory.value.state.ok) run.operations = memory.value.state.value;
+    // Neither is waited for: either may queue behind a job that holds the domain.
+    if (memory.value.balloon?.statsPeriodSeconds === 0) void this.#enableStatistics(uuid);
+    if (run.operations.marks.length > 0) void this.#settle(uuid);
+  }
+
+  async #enableStatistics(uuid: string): Promise<void> {
+    const { hypervisor, logger } = this.#options;
+    try {
+      await hypervisor.setMemoryStatsPeriod(uuid, statisticsPeriodSeconds);
+      logger.info({ uuid, periodSeconds: statisticsPeriodSeconds }, 'guest memory statistics switched on');
+    } catch (error) {
+      logger.warn({ uuid, error: String(error) }, 'guest memory statistics could not be switched on');
+    }
+  }
+
+  #heed(event: DomainEvent): void {
+    const { runs, reader, hostMemory, clock } = this.#options;
+    const { domain } = event;
+    const { uuid } = domain;
+    const nowMs = clock.now();
+    const run = runs.get(uuid);
+    switch (event.kind) {
+      case 'lifecycle':
+        if (event.change === 'started') {
+          const started = reader.runOf(domain);
+          if (started !== null) started.bootedAtMs = nowMs;
+          void this.#welcome(domain);
+        } else if (event.change === 'stopped') {
+          runs.delete(uuid);
+          hostMemory.setCommitted(uuid, zeroBytes);
+        }
+        this.#tell(domain, 'lifecycle');
+        return;
+      case 'reboot':
+        if (run !== undefined) run.bootedAtMs = nowMs;
+        this.#tell(domain, 'lifecycle');
+        this.#settleSoon(run);
+        return;
+      case 'balloon':
+        this.#tell(domain, 'statistics');
+        return;
+      case 'deviceAdded':
+        // The alias arrives with QEMU's prefix for memory (facts-libvirt, pitfall 1).
+        run?.refusals.delete(event.alias.replace(/^mem/, ''));
+        this.#tell(domain, 'module-added');
+        void this.#recount(domain);
+        return;
+      case 'deviceRemoved':
+        run?.refusals.delete(event.alias);
+        this.#tell(domain, 'module-removed');
+        if (run !== undefined && run.operations.marks.length > 0) this.#settleSoon(run);
+        else void this.#recount(domain);
+        return;
+      case 'deviceRemovalFailed':
+        run?.refusals.set(event.alias, nowMs);
+        this.#tell(domain, 'module-refused');
+        this.#settleSoon(run);
+        return;
+    }
+  }
+
+  #tell(domain: DomainRef, kind: DomainHostEvent['kind']): void {
+    if (this.#options.admits(domain.name)) this.#options.events.append({ kind, uuid: domain.uuid });
+  }
+
+  #settleSoon(run: Run | undefined): void {
+    if (run !== undefined && run.operations.marks.length > 0) void this.#settle(run.uuid);
+  }
+
+  /** Brings the marks in the metadata up to what the XML and the events say. */
+  async #settle(uuid: string): Promise<void> {
+    const { mutex, reader, changes, clock, logger } = this.#options;
+    await mutex.run(uuid, async () => {
+      const gathered = await reader.gather(uuid);
+      if (!gathered.ok) return;
+      const facts = gathered.value;
+      const marks = settledMarks(facts, clock.now());
+      if (facts.run === null || marks === facts.marks) return;
+      try {
+        await keepState(changes, facts, { claim: facts.claim, marks });
+      } catch (error) {
+        logger.warn({ uuid, error: String(error) }, 'marks could not be written; they are settled later');
+      }
+    });
+  }
+
+  /** A domain's memory changed by somebody: what it is promised is counted anew. */
+  async #recount(domain: DomainRef): Promise<void> {
+    try {
+      this.#options.reader.read(domain.uuid, await this.#options.hypervisor.domainXml(domain.uuid));
+    } catch (error) {
+      this.#options.logger.debug({ uuid: domain.uuid, error: String(error) }, 'domain could not be read');
+    }
+  }
+
+  async #settleAll(): Promise<void> {
+    if (!this.#caughtUp) return;
+    const marked = this.#options.runs.all().filter((run) => run.operations.marks.length > 0);
+    await Promise.all(marked.map((run) => this.#settle(run.uuid)));
+  }
+
+  /** libvirt has no event for new statistics; they are polled while somebody listens and has looked at the domain. */
+  async #pollStatistics(): Promise<void> {
+    const { events, runs, clock } = this.#options;
+    if (!this.#caughtUp || events.listeners === 0) return;
+    const since = clock.now() - interestMs;
+    await Promise.all(
+      runs
+        .all()
+        .filter((run) => run.observedAtMs >= since)
+        .map((run) => this.#pollRun(run)),
+    );
+  }
+
+  async #pollRun(run: Run): Promise<void> {
+    const { hypervisor, events, clock } = this.#options;
+    try {
+      run.statistics = await hypervisor.memoryStats(run.uuid);
+    } catch {
+      // It stops, or it is busy: the next poll is soon.
+      return;
+    }
+    const report = toGuestStatistics(run.statistics, run, clock.now());
+    if (report === null || !isStatisticsNews(run.told, report)) return;
+    run.told = report;
+    events.append({ kind: 'statistics', uuid: run.uuid });
+  }
+}
