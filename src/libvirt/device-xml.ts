@@ -1,6 +1,6 @@
 /** Writes the XML of a memory module from structured fields: nothing else ever gets into a device (invariant I6). */
 import { create } from 'xmlbuilder2';
-import { type Bytes, KiB } from '../memory/bytes.ts';
+import { type Bytes, isBytes, KiB } from '../memory/bytes.ts';
 import { formatNodeSet } from './scaled-size.ts';
 
 /** A module to plug. */
@@ -26,16 +26,20 @@ const aliasPattern = /^ua-[a-zA-Z0-9_-]{1,60}$/;
 
 const isIndex = (value: number, max: number): boolean => Number.isInteger(value) && value >= 0 && value <= max;
 
+/** A positive multiple of 1 KiB, whatever the type promised. */
+const isWholeKiB = (size: number): boolean => isBytes(size) && size > 0 && size % KiB === 0;
+
 function check(request: DimmRequest): void {
-  const { slot, alias, size, node, pageSize, hostNodes } = request;
+  const { slot, alias, size, node, pageSize, hostNodes, base } = request;
   const wrong = (what: string): never => {
     throw new RangeError(`module to plug: ${what}`);
   };
   if (!isIndex(slot, 255)) wrong(`slot ${slot} is not 0 to 255`);
   if (!aliasPattern.test(alias)) wrong(`alias '${alias.slice(0, 80)}' is not one that libvirt keeps`);
-  if (size <= 0 || size % KiB !== 0) wrong(`size ${size} is not a positive multiple of 1 KiB`);
+  if (!isWholeKiB(size)) wrong(`size ${size} is not a positive multiple of 1 KiB`);
   if (!isIndex(node, 1023)) wrong(`node ${node} is not 0 to 1023`);
-  if (pageSize !== undefined && (pageSize <= 0 || pageSize % KiB !== 0)) wrong(`page size ${pageSize}`);
+  if (pageSize !== undefined && !isWholeKiB(pageSize)) wrong(`page size ${pageSize}`);
+  if (base !== undefined && !isBytes(base)) wrong(`base ${String(base)}`);
   if (hostNodes !== undefined && (hostNodes.length === 0 || !hostNodes.every((host) => isIndex(host, 1023)))) {
     wrong(`host nodes [${hostNodes.join(', ')}]`);
   }

@@ -13,7 +13,11 @@ export type XmlResult<T> =
 export type DimmDevice = {
   /** null only in the definition of a domain that isn't running. */
   readonly slot: number | null;
-  /** Guest physical address; null only in the definition of a domain that isn't running. */
+  /**
+   * Guest physical address. null in the definition of a domain that isn't running, and in a running one while the
+   * module is still being attached (seen on libvirt 9.0.0: it is in the XML before QEMU has it, and vanishes again
+   * when QEMU refuses it).
+   */
   readonly base: Bytes | null;
   readonly size: Bytes;
   readonly alias: string | null;

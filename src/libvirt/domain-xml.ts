@@ -93,7 +93,7 @@ function dimmAddress(device: XmlElement, path: string): { readonly slot: number 
   return { slot: slot === undefined ? null : countOf(slot, maxSlot, `${path}/address/@slot`), base };
 }
 
-function readMemoryDevices(domain: XmlElement, running: boolean): MemoryDevices {
+function readMemoryDevices(domain: XmlElement): MemoryDevices {
   const modules: DimmDevice[] = [];
   const others: OtherMemoryDevice[] = [];
   childrenOf(childOf(domain, 'devices'), 'memory').forEach((device, index) => {
@@ -106,9 +106,6 @@ function readMemoryDevices(domain: XmlElement, running: boolean): MemoryDevices 
     if (model !== 'dimm') {
       others.push({ model, slot, base, size });
       return;
-    }
-    if (running && (slot === null || base === null)) {
-      throw new DomainXmlError(`${path}/address`, 'has no slot or no base, although the domain is running');
     }
     if (size === 0) throw new DomainXmlError(`${path}/target/size`, 'is 0');
     const node = childOf(target, 'node');
@@ -205,7 +202,7 @@ function readDomain(domain: XmlElement): DomainMemoryXml {
   const osType = os && childOf(os, 'type');
   const arch = osType?.attributes.get('arch') ?? '';
 
-  const devices = readMemoryDevices(domain, id !== null);
+  const devices = readMemoryDevices(domain);
   const cells = readBootCells(domain);
   const boot = cells.length > 0 ? cells : readFlatBoot(domain, devices);
   const current = childOf(domain, 'currentMemory');

@@ -24,8 +24,11 @@ class StateXmlError extends Error {
   }
 }
 
-/** Texts that survive XML's normalisation of attributes unchanged. */
-const textPattern = /^[\x21-\x7e]{1,253}$/;
+/**
+ * Texts that survive XML unchanged: no white space, which is normalised in attributes, and no `&`, since xmlbuilder2
+ * takes what looks like an entity for one.
+ */
+const textPattern = /^[\x21-\x25\x27-\x7e]{1,253}$/;
 
 function checkText(name: string, value: string): void {
   if (!textPattern.test(value)) throw new RangeError(`${name} '${value.slice(0, 64)}' can't be kept with the domain`);
@@ -33,7 +36,7 @@ function checkText(name: string, value: string): void {
 
 /**
  * The `<state>` element for an operation state; null when there is nothing to keep, so that the element goes away.
- * @throws RangeError when a text in it isn't 1 to 253 printable ASCII characters: a fault of the caller
+ * @throws RangeError when a text in it isn't 1 to 253 printable ASCII characters without `&`: a fault of the caller
  */
 export function writeState(state: OperationState): string | null {
   if (state.claim === null && state.marks.length === 0) return null;
