@@ -25,7 +25,7 @@ export function guestOf(
     if (shell === undefined) throw new Error(`guest ${name} has no shell: ${kind === 'no-os' ? kind : 'it is off'}`);
     return shell;
   };
-  const sh: LabGuest['sh'] = (command, timeoutMs = COMMAND_TIMEOUT_MS) => openShell().sh(command, timeoutMs);
+  const sh: LabGuest['sh'] = async (command, timeoutMs = COMMAND_TIMEOUT_MS) => openShell().sh(command, timeoutMs);
   const shOk: LabGuest['shOk'] = async (command, timeoutMs) => {
     const { out, code } = await sh(command, timeoutMs);
     if (code !== 0) throw new Error(`\`${command}\` failed in guest ${name} with exit code ${code}\n${out.trim()}`);

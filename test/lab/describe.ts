@@ -1,0 +1,25 @@
+import { describe, test } from 'vitest';
+import { ALL_PARTS, type LabPart, labProblem } from './needs.ts';
+
+/**
+ * A `describe` for tests on the lab. Where the lab can't run, it is skipped with the reason in its name, or fails with
+ * that reason if LAB_STRICT=1 (CI), so that nothing is skipped silently.
+ */
+export async function describeLab(
+  name: string,
+  body: () => void,
+  parts: readonly LabPart[] = ALL_PARTS,
+): Promise<void> {
+  const problem = await labProblem(parts);
+  if (problem === null) {
+    describe(name, body);
+  } else if (process.env['LAB_STRICT'] === '1') {
+    describe(name, () => {
+      test('needs the lab', () => {
+        throw new Error(`LAB_STRICT=1, and ${problem}`);
+      });
+    });
+  } else {
+    describe.skip(`${name} [skipped: ${problem}]`, body);
+  }
+}

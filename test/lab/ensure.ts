@@ -1,0 +1,44 @@
+import { hasApt, installPackages } from './apt.ts';
+import { ensureControlPlane } from './control-plane-binaries.ts';
+import { MINIMUM_GO } from './go-toolchain.ts';
+import { ensureGuestImage } from './guest-image.ts';
+import { ALL_PARTS, type LabPart, labProblem, missingPackages, unfitReason } from './needs.ts';
+import { reportToTerminal, type Report } from './progress.ts';
+
+const INTRODUCTION = `The lab needs, and installs or makes once what is missing:
+  - libvirt, QEMU and small tools from Debian's packages (as root, without recommended packages)
+  - a Kubernetes control plane: from KUBEBUILDER_ASSETS or the PATH, else built with Go (about 4 minutes)
+  - a guest: a Debian kernel and busybox, downloaded but not installed (30 MB)`;
+
+/** Installs and builds what these parts of the lab need. Throws with one message that says what to do if it can't. */
+export async function ensureLab(report: Report, parts: readonly LabPart[] = ALL_PARTS): Promise<void> {
+  if ((await labProblem(parts)) === null) return;
+  for (const line of INTRODUCTION.split('\n')) report(line);
+  const unfit = await unfitReason(parts);
+  const packages = await missingPackages(parts);
+  if (packages.length > 0) {
+    const command = `apt-get install --no-install-recommends ${packages.join(' ')}`;
+    const go = packages.includes('golang-go')
+      ? `\nInstead of golang-go: any Go ${MINIMUM_GO} or newer on the PATH, or KUBEBUILDER_ASSETS=DIRECTORY with kube-apiserver, etcd and kubectl.`
+      : '';
+    if (!hasApt()) throw new Error(`The lab is missing what Debian packages as: ${packages.join(' ')}${go}`);
+    if (process.getuid?.() !== 0) throw new Error(`The lab is missing packages. As root, run:\n  ${command}${go}`);
+    await installPackages(packages, report);
+  }
+  if (unfit !== null) throw new Error(`The lab can't run here: ${unfit}`);
+  if (parts.includes('control-plane')) await ensureControlPlane(report);
+  if (parts.includes('hypervisor')) await ensureGuestImage(report);
+  const problem = await labProblem(parts);
+  if (problem !== null) throw new Error(`The lab still can't run: ${problem}`);
+}
+
+if (import.meta.main) {
+  const start = Date.now();
+  try {
+    await ensureLab(reportToTerminal);
+    reportToTerminal(`everything the lab needs is there (${((Date.now() - start) / 1000).toFixed(1)} s)`);
+  } catch (error) {
+    reportToTerminal(error instanceof Error ? error.message : String(error));
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,89 @@
+import { type ControlPlane, type ControlPlaneOptions, startControlPlane } from './control-plane.ts';
+import { startGuest } from './guest.ts';
+import type { GuestOptions, LabGuest } from './guest-types.ts';
+import { type HypervisorOptions, type LabHypervisor, startHypervisor } from './hypervisor.ts';
+
+export type LabOptions = {
+  /** Left out: no control plane. */
+  readonly controlPlane?: ControlPlaneOptions;
+  /** Left out: the default hypervisor. */
+  readonly hypervisor?: HypervisorOptions;
+  readonly guests?: readonly GuestOptions[];
+};
+
+/** A control plane, a hypervisor and guests, all of one test's own. */
+export type Lab = {
+  /** Throws when the lab was started without one. */
+  readonly controlPlane: ControlPlane;
+  readonly hypervisor: LabHypervisor;
+  /** In the order of the options. */
+  readonly guests: readonly LabGuest[];
+  /** The one guest of a kind; throws when there is none or more than one. */
+  readonly guest: (kind: LabGuest['kind']) => LabGuest;
+  /** Ends everything and removes its files. */
+  readonly stop: () => Promise<void>;
+};
+
+const GUESTS_AT_ONCE = 2;
+
+/** Starts the pieces side by side, guests two at a time. When one fails, the others are ended before this throws. */
+export async function startLab(options: LabOptions = {}): Promise<Lab> {
+  const [controlPlane, hypervisor] = await Promise.allSettled([
+    options.controlPlane === undefined ? undefined : startControlPlane(options.controlPlane),
+    startHypervisorWithGuests(options.hypervisor ?? {}, options.guests ?? []),
+  ]);
+  if (controlPlane.status === 'rejected' || hypervisor.status === 'rejected') {
+    if (controlPlane.status === 'fulfilled') await controlPlane.value?.stop();
+    if (hypervisor.status === 'fulfilled') await hypervisor.value.hypervisor.stop();
+    const reasons: unknown[] = [];
+    for (const piece of [controlPlane, hypervisor]) if (piece.status === 'rejected') reasons.push(piece.reason);
+    throw reasons.length === 1 ? reasons[0] : new AggregateError(reasons, reasons.map(String).join('\n'));
+  }
+  return labOf(controlPlane.value, hypervisor.value.hypervisor, hypervisor.value.guests);
+}
+
+function labOf(controlPlane: ControlPlane | undefined, hypervisor: LabHypervisor, guests: readonly LabGuest[]): Lab {
+  return {
+    get controlPlane() {
+      if (controlPlane === undefined) throw new Error('this lab was started without a control plane');
+      return controlPlane;
+    },
+    hypervisor,
+    guests,
+    guest: (kind) => {
+      const [guest, ...others] = guests.filter((candidate) => candidate.kind === kind);
+      if (guest === undefined || others.length > 0) throw new Error(`the lab has not one ${kind} guest`);
+      return guest;
+    },
+    stop: async () => {
+      await Promise.all([controlPlane?.stop(), hypervisor.stop()]);
+    },
+  };
+}
+
+async function startHypervisorWithGuests(
+  options: HypervisorOptions,
+  guestOptions: readonly GuestOptions[],
+): Promise<{ hypervisor: LabHypervisor; guests: LabGuest[] }> {
+  const hypervisor = await startHypervisor(options);
+  try {
+    return { hypervisor, guests: await startGuests(hypervisor, guestOptions) };
+  } catch (error) {
+    await hypervisor.stop();
+    throw error;
+  }
+}
+
+/** Starts guests two at a time: on two cores more at once are slower in all. Gives them in the order of the options. */
+export async function startGuests(hypervisor: LabHypervisor, options: readonly GuestOptions[]): Promise<LabGuest[]> {
+  const guests: LabGuest[] = [];
+  const waiting = [...options.entries()];
+  const worker = async (): Promise<void> => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      const [index, guest] = next;
+      guests[index] = await startGuest(hypervisor, guest);
+    }
+  };
+  await Promise.all(Array.from({ length: GUESTS_AT_ONCE }, worker));
+  return guests;
+}

@@ -1,0 +1,82 @@
+import { globSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { CONTROL_PLANE_MISSING, findControlPlane } from './control-plane-binaries.ts';
+import { findGo } from './go-toolchain.ts';
+import { findGuestImage } from './guest-image.ts';
+import { namespaceProblem } from './namespaces.ts';
+import { SEARCH_PATH } from './run.ts';
+
+/** The two halves of the lab; a test names those that it needs. */
+export type LabPart = 'control-plane' | 'hypervisor';
+
+export const ALL_PARTS: readonly LabPart[] = ['control-plane', 'hypervisor'];
+
+/** A program or file that the lab uses, and the Debian packages that bring it. */
+type Need = { readonly files: string; readonly packages: readonly string[]; readonly parts: readonly LabPart[] };
+
+const BOTH = ALL_PARTS;
+const HYPERVISOR: readonly LabPart[] = ['hypervisor'];
+// `files`: a command to be found on the PATH, or a glob from the root.
+const NEEDS: readonly Need[] = [
+  { files: 'setpriv', packages: ['util-linux'], parts: BOTH },
+  { files: 'flock', packages: ['util-linux'], parts: BOTH },
+  { files: 'openssl', packages: ['openssl'], parts: BOTH },
+  { files: 'libvirtd', packages: ['libvirt-daemon'], parts: HYPERVISOR },
+  {
+    files: '/usr/lib/*/libvirt/connection-driver/libvirt_driver_qemu.so',
+    packages: ['libvirt-daemon-driver-qemu'],
+    parts: HYPERVISOR,
+  },
+  { files: 'virsh', packages: ['libvirt-clients'], parts: HYPERVISOR },
+  { files: 'qemu-system-x86_64', packages: ['qemu-system-x86'], parts: HYPERVISOR },
+  { files: 'ip', packages: ['iproute2'], parts: HYPERVISOR },
+  { files: 'mount', packages: ['mount'], parts: HYPERVISOR },
+  { files: 'xmllint', packages: ['libxml2-utils'], parts: HYPERVISOR },
+];
+const TO_MAKE_A_GUEST: readonly Need[] = [
+  { files: 'gcc', packages: ['gcc', 'libc6-dev'], parts: HYPERVISOR },
+  { files: '/usr/lib/x86_64-linux-gnu/libc.a', packages: ['libc6-dev'], parts: HYPERVISOR },
+  { files: 'xz', packages: ['xz-utils'], parts: HYPERVISOR },
+];
+
+/** Debian packages that would bring what is missing, without double ones. */
+export async function missingPackages(parts: readonly LabPart[]): Promise<string[]> {
+  const needs = [...NEEDS, ...(findGuestImage() === null ? TO_MAKE_A_GUEST : [])];
+  const missing = needs.filter((need) => need.parts.some((part) => parts.includes(part)) && !isThere(need.files));
+  const packages = missing.flatMap((need) => need.packages);
+  if (parts.includes('control-plane') && (await findControlPlane()) === null && (await findGo()) === null) {
+    packages.push('golang-go', 'ca-certificates');
+  }
+  return [...new Set(packages)];
+}
+
+/** What no package can change: null where the lab can run, else why it can't. */
+export async function unfitReason(parts: readonly LabPart[]): Promise<string | null> {
+  if (process.platform !== 'linux' || process.arch !== 'x64') {
+    return `the lab runs on Linux on x86-64 only, not on ${process.platform} ${process.arch}`;
+  }
+  if (!parts.includes('hypervisor')) return null;
+  if (process.getuid?.() !== 0) return 'the hypervisor of the lab needs root (namespaces and mounts of its own)';
+  return isThere('unshare') ? namespaceProblem() : null;
+}
+
+/**
+ * Whether these parts of the lab can be started right now: null, or one sentence that says why not and what to do.
+ * Quick (well under a second), and changes nothing.
+ */
+export async function labProblem(parts: readonly LabPart[] = ALL_PARTS): Promise<string | null> {
+  const remedy = 'run `npx node test/lab/ensure.ts` as root';
+  const unfit = await unfitReason(parts);
+  if (unfit !== null) return unfit;
+  const packages = await missingPackages(parts);
+  if (packages.length > 0) return `missing Debian packages: ${packages.join(' ')}; ${remedy}`;
+  if (parts.includes('control-plane') && (await findControlPlane()) === null)
+    return `${CONTROL_PLANE_MISSING}; ${remedy}`;
+  if (parts.includes('hypervisor') && findGuestImage() === null) return `the guest image is not made yet; ${remedy}`;
+  return null;
+}
+
+function isThere(files: string): boolean {
+  if (files.startsWith('/')) return globSync(files).length > 0;
+  return SEARCH_PATH.split(delimiter).some((directory) => globSync(join(directory, files)).length > 0);
+}
