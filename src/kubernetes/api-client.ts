@@ -1,0 +1,181 @@
+/** Requests to the API server, and the one table that says what a failed one means. */
+import type { Readable } from 'node:stream';
+import { type Dispatcher, errors, request as undiciRequest } from 'undici';
+import type { AccessProvider } from './connect.ts';
+import { asNumber, asObject, asString, isObject, type JsonObject } from './json.ts';
+
+export type ApiFailureKind =
+  | 'unreachable' /* no connection, or it broke */
+  | 'timeout' /* no answer in time; a write may have been carried out */
+  | 'garbled' /* an answer that isn't what an API server sends */
+  | 'credentials' /* ours can't be read */
+  | 'aborted' /* by us */
+  | 'status'; /* the server said no */
+
+export type ApiFailure = {
+  readonly kind: ApiFailureKind;
+  /** HTTP status; 0 unless `kind` is status. */
+  readonly status: number;
+  /** metav1.Status.reason, such as `Expired`; empty when there is none. */
+  readonly reason: string;
+  readonly message: string;
+  readonly retryAfterMs?: number;
+  /** Whether the same request may succeed later. */
+  readonly retryable: boolean;
+};
+
+export type ApiResult<T> =
+  { readonly ok: true; readonly value: T } | { readonly ok: false; readonly failure: ApiFailure };
+
+export type ApiRequest = {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH';
+  /** From the root, already encoded. */
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string>>;
+  readonly body?: object;
+  /** Default application/json. */
+  readonly contentType?: string;
+  /** For the whole exchange; default 30 s. */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+};
+
+export interface ApiClient {
+  /** One request with a JSON answer. Never rejects. */
+  send(request: ApiRequest): Promise<ApiResult<JsonObject>>;
+  /** A response that goes on: its body, once the server has accepted. `signal` ends it. Never rejects. */
+  stream(request: ApiRequest & { readonly signal: AbortSignal }): Promise<ApiResult<Readable>>;
+}
+
+const defaultTimeoutMs = 30_000;
+
+/** A client that asks again once with fresh credentials when the server turns the present ones down (401). */
+export function createApiClient(access: AccessProvider): ApiClient {
+  const call = async (request: ApiRequest, signal: AbortSignal): Promise<ApiResult<Dispatcher.ResponseData>> => {
+    let credentials;
+    try {
+      credentials = await access.current();
+    } catch (cause) {
+      return failed({ kind: 'credentials', message: messageOf(cause), retryable: true });
+    }
+    const url = new URL(credentials.server + request.path);
+    for (const [name, value] of Object.entries(request.query ?? {})) url.searchParams.set(name, value);
+    const timeoutMs = request.timeoutMs ?? defaultTimeoutMs;
+    try {
+      const response = await undiciRequest(url, {
+        method: request.method,
+        dispatcher: credentials.dispatcher,
+        signal,
+        headersTimeout: timeoutMs,
+        // Whoever reads the body says how long it may be silent.
+        bodyTimeout: 0,
+        headers: {
+          ...credentials.headers,
+          accept: 'application/json',
+          ...(request.body === undefined ? {} : { 'content-type': request.contentType ?? 'application/json' }),
+        },
+        body: request.body === undefined ? null : JSON.stringify(request.body),
+      });
+      if (response.statusCode < 300) return { ok: true, value: response };
+      return { ok: false, failure: await readFailure(response) };
+    } catch (error) {
+      return failed(classify(error, request.signal));
+    }
+  };
+
+  const withFreshCredentials = async <T>(attempt: () => Promise<ApiResult<T>>): Promise<ApiResult<T>> => {
+    const first = await attempt();
+    if (first.ok || first.failure.status !== 401) return first;
+    access.invalidate();
+    return attempt();
+  };
+
+  return {
+    send: (request) =>
+      withFreshCredentials(async () => {
+        const deadline = AbortSignal.timeout(request.timeoutMs ?? defaultTimeoutMs);
+        const signal = request.signal === undefined ? deadline : AbortSignal.any([deadline, request.signal]);
+        const response = await call(request, signal);
+        if (!response.ok) return response;
+        try {
+          const body: unknown = await response.value.body.json();
+          if (isObject(body)) return { ok: true, value: body };
+          return failed({ kind: 'garbled', message: 'the answer is not a JSON object', retryable: true });
+        } catch (error) {
+          return failed(classify(error, request.signal));
+        }
+      }),
+    stream: (request) =>
+      withFreshCredentials(async () => {
+        const response = await call(request, request.signal);
+        return response.ok ? { ok: true, value: response.value.body } : response;
+      }),
+  };
+}
+
+type Failing = Partial<ApiFailure> & Pick<ApiFailure, 'kind' | 'message' | 'retryable'>;
+
+const failed = (failure: Failing): { readonly ok: false; readonly failure: ApiFailure } => ({
+  ok: false,
+  failure: { status: 0, reason: '', ...failure },
+});
+
+const messageOf = (error: unknown): string => {
+  if (!(error instanceof Error)) return String(error);
+  // An AggregateError (several addresses tried) has an empty message of its own.
+  if (error instanceof AggregateError) return error.errors.map(messageOf).join('; ');
+  return error.message;
+};
+
+function classify(error: unknown, callerSignal: AbortSignal | undefined): Failing {
+  if (callerSignal?.aborted === true) return { kind: 'aborted', message: 'given up', retryable: true };
+  if (error instanceof SyntaxError) return { kind: 'garbled', message: error.message, retryable: true };
+  const isTimeout =
+    error instanceof errors.HeadersTimeoutError ||
+    error instanceof errors.BodyTimeoutError ||
+    (error instanceof Error && error.name === 'TimeoutError');
+  // A connect timeout is no doubt about the outcome: nothing was sent.
+  return { kind: isTimeout ? 'timeout' : 'unreachable', message: messageOf(error), retryable: true };
+}
+
+/** Statuses that the same request will meet again: it is wrong, or there is no such thing. */
+const hopeless: ReadonlySet<number> = new Set([400, 404, 405, 406, 409, 410, 413, 415, 422]);
+
+async function readFailure(response: Dispatcher.ResponseData): Promise<ApiFailure> {
+  const status = response.statusCode;
+  let text = '';
+  try {
+    text = await response.body.text();
+  } catch {
+    // The status line says enough.
+  }
+  const parsed = parseStatus(text);
+  const retryAfter = Number(response.headers['retry-after']);
+  const retryAfterMs = Number.isFinite(retryAfter) && retryAfter > 0 ? retryAfter * 1000 : parsed.retryAfterMs;
+  return {
+    kind: 'status',
+    status,
+    reason: parsed.reason,
+    message: `${status}: ${parsed.message === '' ? 'no explanation' : parsed.message}`,
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+    retryable: !hopeless.has(status),
+  };
+}
+
+/** The parts of a metav1.Status that matter here. */
+function parseStatus(text: string): { reason: string; message: string; retryAfterMs?: number } {
+  try {
+    const status: unknown = JSON.parse(text);
+    if (isObject(status)) {
+      const seconds = asNumber(asObject(status['details'])?.['retryAfterSeconds']);
+      return {
+        reason: asString(status['reason']) ?? '',
+        message: asString(status['message']) ?? '',
+        ...(seconds === undefined || seconds <= 0 ? {} : { retryAfterMs: seconds * 1000 }),
+      };
+    }
+  } catch {
+    // Not a Status: a proxy or the filter chain may answer in plain text.
+  }
+  return { reason: '', message: text.trim().slice(0, 500) };
+}

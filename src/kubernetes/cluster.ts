@@ -1,0 +1,90 @@
+/** Everything that the controller needs of a Kubernetes cluster, wired together. */
+import type { HypervisorHost } from '../api/v1alpha1/hypervisor-host.ts';
+import type { VirtualMachineMemory } from '../api/v1alpha1/virtual-machine-memory.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Logger } from '../runtime/logger.ts';
+import type { EventRecorder, LabelledResource, Resource, ResourceSource, StatusWriter } from '../runtime/resources.ts';
+import { createApiClient } from './api-client.ts';
+import { readClusterId } from './cluster-id.ts';
+import { createAccessProvider, loadKubeConfig } from './connect.ts';
+import { createEventRecorder } from './event-recorder.ts';
+import { Reflector } from './reflector.ts';
+import { hypervisorHosts, namespaces, type ResourceKind, virtualMachineMemories } from './resource-kind.ts';
+import { createStatusWriter } from './status-writer.ts';
+
+export type ClusterOptions = {
+  /** Path of a kubeconfig file; null: the pod's own service account. */
+  readonly kubeconfig: string | null;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  /** 0 (included) to 1 (excluded); default Math.random. */
+  readonly random?: () => number;
+};
+
+export interface Cluster {
+  readonly virtualMachineMemories: ResourceSource<VirtualMachineMemory>;
+  readonly hosts: ResourceSource<HypervisorHost>;
+  readonly namespaces: ResourceSource<LabelledResource>;
+  readonly virtualMachineMemoryStatus: StatusWriter<VirtualMachineMemory>;
+  readonly hostStatus: StatusWriter<HypervisorHost>;
+  readonly events: EventRecorder<VirtualMachineMemory | HypervisorHost>;
+  /** The uid of kube-system, once {@link Cluster.start} has brought the namespaces. */
+  clusterId(): Promise<string>;
+  /** Begins to list and watch, and goes on until closed. Resolves when every source has its first complete set; while the API server can't be reached, that may take for ever. */
+  start(): Promise<void>;
+  /** When the API server was heard from last by every source, epoch milliseconds; undefined before that. */
+  lastContactMs(): number | undefined;
+  /** Ends watches and connections; events that wait get 2 s. */
+  close(): Promise<void>;
+}
+
+/** Reads the configuration; connects to nothing yet. @throws Error that says what is missing in the configuration */
+export function createCluster(options: ClusterOptions): Cluster {
+  const { clock, random = Math.random } = options;
+  const logger = options.logger.child({ room: 'kubernetes' });
+  const access = createAccessProvider(loadKubeConfig(options.kubeconfig), clock);
+  const client = createApiClient(access);
+  const reflect = <T extends Resource>(kind: ResourceKind<T>): Reflector<T> =>
+    new Reflector({ client, kind, clock, logger, random });
+
+  const reflectors = {
+    memories: reflect(virtualMachineMemories),
+    hosts: reflect(hypervisorHosts),
+    namespaces: reflect(namespaces),
+  };
+  const all = Object.values(reflectors);
+  const events = createEventRecorder<VirtualMachineMemory | HypervisorHost>({ client, clock, logger, random });
+
+  return {
+    virtualMachineMemories: reflectors.memories.source,
+    hosts: reflectors.hosts.source,
+    namespaces: reflectors.namespaces.source,
+    virtualMachineMemoryStatus: createStatusWriter({
+      client,
+      logger,
+      kind: virtualMachineMemories,
+      learn: (object) => reflectors.memories.learn(object),
+    }),
+    hostStatus: createStatusWriter({
+      client,
+      logger,
+      kind: hypervisorHosts,
+      learn: (object) => reflectors.hosts.learn(object),
+    }),
+    events,
+    clusterId: () => readClusterId(reflectors.namespaces.source),
+    async start() {
+      for (const reflector of all) reflector.start();
+      await Promise.all(all.map(({ source }) => new Promise<void>((resolve) => source.onSynced(resolve))));
+    },
+    lastContactMs() {
+      const contacts = all.map((reflector) => reflector.lastContactMs);
+      return contacts.every((contact) => contact !== undefined) ? Math.min(...contacts) : undefined;
+    },
+    async close() {
+      await events.close(2_000);
+      await Promise.all(all.map((reflector) => reflector.close()));
+      await access.close();
+    },
+  };
+}
