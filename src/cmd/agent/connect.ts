@@ -1,0 +1,28 @@
+/** A hypervisor over libvirt's own protocol. */
+import type { CallObservation } from '../../libvirt/call-table.ts';
+import { dialEndpoint } from '../../libvirt/dial.ts';
+import { createHypervisor, type Hypervisor } from '../../libvirt/hypervisor.ts';
+import { Session } from '../../libvirt/session.ts';
+import { systemTimers } from '../../libvirt/timers.ts';
+import type { LibvirtEndpoint } from '../../libvirt/uri.ts';
+import type { Logger } from '../../runtime/logger.ts';
+
+/** Nothing is connected before `start`. */
+export function connectHypervisor(
+  endpoint: LibvirtEndpoint,
+  logger: Logger,
+  onCall?: (observation: CallObservation) => void,
+): Hypervisor {
+  return createHypervisor(
+    new Session({
+      endpoint,
+      dial: dialEndpoint,
+      timers: systemTimers,
+      random: Math.random,
+      ...(onCall === undefined ? {} : { onCall }),
+      onListenerFault: (error) => {
+        logger.error({ error: error instanceof Error ? error.stack : String(error) }, 'libvirt event handler failed');
+      },
+    }),
+  );
+}

@@ -1,0 +1,143 @@
+/** The command line of `dimmer agent`. */
+import { accessSync, constants } from 'node:fs';
+import { parseLibvirtUri, type LibvirtEndpoint } from '../../libvirt/uri.ts';
+import { logLevels, type LogLevel } from '../../runtime/logger.ts';
+import { type HostPort, parseHostPort, readArguments } from '../arguments.ts';
+
+export const agentUsage = `Usage: dimmer agent --allow-client URI [OPTIONS]
+       dimmer agent release UUID [--libvirt-uri URI]
+
+The host agent: observes, plugs and unplugs memory modules of this host's virtual machines through libvirt, for clients
+that show a certificate which an admin of this host has named.
+
+'release' removes what Dimmer keeps with a VM (the claim and the marks of unplugs), so that another cluster may claim it.
+
+Options:
+  --allow-client URI            URI name in the certificate of a client that may use the agent (required; repeatable)
+  --allow-domains PATTERN       names of the VMs that the agent serves, with * and ? (default *)
+  --listen HOST:PORT            serve HTTPS there (default 0.0.0.0:9443)
+  --tls-cert-file FILE          the agent's certificate (default /etc/pki/libvirt/servercert.pem)
+  --tls-private-key-file FILE   its key (default /etc/pki/libvirt/private/serverkey.pem)
+  --client-ca-file FILE         CA of the clients' certificates (default /etc/pki/CA/cacert.pem)
+  --libvirt-uri URI             qemu:///system (default) or qemu:///system?socket=PATH
+  --log-level LEVEL             debug, info, warn or error (default info)
+  --help
+`;
+
+export type ServeArguments = {
+  readonly allowClients: readonly string[];
+  readonly allowDomains: string;
+  readonly listen: HostPort;
+  readonly certFile: string;
+  readonly keyFile: string;
+  readonly caFile: string;
+  readonly endpoint: LibvirtEndpoint;
+  readonly logLevel: LogLevel;
+};
+
+export type ReadAgentArguments =
+  | { readonly kind: 'serve'; readonly options: ServeArguments }
+  | { readonly kind: 'release'; readonly uuid: string; readonly endpoint: LibvirtEndpoint }
+  | { readonly kind: 'help' }
+  | { readonly kind: 'bad-usage'; readonly problem: string };
+
+class Mistake extends Error {}
+
+const text = { type: 'string' } as const;
+
+/** Reads the command line; the problem is one line that names the argument. */
+export function readAgentArguments(argv: readonly string[]): ReadAgentArguments {
+  const [first, ...rest] = argv;
+  const releasing = first === 'release';
+  const read = readArguments(
+    releasing ? rest : argv,
+    {
+      'libvirt-uri': text,
+      help: { type: 'boolean' },
+      ...(releasing
+        ? {}
+        : {
+            'allow-client': { type: 'string', multiple: true },
+            'allow-domains': text,
+            listen: text,
+            'tls-cert-file': text,
+            'tls-private-key-file': text,
+            'client-ca-file': text,
+            'log-level': text,
+          }),
+    },
+    releasing,
+  );
+  if (!read.ok) return { kind: 'bad-usage', problem: read.problem };
+  const { values, positionals } = read;
+  if (values['help'] === true) return { kind: 'help' };
+  const option = (name: string, otherwise: string): string =>
+    typeof values[name] === 'string' ? values[name] : otherwise;
+  try {
+    const endpoint = readUri(option('libvirt-uri', 'qemu:///system'));
+    if (releasing) return { kind: 'release', uuid: readUuid(positionals), endpoint };
+    return {
+      kind: 'serve',
+      options: {
+        allowClients: readClients(values['allow-client']),
+        allowDomains: option('allow-domains', '*'),
+        listen: readListen(option('listen', '0.0.0.0:9443')),
+        certFile: readable('tls-cert-file', option('tls-cert-file', '/etc/pki/libvirt/servercert.pem')),
+        keyFile: readable(
+          'tls-private-key-file',
+          option('tls-private-key-file', '/etc/pki/libvirt/private/serverkey.pem'),
+        ),
+        caFile: readable('client-ca-file', option('client-ca-file', '/etc/pki/CA/cacert.pem')),
+        endpoint,
+        logLevel: readLogLevel(option('log-level', 'info')),
+      },
+    };
+  } catch (error) {
+    if (error instanceof Mistake) return { kind: 'bad-usage', problem: error.message };
+    throw error;
+  }
+}
+
+function readUri(value: string): LibvirtEndpoint {
+  const parsed = parseLibvirtUri(value);
+  if (!parsed.ok) throw new Mistake(`--libvirt-uri: ${parsed.problem}`);
+  return parsed.value;
+}
+
+function readUuid(positionals: readonly string[]): string {
+  const [uuid, ...others] = positionals;
+  if (uuid === undefined || others.length > 0) throw new Mistake('release takes one UUID');
+  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(uuid)) throw new Mistake(`'${uuid}' is not a UUID`);
+  return uuid.toLowerCase();
+}
+
+/** A URI without the characters that Node would have to quote; see http/identity.ts. */
+function readClients(values: unknown): readonly string[] {
+  const clients = Array.isArray(values) ? values.filter((value) => typeof value === 'string') : [];
+  if (clients.length === 0)
+    throw new Mistake('--allow-client is required: without it every client of the CA would be admitted');
+  const wrong = clients.find((client) => !/^[a-z][a-z0-9+.-]*:[\x21\x23-\x2b\x2d-\x7e]+$/i.test(client));
+  if (wrong !== undefined) throw new Mistake(`--allow-client: '${wrong}' is not a URI`);
+  return clients;
+}
+
+function readListen(value: string): HostPort {
+  const address = parseHostPort(value);
+  if (address === null) throw new Mistake(`--listen: '${value}' is not HOST:PORT`);
+  return address;
+}
+
+function readable(name: string, path: string): string {
+  try {
+    accessSync(path, constants.R_OK);
+  } catch {
+    throw new Mistake(`--${name}: file ${path} can't be read`);
+  }
+  return path;
+}
+
+function readLogLevel(value: string): LogLevel {
+  const level = logLevels.find((known) => known === value);
+  if (level === undefined) throw new Mistake(`--log-level: '${value}' is not one of ${logLevels.join(', ')}`);
+  return level;
+}

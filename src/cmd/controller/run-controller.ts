@@ -1,0 +1,125 @@
+/** `dimmer controller`: the cluster assembly. Resources come from an API server, hosts are reached by HTTPS. */
+import { Registry, collectDefaultMetrics } from 'prom-client';
+import type { HypervisorHost } from '../../api/v1alpha1/hypervisor-host.ts';
+import { createController } from '../../controller/controller.ts';
+import { hostError } from '../../host/errors.ts';
+import { createHttpsHost } from '../../host/https-host.ts';
+import type { Host } from '../../host/port.ts';
+import { openTlsFiles, type TlsFiles } from '../../host/tls-files.ts';
+import { createUnusableHost } from '../../host/unusable-host.ts';
+import { createCluster } from '../../kubernetes/cluster.ts';
+import { systemClock } from '../../runtime/clock.ts';
+import { startHealthServer } from '../../runtime/health-server.ts';
+import { createLogger, type Logger } from '../../runtime/logger.ts';
+import { type CommandIo, exitFailure, exitOk } from '../io.ts';
+import { type ControllerArguments, controllerUsage, readControllerArguments } from './options.ts';
+
+/** Runs until the signal. Returns the exit code. */
+export async function runController(argv: readonly string[], io: CommandIo): Promise<number> {
+  const read = readControllerArguments(argv);
+  switch (read.kind) {
+    case 'help':
+      io.stdout.write(controllerUsage);
+      return exitOk;
+    case 'bad-usage':
+      io.stderr.write(`dimmer controller: ${read.problem}; 'dimmer controller --help' says more\n`);
+      return exitFailure;
+    case 'run': {
+      const logger = createLogger({ level: read.options.logLevel, component: 'controller' });
+      try {
+        await serve(read.options, logger, io.signal);
+        return exitOk;
+      } catch (error) {
+        const message = error instanceof Error ? error.message : String(error);
+        logger.error({ err: error }, 'controller failed');
+        io.stderr.write(`dimmer controller: ${message}\n`);
+        return exitFailure;
+      }
+    }
+    default:
+      return read satisfies never;
+  }
+}
+
+/** A connection for a host; one that can't be made says so in the host's status instead of ending the process. */
+function connectTo(resource: HypervisorHost, tls: TlsFiles): Host {
+  const { address, tlsServerName } = resource.spec;
+  try {
+    return createHttpsHost({ address, tlsServerName, tls, clock: systemClock });
+  } catch (error) {
+    const { name } = resource.metadata;
+    return createUnusableHost(hostError('unreachable', `spec.address of HypervisorHost ${name} can't be used`, error));
+  }
+}
+
+async function serve(options: ControllerArguments, logger: Logger, signal: AbortSignal): Promise<void> {
+  const clock = systemClock;
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const tls = openTlsFiles(
+    { certFile: options.clientCertFile, keyFile: options.clientKeyFile, caFile: options.caFile },
+    clock,
+    logger,
+  );
+  const cluster = await createCluster({ kubeconfig: options.kubeconfig, clock, logger });
+  let ready = false;
+  const servers = await Promise.all(
+    planServers(options).map(({ address, probes, metrics }) =>
+      startHealthServer({ ...address, probes, registry: metrics ? registry : null, isReady: () => ready }),
+    ),
+  );
+  const ended = new Promise<void>((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+  // Keeps the process alive while it waits: all our timers let it end.
+  const alive = setInterval(() => undefined, 60_000);
+  try {
+    const started = await Promise.race([cluster.start().then(() => true), ended.then(() => false)]);
+    if (!started) return;
+    const clusterId = await cluster.clusterId();
+    const controller = createController({
+      resources: cluster.virtualMachineMemories,
+      hosts: cluster.hosts,
+      namespaces: cluster.namespaces,
+      statusWriter: cluster.virtualMachineMemoryStatus,
+      hostStatusWriter: cluster.hostStatus,
+      events: cluster.events,
+      clusterId,
+      connect: (resource) => connectTo(resource, tls),
+      clock,
+      random: Math.random,
+      logger,
+      registry,
+      concurrency: options.concurrency,
+      observeOnly: options.observeOnly,
+    });
+    controller.start();
+    ready = true;
+    logger.info({ clusterId, observeOnly: options.observeOnly }, 'controller is ready');
+    await ended;
+    logger.info({ signal: String(signal.reason) }, 'controller ends');
+    ready = false;
+    await controller.close();
+  } finally {
+    clearInterval(alive);
+    tls.close();
+    await cluster.close();
+    await Promise.all(servers.map((server) => server.close()));
+  }
+}
+
+type PlannedServer = {
+  readonly address: { readonly host: string; readonly port: number };
+  readonly probes: boolean;
+  readonly metrics: boolean;
+};
+
+/** Probes and metrics share one server when they are given one address. */
+function planServers({ healthAddress, metricsAddress }: ControllerArguments): readonly PlannedServer[] {
+  const isShared = healthAddress?.host === metricsAddress?.host && healthAddress?.port === metricsAddress?.port;
+  const servers: PlannedServer[] = [];
+  if (healthAddress !== null) servers.push({ address: healthAddress, probes: true, metrics: isShared });
+  if (metricsAddress !== null && !isShared) servers.push({ address: metricsAddress, probes: false, metrics: true });
+  return servers;
+}

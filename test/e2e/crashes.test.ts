@@ -1,0 +1,79 @@
+/** Killing and restarting any part at any moment ends in the same final state (invariant I4). */
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { describeLab } from '../lab/describe.ts';
+import type { LabGuest } from '../lab/guest-types.ts';
+import { startLab } from '../lab/lab.ts';
+import { type Stack, startStack } from '../lab/stack.ts';
+
+/** Looks at the live XML over and over; `stop` gives the most modules that were ever seen at once. */
+function watchModules(guest: LabGuest): { stop(): Promise<number> } {
+  let most = 0;
+  let open = true;
+  const look = async (): Promise<void> => {
+    // While libvirtd is down there is nothing to see.
+    const aliases = await guest.moduleAliases().catch(() => []);
+    most = Math.max(most, aliases.length);
+  };
+  const watching = (async () => {
+    while (open) await look();
+  })();
+  return {
+    async stop() {
+      open = false;
+      await watching;
+      await look();
+      return most;
+    },
+  };
+}
+
+await describeLab('crashes', () => {
+  let stack: Stack;
+  let guest: LabGuest;
+  beforeAll(async () => {
+    const lab = await startLab({ controlPlane: {}, guests: [{ kind: 'accepting', name: 'db-1' }] });
+    stack = await startStack(lab);
+    guest = lab.guest('accepting');
+  });
+  afterAll(() => stack.stop());
+
+  const parts = {
+    controller: async () => {
+      await stack.controller.stop('SIGKILL');
+      return () => stack.controller.start();
+    },
+    agent: async () => {
+      await stack.agent.stop('SIGKILL');
+      return () => stack.agent.start();
+    },
+    libvirtd: async () => {
+      await stack.lab.hypervisor.killDaemon('SIGKILL');
+      return () => stack.lab.hypervisor.startDaemon();
+    },
+    'API server': async () => {
+      await stack.lab.controlPlane.killApiServer();
+      return () => stack.lab.controlPlane.restartApiServer();
+    },
+  };
+
+  // From at once to some way into the change; what each hits is left to chance, where it ends is not.
+  const moments = [0, 15, 40, 120];
+  const cases = Object.keys(parts).flatMap((part) => moments.map((ms) => ({ part: part as keyof typeof parts, ms })));
+
+  it.each(cases)('$part killed $ms ms into a growth and a shrink', async ({ part, ms }) => {
+    for (const memory of ['1Gi', '512Mi']) {
+      const applied = await stack.apply(stack.manifest('db-1', guest.uuid, { memory }));
+      expect(applied.code, applied.stderr).toBe(0);
+      const watch = watchModules(guest);
+      await new Promise((resolve) => setTimeout(resolve, ms));
+      const restart = await parts[part]();
+      await restart();
+      const object = await stack.reaches('db-1', 'Converged', 90_000);
+      // Nothing plugged twice, not even for a moment.
+      expect(await watch.stop()).toBe(1);
+      expect(object.status?.memory?.current).toBe(memory);
+      expect(await guest.moduleAliases()).toHaveLength(memory === '1Gi' ? 1 : 0);
+      expect(object.status?.modules?.map(({ size }) => size)).toEqual(memory === '1Gi' ? ['512Mi'] : []);
+    }
+  });
+});

@@ -1,0 +1,119 @@
+/** Guests that don't give memory up: nothing is lost, everything is told. */
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { describeLab } from '../lab/describe.ts';
+import type { LabGuest } from '../lab/guest-types.ts';
+import { startLab } from '../lab/lab.ts';
+import { type Stack, startStack } from '../lab/stack.ts';
+import { waitFor } from '../lab/wait.ts';
+
+/** The devices of a domain except its memory modules, to see that nothing else was touched. */
+const otherDevices = (xml: string): string =>
+  xml
+    .replace(/<memory model='dimm'>.*?<\/memory>/gs, '')
+    .replace(/<(memory|currentMemory|metadata)\b.*?<\/\1>/gs, '')
+    .replaceAll(/\s+/g, ' ');
+
+await describeLab('guests that do not give memory up', () => {
+  let stack: Stack;
+  beforeAll(async () => {
+    const kinds = ['refusing', 'mixed', 'silent', 'accepting'] as const;
+    const lab = await startLab({ controlPlane: {}, guests: kinds.map((kind) => ({ kind, name: kind })) });
+    stack = await startStack(lab);
+  });
+  afterAll(() => stack.stop());
+
+  const apply = async (guest: LabGuest, memory: string) => {
+    const applied = await stack.apply(stack.manifest(guest.name, guest.uuid, { memory }));
+    expect(applied.code, applied.stderr).toBe(0);
+  };
+  const grow = async (guest: LabGuest, memory: string) => {
+    await apply(guest, memory);
+    return stack.reaches(guest.name, 'Converged');
+  };
+
+  it('names the module that a guest refuses, and leaves all as it was', async () => {
+    const guest = stack.lab.guest('refusing');
+    await grow(guest, '1Gi');
+    const total = await guest.memTotalKiB();
+    const work = await guest.useMemory(64);
+    const devices = otherDevices(await guest.dumpXml());
+
+    await apply(guest, '512Mi');
+    const object = await stack.reaches(guest.name, 'GuestRefused');
+    const accepted = object.status?.conditions?.find(({ type }) => type === 'GuestAccepted');
+    expect(accepted).toMatchObject({ status: 'False', reason: 'GuestRefused' });
+    expect(accepted?.message).toContain('ua-dimmer-0');
+    expect(object.status?.modules).toMatchObject([{ alias: 'ua-dimmer-0', state: 'Refused', refusals: 1 }]);
+    expect(object.status?.memory?.current).toBe('1Gi');
+    expect(await guest.memTotalKiB()).toBe(total);
+    expect(await work.isAlive()).toBe(true);
+    expect(otherDevices(await guest.dumpXml())).toBe(devices);
+
+    // The quarantine lasts a minute: a restarted controller keeps to it, and asks again when it is over.
+    const retryAfter = Date.parse(object.status?.modules?.[0]?.retryAfter ?? '');
+    await stack.controller.stop('SIGKILL');
+    await stack.controller.start();
+    const later = await waitFor(
+      async () => {
+        const now = await stack.read(guest.name);
+        return now.status?.modules?.[0]?.refusals === 2 ? now : undefined;
+      },
+      { what: 'the second refusal', timeoutMs: 90_000, intervalMs: 500 },
+    );
+    expect(Date.parse(later.status?.modules?.[0]?.refusedAt ?? '')).toBeGreaterThanOrEqual(retryAfter);
+    await work.free();
+  });
+
+  it('takes another set when one module of several is refused', async () => {
+    const guest = stack.lab.guest('mixed');
+    await guest.onlineAs('kernel');
+    await grow(guest, '1Gi');
+    await guest.onlineAs('movable');
+    await grow(guest, '1280Mi');
+    await grow(guest, '1536Mi');
+    // 512Mi less: the one module of 512Mi comes first, is refused, and the two of 256Mi go instead.
+    await apply(guest, '1Gi');
+    const object = await stack.reaches(guest.name, 'Converged');
+    expect(object.status?.modules).toMatchObject([{ slot: 0, size: '512Mi', refusals: 1 }]);
+    expect(await guest.moduleAliases()).toEqual(['ua-dimmer-0']);
+  });
+
+  it('does not even ask a guest that is using the memory', async () => {
+    const guest = stack.lab.guest('accepting');
+    await grow(guest, '1Gi');
+    const work = await guest.useMemory(700);
+    await waitFor(async () => (await guest.memInfoKiB('MemAvailable')) < 300 * 1024, {
+      what: 'the memory to be used',
+      timeoutMs: 20_000,
+    });
+    // What the host knows is up to 2 s old; once it has reported the use, the guest isn't asked.
+    await waitFor(
+      async () => {
+        const stats = await stack.lab.hypervisor.virshOk(['dommemstat', guest.uuid]);
+        return Number(/usable (\d+)/.exec(stats)?.[1]) < 300 * 1024;
+      },
+      { what: 'the statistics to show it', timeoutMs: 20_000 },
+    );
+    await apply(guest, '512Mi');
+    const object = await stack.reaches(guest.name, 'GuestMemoryInUse');
+    expect(object.status?.modules).toMatchObject([{ state: 'Plugged' }]);
+    expect(await work.isAlive()).toBe(true);
+    await work.free();
+    await stack.reaches(guest.name, 'Converged');
+    expect(await guest.moduleAliases()).toEqual([]);
+  });
+
+  it('reports silence as unknown, and finishes when the guest at last lets go', async () => {
+    const guest = stack.lab.guest('silent');
+    await grow(guest, '1Gi');
+    await guest.waitPinned();
+    const applied = await stack.apply(stack.manifest(guest.name, guest.uuid, { memory: '512Mi', unplugTimeout: '5s' }));
+    expect(applied.code, applied.stderr).toBe(0);
+    const object = await stack.reaches(guest.name, 'UnplugUnknown');
+    expect(object.status?.modules).toMatchObject([{ alias: 'ua-dimmer-0', state: 'Leaving' }]);
+    expect(await guest.moduleAliases()).toEqual(['ua-dimmer-0']);
+    await guest.letGo();
+    await stack.reaches(guest.name, 'Converged');
+    expect(await guest.moduleAliases()).toEqual([]);
+  });
+});
