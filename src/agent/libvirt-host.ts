@@ -46,6 +46,8 @@ export interface LibvirtHost extends HostService {
   readonly pendingOperations: number;
   /** Connects to libvirt and stays connected. */
   start(): void;
+  /** Resolves when libvirt was reached and all domains were looked at for the first time, or on the signal. */
+  whenReady(signal: AbortSignal): Promise<void>;
 }
 
 /** A plug that takes longer (huge pages) is answered as unfinished; it goes on. Below the client's 40 s. */
@@ -126,6 +128,7 @@ export function createLibvirtHost(options: LibvirtHostOptions): LibvirtHost {
       return mutex.pending;
     },
     start: () => upkeep.start(),
+    whenReady: (signal) => upkeep.whenReady(signal),
     readiness: () => (upkeep.problem === null ? { ready: true } : { ready: false, problem: upkeep.problem }),
 
     facts: () =>

@@ -12,17 +12,26 @@ export type AgentMetrics = {
   readonly libvirtConnected: Gauge;
   readonly certificateExpiry: Gauge;
   readonly eventStreams: Gauge;
-  /** Changes that wait for a domain's lock, and those at work. */
-  readonly pendingOperations: Gauge;
   readonly refusedConnections: Counter<'why'>;
 };
 
-/** Fresh metrics in a registry of their own. */
-export function createAgentMetrics(version: string): AgentMetrics {
+/**
+ * Fresh metrics in a registry of their own.
+ * @param pendingOperations asked when the metrics are read
+ */
+export function createAgentMetrics(version: string, pendingOperations: () => number): AgentMetrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
   new Gauge({ name: 'dimmer_agent_info', help: 'Always 1.', labelNames: ['version'], registers }).set({ version }, 1);
+  new Gauge({
+    name: 'dimmer_agent_pending_operations',
+    help: 'Changes of memory under way or waiting for the lock of their domain.',
+    registers,
+    collect() {
+      this.set(pendingOperations());
+    },
+  });
   return {
     registry,
     httpRequests: new Histogram({
@@ -57,11 +66,6 @@ export function createAgentMetrics(version: string): AgentMetrics {
       registers,
     }),
     eventStreams: new Gauge({ name: 'dimmer_agent_event_streams', help: 'Open event streams.', registers }),
-    pendingOperations: new Gauge({
-      name: 'dimmer_agent_pending_operations',
-      help: 'Changes of memory under way or waiting for the lock of their domain.',
-      registers,
-    }),
     refusedConnections: new Counter({
       name: 'dimmer_agent_refused_connections_total',
       help: 'Connections that failed the TLS handshake or exceeded a limit.',

@@ -54,6 +54,7 @@ export class Upkeep {
   #problem = 'libvirt has not been reached yet';
   #caughtUp = false;
   #stopped = false;
+  readonly #ready: (() => void)[] = [];
 
   constructor(options: UpkeepOptions) {
     this.#options = options;
@@ -62,6 +63,18 @@ export class Upkeep {
   /** Why the hypervisor can't be used now; null: it can. */
   get problem(): string | null {
     return this.#caughtUp ? null : this.#problem;
+  }
+
+  /** Resolves after the first catching up, or on the signal. */
+  whenReady(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#caughtUp || signal.aborted) {
+        resolve();
+        return;
+      }
+      this.#ready.push(resolve);
+      signal.addEventListener('abort', () => resolve(), { once: true });
+    });
   }
 
   start(): void {
@@ -118,6 +131,7 @@ export class Upkeep {
     for (const run of runs.all()) if (!running.some(({ uuid }) => uuid === run.uuid)) runs.delete(run.uuid);
     await Promise.all(running.map((domain) => this.#welcome(domain)));
     this.#caughtUp = true;
+    for (const resolve of this.#ready.splice(0)) resolve();
     logger.info({ domains: domains.length, running: running.length }, 'libvirt is connected');
     events.append({ kind: 'reset' });
   }
