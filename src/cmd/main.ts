@@ -18,6 +18,7 @@ type Command = (argv: readonly string[], io: CommandIo) => Promise<number>;
 
 /** Each command is loaded on its own: 'dimmer plan' needn't wait for what the controller imports. */
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  agent: async () => (await import('./agent/run-agent.ts')).runAgent,
   controller: async () => (await import('./controller/run-controller.ts')).runController,
 };
 

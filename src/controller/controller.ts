@@ -19,7 +19,6 @@ import { reconcileHostStatus } from './host-status.ts';
 import { createControllerMetrics } from './metrics.ts';
 import { reconcile } from './reconcile.ts';
 import { RejectedPlans } from './rejected-plans.ts';
-import { StatusKeeper } from './status-keeper.ts';
 import { keysOfHost, watchNamespaces, watchResources } from './triggers.ts';
 
 export type ControllerOptions = {
@@ -94,7 +93,7 @@ export function createController(options: ControllerOptions): Controller {
     hosts,
     namespaceLabels: (namespace: string) => options.namespaces.get(namespace)?.metadata.labels,
     clusterId: options.clusterId,
-    statuses: new StatusKeeper(resources, options.statusWriter),
+    statuses: { source: resources, writer: options.statusWriter },
     events: options.events,
     rejected: new RejectedPlans(),
     metrics: createControllerMetrics(options.registry, { depth: () => queue.depth, active: () => queue.active }),
@@ -105,7 +104,7 @@ export function createController(options: ControllerOptions): Controller {
   };
   const hostContext = {
     hosts,
-    statuses: new StatusKeeper(hostResources, options.hostStatusWriter),
+    statuses: { source: hostResources, writer: options.hostStatusWriter },
     clock,
     logger,
     random,

@@ -12,7 +12,7 @@ import type { Logger } from '../runtime/logger.ts';
 import type { WorkResult } from '../runtime/work-queue.ts';
 import type { HostDirectory } from './host-directory.ts';
 import { explainHostError } from './host-problem.ts';
-import type { StatusKeeper } from './status-keeper.ts';
+import { keepStatus, type StatusStore } from './status-store.ts';
 
 /** How often a host is asked, and how often an otherwise unchanged status is written, ms. */
 const askEveryMs = 30_000;
@@ -20,7 +20,7 @@ const writeEveryMs = 300_000;
 
 export type HostStatusContext = {
   readonly hosts: HostDirectory;
-  readonly statuses: StatusKeeper<HypervisorHost>;
+  readonly statuses: StatusStore<HypervisorHost>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: () => number;
@@ -86,7 +86,7 @@ const readyOf = (status: HypervisorHostStatus | undefined): string => {
 /** Asks a host and writes its status if that is due. */
 export async function reconcileHostStatus(name: string, context: HostStatusContext): Promise<WorkResult> {
   const { hosts, statuses, clock, logger, writtenAtMs } = context;
-  const resource = statuses.get(name);
+  const resource = statuses.source.get(name);
   const entry = hosts.get(name);
   if (resource === undefined || entry === undefined) {
     writtenAtMs.delete(name);
@@ -98,7 +98,7 @@ export async function reconcileHostStatus(name: string, context: HostStatusConte
   const lastMs = writtenAtMs.get(name);
   const isDue = lastMs === undefined || nowMs - lastMs >= writeEveryMs;
   if (isDue || readyOf(resource.status) !== readyOf(status)) {
-    const written = await statuses.write(resource, status);
+    const written = await keepStatus(statuses, resource, status);
     if (written.outcome === 'written' || written.outcome === 'unchanged') writtenAtMs.set(name, nowMs);
     if (written.outcome === 'conflict') return { kind: 'after', ms: 50 };
     if (written.outcome === 'failed') {

@@ -9,7 +9,7 @@ import { type Driven, drive, type DriveContext } from './drive.ts';
 import { computeRecordedEvent } from './recorded-event.ts';
 import { completeResize, computeResize } from './resize.ts';
 import { computeStatus } from './status.ts';
-import type { StatusKeeper } from './status-keeper.ts';
+import { keepStatus, type StatusStore } from './status-store.ts';
 import type { Problem, Verdict } from './types.ts';
 import { computeVerdict, isConverged, judgeProblem } from './verdict.ts';
 
@@ -19,7 +19,7 @@ const resyncMs = 600_000;
 const conflictMs = 50;
 
 export type ReconcileContext = DriveContext & {
-  readonly statuses: StatusKeeper<VirtualMachineMemory>;
+  readonly statuses: StatusStore<VirtualMachineMemory>;
   readonly events: EventRecorder<VirtualMachineMemory>;
   readonly clock: Clock;
   readonly random: () => number;
@@ -31,7 +31,7 @@ type Conclusion = { readonly verdict: Verdict; readonly status: VirtualMachineMe
 
 /** Reconciles the resource of `key`. */
 export async function reconcile(key: ResourceKey, context: ReconcileContext): Promise<WorkResult> {
-  const resource = context.statuses.get(key);
+  const resource = context.resources.get(key);
   if (resource === undefined) {
     context.rejected.forget(key);
     return { kind: 'done' };
@@ -49,7 +49,7 @@ export async function reconcile(key: ResourceKey, context: ReconcileContext): Pr
   if (conclusion === null) return { kind: 'after', ms: 0 };
 
   const { verdict, status } = conclusion;
-  const written = await context.statuses.write(resource, status);
+  const written = await keepStatus(context.statuses, resource, status);
   const tookMs = context.clock.now() - startedMs;
   context.metrics.statusWritten(written.outcome);
   context.metrics.reconciled(verdict.reason, tookMs / 1000);

@@ -59,7 +59,11 @@ export type WriteResult =
   | { readonly outcome: 'failed'; readonly message: string; readonly retryable: boolean };
 
 export interface StatusWriter<T extends Resource> {
-  /** Replaces the status of `resource`, provided that it still has the resourceVersion it was derived from. */
+  /**
+   * Replaces the status of `resource`, provided that it still has the resourceVersion it was derived from. Once this
+   * resolves as `written`, the source that the resource came from holds it too, so that nobody judges by the status
+   * (a quarantine, say) that was just replaced.
+   */
   write(resource: T, status: object): Promise<WriteResult>;
 }
 

@@ -15,6 +15,7 @@ function watchModules(guest: LabGuest): { stop(): Promise<number> } {
     most = Math.max(most, aliases.length);
   };
   const watching = (async () => {
+    // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- `stop` changes it
     while (open) await look();
   })();
   return {

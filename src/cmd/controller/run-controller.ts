@@ -61,7 +61,7 @@ async function serve(options: ControllerArguments, logger: Logger, signal: Abort
     clock,
     logger,
   );
-  const cluster = await createCluster({ kubeconfig: options.kubeconfig, clock, logger });
+  const cluster = createCluster({ kubeconfig: options.kubeconfig, clock, logger });
   let ready = false;
   const servers = await Promise.all(
     planServers(options).map(({ address, probes, metrics }) =>
