@@ -25,6 +25,8 @@ export type GuestOptions = {
   readonly balloon?: boolean;
   /** Whether the guest loads the balloon's driver; true when left out. */
   readonly balloonDriver?: boolean;
+  /** A shell for people on a third serial port (`virsh console NAME serial2`); false when left out. */
+  readonly terminal?: boolean;
   readonly kernelArgs?: readonly string[];
   readonly extraXml?: string;
   readonly extraDevicesXml?: string;

@@ -13,6 +13,8 @@ export type GuestHardware = {
   /** Null: a domain without an operating system. */
   readonly boot: (GuestImage & { readonly kernelArgs: readonly string[] }) | null;
   readonly balloon: boolean;
+  /** A third serial port with a shell for people. */
+  readonly terminal: boolean;
   /** XML put in as it is: into `<domain>`, and into `<devices>`. */
   readonly extraXml: string;
   readonly extraDevicesXml: string;
@@ -50,6 +52,7 @@ export function guestXml(guest: GuestHardware): string {
     <controller type='usb' model='none'/>
     <serial type='file'><source path='${guest.consoleLog}' append='on'/><target port='0'/></serial>
     <serial type='unix'><source mode='bind' path='${guest.shellSocket}'/><target port='1'/></serial>
+    ${guest.terminal ? `<serial type='pty'><target port='2'/></serial>` : ''}
     <memballoon model='${guest.balloon ? 'virtio' : 'none'}'/>
     ${guest.extraDevicesXml}
   </devices>

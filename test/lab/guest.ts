@@ -29,6 +29,7 @@ export async function startGuest(hypervisor: LabHypervisor, options: GuestOption
     maxMemoryMib: options.maxMemoryMib === undefined ? 8192 : options.maxMemoryMib,
     boot: image === null ? null : { ...image, kernelArgs: kernelArgs(options) },
     balloon: options.balloon ?? true,
+    terminal: options.terminal ?? false,
     extraXml: options.extraXml ?? '',
     extraDevicesXml: options.extraDevicesXml ?? '',
   });
@@ -52,6 +53,7 @@ function kernelArgs(options: GuestOptions): string[] {
     ...['console=ttyS0', 'quiet', 'panic=1', 'memhp_default_state=online_movable', 'movable_node'],
     ...(options.kind === 'no-os' ? [] : KIND_ARGS[options.kind]),
     ...(options.balloonDriver === false ? ['lab_skip=virtio_balloon'] : []),
+    ...(options.terminal === true ? ['lab_terminal=1'] : []),
     ...(options.kernelArgs ?? []),
   ];
 }

@@ -2,7 +2,7 @@
 # The first process of a lab guest: loads drivers, then answers commands on the second serial port.
 # What differs between guests comes on the kernel command line:
 #   lab_skip=MODULE,...  drivers that are not loaded     lab_refuse=1  refuses to give memory up
-#   lab_pin=1            pins a page in every module     lab_state=... as auto_online_blocks takes it
+#   lab_pin=1            pins a page in every module     lab_terminal=1  a shell for people on the third serial port
 
 /bin/busybox mkdir -p /sbin /usr/bin /usr/sbin /proc /sys /dev /tmp
 /bin/busybox --install -s
@@ -26,9 +26,12 @@ for pass in 1 2 3 last; do
   done
 done
 
-if [ -n "$lab_state" ]; then echo "$lab_state" >/sys/devices/system/memory/auto_online_blocks; fi
 if [ -n "$lab_refuse" ]; then echo -12 >/sys/kernel/debug/notifier-error-inject/memory/actions/MEM_GOING_OFFLINE/error; fi
 if [ -n "$lab_pin" ]; then labtool pin & echo $! >/tmp/pin.pid; fi
+
+if [ -n "$lab_terminal" ]; then
+  (while :; do PS1='guest # ' setsid sh -c 'exec sh -i </dev/ttyS2 >/dev/ttyS2 2>&1'; sleep 1; done) &
+fi
 
 # One command at a time: "ID SECONDS BASE64" in, its output and "##END ID CODE" out.
 serve() {

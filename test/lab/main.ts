@@ -1,0 +1,77 @@
+import { dirname } from 'node:path';
+import { composeDimmer } from './compose.ts';
+import { ensureLab } from './ensure.ts';
+import type { GuestKind } from './guest-types.ts';
+import { type Lab, startLab } from './lab.ts';
+import { reportToTerminal as report } from './progress.ts';
+
+// `npm run lab -- [KIND ...]`: brings a lab up for a person to play with, and takes it down on Ctrl-C.
+
+const KINDS: readonly GuestKind[] = ['accepting', 'refusing', 'mixed', 'silent', 'no-os'];
+
+function parseKinds(args: readonly string[]): readonly GuestKind[] {
+  if (args.length === 0) return ['accepting', 'refusing'];
+  return args.map((argument) => {
+    const kind = KINDS.find((candidate) => candidate === argument);
+    if (kind === undefined) throw new Error(`'${argument}' is not a kind of guest; there are: ${KINDS.join(', ')}`);
+    return kind;
+  });
+}
+
+/** Resolves with the first signal that asks us to end. */
+function endSignal(): Promise<string> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve(signal));
+  });
+}
+
+function help(lab: Lab): string {
+  const { controlPlane, hypervisor, guests } = lab;
+  const names = guests.map((guest) => guest.name);
+  return `
+The lab is up. In another terminal:
+
+  export KUBECONFIG=${controlPlane.adminKubeconfig}
+  export PATH=${dirname(controlPlane.kubectlPath)}:$PATH      # the kubectl that fits the server
+  export LIBVIRT_DEFAULT_URI='${hypervisor.uri}'
+
+  kubectl api-resources --categories=dimmer
+  virsh list                                   # ${names.join(', ')}
+  virsh console ${names[0] ?? 'GUEST'} serial2          # a shell in the guest; Ctrl-] leaves
+  virsh event --all --loop                     # what libvirt says
+  ls ${hypervisor.directory}/guests            # what the guests' kernels say
+`;
+}
+
+async function main(): Promise<void> {
+  const kinds = parseKinds(process.argv.slice(2));
+  const ending = endSignal();
+  await ensureLab(report);
+  report(`starting a control plane, a hypervisor and ${kinds.length} guests (10 to 30 s)`);
+  const start = Date.now();
+  const guests = kinds.map((kind, index) => ({ kind, name: `${kind}-${index + 1}`, terminal: true }));
+  // A signal while it starts ends this process, and with it, by the kernel, all that was started.
+  const started = startLab({ controlPlane: {}, guests });
+  const lab = await Promise.race([started, ending.then(() => null)]);
+  if (lab === null) return;
+  try {
+    const composition = await composeDimmer(lab, report);
+    console.log([help(lab), ...composition.help].join('\n'));
+    report(`up after ${((Date.now() - start) / 1000).toFixed(1)} s; Ctrl-C takes it down`);
+    const signal = await ending;
+    report(`${signal}: taking the lab down`);
+    await composition.stop();
+  } finally {
+    await lab.stop();
+  }
+  report('nothing of the lab is left');
+}
+
+try {
+  await main();
+} catch (error) {
+  report(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  process.exitCode = 1;
+}
+// What a signal interrupted may still be starting; it ends with this process.
+process.exit();
