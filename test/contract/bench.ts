@@ -11,6 +11,8 @@ export type ContractBench = {
   readonly stoppedUuid: string;
   /** How the guest answers requests for any module from now on. */
   setUnplugBehaviour(behaviour: 'accept' | 'refuse' | 'silent'): Promise<void>;
+  /** Waits until the guest has taken up what was plugged and would answer as it was told to. */
+  beforeUnplug(): Promise<void>;
   /** A silent guest gives up the modules that were asked for. */
   letGo(): Promise<void>;
   /** A module is plugged behind the host's back. */

@@ -32,6 +32,7 @@ export function describeHostContract(name: string, create: () => Promise<Contrac
       return bench.host.plug(bench.uuid, revision, plugRequest(slot, size, more));
     };
     const unplug = async (slot: number, more = {}) => {
+      await bench.beforeUnplug();
       const { revision } = await observe();
       return bench.host.unplug(bench.uuid, revision, unplugRequest(slot, more));
     };

@@ -24,6 +24,7 @@ describeHostContract('simulated host', () => {
       script.setUnplugBehaviour(uuid, 'all', behaviour);
       return Promise.resolve();
     },
+    beforeUnplug: () => Promise.resolve(),
     letGo() {
       for (const mark of script.domain(uuid).operations.marks)
         if (mark.phase === 'leaving') script.letGo(uuid, mark.slot);

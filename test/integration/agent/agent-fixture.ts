@@ -1,0 +1,92 @@
+/** An agent in this process on a lab's hypervisor, with certificates of its own, and clients for it. */
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { compilePattern } from '../../../src/agent/admission.ts';
+import type { AuditRecord } from '../../../src/agent/audit.ts';
+import { EventLog } from '../../../src/agent/event-log.ts';
+import { createAgentServer } from '../../../src/agent/http/server.ts';
+import { createLibvirtHost, type LibvirtHost } from '../../../src/agent/libvirt-host.ts';
+import { createAgentMetrics } from '../../../src/agent/metrics.ts';
+import { createHttpsHost } from '../../../src/host/https-host.ts';
+import type { Host } from '../../../src/host/port.ts';
+import { openTlsFiles, type TlsFiles } from '../../../src/host/tls-files.ts';
+import { dialEndpoint } from '../../../src/libvirt/dial.ts';
+import { createHypervisor } from '../../../src/libvirt/hypervisor.ts';
+import { Session } from '../../../src/libvirt/session.ts';
+import { systemTimers } from '../../../src/libvirt/timers.ts';
+import { parseLibvirtUri } from '../../../src/libvirt/uri.ts';
+import { systemClock } from '../../../src/runtime/clock.ts';
+import { silentLogger } from '../../../src/runtime/logger.ts';
+import { createPki, type Pki } from '../../lab/pki.ts';
+
+export const controllerUri = 'spiffe://dimmer.test/controller';
+
+/** Certificates of an agent on 127.0.0.1 and of its controller. */
+export type AgentPki = { readonly pki: Pki; readonly agentTls: TlsFiles; readonly clientTls: TlsFiles };
+
+/** Makes them in `directory`. */
+export async function createAgentPki(directory: string): Promise<AgentPki> {
+  const pki = await createPki(join(directory, 'pki'));
+  const agent = await pki.issue({ name: 'agent', dns: ['localhost'], ip: ['127.0.0.1'] });
+  const client = await pki.issue({ name: 'controller', uri: [controllerUri] });
+  const open = (files: { certFile: string; keyFile: string }) =>
+    openTlsFiles({ ...files, caFile: pki.caFile }, systemClock, silentLogger);
+  return { pki, agentTls: open(agent), clientTls: open(client) };
+}
+
+export type AgentFixture = {
+  readonly service: LibvirtHost;
+  /** Through HTTPS. */
+  readonly client: Host;
+  readonly port: number;
+  readonly audit: readonly AuditRecord[];
+  stop(): Promise<void>;
+};
+
+/** Starts an agent and waits until it has caught up with libvirt. */
+export async function startAgentFixture(
+  uri: string,
+  { agentTls, clientTls }: AgentPki,
+  options: { readonly allowDomains?: string } = {},
+): Promise<AgentFixture> {
+  const endpoint = parseLibvirtUri(uri);
+  if (!endpoint.ok) throw new Error(endpoint.problem);
+  const hypervisor = createHypervisor(
+    new Session({ endpoint: endpoint.value, dial: dialEndpoint, timers: systemTimers, random: Math.random }),
+  );
+  const events = new EventLog(randomUUID());
+  const audit: AuditRecord[] = [];
+  const service = createLibvirtHost({
+    hypervisor,
+    events,
+    admits: compilePattern(options.allowDomains ?? '*'),
+    clock: systemClock,
+    logger: silentLogger,
+    audit: (record) => audit.push(record),
+    agentVersion: 'test',
+  });
+  const server = createAgentServer({
+    service,
+    events,
+    tls: agentTls,
+    allowClients: [controllerUri],
+    clock: systemClock,
+    logger: silentLogger,
+    metrics: createAgentMetrics('test', () => service.pendingOperations),
+  });
+  const { port } = await server.listen({ host: '127.0.0.1', port: 0 });
+  service.start();
+  await service.whenReady(AbortSignal.timeout(20_000));
+  const client = createHttpsHost({ address: `https://127.0.0.1:${port}`, tls: clientTls, clock: systemClock });
+  return {
+    service,
+    client,
+    port,
+    audit,
+    async stop() {
+      await client.close();
+      await server.close();
+      await service.close();
+    },
+  };
+}

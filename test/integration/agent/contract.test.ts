@@ -1,0 +1,81 @@
+import { afterAll, beforeAll, describe } from 'vitest';
+import { stateNamespace } from '../../../src/libvirt/state-xml.ts';
+import { MiB } from '../../../src/memory/bytes.ts';
+import { type ContractBench, observedUntil, valueOf } from '../../contract/bench.ts';
+import { describeHostContract } from '../../contract/host-contract.ts';
+import { describeLab } from '../../lab/describe.ts';
+import type { LabGuest } from '../../lab/guest-types.ts';
+import { type Lab, startLab } from '../../lab/lab.ts';
+import { waitFor } from '../../lab/wait.ts';
+import { type AgentFixture, type AgentPki, createAgentPki, startAgentFixture } from './agent-fixture.ts';
+
+await describeLab(
+  'agent on libvirt, through HTTPS',
+  () => {
+    let lab: Lab;
+    let guest: LabGuest;
+    let off: LabGuest;
+    let pki: AgentPki;
+    let agent: AgentFixture;
+
+    beforeAll(async () => {
+      lab = await startLab({
+        guests: [
+          // A guest that can be told to refuse and to be silent as well.
+          { kind: 'accepting', kernelArgs: ['page_alloc.shuffle=1', 'init_on_alloc=0'] },
+          { kind: 'accepting', name: 'off', leaveOff: true },
+        ],
+      });
+      [guest, off] = lab.guests as [LabGuest, LabGuest];
+      pki = await createAgentPki(lab.hypervisor.directory);
+      agent = await startAgentFixture(lab.hypervisor.uri, pki);
+    });
+
+    afterAll(async () => {
+      await agent.stop();
+      await lab.stop();
+    });
+
+    /** Takes everything away that a test left behind: modules, claim, marks. */
+    async function cleanUp(): Promise<void> {
+      await guest.refuse(false);
+      if ((await guest.sh('test -e /tmp/pin.pid')).code === 0) await guest.letGo();
+      await waitFor(
+        async () => {
+          const aliases = await guest.moduleAliases();
+          for (const alias of aliases) await guest.unplugDimm(alias);
+          return aliases.length === 0;
+        },
+        { what: 'the guest to be without modules', timeoutMs: 30_000, intervalMs: 500 },
+      );
+      const metadata = await lab.hypervisor.virsh(['metadata', guest.uuid, stateNamespace, '--live', '--remove']);
+      if (metadata.code !== 0 && !metadata.stderr.includes('not')) throw new Error(metadata.stderr);
+    }
+
+    async function createBench(): Promise<ContractBench> {
+      const bench = {
+        host: agent.client,
+        uuid: guest.uuid,
+        stoppedUuid: off.uuid,
+        async setUnplugBehaviour(behaviour: 'accept' | 'refuse' | 'silent') {
+          await guest.refuse(behaviour === 'refuse');
+          if (behaviour === 'silent') await guest.pin();
+        },
+        async beforeUnplug() {
+          if ((await guest.sh('test -e /tmp/pin.pid')).code === 0) await guest.waitPinned();
+        },
+        letGo: () => guest.letGo(),
+        async plugByHand(_slot: number, size: number) {
+          await guest.plugDimm(size / MiB, 'ua-by-hand');
+        },
+        dispose: cleanUp,
+      };
+      await observedUntil(bench, 'the guest is up', ({ booting, layout }) => !booting && layout?.modules.length === 0);
+      valueOf(await bench.host.observe(bench.uuid));
+      return bench;
+    }
+
+    describe('every host', () => describeHostContract('agent', createBench));
+  },
+  ['hypervisor'],
+);
