@@ -1,61 +1,40 @@
 /** The hypervisor as the rest of Dimmer sees it: typed calls on domains, over one session. */
-import { type Bytes, isBytes, KiB } from '../memory/bytes.ts';
-import { isCallError } from './errors.ts';
+import {
+  type DomainMemoryStats,
+  type DomainState,
+  type DomainStatistics,
+  noMemoryStats,
+  toDomainState,
+  toDomainStatistics,
+} from './domain-statistics.ts';
+import { isCallError, LibvirtCallError } from './errors.ts';
 import { type DomainRef, toDomainRef } from './events.ts';
 import {
+  connectGetAllDomainStats,
   connectGetHostname,
   connectGetLibVersion,
   connectGetVersion,
   connectListAllDomains,
   domainAttachDevice,
   domainDetachDeviceAlias,
+  domainGetControlInfo,
   domainGetJobStats,
   domainGetMetadata,
   domainGetState,
   domainGetXmlDesc,
   domainLookupByUuid,
-  domainMemoryStats,
   domainSetMemoryStatsPeriod,
   domainSetMetadata,
   type TypedValue,
 } from './protocol.ts';
+export type { DomainMemoryStats, DomainState, DomainStatistics } from './domain-statistics.ts';
 import type { ConnectionListener, EventListener, Session } from './session.ts';
 
-export type DomainState =
-  'nostate' | 'running' | 'blocked' | 'paused' | 'shutdown' | 'shutoff' | 'crashed' | 'pmsuspended' | 'unknown';
-
-/** virDomainState, by number. */
-const domainStates: readonly DomainState[] = [
-  'nostate',
-  'running',
-  'blocked',
-  'paused',
-  'shutdown',
-  'shutoff',
-  'crashed',
-  'pmsuspended',
-];
 /** VIR_DOMAIN_PAUSED_MIGRATION */
 const pausedForMigration = 2;
 
-/** What the guest's balloon driver last said; null: it doesn't say. */
-export type DomainMemoryStats = {
-  /** MemTotal of the guest. */
-  readonly available: Bytes | null;
-  /** MemFree of the guest. */
-  readonly unused: Bytes | null;
-  /** MemAvailable of the guest: what can be taken without killing a process. */
-  readonly usable: Bytes | null;
-  /** Size of the balloon's target as it stands. */
-  readonly balloon: Bytes | null;
-  /** Resident memory of the QEMU process. */
-  readonly resident: Bytes | null;
-  /** When the guest last reported, epoch milliseconds in whole seconds; null: never. */
-  readonly lastUpdateMs: number | null;
-};
-
-/** A long job on a domain. */
-export type DomainJob = 'none' | 'migration' | 'other';
+/** A long job on a domain. `busy`: something is changing the domain right now, so that the answer would have to wait. */
+export type DomainJob = 'none' | 'migration' | 'other' | 'busy';
 
 /** Versions as major * 1,000,000 + minor * 1,000 + release. */
 export type HypervisorInfo = {
@@ -79,8 +58,11 @@ export type Hypervisor = {
   /** The live definition of a running domain, else the stored one. */
   domainXml(uuid: string): Promise<string>;
   domainState(uuid: string): Promise<{ readonly state: DomainState; readonly reason: number }>;
-  /** What long job is under way. May wait behind the domain's job lock. */
+  /** What long job is under way. Hardly ever waits behind the domain's job lock: it looks first. */
   domainJob(uuid: string): Promise<DomainJob>;
+  /** State and memory statistics of the domains named, or of all, in one call that never waits for a domain. */
+  statistics(uuids?: readonly string[]): Promise<readonly DomainStatistics[]>;
+  /** As `statistics` of one domain, but rejects with class `Busy` at once while something is changing it. */
   memoryStats(uuid: string): Promise<DomainMemoryStats>;
   /** Live only. 0 switches the statistics off. */
   setMemoryStatsPeriod(uuid: string, seconds: number): Promise<void>;
@@ -101,33 +83,30 @@ const jobDeadlineMs = 35_000;
 /** Preallocating huge pages stopped QEMU for 20 s a 4 GiB (facts, section 8). */
 const attachDeadlineMs = 120_000;
 
+/** VIR_DOMAIN_CONTROL_OCCUPIED: somebody waits for QEMU's monitor, and everybody else would wait for him. */
+const controlOccupied = 2;
+
 /** virDomainJobOperation: incoming and outgoing migration. */
 const migrationOperations: readonly TypedValue[] = [4, 5];
 
-const tag = { unused: 4, available: 5, balloon: 6, resident: 7, usable: 8, lastUpdate: 9 } as const;
+/** What libvirt itself says after 30 s (OPERATION_TIMEOUT), said at once. */
+const domainBusy = (uuid: string): LibvirtCallError =>
+  new LibvirtCallError({ code: 68, domain: 0, text: `domain ${uuid} is being changed` }, 'memoryStats');
 
-function toMemoryStats(stats: readonly { readonly tag: number; readonly value: bigint }[]): DomainMemoryStats {
-  const values = new Map(stats.map((stat) => [stat.tag, Number(stat.value)]));
-  const size = (which: number): Bytes | null => {
-    const value = (values.get(which) ?? NaN) * KiB;
-    return isBytes(value) ? value : null;
-  };
-  const lastUpdate = values.get(tag.lastUpdate) ?? 0;
-  return {
-    available: size(tag.available),
-    unused: size(tag.unused),
-    usable: size(tag.usable),
-    balloon: size(tag.balloon),
-    resident: size(tag.resident),
-    lastUpdateMs: lastUpdate > 0 ? lastUpdate * 1000 : null,
-  };
-}
+/** libvirt leaves a domain that it doesn't know out of statistics without a word. */
+const domainNotFound = (uuid: string): LibvirtCallError =>
+  new LibvirtCallError({ code: 42, domain: 0, text: `no domain with uuid ${uuid}` }, 'memoryStats');
 
 /** A hypervisor over `session`, which it owns: `start` and `close` are the session's. */
 export function createHypervisor(session: Session): Hypervisor {
   const domainState: Hypervisor['domainState'] = async (uuid) => {
     const { state, reason } = await session.call(domainGetState, { uuid }, quickDeadlineMs);
-    return { state: domainStates[state] ?? 'unknown', reason };
+    return { state: toDomainState(state), reason };
+  };
+
+  const statistics: Hypervisor['statistics'] = async (uuids = []) => {
+    const records = await session.call(connectGetAllDomainStats, { uuids }, quickDeadlineMs);
+    return records.map((record) => toDomainStatistics(toDomainRef(record.domain), record.parameters));
   };
 
   return {
@@ -166,6 +145,8 @@ export function createHypervisor(session: Session): Hypervisor {
 
     async domainJob(uuid) {
       try {
+        const { state: control } = await session.call(domainGetControlInfo, { uuid }, quickDeadlineMs);
+        if (control === controlOccupied) return 'busy';
         const job = await session.call(domainGetJobStats, { uuid }, jobDeadlineMs);
         if (job.type === 0) return 'none';
         return migrationOperations.includes(job.parameters.get('operation') ?? 0) ? 'migration' : 'other';
@@ -178,8 +159,13 @@ export function createHypervisor(session: Session): Hypervisor {
       }
     },
 
+    statistics,
+
     async memoryStats(uuid) {
-      return toMemoryStats(await session.call(domainMemoryStats, { uuid }, jobDeadlineMs));
+      const [found] = await statistics([uuid]);
+      if (found === undefined) throw domainNotFound(uuid);
+      if (found.memory === 'busy') throw domainBusy(uuid);
+      return found.memory ?? noMemoryStats;
     },
 
     setMemoryStatsPeriod: (uuid, seconds) => session.call(domainSetMemoryStatsPeriod, { uuid, seconds }, jobDeadlineMs),

@@ -181,18 +181,38 @@ export const domainGetState = procedure(
   (reader) => ({ state: reader.int32(), reason: reader.int32() }),
 );
 
-/** REMOTE_DOMAIN_MEMORY_STATS_MAX */
-const maxMemoryStats = 1024;
+/** virDomainStatsTypes: state and balloon. */
+const statsOfStateAndBalloon = 1 | 4;
+/** VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT (libvirt 4.5): leaves out what would have to wait for the domain's job. */
+const statsNoWait = 1 << 29;
+/** REMOTE_CONNECT_GET_ALL_DOMAIN_STATS_MAX */
+const maxDomainStats = 262_144;
 
-/** Tags (virDomainMemoryStatTags) and their values. */
-export const domainMemoryStats = procedure(
-  159,
-  'DOMAIN_MEMORY_STATS',
+/** State and balloon statistics of the domains named (none: of all), in one call that never waits. */
+export const connectGetAllDomainStats = procedure(
+  344,
+  'CONNECT_GET_ALL_DOMAIN_STATS',
+  (writer, args: { uuids: readonly string[] }) => {
+    writer.uint32(args.uuids.length);
+    for (const uuid of args.uuids) writeDomain(writer, uuid);
+    writer.uint32(statsOfStateAndBalloon).uint32(statsNoWait);
+  },
+  (reader) =>
+    reader.array(maxDomains, (item) => ({
+      domain: readWireDomain(item),
+      parameters: new Map(item.array(maxDomainStats, readTypedParameter)),
+    })),
+);
+
+/** virDomainControlState: what occupies the monitor of a running domain. Never waits. */
+export const domainGetControlInfo = procedure(
+  229,
+  'DOMAIN_GET_CONTROL_INFO',
   (writer, args: { uuid: string }) => {
     writeDomain(writer, args.uuid);
-    writer.uint32(64).uint32(0);
+    writer.uint32(0);
   },
-  (reader) => reader.array(maxMemoryStats, (item) => ({ tag: item.int32(), value: item.uint64() })),
+  (reader) => ({ state: reader.uint32(), details: reader.uint32(), stateTimeMs: reader.uint64() }),
 );
 
 export const domainSetMemoryStatsPeriod = procedure(

@@ -2,6 +2,7 @@
  * A connection that comes back. On each connect events are registered before anything is listed; the owner then lists,
  * and what happens meanwhile is kept and delivered afterwards, so that nothing is lost in between.
  */
+import { type BackoffLimits, computeBackoffMs } from '../runtime/backoff.ts';
 import type { CallObservation } from './call-table.ts';
 import { Connection, type KeepaliveOptions } from './connection.ts';
 import { type Dial, DialError } from './dial.ts';
@@ -44,17 +45,10 @@ export type SessionOptions = {
   readonly onListenerFault?: (error: unknown) => void;
 };
 
-const firstDelayMs = 100;
-const maxDelayMs = 5_000;
+const retryDelays: BackoffLimits = { initialMs: 100, maxMs: 5_000 };
 /** More events than this during one resync: something is wrong, start afresh. */
 const maxBufferedEvents = 10_000;
 const defaultKeepalive: KeepaliveOptions = { intervalMs: 5_000, count: 3 };
-
-/** The delay before attempt `attempt` (from 0): 100 ms doubling to 5 s, of which a random half. */
-export function computeBackoffMs(attempt: number, random: number): number {
-  const full = Math.min(maxDelayMs, firstDelayMs * 2 ** Math.min(attempt, 20));
-  return Math.round(full / 2 + (full / 2) * random);
-}
 
 function classifyConnectFailure(error: unknown): ConnectFailureReason {
   if (error instanceof DialError) return error.code === 'EACCES' || error.code === 'EPERM' ? 'Forbidden' : 'NoDaemon';
@@ -207,7 +201,7 @@ export class Session {
 
   #retry(reason: ConnectFailureReason, message: string): void {
     if (this.#closed) return;
-    const retryInMs = computeBackoffMs(this.#attempt, this.#options.random());
+    const retryInMs = computeBackoffMs(this.#attempt, retryDelays, this.#options.random);
     this.#attempt++;
     this.#cancelRetry = this.#options.timers.after(retryInMs, () => void this.#connect());
     this.#tell({ kind: 'disconnected', reason, message, retryInMs }).catch((error: unknown) =>
