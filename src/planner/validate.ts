@@ -89,7 +89,9 @@ function findLimitsError(observation: PlannerObservation): PlanInputError | null
     return problem('pageSize', 'has no common multiple with the granularity below 2^53');
   }
   if (!isBytes(otherBytes)) return problem('otherBytes', notBytes);
-  if (typeof maxMemory === 'number' && !isBytes(maxMemory)) return problem('maxMemory', notBytes);
+  if (maxMemory !== 'unlimited' && maxMemory !== 'unsupported' && !isBytes(maxMemory)) {
+    return problem('maxMemory', notBytes);
+  }
   if (hostFree !== null && !isBytes(hostFree)) return problem('hostFree', notBytes);
   if (hugepagesFree !== null && !isBytes(hugepagesFree)) return problem('hugepagesFree', notBytes);
   if (guest !== null && !isBytes(guest.usable)) return problem('guest.usable', notBytes);

@@ -55,7 +55,12 @@ export const observation = ({ maxModules }: Limits): fc.Arbitrary<PlannerObserva
         boot: fc
           .array(fc.integer({ min: 1, max: 16 }), { minLength: nodes, maxLength: nodes })
           .map((sizes) => sizes.map((count, node) => ({ node, size: (count * block) as Bytes }))),
-        modules: fc.array(draft(nodes), { maxLength: maxModules }).map((drafts) => drafts.map(toModule)),
+        // Sizes with a common factor leave gaps between the sums.
+        modules: fc
+          .tuple(fc.array(draft(nodes), { maxLength: maxModules }), fc.constantFrom(1, 1, 2, 4))
+          .map(([drafts, factor]) =>
+            drafts.map((module, slot) => toModule({ ...module, size: module.size * factor }, slot)),
+          ),
         spareSlots: fc.integer({ min: 0, max: 6 }),
         restingSlots: fc.integer({ min: 0, max: 2 }),
         otherSlots: fc.integer({ min: 0, max: 2 }),
@@ -65,7 +70,7 @@ export const observation = ({ maxModules }: Limits): fc.Arbitrary<PlannerObserva
         booting: fc.oneof({ weight: 19, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) }),
         pageSize: optional(fc.constantFrom(2 * MiB, 256 * MiB, 1024 * MiB) as fc.Arbitrary<Bytes>, null),
         hostFree: optional(blocks(32), null),
-        hugepagesFree: optional(blocks(32), null),
+        hugepagesFree: optional(blocks(12), null),
         guest: optional(
           fc.record({
             usable: fc.integer({ min: 0, max: 6000 }).map((count) => (count * MiB) as Bytes),
@@ -102,7 +107,7 @@ export const request = (limits: Limits = { maxModules: 9 }): fc.Arbitrary<PlanRe
       observation: observation(limits),
       policy,
       offset: fc.oneof(
-        { weight: 9, arbitrary: fc.integer({ min: -60, max: 60 }).map((count) => count * block) },
+        { weight: 9, arbitrary: fc.integer({ min: -40, max: 60 }).map((count) => count * block) },
         { weight: 1, arbitrary: fc.integer({ min: -6000, max: 6000 }).map((count) => count * MiB) },
         { weight: 2, arbitrary: fc.constant(0) },
       ),
