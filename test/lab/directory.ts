@@ -1,25 +1,13 @@
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  readdirSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const PREFIX = 'dimmer-lab-';
 const OWNER = 'owner';
 
-/** Where built things are kept between runs. */
+/** Where built things are kept between runs; it need not exist. */
 export function cacheDirectory(): string {
-  const base = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache');
-  const directory = join(base, 'dimmer-lab');
-  mkdirSync(directory, { recursive: true });
-  return directory;
+  return join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'dimmer-lab');
 }
 
 /**

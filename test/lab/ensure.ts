@@ -16,20 +16,26 @@ export async function ensureLab(report: Report, parts: readonly LabPart[] = ALL_
   for (const line of INTRODUCTION.split('\n')) report(line);
   const unfit = await unfitReason(parts);
   const packages = await missingPackages(parts);
+  if (unfit !== null) throw new Error([`The lab can't run here: ${unfit}.`, ...adviceFor(packages)].join('\n'));
   if (packages.length > 0) {
-    const command = `apt-get install --no-install-recommends ${packages.join(' ')}`;
-    const go = packages.includes('golang-go')
-      ? `\nInstead of golang-go: any Go ${MINIMUM_GO} or newer on the PATH, or KUBEBUILDER_ASSETS=DIRECTORY with kube-apiserver, etcd and kubectl.`
-      : '';
-    if (!hasApt()) throw new Error(`The lab is missing what Debian packages as: ${packages.join(' ')}${go}`);
-    if (process.getuid?.() !== 0) throw new Error(`The lab is missing packages. As root, run:\n  ${command}${go}`);
+    if (!hasApt() || process.getuid?.() !== 0) throw new Error(adviceFor(packages).join('\n'));
     await installPackages(packages, report);
   }
-  if (unfit !== null) throw new Error(`The lab can't run here: ${unfit}`);
   if (parts.includes('control-plane')) await ensureControlPlane(report);
   if (parts.includes('hypervisor')) await ensureGuestImage(report);
   const problem = await labProblem(parts);
   if (problem !== null) throw new Error(`The lab still can't run: ${problem}`);
+}
+
+/** What to do about missing packages, by hand. */
+function adviceFor(packages: readonly string[]): string[] {
+  if (packages.length === 0) return [];
+  const go = `Any Go ${MINIMUM_GO} or newer on the PATH does instead of golang-go, and so does KUBEBUILDER_ASSETS=DIRECTORY with kube-apiserver, etcd and kubectl.`;
+  return [
+    'Missing is what these Debian packages bring; as root:',
+    `  apt-get install --no-install-recommends ${packages.join(' ')}`,
+    ...(packages.includes('golang-go') ? [go] : []),
+  ];
 }
 
 if (import.meta.main) {

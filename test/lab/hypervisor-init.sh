@@ -6,6 +6,14 @@ for pair in run:/run/libvirt etc:/etc/libvirt lib:/var/lib/libvirt cache:/var/ca
   mkdir -p "${pair#*:}"
   mount --bind "$1/${pair%%:*}" "${pair#*:}"
 done
+# libvirtd does not start where the user is unknown that Debian builds it for, even if it never uses it; the package
+# that makes that user is not needed for anything else.
+for file in passwd:libvirt-qemu:x:64055:64055::/var/lib/libvirt:/usr/sbin/nologin group:libvirt-qemu:x:64055:; do
+  name=${file%%:*}
+  grep -q '^libvirt-qemu:' "/etc/$name" && continue
+  { cat "/etc/$name" && echo "${file#*:}"; } >"$1/$name"
+  mount --bind "$1/$name" "/etc/$name"
+done
 # /sys of the new network namespace: libvirtd would ask in vain for the host's network cards.
 mount -t sysfs sysfs /sys || true
 ip link set lo up

@@ -1,6 +1,4 @@
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
-import { once } from 'node:events';
 import { join } from 'node:path';
 import { restoreCapabilities, saveCapabilities } from './capabilities-cache.ts';
 import { type Daemon, startDaemon } from './daemon.ts';
@@ -36,7 +34,7 @@ export type LabHypervisor = {
   readonly qemuPid: (uuid: string) => number;
   /** Ends libvirtd (SIGKILL when left out) and waits until it is gone; guests go on. */
   readonly killDaemon: (signal?: 'SIGKILL' | 'SIGTERM') => Promise<void>;
-  /** Starts libvirtd, if it does not run, and waits until it takes connections. */
+  /** Starts libvirtd, if it does not run, and waits until it answers. */
   readonly startDaemon: () => Promise<void>;
   /** Stops libvirtd in its tracks: connections stay open, nothing is answered. */
   readonly freezeDaemon: () => void;
@@ -129,7 +127,7 @@ function hypervisorOf(directory: string, { daemon: namespaces, initPid }: Namesp
   const uri = `qemu+unix:///system?socket=${socketPath}`;
   const commandInside = (command: string, args: readonly string[]): [string, string[]] => [
     'nsenter',
-    [`--target=${initPid}`, ...NAMESPACES, '--', command, ...args],
+    [`--target=${initPid}`, ...NAMESPACES, '--root', '--', command, ...args],
   ];
   let libvirtd: Daemon | undefined;
   const running = (): Daemon => {
@@ -148,7 +146,7 @@ function hypervisorOf(directory: string, { daemon: namespaces, initPid }: Namesp
     const [command, args] = commandInside('libvirtd', ['--pid-file', join(socketDirectory, 'libvirtd.pid')]);
     const started = await startDaemon({ name: 'libvirtd', command, args, logFile: join(directory, 'libvirtd.log') });
     libvirtd = started;
-    await waitUntilListening(started, socketPath);
+    await waitUntilAnswering(started, uri);
   };
   return {
     directory,
@@ -189,20 +187,15 @@ function hypervisorOf(directory: string, { daemon: namespaces, initPid }: Namesp
   };
 }
 
-async function waitUntilListening(libvirtd: Daemon, socketPath: string): Promise<void> {
+async function waitUntilAnswering(libvirtd: Daemon, uri: string): Promise<void> {
   await waitFor(
     async () => {
       if (libvirtd.ended() !== null) {
         throw new GiveUp(`libvirtd ended with ${libvirtd.ended() ?? ''}\n${libvirtd.logTail()}`);
       }
-      const socket = connect(socketPath);
-      try {
-        await once(socket, 'connect');
-        return true;
-      } finally {
-        socket.destroy();
-      }
+      // It listens before its drivers work, or fail to; only an answer from a driver says which.
+      return (await run('virsh', ['--connect', uri, 'list'], { timeoutMs: 10_000 })).code === 0;
     },
-    { what: 'libvirtd to listen', timeoutMs: READY_TIMEOUT_MS, intervalMs: 20, details: libvirtd.logTail },
+    { what: 'libvirtd to answer', timeoutMs: READY_TIMEOUT_MS, intervalMs: 20, details: libvirtd.logTail },
   );
 }
