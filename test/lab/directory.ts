@@ -1,6 +1,7 @@
 import { chmodSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { releaseHugePages } from './huge-pages.ts';
 
 const PREFIX = 'dimmer-lab-';
 const OWNER = 'owner';
@@ -26,6 +27,7 @@ export function createLabDirectory(): string {
 
 /** Removes a directory of {@link createLabDirectory} with everything in it. */
 export function removeLabDirectory(directory: string): void {
+  releaseHugePages(directory);
   rmSync(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
 }
 

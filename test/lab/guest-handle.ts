@@ -78,9 +78,9 @@ export function guestOf(
     letGo: async () => {
       await shOk('kill -9 $(cat /tmp/pin.pid); rm -f /tmp/pin.pid /tmp/pinned');
     },
-    plugDimm: async (mib, alias, node = 0) => {
+    plugDimm: async (mib, alias, node = 0, options = {}) => {
       const file = `${files.xml}.${alias}`;
-      writeFileSync(file, dimmXml(mib, alias, node));
+      writeFileSync(file, dimmXml(mib, alias, node, options.hugePages));
       await virshOk(['attach-device', uuid, file, '--live']);
     },
     unplugDimm: async (alias) => {

@@ -69,7 +69,7 @@ export type LabGuest = {
   /** Ends the pinning; removals that hang go through. */
   readonly letGo: () => Promise<void>;
   /** Plugs a module with `virsh attach-device --live`. */
-  readonly plugDimm: (mib: number, alias: string, node?: number) => Promise<void>;
+  readonly plugDimm: (mib: number, alias: string, node?: number, options?: { hugePages?: boolean }) => Promise<void>;
   /** Asks for a module with `virsh detach-device-alias --live`, which does not wait for the outcome. */
   readonly unplugDimm: (alias: string) => Promise<void>;
   /** The aliases of the memory modules in the live XML. */

@@ -82,6 +82,7 @@ function numaXml(nodes: readonly GuestNode[]): string {
 }
 
 /** Device XML of a memory module, for tests that plug by hand. */
-export function dimmXml(mib: number, alias: string, node = 0): string {
-  return `<memory model='dimm'><alias name='${alias}'/><target><size unit='MiB'>${mib}</size><node>${node}</node></target></memory>`;
+export function dimmXml(mib: number, alias: string, node = 0, hugePages = false): string {
+  const source = hugePages ? `<source><pagesize unit='KiB'>2048</pagesize></source>` : '';
+  return `<memory model='dimm'>${source}<alias name='${alias}'/><target><size unit='MiB'>${mib}</size><node>${node}</node></target></memory>`;
 }

@@ -16,6 +16,7 @@ for file in passwd:libvirt-qemu:x:64055:64055::/var/lib/libvirt:/usr/sbin/nologi
 done
 # /sys of the new network namespace: libvirtd would ask in vain for the host's network cards.
 mount -t sysfs sysfs /sys || true
+if [ -d "$1/hugetlbfs" ]; then mount -t hugetlbfs hugetlbfs "$1/hugetlbfs"; fi
 ip link set lo up
 touch "$1/ready"
 while :; do

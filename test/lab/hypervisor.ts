@@ -1,18 +1,12 @@
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { restoreCapabilities, saveCapabilities } from './capabilities-cache.ts';
 import { type Daemon, startDaemon } from './daemon.ts';
 import { createLabDirectory, removeLabDirectory } from './directory.ts';
+import { configureHypervisor, type HypervisorConfiguration, type HypervisorOptions } from './hypervisor-config.ts';
 import { childrenOf, commandLineOf, NAMESPACES, processesInNamespaceOf } from './namespaces.ts';
 import { type CommandResult, run, runOk } from './run.ts';
 import { GiveUp, waitFor } from './wait.ts';
-
-export type HypervisorOptions = {
-  /** Lines added to libvirtd.conf, for example `max_client_requests = 2`. */
-  readonly libvirtdConf?: readonly string[];
-  /** Lines added to qemu.conf. */
-  readonly qemuConf?: readonly string[];
-};
 
 /**
  * A libvirtd of the lab's own, in mount, network and process-id namespaces of its own: it can be killed and restarted
@@ -25,6 +19,8 @@ export type LabHypervisor = {
   readonly socketDirectory: string;
   /** For virsh and other users of libvirt's library. */
   readonly uri: string;
+  /** The port of 127.0.0.1 on which it takes TLS; null without that option. */
+  readonly tlsPort: number | null;
   readonly virsh: (args: readonly string[], timeoutMs?: number) => Promise<CommandResult>;
   /** As `virsh`, but a non-zero exit is an error; gives stdout. */
   readonly virshOk: (args: readonly string[], timeoutMs?: number) => Promise<string>;
@@ -48,38 +44,17 @@ export type LabHypervisor = {
   readonly stop: () => Promise<void>;
 };
 
-const LIBVIRTD_CONF = [
-  'unix_sock_group = "root"',
-  'unix_sock_rw_perms = "0700"',
-  'auth_unix_ro = "none"',
-  'auth_unix_rw = "none"',
-  'log_outputs = "3:stderr"',
-];
-
-// A container may have neither control groups to write nor a security module, and the lab needs neither.
-const QEMU_CONF = [
-  'user = "root"',
-  'group = "root"',
-  'dynamic_ownership = 0',
-  'remember_owner = 0',
-  'security_driver = "none"',
-  'cgroup_controllers = []',
-  'namespaces = []',
-  'stdio_handler = "file"',
-];
-
 const READY_TIMEOUT_MS = 60_000;
+const SHARED_NETWORK = NAMESPACES.filter((flag) => flag !== '--net');
 
 /** Starts a hypervisor without guests. Needs root. */
 export async function startHypervisor(options: HypervisorOptions = {}): Promise<LabHypervisor> {
   const directory = createLabDirectory();
   try {
-    for (const name of ['run', 'etc', 'lib', 'cache', 'log', 'guests'])
-      mkdirSync(join(directory, name), { mode: 0o755 });
-    writeConfiguration(directory, options);
+    const configuration = await configureHypervisor(directory, options);
     restoreCapabilities(join(directory, 'cache'));
-    const namespaces = await startNamespaces(directory);
-    const hypervisor = hypervisorOf(directory, namespaces);
+    const namespaces = await startNamespaces(directory, configuration.tlsPort === null ? NAMESPACES : SHARED_NETWORK);
+    const hypervisor = hypervisorOf(directory, namespaces, configuration);
     try {
       await hypervisor.startDaemon();
     } catch (error) {
@@ -93,22 +68,14 @@ export async function startHypervisor(options: HypervisorOptions = {}): Promise<
   }
 }
 
-function writeConfiguration(directory: string, options: HypervisorOptions): void {
-  const write = (name: string, lines: readonly string[]): void =>
-    writeFileSync(join(directory, 'etc', name), [...lines, ''].join('\n'));
-  // Of two lines for one key libvirt takes the last.
-  write('libvirtd.conf', [...LIBVIRTD_CONF, ...(options.libvirtdConf ?? [])]);
-  write('qemu.conf', [...QEMU_CONF, ...(options.qemuConf ?? [])]);
-}
+type Namespaces = { readonly daemon: Daemon; readonly initPid: number; readonly flags: readonly string[] };
 
-type Namespaces = { readonly daemon: Daemon; readonly initPid: number };
-
-async function startNamespaces(directory: string): Promise<Namespaces> {
+async function startNamespaces(directory: string, flags: readonly string[]): Promise<Namespaces> {
   const script = join(import.meta.dirname, 'hypervisor-init.sh');
   const daemon = await startDaemon({
     name: 'the namespaces of libvirtd',
     command: 'unshare',
-    args: [...NAMESPACES, '--fork', '--kill-child', '--mount-proc', 'sh', script, directory],
+    args: [...flags, '--fork', '--kill-child', '--mount-proc', 'sh', script, directory],
     logFile: join(directory, 'namespaces.log'),
   });
   const initPid = await waitFor(
@@ -118,16 +85,20 @@ async function startNamespaces(directory: string): Promise<Namespaces> {
     },
     { what: 'the namespaces of libvirtd', timeoutMs: READY_TIMEOUT_MS, intervalMs: 10, details: daemon.logTail },
   );
-  return { daemon, initPid };
+  return { daemon, initPid, flags };
 }
 
-function hypervisorOf(directory: string, { daemon: namespaces, initPid }: Namespaces): LabHypervisor {
+function hypervisorOf(
+  directory: string,
+  { daemon: namespaces, initPid, flags }: Namespaces,
+  configuration: HypervisorConfiguration,
+): LabHypervisor {
   const socketDirectory = join(directory, 'run');
   const socketPath = join(socketDirectory, 'libvirt-sock');
   const uri = `qemu+unix:///system?socket=${socketPath}`;
   const commandInside = (command: string, args: readonly string[]): [string, string[]] => [
     'nsenter',
-    [`--target=${initPid}`, ...NAMESPACES, '--root', '--', command, ...args],
+    [`--target=${initPid}`, ...flags, '--root', '--', command, ...args],
   ];
   let libvirtd: Daemon | undefined;
   const running = (): Daemon => {
@@ -143,7 +114,7 @@ function hypervisorOf(directory: string, { daemon: namespaces, initPid }: Namesp
   const start = async (): Promise<void> => {
     if (libvirtd?.ended() === null) return;
     rmSync(socketPath, { force: true });
-    const [command, args] = commandInside('libvirtd', ['--pid-file', join(socketDirectory, 'libvirtd.pid')]);
+    const [command, args] = commandInside('libvirtd', configuration.libvirtdArgs);
     const started = await startDaemon({ name: 'libvirtd', command, args, logFile: join(directory, 'libvirtd.log') });
     libvirtd = started;
     await waitUntilAnswering(started, uri);
@@ -153,6 +124,7 @@ function hypervisorOf(directory: string, { daemon: namespaces, initPid }: Namesp
     socketPath,
     socketDirectory,
     uri,
+    tlsPort: configuration.tlsPort,
     virsh: (args, timeoutMs = 60_000) => run('virsh', ['--connect', uri, ...args], { timeoutMs }),
     virshOk: (args, timeoutMs = 60_000) => runOk('virsh', ['--connect', uri, ...args], { timeoutMs }),
     daemonPid,

@@ -1,7 +1,8 @@
 import { type ControlPlane, type ControlPlaneOptions, startControlPlane } from './control-plane.ts';
 import { startGuest } from './guest.ts';
 import type { GuestOptions, LabGuest } from './guest-types.ts';
-import { type HypervisorOptions, type LabHypervisor, startHypervisor } from './hypervisor.ts';
+import { type LabHypervisor, startHypervisor } from './hypervisor.ts';
+import type { HypervisorOptions } from './hypervisor-config.ts';
 
 export type LabOptions = {
   /** Left out: no control plane. */

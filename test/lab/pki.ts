@@ -111,7 +111,7 @@ distinguished_name = subject
 [subject]
 [leaf]
 basicConstraints = critical,CA:FALSE
-keyUsage = critical,digitalSignature
+keyUsage = critical,digitalSignature,keyEncipherment
 extendedKeyUsage = serverAuth,clientAuth
 authorityKeyIdentifier = keyid
 ${names.length === 0 ? '' : `subjectAltName = ${names.join(',')}`}
