@@ -56,6 +56,10 @@ export function writeState(state: OperationState): string | null {
   return root.end({ headless: true });
 }
 
+function refuseText(element: XmlElement, path: string): void {
+  if (element.text.trim() !== '') throw new StateXmlError(path, 'has text inside');
+}
+
 /** The attributes of one element, each of which must be there and none else. */
 class Attributes {
   readonly #element: XmlElement;
@@ -67,6 +71,7 @@ class Attributes {
     this.#path = path;
     this.#unread = new Set(element.attributes.keys());
     if (element.children.length > 0) throw new StateXmlError(path, 'has elements inside that are not known');
+    refuseText(element, path);
   }
 
   text(name: string): string {
@@ -127,6 +132,7 @@ export function readStateElement(element: XmlElement): XmlResult<OperationState>
   try {
     if (element.name !== 'state') throw new StateXmlError(element.name, `is not 'state'`);
     for (const name of element.attributes.keys()) throw new StateXmlError(`state/@${name}`, 'is not known');
+    refuseText(element, 'state');
     let claim: Claim | null = null;
     const marks: Mark[] = [];
     for (const child of element.children) {

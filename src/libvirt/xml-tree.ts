@@ -99,25 +99,28 @@ function toElement(name: string, raw: RawNode, outer: Namespaces): XmlElement {
   return { name: local, namespace, attributes, children, text };
 }
 
+/** The parser quotes what it doesn't understand, however long that is. */
+const refuse = (problem: string): ParsedXml => ({ ok: false, problem: problem.slice(0, 300) });
+
 /** The root element of a document, or what is wrong with it in words. Never throws. */
 export function parseXml(text: string): ParsedXml {
-  if (text.length > maxXmlLength) return { ok: false, problem: `is ${text.length} characters long` };
+  if (text.length > maxXmlLength) return refuse(`is ${text.length} characters long`);
   try {
     // The parser alone accepts tags that don't match. The validator is still part of the same package, although its
     // author would rather see it installed on its own.
     // eslint-disable-next-line @typescript-eslint/no-deprecated
     const valid = XMLValidator.validate(text);
-    if (valid !== true) return { ok: false, problem: `is not well-formed: ${valid.err.msg} (line ${valid.err.line})` };
+    if (valid !== true) return refuse(`is not well-formed: ${valid.err.msg} (line ${valid.err.line})`);
     const nodes = parser.parse(text) as RawNode[];
     const roots = nodes.flatMap((node) => {
       const name = Object.keys(node).find((key) => key !== attributesKey);
       return name === undefined || name === textKey ? [] : [toElement(name, node, new Map())];
     });
     const [root] = roots;
-    if (root === undefined || roots.length > 1) return { ok: false, problem: 'is not one XML element' };
+    if (root === undefined || roots.length > 1) return refuse('is not one XML element');
     return { ok: true, value: root };
   } catch (error) {
-    return { ok: false, problem: error instanceof Error ? error.message : String(error) };
+    return refuse(error instanceof Error ? error.message : String(error));
   }
 }
 

@@ -49,6 +49,8 @@ describe('the state that is kept with a domain', () => {
     ['not XML', 'state', 'state'],
     ['an attribute of a later version', 'state/@version', '<state version="2"/>'],
     ['an element of a later version', 'state/replace', '<state><replace slot="1"/></state>'],
+    ['text where there is none', 'state', good.replace('<claim', 'claim')],
+    ['text in a claim', 'state/claim', '<state><claim>x</claim></state>'],
     ['two claims', 'state/claim', good.replace('<mark', '<claim/><mark')],
     ['a claim with more than it has', 'state/claim/@x', good.replace('<claim', '<claim x="1"')],
     ['a claim with something inside', 'state/claim', '<state><claim><x/></claim></state>'],
