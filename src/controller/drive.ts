@@ -62,7 +62,7 @@ export async function drive(input: DriveInput, context: DriveContext): Promise<D
     if (gathered.kind === 'problem') return { kind: 'problem', problem: gathered.problem, acted, before };
     const { located } = gathered;
     const current = computeCurrent(located.layout);
-    before ??= { current, guestTotal: located.observation.guest === null ? null : located.observation.guest.total };
+    before ??= { current, guest: located.observation.guest };
 
     const isSameRuntime = resource.status?.virtualMachine?.runtimeId === located.observation.runtimeId;
     const judged = judge({

@@ -2,9 +2,9 @@
  * Whether the guest has taken up what was plugged. libvirt never says (facts-libvirt, section 5, pitfall 6); only the
  * guest's own total does.
  */
-import type { VirtualMachineMemoryStatus } from '../api/v1alpha1/virtual-machine-memory.ts';
-import { formatQuantity, parseQuantity } from '../memory/quantity.ts';
-import { type Bytes, subtractBytes, zeroBytes } from '../memory/bytes.ts';
+import { type Bytes, bytes, subtractBytes } from '../memory/bytes.ts';
+import { formatQuantity } from '../memory/quantity.ts';
+import { type Resize, sizeIn } from './resize.ts';
 import type { Located } from './types.ts';
 
 /** How long a guest may take to online plugged memory before it is called out. */
@@ -16,27 +16,19 @@ export type Onlined =
   | { readonly kind: 'not-judged' }
   | { readonly kind: 'not-yet'; readonly missing: Bytes };
 
-type LastResize = NonNullable<VirtualMachineMemoryStatus['lastResize']>;
-
-const sizeOf = (text: string): Bytes => {
-  const parsed = parseQuantity(text);
-  return parsed.ok ? parsed.value : zeroBytes;
-};
-
 /**
  * Compares the guest's total with what it was before the resize plus what was plugged since. Less than one module
  * granule missing is the kernel's own bookkeeping.
  */
-export function judgeOnlined(resize: LastResize, located: Located, current: Bytes, granularity: Bytes): Onlined {
+export function judgeOnlined(resize: Resize, located: Located, current: Bytes, granularity: Bytes): Onlined {
   const { guest } = located.observation;
-  if (guest === null || resize.guestTotalBefore === undefined) return { kind: 'not-judged' };
+  const from = sizeIn(resize.from);
+  const totalBefore = sizeIn(resize.guestTotalBefore);
+  if (guest === null || from === null || totalBefore === null) return { kind: 'not-judged' };
   if (located.layout.balloon < current) return { kind: 'not-judged' };
-  const from = sizeOf(resize.from);
   if (current <= from) return { kind: 'yes' };
-  const expected = sizeOf(resize.guestTotalBefore) + subtractBytes(current, from);
-  const missing = expected - guest.total;
-  if (missing < granularity) return { kind: 'yes' };
-  return { kind: 'not-yet', missing: Math.min(missing, current) as Bytes };
+  const missing = totalBefore + subtractBytes(current, from) - guest.total;
+  return missing < granularity ? { kind: 'yes' } : { kind: 'not-yet', missing: bytes(Math.min(missing, current)) };
 }
 
 /** What is said of memory that the guest hasn't onlined. */

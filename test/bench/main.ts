@@ -1,0 +1,18 @@
+/** `npm run bench [-- NAME ...]`: benchmarks by name; without a name the line. */
+import { runLineBench } from './line/bench.ts';
+
+const benches: Readonly<Record<string, () => Promise<void>>> = {
+  line: runLineBench,
+};
+
+const names = process.argv.slice(2);
+for (const name of names.length === 0 ? ['line'] : names) {
+  const bench = Object.hasOwn(benches, name) ? benches[name] : undefined;
+  if (bench === undefined) {
+    console.error(`there is no benchmark '${name}'; there are: ${Object.keys(benches).join(', ')}`);
+    process.exit(1);
+  }
+  console.log(`== ${name}`);
+  await bench();
+}
+process.exit();
