@@ -2,7 +2,7 @@
 import type { Readable } from 'node:stream';
 import { type Dispatcher, errors, request as undiciRequest } from 'undici';
 import type { AccessProvider } from './connect.ts';
-import { asNumber, asObject, asString, isObject, type JsonObject } from './json.ts';
+import { asArrayOf, asNumber, asObject, asString, isObject, type JsonObject } from './json.ts';
 
 export type ApiFailureKind =
   | 'unreachable' /* no connection, or it broke */
@@ -16,7 +16,7 @@ export type ApiFailure = {
   readonly kind: ApiFailureKind;
   /** HTTP status; 0 unless `kind` is status. */
   readonly status: number;
-  /** metav1.Status.reason, such as `Expired`; empty when there is none. */
+  /** metav1.Status.reason, such as `Expired`, or {@link namespaceTerminating}; empty when there is none. */
   readonly reason: string;
   readonly message: string;
   readonly retryAfterMs?: number;
@@ -138,6 +138,9 @@ function classify(error: unknown, callerSignal: AbortSignal | undefined): Failin
   return { kind: isTimeout ? 'timeout' : 'unreachable', message: messageOf(error), retryable: true };
 }
 
+/** The cause of a 403 for whatever would be created in a namespace that is being deleted (core/v1 NamespaceTerminatingCause). */
+export const namespaceTerminating = 'NamespaceTerminating';
+
 /** Statuses that the same request will meet again: it is wrong, or there is no such thing. */
 const hopeless: ReadonlySet<number> = new Set([400, 404, 405, 406, 409, 410, 413, 415, 422]);
 
@@ -167,9 +170,13 @@ function parseStatus(text: string): { reason: string; message: string; retryAfte
   try {
     const status: unknown = JSON.parse(text);
     if (isObject(status)) {
-      const seconds = asNumber(asObject(status['details'])?.['retryAfterSeconds']);
+      const details = asObject(status['details']);
+      const seconds = asNumber(details?.['retryAfterSeconds']);
+      // Told apart from a missing right only by its cause: it stays forbidden, however often it is tried.
+      const causes = asArrayOf(details?.['causes'], (cause) => asString(asObject(cause)?.['reason'])) ?? [];
+      const isTerminating = causes.includes(namespaceTerminating);
       return {
-        reason: asString(status['reason']) ?? '',
+        reason: isTerminating ? namespaceTerminating : (asString(status['reason']) ?? ''),
         message: asString(status['message']) ?? '',
         ...(seconds === undefined || seconds <= 0 ? {} : { retryAfterMs: seconds * 1000 }),
       };

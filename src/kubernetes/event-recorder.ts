@@ -8,7 +8,8 @@ import { computeBackoffMs } from '../runtime/backoff.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { EventRecorder, RecordedEvent, Resource } from '../runtime/resources.ts';
-import type { ApiClient, ApiRequest } from './api-client.ts';
+import { type ApiClient, type ApiRequest, namespaceTerminating } from './api-client.ts';
+import { sleep } from './sleep.ts';
 
 export type EventRecorderOptions = {
   readonly client: ApiClient;
@@ -63,8 +64,12 @@ export function createEventRecorder<T extends Subject>(options: EventRecorderOpt
       const { failure } = sent;
       // An event whose first, unanswered attempt arrived is there.
       if (request.method === 'POST' && failure.status === 409) return true;
-      // 403: a namespace that is being deleted takes no events, however often it is asked.
-      const isWorthAnother = failure.retryable && failure.status !== 403 && attempt + 1 < maxAttempts;
+      // An outage is waited for (the queue is bounded); a server that answers no is asked a few times more, since right
+      // after its start it denies what it will allow.
+      const isWorthAnother =
+        failure.retryable &&
+        failure.reason !== namespaceTerminating &&
+        (failure.kind !== 'status' || attempt + 1 < maxAttempts);
       if (!isWorthAnother || giveUp.signal.aborted) {
         logger.debug({ cause: failure.message }, 'an event could not be recorded');
         return false;
@@ -73,7 +78,7 @@ export function createEventRecorder<T extends Subject>(options: EventRecorderOpt
         failure.retryAfterMs ?? 0,
         computeBackoffMs(attempt, { initialMs: 250, maxMs: 5_000 }, random),
       );
-      await new Promise<void>((resolve) => void clock.after(delayMs, resolve));
+      await sleep(clock, delayMs, giveUp.signal);
     }
   };
 

@@ -13,6 +13,7 @@ import { listResources, readResource } from './list.ts';
 import { ResourceCache } from './resource-cache.ts';
 import { collectionPath, type ResourceKind, splitKey } from './resource-kind.ts';
 import { isOlder } from './resource-version.ts';
+import { sleep } from './sleep.ts';
 import { isExpired, parseWatchEvent, type WatchEvent } from './watch-event.ts';
 
 export type ReflectorOptions<T extends Resource> = {
@@ -40,7 +41,7 @@ type WatchEnd =
 const maxLineBytes = 16 * 1024 * 1024;
 /** A watch that stood for so long was no failure, whatever ended it. */
 const lastingMs = 1_000;
-const defaultBackoff: BackoffLimits = { initialMs: 100, maxMs: 10_000 };
+const defaultBackoff: BackoffLimits = { initialMs: 100, maxMs: 5_000 };
 
 export class Reflector<T extends Resource> {
   readonly #options: ReflectorOptions<T>;
@@ -220,16 +221,7 @@ export class Reflector<T extends Resource> {
   async #backOff(retryAfterMs: number | undefined): Promise<void> {
     const { backoff = defaultBackoff, clock, random } = this.#options;
     const delayMs = Math.max(retryAfterMs ?? 0, computeBackoffMs(this.#failures, backoff, random));
-    const signal = this.#stop.signal;
-    await new Promise<void>((resolve) => {
-      const finish = (): void => {
-        timer.cancel();
-        signal.removeEventListener('abort', finish);
-        resolve();
-      };
-      const timer = clock.after(delayMs, finish);
-      signal.addEventListener('abort', finish);
-    });
+    await sleep(clock, delayMs, this.#stop.signal);
   }
 
   async #refresh(key: ResourceKey): Promise<void> {
