@@ -1,7 +1,7 @@
 /** Words for people: sizes, modules and slots in the sentences that plans carry. */
 import type { Bytes } from '../memory/bytes.ts';
 import { formatQuantity } from '../memory/quantity.ts';
-import type { Reachable } from './types.ts';
+import type { PlannerModule, Reachable } from './types.ts';
 
 /** More groups of sizes than this aren't listed. */
 const maxGroups = 6;
@@ -24,6 +24,12 @@ export function slots(numbers: readonly number[]): string {
   const shown = numbers.slice(0, 2 * maxGroups).join(', ');
   const hidden = numbers.length - 2 * maxGroups;
   return `${numbers.length === 1 ? 'slot' : 'slots'} ${shown}${hidden > 0 ? ` and ${hidden} more` : ''}`;
+}
+
+/** `ua-dimmer-3 (512Mi, slot 3)`; `more` is added to what stands in brackets. */
+export function moduleName(module: Pick<PlannerModule, 'alias' | 'size' | 'slot'>, more = ''): string {
+  const alias = module.alias === '' ? 'the module' : module.alias;
+  return `${alias} (${size(module.size)}, slot ${module.slot}${more})`;
 }
 
 /** `reachable: 5632Mi, 6Gi`, the nearest sizes below and above. */

@@ -26,7 +26,7 @@ export type UnplugSafety =
   | { readonly kind: 'inUse'; readonly usable: Bytes; readonly margin: Bytes; readonly spare: Bytes };
 
 const offNote = 'memory in use is not judged (guestSafety Off)';
-const unknownNote = 'memory in use is not judged: the guest reports no statistics';
+const unknownNote = 'memory in use is not judged: there are no fresh statistics of the guest';
 
 /**
  * Whether the guest can spare memory.

@@ -1,5 +1,5 @@
 /** Modules that were asked to go and haven't answered: what is waited for, and whether to ask again. */
-import { size } from './explain.ts';
+import { moduleName, size } from './explain.ts';
 import { minUsableOnAskingAgain } from './guest-safety.ts';
 import type { Situation } from './situation.ts';
 import type { AskAgain } from './types.ts';
@@ -11,7 +11,7 @@ import { type Verdict, verdict } from './verdict.ts';
  */
 export function waitForLeaving(situation: Situation): Verdict {
   const { leaving, desired, settled, current } = situation;
-  const which = leaving.map((module) => `${module.alias} (${size(module.size)}, slot ${module.slot})`).join(', ');
+  const which = leaving.map((module) => moduleName(module)).join(', ');
   const waiting = verdict(
     'wait',
     'Unplugging',

@@ -1,6 +1,6 @@
 /** Shrinking: which modules are asked to go, and what stands in the way. */
 import { type Bytes, isMultipleOf, subtractBytes } from '../memory/bytes.ts';
-import { nearest, size, sizes } from './explain.ts';
+import { moduleName, nearest, size, sizes } from './explain.ts';
 import { waitForLeaving } from './leaving.ts';
 import { findReplacement, replace } from './replace.ts';
 import { chooseExact } from './selection.ts';
@@ -52,10 +52,9 @@ export function shrink(situation: Situation, { candidateSums, stayingSums, reach
 /** An exact set exists, but only with modules that the guest refused and that aren't asked again yet. */
 function refused({ staying, desired }: Situation, amount: Bytes): Verdict {
   const needed = chooseExact(staying, amount).filter(({ quarantined }) => quarantined);
-  const each = needed.map((module) => {
-    const when = module.retryAfter === null ? '' : `, asked again at ${module.retryAfter}`;
-    return `${module.alias} (${size(module.size)}, slot ${module.slot}${when})`;
-  });
+  const each = needed.map((module) =>
+    moduleName(module, module.retryAfter === null ? '' : `, may be tried again at ${module.retryAfter}`),
+  );
   return verdict(
     'blocked',
     'GuestRefused',

@@ -83,7 +83,7 @@ function freeAddress({ boot, modules, pageSize }: PlannerObservation, size: Byte
     if (address + size <= module.base) break;
     address = Math.max(address, Math.ceil((module.base + module.size) / alignment) * alignment);
   }
-  return bytes(address, 'address');
+  return Math.min(address, Number.MAX_SAFE_INTEGER) as Bytes;
 }
 
 /** `change` bytes more in the guest, and less on its host; what is known of them, that is. */

@@ -1,5 +1,6 @@
 /** Requests that make no sense, told apart from requests that can't be met. */
 import { isBytes } from '../memory/bytes.ts';
+import { count } from './explain.ts';
 import { lcm } from './integers.ts';
 import { isTractable } from './sum-space.ts';
 import type { PlannerModule, PlannerObservation, PlannerPolicy, PlanInputError, PlanRequest } from './types.ts';
@@ -58,7 +59,7 @@ function findModulesError(observation: PlannerObservation): PlanInputError | nul
   const aliases = new Set<string>();
   const held = new Set(slots.usedByOthers);
   if (modules.length > slots.total) {
-    return problem('modules', `${modules.length} modules are more than ${slots.total} slots`);
+    return problem('modules', `${count(modules.length, 'module')} do not fit into ${count(slots.total, 'slot')}`);
   }
   for (const [index, module] of modules.entries()) {
     const found = findModuleError(module, slots.total, nodes);
@@ -66,7 +67,8 @@ function findModulesError(observation: PlannerObservation): PlanInputError | nul
     if (held.has(module.slot)) return problem(`modules[${index}].slot`, `slot ${module.slot} is taken twice`);
     if (aliases.has(module.alias)) return problem(`modules[${index}].alias`, `'${module.alias}' is there twice`);
     held.add(module.slot);
-    aliases.add(module.alias);
+    // libvirt may not know one; then it is empty.
+    if (module.alias !== '') aliases.add(module.alias);
   }
   return null;
 }
@@ -74,7 +76,6 @@ function findModulesError(observation: PlannerObservation): PlanInputError | nul
 function findModuleError(module: PlannerModule, slots: number, nodes: ReadonlySet<number>): PlanInputError | null {
   if (!isBytes(module.size) || module.size === 0) return problem('size', notPositive);
   if (!isCount(module.slot) || module.slot >= slots) return problem('slot', outsideSlots(slots));
-  if (module.alias === '') return problem('alias', 'must not be empty');
   if (!nodes.has(module.node)) return problem('node', `the guest has no NUMA node ${module.node}`);
   if (!isBytes(module.base)) return problem('base', notBytes);
   if (!isCount(module.refusals)) return problem('refusals', 'must be a whole number, 0 or more');

@@ -87,9 +87,10 @@ test('slots', () => {
   expect(fieldOf(withModule({ slot: 16 }))).toBe('modules[1].slot');
 });
 
-test('aliases are there and differ', () => {
+test('aliases differ, as far as they are known', () => {
+  const nameless = modulesOf([256, 128]).map((module) => ({ ...module, alias: '' }));
+  expect(fieldOf(withObservation({ modules: nameless }))).toBe('none');
   expect(fieldOf(withModule({ alias: 'ua-dimmer-0' }))).toBe('modules[1].alias');
-  expect(fieldOf(withModule({ alias: '' }))).toBe('modules[1].alias');
 });
 
 test('refusals are counted', () => {

@@ -1,0 +1,166 @@
+/** The arguments of `dimmer plan`; every problem is one sentence that names the argument. */
+import type { Bytes } from '../../memory/bytes.ts';
+import { parseQuantity } from '../../memory/quantity.ts';
+import type { GrowPolicy, ShrinkPolicy } from '../../planner/types.ts';
+import { readArguments } from '../arguments.ts';
+import { type PreviewInput, previewDefaults } from './preview-input.ts';
+
+export const usage = `Usage: dimmer plan --boot SIZE --memory SIZE [OPTIONS]
+       dimmer plan --domain-xml FILE --memory SIZE [OPTIONS]
+       dimmer plan --batch
+
+Shows what Dimmer would do to give a virtual machine the wanted memory, and which sizes can be reached.
+Nothing is changed and nobody is asked.
+
+  --memory SIZE          total memory wanted
+  --boot SIZE            memory that the virtual machine was started with
+  --modules SIZE,...     plugged modules, in slots 0, 1, ...
+  --slots N              slots for modules (16, or as many as there are modules)
+  --max-memory SIZE      most that the domain may have (no limit)
+  --domain-xml FILE      read all of these from a domain's XML instead ('virsh dumpxml VM'; - is stdin)
+
+  --granularity SIZE     memory block of the guest (128Mi; 2Gi from 60Gi of boot memory)
+  --shrink POLICY        Exact (default), Nearest, Replace
+  --grow POLICY          Divisible (default), Whole
+  --host-free SIZE       memory that the host has left to give (not judged)
+  -o, --output FORMAT    text (default), json, yaml
+  --batch                one JSON object a line on stdin, one plan a line on stdout
+  --help                 this text
+
+SIZE is a Kubernetes quantity that is a whole number of bytes: 1408Mi, 1.5Gi, 1e9.
+Exit code: 0 nothing to do, plug, unplug or replace; 2 blocked; 3 wait; 1 bad usage.
+`;
+
+const outputs = ['text', 'json', 'yaml'] as const;
+const shrinkPolicies: readonly ShrinkPolicy[] = ['Exact', 'Nearest', 'Replace'];
+const growPolicies: readonly GrowPolicy[] = ['Whole', 'Divisible'];
+
+export type Output = (typeof outputs)[number];
+
+/** What both kinds of preview have in common. */
+export type CommonArguments = Pick<PreviewInput, 'memory' | 'granularity' | 'hostFree'> & {
+  readonly shrink: ShrinkPolicy;
+  readonly grow: GrowPolicy;
+  readonly output: Output;
+};
+
+export type PlanArguments =
+  | { readonly kind: 'help' }
+  | { readonly kind: 'batch' }
+  | { readonly kind: 'domain'; readonly file: string; readonly common: CommonArguments }
+  | { readonly kind: 'preview'; readonly input: PreviewInput; readonly output: Output }
+  | { readonly kind: 'bad'; readonly problem: string };
+
+export type DomainArguments = Extract<PlanArguments, { readonly kind: 'domain' }>;
+
+const options = {
+  memory: { type: 'string' },
+  boot: { type: 'string' },
+  modules: { type: 'string' },
+  slots: { type: 'string' },
+  'max-memory': { type: 'string' },
+  'domain-xml': { type: 'string' },
+  granularity: { type: 'string' },
+  shrink: { type: 'string' },
+  grow: { type: 'string' },
+  'host-free': { type: 'string' },
+  output: { type: 'string', short: 'o' },
+  batch: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
+
+type Values = Readonly<Partial<Record<string, string>>>;
+
+/** Stays inside this file. */
+class UsageError extends Error {}
+
+const bad = (name: string, problem: string): never => {
+  throw new UsageError(`--${name}: ${problem}`);
+};
+
+/** Reads the arguments after `plan`. */
+export function readPlanArguments(argv: readonly string[]): PlanArguments {
+  const read = readArguments(argv, options);
+  if (!read.ok) return { kind: 'bad', problem: read.problem };
+  if (read.values['help'] === true) return { kind: 'help' };
+  const texts = Object.entries(read.values).filter((entry): entry is [string, string] => typeof entry[1] === 'string');
+  try {
+    return readValues(Object.fromEntries(texts), read.values['batch'] === true);
+  } catch (error) {
+    if (error instanceof UsageError) return { kind: 'bad', problem: error.message };
+    throw error;
+  }
+}
+
+function readValues(values: Values, batch: boolean): PlanArguments {
+  if (batch) {
+    forbid(values, Object.keys(values), '--batch');
+    return { kind: 'batch' };
+  }
+  const common: CommonArguments = {
+    memory: requireSize(values, 'memory', true),
+    granularity: readSize(values, 'granularity', false),
+    hostFree: readSize(values, 'host-free', true) ?? null,
+    shrink: readOneOf(values, 'shrink', shrinkPolicies) ?? 'Exact',
+    grow: readOneOf(values, 'grow', growPolicies) ?? 'Divisible',
+    output: readOneOf(values, 'output', outputs) ?? 'text',
+  };
+  const file = values['domain-xml'];
+  if (file !== undefined) {
+    forbid(values, ['boot', 'modules', 'slots', 'max-memory'], '--domain-xml');
+    if (file === '') bad('domain-xml', 'names no file');
+    return { kind: 'domain', file, common };
+  }
+  const { memory, granularity, hostFree, shrink, grow, output } = common;
+  const input: PreviewInput = {
+    ...previewDefaults,
+    ...{ memory, granularity, hostFree },
+    boot: [requireSize(values, 'boot', false)],
+    modules: readModules(values).map((size) => ({ size })),
+    slots: readCount(values, 'slots', 256),
+    maxMemory: readSize(values, 'max-memory', false) ?? 'unlimited',
+    // What the guest uses can't be known here: go ahead and say so.
+    policy: { shrink, grow, guestSafety: 'BestEffort' },
+  };
+  return { kind: 'preview', input, output };
+}
+
+function forbid(values: Values, names: readonly string[], beside: string): void {
+  for (const name of names) if (values[name] !== undefined) bad(name, `can't be used with ${beside}`);
+}
+
+function sizeOf(text: string, name: string, zero: boolean): Bytes {
+  const parsed = parseQuantity(text);
+  if (!parsed.ok) return bad(name, parsed.problem);
+  return parsed.value > 0 || zero ? parsed.value : bad(name, 'must be more than 0');
+}
+
+function readSize(values: Values, name: string, zero: boolean): Bytes | undefined {
+  const text = values[name];
+  return text === undefined ? undefined : sizeOf(text, name, zero);
+}
+
+const requireSize = (values: Values, name: string, zero: boolean): Bytes =>
+  readSize(values, name, zero) ?? bad(name, 'is missing');
+
+function readModules(values: Values): Bytes[] {
+  const text = values['modules'] ?? '';
+  return text === '' ? [] : text.split(',').map((part) => sizeOf(part.trim(), 'modules', false));
+}
+
+function readCount(values: Values, name: string, most: number): number | undefined {
+  const text = values[name];
+  if (text === undefined) return undefined;
+  const count = /^\d{1,6}$/.test(text) ? Number(text) : NaN;
+  return count <= most ? count : bad(name, `'${text.slice(0, 64)}' is not a whole number from 0 to ${most}`);
+}
+
+function readOneOf<T extends string>(values: Values, name: string, allowed: readonly T[]): T | undefined {
+  // `-o=json`, as kubectl takes it, reaches us as `=json`.
+  const text = values[name]?.replace(/^=/, '');
+  if (text === undefined) return undefined;
+  return (
+    allowed.find((candidate) => candidate === text) ??
+    bad(name, `'${text.slice(0, 64)}' is not one of ${allowed.join(', ')}`)
+  );
+}

@@ -1,0 +1,98 @@
+/** `dimmer plan`: an offline preview. Its contract is in docs/planner.md. */
+import { computePlan } from '../../planner/plan.ts';
+import type { Plan, PlanRequest } from '../../planner/types.ts';
+import { exitFailure, exitOk } from '../io.ts';
+import { type Output, readPlanArguments, usage } from './plan-arguments.ts';
+import type { PlanIo } from './plan-io.ts';
+import { planToJson } from './plan-json.ts';
+import { planToText } from './plan-text.ts';
+import { buildRequest } from './preview-input.ts';
+
+const exitBlocked = 2;
+const exitWait = 3;
+
+/** Runs `dimmer plan` with the arguments after `plan`; the exit code says what was decided. */
+export async function runPlan(argv: readonly string[], io: PlanIo): Promise<number> {
+  const given = readPlanArguments(argv);
+  const refuse = (problem: string): number => {
+    io.stderr.write(`dimmer plan: ${problem}\n`);
+    return exitFailure;
+  };
+  switch (given.kind) {
+    case 'bad':
+      return refuse(given.problem);
+    case 'help':
+      io.stdout.write(usage);
+      return exitOk;
+    case 'batch':
+      // Loaded only when needed, as everything that isn't on the way of the plain preview.
+      return (await import('./batch.ts')).runBatch(io);
+    case 'preview': {
+      const built = buildRequest(given.input);
+      if (!built.ok) return refuse(`${argumentOf(built.field)}: ${built.problem}`);
+      return answer(built.request, given.output, null, io, refuse);
+    }
+    case 'domain': {
+      const { requestFromDomain } = await import('./domain-request.ts');
+      const read = await requestFromDomain(given, io.stdin);
+      if (!read.ok) return refuse(`--domain-xml: ${read.problem}`);
+      return answer(read.request, given.common.output, read.hotplugProblem, io, refuse);
+    }
+    default:
+      return given satisfies never;
+  }
+}
+
+async function answer(
+  request: PlanRequest,
+  output: Output,
+  hotplugProblem: string | null,
+  io: PlanIo,
+  refuse: (problem: string) => number,
+): Promise<number> {
+  const result = computePlan(request);
+  if (!result.ok) return refuse(`${argumentOf(result.error.field)}: ${result.error.problem}`);
+  const plan: Plan =
+    result.plan.reason === 'HotplugUnsupported' && hotplugProblem !== null
+      ? { ...result.plan, message: hotplugProblem }
+      : result.plan;
+  io.stdout.write(await format(request, plan, output));
+  return exitOf(plan);
+}
+
+async function format(request: PlanRequest, plan: Plan, output: Output): Promise<string> {
+  switch (output) {
+    case 'text':
+      return planToText(request, plan);
+    case 'json':
+      return `${JSON.stringify(planToJson(plan), null, 2)}\n`;
+    case 'yaml':
+      return (await import('yaml')).stringify(planToJson(plan), { lineWidth: 0 });
+    default:
+      return output satisfies never;
+  }
+}
+
+function exitOf({ decision }: Plan): number {
+  switch (decision) {
+    case 'noop':
+    case 'plug':
+    case 'unplug':
+    case 'replace':
+      return exitOk;
+    case 'blocked':
+      return exitBlocked;
+    case 'wait':
+      return exitWait;
+    default:
+      return decision satisfies never;
+  }
+}
+
+/** The argument behind a field of the preview's input, or of the planner's own request. */
+function argumentOf(field: string): string {
+  if (field === 'maxMemory') return '--max-memory';
+  if (field === 'desired') return '--memory';
+  if (field === 'hostFree') return '--host-free';
+  return `--${/^[a-zA-Z]+/.exec(field)?.[0] ?? field}`;
+}
