@@ -50,10 +50,12 @@ async function main(): Promise<void> {
   report(`starting a control plane, a hypervisor and ${kinds.length} guests (10 to 30 s)`);
   const start = Date.now();
   const guests = kinds.map((kind, index) => ({ kind, name: `${kind}-${index + 1}`, terminal: true }));
-  // A signal while it starts ends this process, and with it, by the kernel, all that was started.
   const started = startLab({ controlPlane: {}, guests });
   const lab = await Promise.race([started, ending.then(() => null)]);
-  if (lab === null) return;
+  if (lab === null) {
+    report(`${await ending} while starting: what was started ends with this process`);
+    return;
+  }
   try {
     const composition = await composeDimmer(lab, report);
     console.log([help(lab), ...composition.help].join('\n'));
@@ -73,5 +75,5 @@ try {
   report(error instanceof Error ? (error.stack ?? error.message) : String(error));
   process.exitCode = 1;
 }
-// What a signal interrupted may still be starting; it ends with this process.
+// A start that a signal interrupted goes on otherwise; all that it started is ended by the kernel with this process.
 process.exit();

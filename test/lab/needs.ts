@@ -65,6 +65,14 @@ export async function unfitReason(parts: readonly LabPart[]): Promise<string | n
  * Quick (well under a second), and changes nothing.
  */
 export async function labProblem(parts: readonly LabPart[] = ALL_PARTS): Promise<string | null> {
+  try {
+    return await findProblem(parts);
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+async function findProblem(parts: readonly LabPart[]): Promise<string | null> {
   const remedy = 'run `npx node test/lab/ensure.ts` as root';
   const unfit = await unfitReason(parts);
   if (unfit !== null) return unfit;
