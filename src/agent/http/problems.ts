@@ -10,14 +10,17 @@ export function sendProblem(reply: FastifyReply, error: HostError): FastifyReply
     .code(status)
     .header('content-type', 'application/problem+json')
     .send(
-      JSON.stringify({
-        type: `https://dimmer.dev/problems/${error.code}`,
-        title: row.title,
-        status,
-        code: error.code,
-        detail: error.message,
-        instance: `urn:request:${reply.request.id}`,
-      }),
+      // As bytes: to a text Fastify would add a charset, which the media type doesn't have (RFC 9457, section 6.1).
+      Buffer.from(
+        JSON.stringify({
+          type: `https://dimmer.dev/problems/${error.code}`,
+          title: row.title,
+          status,
+          code: error.code,
+          detail: error.message,
+          instance: `urn:request:${reply.request.id}`,
+        }),
+      ),
     );
 }
 

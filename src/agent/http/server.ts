@@ -99,6 +99,13 @@ export function createAgentServer(options: AgentServerOptions): AgentServer {
     done();
   });
 
+  let closing = false;
+  app.addHook('onSend', (_request, reply, _payload, done) => {
+    // Else a client would keep the connection of the last answer, and the server would wait for it.
+    if (closing) reply.header('connection', 'close');
+    done();
+  });
+
   declareHealth(app, options);
   declareRoutes(app, service, (request) => ({ client: clients.get(request) ?? 'unknown', requestId: request.id }));
   const streams = declareEventRoute(app, options.events, clock, metrics);
@@ -116,6 +123,7 @@ export function createAgentServer(options: AgentServerOptions): AgentServer {
       return { port: (server.address() as AddressInfo).port };
     },
     async close() {
+      closing = true;
       unsubscribe();
       streams.endAll();
       await app.close();

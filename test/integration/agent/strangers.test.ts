@@ -1,0 +1,310 @@
+/** Who may speak to the agent, and what becomes of those who may not, or who speak badly. No hypervisor is needed. */
+import { readFileSync, rmSync, mkdtempSync, copyFileSync } from 'node:fs';
+import { request as httpsRequest, type RequestOptions } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect } from 'node:tls';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { EventLog } from '../../../src/agent/event-log.ts';
+import { type AgentServer, createAgentServer } from '../../../src/agent/http/server.ts';
+import { createAgentMetrics } from '../../../src/agent/metrics.ts';
+import type { HostService } from '../../../src/agent/service.ts';
+import { succeed } from '../../../src/host/errors.ts';
+import { createHttpsHost } from '../../../src/host/https-host.ts';
+import { createSimulatedHost } from '../../../src/host/simulated/simulated-host.ts';
+import { openTlsFiles, type TlsFiles } from '../../../src/host/tls-files.ts';
+import { mib } from '../../../src/memory/bytes.ts';
+import { systemClock } from '../../../src/runtime/clock.ts';
+import { type Logger, silentLogger } from '../../../src/runtime/logger.ts';
+import { codeOf, collectEvents, eventually, plugRequest, unplugRequest, valueOf } from '../../contract/bench.ts';
+import { createPki, type IssuedCertificate, type Pki } from '../../lab/pki.ts';
+
+const allowed = 'spiffe://dimmer.test/controller';
+const uuid = '6f0c1a52-6a0e-4c0e-9c50-6e6f0f3d2a11';
+
+type Answer = { readonly status: number; readonly type: string; readonly body: string };
+
+describe('agent and strangers', () => {
+  let directory: string;
+  let pki: Pki;
+  let strangerPki: Pki;
+  let server: AgentServer;
+  let port: number;
+  let agentFiles: IssuedCertificate;
+  let agentTls: TlsFiles;
+  let controller: IssuedCertificate;
+  const events = new EventLog('test');
+  const warnings: string[] = [];
+  const logger: Logger = { ...silentLogger, warn: (_fields, message) => warnings.push(message) };
+  const host = createSimulatedHost({ clock: systemClock, domains: [{ uuid, name: 'db-1' }] });
+  const service: HostService = {
+    ...host,
+    async observeAll() {
+      return succeed([valueOf(await host.observe(uuid))]);
+    },
+    readiness: () => ({ ready: true }),
+  };
+
+  beforeAll(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'dimmer-agent-'));
+    pki = await createPki(join(directory, 'pki'));
+    strangerPki = await createPki(join(directory, 'stranger'), 'stranger-ca');
+    agentFiles = await pki.issue({ name: 'agent', ip: ['127.0.0.1'] });
+    controller = await pki.issue({ name: 'controller', uri: [allowed] });
+    agentTls = openTlsFiles({ ...agentFiles, caFile: pki.caFile }, systemClock, silentLogger);
+    const metrics = createAgentMetrics('test', () => 0);
+    const parts = { service, events, tls: agentTls, clock: systemClock, logger, metrics };
+    server = createAgentServer({ ...parts, allowClients: [allowed] });
+    ({ port } = await server.listen({ host: '127.0.0.1', port: 0 }));
+  });
+  afterAll(async () => {
+    agentTls.close();
+    await server.close();
+    rmSync(directory, { recursive: true });
+  });
+
+  const clientTls = (files: IssuedCertificate): TlsFiles =>
+    openTlsFiles({ ...files, caFile: pki.caFile }, systemClock, silentLogger);
+  const clientOf = (files: IssuedCertificate) =>
+    createHttpsHost({ address: `https://127.0.0.1:${port}`, tls: clientTls(files), clock: systemClock });
+
+  /** A request as an arbitrary program would send it. */
+  function ask(path: string, options: RequestOptions & { readonly body?: string } = {}): Promise<Answer> {
+    const { body, ...rest } = options;
+    const tls = { ca: pki.caPem, cert: readFileSync(controller.certFile), key: readFileSync(controller.keyFile) };
+    return new Promise((resolve, reject) => {
+      const request = httpsRequest({ host: '127.0.0.1', port, path, agent: false, ...tls, ...rest }, (response) => {
+        let text = '';
+        response.setEncoding('utf8');
+        response.on('data', (chunk: string) => (text += chunk));
+        response.on('error', reject);
+        response.on('end', () =>
+          resolve({ status: response.statusCode ?? 0, type: response.headers['content-type'] ?? '', body: text }),
+        );
+      });
+      request.on('error', reject);
+      request.end(body);
+    });
+  }
+  const problemOf = (answer: Answer): unknown => {
+    expect(answer.type).toBe('application/problem+json');
+    return (JSON.parse(answer.body) as { code: unknown }).code;
+  };
+  const json = { 'content-type': 'application/json' };
+  const modules = `/v1/domains/${uuid}/memory/modules`;
+  const body = (more: object = {}): string => JSON.stringify({ ...plugRequest(0, mib(128)), ...more });
+
+  it('serves the allowed client, again on a new connection', async () => {
+    for (let round = 0; round < 3; round += 1) {
+      const client = clientOf(controller);
+      valueOf(await client.facts());
+      valueOf(await client.observe(uuid));
+      await client.close();
+    }
+  });
+
+  it('refuses the right CA with the wrong name, but tells it its health', async () => {
+    const other = await pki.issue({ name: 'other', uri: ['spiffe://dimmer.test/other'], dns: [allowed] });
+    const client = clientOf(other);
+    expect(codeOf(await client.facts())).toBe('client-not-allowed');
+    expect(codeOf(await client.plug(uuid, 'any', plugRequest(0, mib(128))))).toBe('client-not-allowed');
+    await client.close();
+    const tls = { cert: readFileSync(other.certFile), key: readFileSync(other.keyFile) };
+    expect((await ask('/healthz', tls)).status).toBe(200);
+    expect((await ask('/metrics', tls)).body).toContain('dimmer_agent_info{version="test"} 1');
+    expect(problemOf(await ask('/v1/nothing', tls))).toBe('client-not-allowed');
+    expect(warnings).toContain('client is not allowed');
+  });
+
+  it('ends the connection of no certificate, an expired one and one of another CA', async () => {
+    const notAfter = new Date(Date.now() - 60_000);
+    const expired = await pki.issue({ name: 'expired', uri: [allowed], notAfter });
+    const foreign = await strangerPki.issue({ name: 'foreign', uri: [allowed] });
+    for (const files of [expired, foreign]) {
+      const client = clientOf(files);
+      expect(codeOf(await client.facts())).toBe('tls-rejected');
+      await client.close();
+    }
+    await expect(ask('/healthz', { cert: undefined, key: undefined })).rejects.toThrow();
+    await eventually('it is logged', () => (warnings.includes('TLS handshake failed') ? true : null));
+  });
+
+  it('is not believed by a client of another CA, or under another name', async () => {
+    const tls = openTlsFiles({ ...controller, caFile: strangerPki.caFile }, systemClock, silentLogger);
+    const distrusting = createHttpsHost({ address: `https://127.0.0.1:${port}`, tls, clock: systemClock });
+    expect(codeOf(await distrusting.facts())).toBe('tls-rejected');
+    const named = createHttpsHost({
+      address: `https://127.0.0.1:${port}`,
+      tlsServerName: 'another.test',
+      tls: clientTls(controller),
+      clock: systemClock,
+    });
+    expect(codeOf(await named.facts())).toBe('tls-rejected');
+    await Promise.all([distrusting.close(), named.close()]);
+  });
+
+  it('speaks no TLS older than 1.2', async () => {
+    const problem = await new Promise<string>((resolve) => {
+      const socket = connect({ host: '127.0.0.1', port, ca: pki.caPem, maxVersion: 'TLSv1.1', minVersion: 'TLSv1' });
+      socket.on('error', (error: Error) => resolve(error.message));
+      socket.on('secureConnect', () => resolve('connected'));
+    });
+    expect(problem).not.toBe('connected');
+  });
+
+  it('refuses bodies that are no plug request, and changes nothing', async () => {
+    const before = valueOf(await host.observe(uuid));
+    const post = (text: string, headers: Record<string, string> = { ...json, 'if-match': `"${before.revision}"` }) =>
+      ask(modules, { method: 'POST', headers, body: text });
+    for (const text of ['', '{', 'null', '[]', '"x"', body({ slot: -1 }), body({ slot: 256 }), body({ slot: '0' })]) {
+      expect(problemOf(await post(text)), text).toBe('bad-request');
+    }
+    for (const more of [
+      { size: -1 },
+      { size: 1.5 },
+      { size: 2 ** 60 },
+      { size: '128Mi' },
+      { generation: 0 },
+      { namespace: 'a"/><memory' },
+      { clusterId: '<claim/>' },
+      { objectUid: '' },
+      { hostOvercommit: 0 },
+      { hostNodes: [] },
+      { alias: 'ua-evil' },
+      { __proto__: { x: 1 }, constructor: 1 },
+    ]) {
+      expect(problemOf(await post(body(more))), JSON.stringify(more)).toBe('bad-request');
+    }
+    expect(problemOf(await post(body(), { ...json }))).toBe('revision-required');
+    expect(problemOf(await post(body(), { ...json, 'if-match': '*' }))).toBe('bad-request');
+    expect(problemOf(await post(body(), { 'content-type': 'text/plain', 'if-match': '"x"' }))).toBe('bad-request');
+    expect(problemOf(await post(body({ clusterId: 'x'.repeat(20_000) })))).toBe('body-too-large');
+    expect(valueOf(await host.observe(uuid))).toMatchObject({ revision: before.revision, claim: null });
+  });
+
+  it('takes no tricks in paths and queries', async () => {
+    for (const path of [
+      '/v1/domains/../../etc/passwd/memory',
+      '/v1/domains/%2e%2e%2f/memory',
+      `/v1/domains/${uuid}%00/memory`,
+      '/v1/domains/ffffffff-ffff-ffff-ffff-fffffffffffg/memory',
+      `/v1/domains/${'a'.repeat(4000)}/memory`,
+      `/v1/domains/${uuid}/memory?x=1`,
+      '/v1/domains?view=all',
+      '/v1/domains?view=memory&view=memory',
+    ]) {
+      expect(['bad-request', 'no-such-route', 'not-found'], path).toContain(problemOf(await ask(path)));
+    }
+    const query = 'clusterId=c&objectUid=o&namespace=n&generation=1';
+    for (const path of [
+      `${modules}/0x0?${query}`,
+      `${modules}/-1?${query}`,
+      `${modules}/00?${query}`,
+      `${modules}/1e2?${query}`,
+      `${modules}/0?${query}&minUsableAfter=-1`,
+      `${modules}/0?${query}&minUsableAfter=9999999999999999`,
+      `${modules}/0?clusterId=c`,
+    ]) {
+      const answer = await ask(path, { method: 'DELETE', headers: { 'if-match': '"x"' } });
+      expect(problemOf(answer), path).toBe('bad-request');
+    }
+    expect(problemOf(await ask('/v1/host', { method: 'PUT' }))).toBe('no-such-route');
+  });
+
+  it('cuts off who sends slowly', async () => {
+    const startedAt = Date.now();
+    const tls = { ca: pki.caPem, cert: readFileSync(controller.certFile), key: readFileSync(controller.keyFile) };
+    const socket = connect({ host: '127.0.0.1', port, ...tls });
+    await new Promise((resolve) => socket.once('secureConnect', resolve));
+    socket.write('GET /v1/host HTTP/1.1\r\nHost: x\r\n');
+    const drip = setInterval(() => socket.write('X-Drip: 1\r\n'), 500);
+    socket.on('error', () => undefined);
+    socket.resume();
+    await new Promise((resolve) => socket.once('close', resolve));
+    clearInterval(drip);
+    expect(Date.now() - startedAt).toBeLessThan(12_000);
+  });
+
+  it('slows down a client that runs wild, and lets it in again', async () => {
+    const client = clientOf(controller);
+    const codes = (await Promise.all(Array.from({ length: 900 }, () => client.observe(uuid)))).map(codeOf);
+    expect(new Set(codes)).toEqual(new Set(['ok', 'too-many-requests']));
+    await eventually('it is let in again', async () => ((await client.observe(uuid)).ok ? true : null));
+    await client.close();
+  });
+
+  it('takes up rotated certificates without a restart, on both sides', async () => {
+    const client = clientOf(controller);
+    const before = valueOf(await client.facts());
+    const fresh = await pki.issue({ name: 'agent-2', ip: ['127.0.0.1'] });
+    copyFileSync(fresh.certFile, agentFiles.certFile);
+    // Half of a rotation: the key doesn't belong to the certificate yet.
+    expect(agentTls.refresh()).toBe(false);
+    copyFileSync(fresh.keyFile, agentFiles.keyFile);
+    expect(agentTls.refresh()).toBe(true);
+    expect(valueOf(await client.facts())).toEqual(before);
+    const seen = await new Promise<string>((resolve, reject) => {
+      const tls = { ca: pki.caPem, cert: readFileSync(controller.certFile), key: readFileSync(controller.keyFile) };
+      const socket = connect({ host: '127.0.0.1', port, ...tls }, () => {
+        resolve(socket.getPeerX509Certificate()?.subject ?? '');
+        socket.destroy();
+      });
+      socket.on('error', reject);
+    });
+    expect(seen).toContain('agent-2');
+    await client.close();
+  });
+
+  it('streams events, takes up a broken stream where it ended, and says reset where it cannot', async () => {
+    const client = clientOf(controller);
+    const watching = collectEvents(client);
+    await eventually('the stream begins', () => (watching.events.length === 1 ? true : null));
+    events.append({ kind: 'module-added', uuid });
+    events.append({ kind: 'statistics', uuid });
+    await eventually('both are delivered', () => (watching.events.length === 3 ? true : null));
+    expect(watching.events).toEqual([{ kind: 'reset' }, { kind: 'module-added', uuid }, { kind: 'statistics', uuid }]);
+    watching.stop();
+    await client.close();
+
+    const lastId = events.lastId;
+    events.append({ kind: 'module-removed', uuid });
+    const resumed = await firstOf('/v1/events', { 'last-event-id': lastId }, 'module-removed');
+    expect(resumed).toContain('event: resumed');
+    expect(resumed).not.toContain('module-added');
+    for (const id of ['other-1', 'test-999999', 'rubbish', `${'x'.repeat(5000)}-1`]) {
+      expect(await firstOf('/v1/events', { 'last-event-id': id }, 'event: ')).toContain('event: reset');
+    }
+  });
+
+  /** The beginning of an answer that doesn't end, up to `until`. */
+  function firstOf(path: string, headers: Record<string, string>, until: string): Promise<string> {
+    const tls = { ca: pki.caPem, cert: readFileSync(controller.certFile), key: readFileSync(controller.keyFile) };
+    return new Promise((resolve, reject) => {
+      const request = httpsRequest({ host: '127.0.0.1', port, path, agent: false, ...tls, headers }, (response) => {
+        let text = '';
+        response.setEncoding('utf8');
+        response.on('data', (chunk: string) => {
+          text += chunk;
+          if (!text.includes(until) || !text.endsWith('\n\n')) return;
+          resolve(text);
+          request.destroy();
+        });
+      });
+      request.on('error', reject);
+      request.end();
+    });
+  }
+
+  it('finishes a change in hand when it is told to stop', async () => {
+    const client = clientOf(controller);
+    const { revision } = valueOf(await client.observe(uuid));
+    host.script.inject('plug', { kind: 'answer-late', ms: 300 });
+    const answer = client.plug(uuid, revision, plugRequest(0, mib(128)));
+    await eventually('the plug is in hand', () => (host.script.calls().plug > 0 ? true : null));
+    const closed = server.close();
+    expect(codeOf(await answer)).toBe('ok');
+    await closed;
+    expect(codeOf(await client.unplug(uuid, 'any', unplugRequest(0)))).toBe('unreachable');
+    await client.close();
+  });
+});
