@@ -10,7 +10,7 @@ import type {
   ReachableStatus,
   VirtualMachineMemoryStatus,
 } from '../api/v1alpha1/virtual-machine-memory.ts';
-import { asArrayOf, asNumber, asObject, asOneOf, asString } from './json.ts';
+import { asArrayOf, asBoolean, asNumber, asObject, asOneOf, asString, asWholeArrayOf } from './json.ts';
 
 type Reader<T> = (value: unknown) => T | undefined;
 
@@ -38,15 +38,11 @@ const listOf =
   (value) =>
     asArrayOf(value, element);
 
-/** Reads every element, or nothing: half of a list would say something else. */
+/** Reads every element, or nothing. */
 const wholeListOf =
   <T>(element: Reader<T>): Reader<readonly T[]> =>
-  (value) => {
-    const elements = asArrayOf(value, element);
-    return elements?.length === (value as readonly unknown[] | undefined)?.length ? elements : undefined;
-  };
-
-const asTrueOrFalse: Reader<boolean> = (value) => (typeof value === 'boolean' ? value : undefined);
+  (value) =>
+    asWholeArrayOf(value, element);
 
 /** A condition; undefined when a part is missing. */
 const condition: Reader<Condition> = (value) => {
@@ -104,7 +100,7 @@ const reachableStatus = record<ReachableStatus>(
         'step',
       ]),
     ),
-    complete: asTrueOrFalse,
+    complete: asBoolean,
   },
   ['ranges', 'complete'],
 );

@@ -28,6 +28,7 @@ import {
   asOneOf,
   asString,
   asStringMap,
+  asWholeArrayOf,
   defined,
   isObject,
   type JsonObject,
@@ -106,27 +107,30 @@ export function decodeVirtualMachineMemory(raw: unknown): Decoded<VirtualMachine
   };
 }
 
-function decodeRequirement(raw: unknown): LabelSelectorRequirement | undefined {
-  if (!isObject(raw)) return undefined;
-  const key = asString(raw['key']);
-  const operator = asOneOf(['In', 'NotIn', 'Exists', 'DoesNotExist'])(raw['operator']);
-  if (key === undefined || operator === undefined) return undefined;
-  return { key, operator, ...defined({ values: asArrayOf(raw['values'], asString) }) };
+/** Reads a part of a selector that may be left out; null when it is there and any of it isn't understood. */
+function whole<T>(raw: unknown, decode: (value: unknown) => T | undefined): T | undefined | null {
+  return raw === undefined ? undefined : (decode(raw) ?? null);
 }
 
-/** null when any part of it isn't understood: a selector with a requirement left out would let more namespaces in. */
+function decodeRequirement(raw: unknown): LabelSelectorRequirement | undefined {
+  const requirement = asObject(raw);
+  const key = asString(requirement?.['key']);
+  const operator = asOneOf(['In', 'NotIn', 'Exists', 'DoesNotExist'])(requirement?.['operator']);
+  const values = whole(requirement?.['values'], (list) => asWholeArrayOf(list, asString));
+  if (key === undefined || operator === undefined || values === null) return undefined;
+  return { key, operator, ...defined({ values }) };
+}
+
+/** null when any of it isn't understood: a selector with a requirement left out would let more namespaces in. */
 function decodeSelector(raw: unknown): LabelSelector | null {
   if (!isObject(raw)) return null;
-  const matchLabels = asStringMap(raw['matchLabels']);
-  const matchExpressions = asArrayOf(raw['matchExpressions'], decodeRequirement);
-  const whole =
-    sizeOf(raw['matchLabels']) === Object.keys(matchLabels ?? {}).length &&
-    sizeOf(raw['matchExpressions']) === (matchExpressions ?? []).length;
-  return whole ? defined({ matchLabels, matchExpressions }) : null;
+  const matchLabels = whole(raw['matchLabels'], (labels) => {
+    const texts = asStringMap(labels);
+    return Object.keys(texts ?? {}).length === Object.keys(asObject(labels) ?? {}).length ? texts : undefined;
+  });
+  const matchExpressions = whole(raw['matchExpressions'], (list) => asWholeArrayOf(list, decodeRequirement));
+  return matchLabels === null || matchExpressions === null ? null : defined({ matchLabels, matchExpressions });
 }
-
-const sizeOf = (value: unknown): number =>
-  typeof value === 'object' && value !== null ? Object.keys(value).length : 0;
 
 function decodeAllowedNamespaces(raw: unknown): AllowedNamespaces {
   const allowed = asObject(raw);

@@ -31,6 +31,12 @@ export function asArrayOf<T>(value: unknown, decode: (element: unknown) => T | u
   return value.map(decode).filter((element) => element !== undefined);
 }
 
+/** As {@link asArrayOf}, but nothing at all when one element isn't understood: half of a list would say something else. */
+export function asWholeArrayOf<T>(value: unknown, decode: (element: unknown) => T | undefined): T[] | undefined {
+  const elements = asArrayOf(value, decode);
+  return elements?.length === (value as readonly unknown[] | undefined)?.length ? elements : undefined;
+}
+
 /** An object of texts; entries of another type are left out. Undefined when it isn't an object. */
 export function asStringMap(value: unknown): Record<string, string> | undefined {
   if (!isObject(value)) return undefined;

@@ -95,6 +95,9 @@ export class ResourceCache<T extends Resource> implements ResourceSource<T> {
   remove(key: ResourceKey, version: string): void {
     const held = this.#objects.get(key);
     if (held !== undefined && isOlder(version, held.metadata.resourceVersion) === true) return;
+    const grave = this.#graves.get(key);
+    // A deletion of an earlier life of the same name.
+    if (grave !== undefined && isOlder(version, grave) === true) return;
     this.#graves.set(key, version);
     this.#delete(key);
   }
