@@ -1,5 +1,6 @@
 /** XML as a plain tree: bounded, without entities of its own, names resolved to their namespaces. */
-import { XMLParser, XMLValidator } from 'fast-xml-parser';
+import { XMLParser } from 'fast-xml-parser';
+import { findMalformation } from './well-formed.ts';
 
 export type XmlElement = {
   /** Without its prefix. */
@@ -25,7 +26,7 @@ const predefined: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>
 /** Replaces the five predefined entities and character references; there are no others without a DTD. */
 function decodeEntities(text: string): string {
   if (!text.includes('&')) return text;
-  return text.replaceAll(/&([^&;\s]{1,32});?/g, (whole, name: string) => {
+  return text.replaceAll(/&([^&;\s]{0,32});?/g, (whole, name: string) => {
     if (!whole.endsWith(';')) throw new Error(`'${whole}' is not an entity`);
     const known = predefined[name];
     if (known !== undefined) return known;
@@ -106,11 +107,8 @@ const refuse = (problem: string): ParsedXml => ({ ok: false, problem: problem.sl
 export function parseXml(text: string): ParsedXml {
   if (text.length > maxXmlLength) return refuse(`is ${text.length} characters long`);
   try {
-    // The parser alone accepts tags that don't match. The validator is still part of the same package, although its
-    // author would rather see it installed on its own.
-    // eslint-disable-next-line @typescript-eslint/no-deprecated
-    const valid = XMLValidator.validate(text);
-    if (valid !== true) return refuse(`is not well-formed: ${valid.err.msg} (line ${valid.err.line})`);
+    const malformation = findMalformation(text, maxDepth);
+    if (malformation !== null) return refuse(`is not well-formed: ${malformation}`);
     const nodes = parser.parse(text) as RawNode[];
     const roots = nodes.flatMap((node) => {
       const name = Object.keys(node).find((key) => key !== attributesKey);
