@@ -15,8 +15,29 @@ export function sizes(values: readonly number[]): string {
   const copies = new Map<number, number>();
   for (const value of [...values].sort((a, b) => b - a)) copies.set(value, (copies.get(value) ?? 0) + 1);
   const groups = [...copies].map(([value, count]) => (count === 1 ? size(value) : `${count} x ${size(value)}`));
+  return join(groups);
+}
+
+const join = (groups: readonly string[]): string => {
   const hidden = groups.length - maxGroups;
-  return hidden <= 0 ? groups.join(' + ') : `${groups.slice(0, maxGroups).join(' + ')} and ${hidden} other sizes`;
+  return hidden <= 0
+    ? groups.join(' + ')
+    : `${groups.slice(0, maxGroups).join(' + ')} and ${count(hidden, 'other size')}`;
+};
+
+/** `512Mi (slot 2) + 2 x 128Mi (slots 0, 3)`, largest first. */
+export function modules(values: readonly Pick<PlannerModule, 'size' | 'slot'>[]): string {
+  const bySize = new Map<number, number[]>();
+  for (const module of [...values].sort((a, b) => b.size - a.size || a.slot - b.slot)) {
+    const known = bySize.get(module.size);
+    if (known === undefined) bySize.set(module.size, [module.slot]);
+    else known.push(module.slot);
+  }
+  const groups = [...bySize].map(([value, numbers]) => {
+    const copies = numbers.length === 1 ? '' : `${numbers.length} x `;
+    return `${copies}${size(value)} (${slots(numbers)})`;
+  });
+  return join(groups);
 }
 
 /** `slot 3` or `slots 3, 4`. */

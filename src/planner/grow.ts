@@ -20,7 +20,7 @@ export function grow(situation: Situation, reachable: Reachable): Verdict {
   const steps = plugSteps(situation, cut.sizes);
   const coarse =
     cut.spacing > observation.granularity
-      ? `; with the slots that are left, sizes will be up to ${size(cut.spacing)} apart`
+      ? `; the sizes that unplugging reaches will then be up to ${size(cut.spacing)} apart`
       : '';
   return {
     decision: 'plug',

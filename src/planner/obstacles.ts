@@ -36,10 +36,11 @@ function findLimitObstacle({ observation, boot, current }: Situation, amount: nu
   const { maxMemory, otherBytes } = observation;
   const total = current + amount;
   if (typeof maxMemory === 'number' && total > maxMemory - otherBytes) {
-    const others = otherBytes === 0 ? '' : `, of which other devices take ${size(otherBytes)}`;
+    const asked =
+      otherBytes === 0 ? `${size(total)} is` : `${size(total)} and ${size(otherBytes)} of other devices are`;
     return blocked(
       'ExceedsMaxMemory',
-      `${size(total)} is above the domain's maximum of ${size(maxMemory)}${others}; raise <maxMemory> while it is shut down`,
+      `${asked} above the domain's maximum of ${size(maxMemory)}; raise <maxMemory> while it is shut down`,
     );
   }
   const bound = boot * maxTotalPerBootMemory;
@@ -65,19 +66,19 @@ function findSlotObstacle(situation: Situation, amount: number): Obstacle | null
     };
   }
   const { total, usedByOthers } = observation.slots;
-  const others = usedByOthers.length === 0 ? '' : `, ${usedByOthers.length} of them by other devices`;
+  const others = usedByOthers.length === 0 ? '' : `, ${usedByOthers.length} of them held by other devices`;
   return blocked(
     'SlotsExhausted',
     freeSlots.length === 0
-      ? `all ${count(total, 'slot')} are in use${others}: unplug a module, or raise the number of slots while the domain is shut down`
-      : `${size(amount)} takes ${count(needed, 'module')} of at most ${size(maxModule)}, but only ${count(freeSlots.length, 'slot')} are free`,
+      ? `no slot is free (of ${total}${others}): unplug a module, or raise the number of slots while the domain is shut down`
+      : `${size(amount)} takes ${count(needed, 'module')} of at most ${size(maxModule)}, but only ${freeSlots.length} of ${count(total, 'slot')} are free`,
   );
 }
 
 function findHostObstacle({ observation }: Situation, amount: number): Obstacle | null {
   const { cordoned, hostFree, hugepagesFree, pageSize } = observation;
   if (cordoned)
-    return blocked('HostCordoned', `the host is cordoned and takes no more memory: ${size(amount)} is missing`);
+    return blocked('HostCordoned', `${size(amount)} more is needed, but the host is cordoned and takes no new memory`);
   if (hostFree !== null && amount > hostFree) {
     return blocked(
       'InsufficientHostMemory',

@@ -4,14 +4,14 @@
  */
 import { type Bytes, bytes, isMultipleOf } from '../memory/bytes.ts';
 import { maxTotalPerBootMemory } from '../memory/module.ts';
-import { nearest, size } from './explain.ts';
+import { modules, nearest, size } from './explain.ts';
 import { plugSteps } from './grow.ts';
 import { findPlugObstacle, type Obstacle } from './obstacles.ts';
 import { chooseAbove } from './selection.ts';
 import type { Situation } from './situation.ts';
 import { type SumSet, subsetSums } from './subset-sum.ts';
 import type { PlannerModule, Reachable } from './types.ts';
-import { clearUnplug, describeModules, sizeOfAll, unplugSteps } from './unplug.ts';
+import { clearUnplug, sizeOfAll, unplugSteps } from './unplug.ts';
 import { type Verdict, verdict } from './verdict.ts';
 
 export type Replacement =
@@ -82,7 +82,7 @@ export function replace(situation: Situation, candidateSums: SumSet, amount: Byt
         decision: 'replace',
         reason: 'Replacing',
         message:
-          `plug ${size(plug)}, then unplug ${describeModules(chosen)}, to go from ${size(current)} to ${size(desired)}; ` +
+          `plug ${size(plug)}, then unplug ${modules(chosen)}, to go from ${size(current)} to ${size(desired)}; ` +
           `in between the guest has ${size(current + plug)}${clearance.note}`,
         steps: [...plugSteps(situation, [plug]), ...unplugSteps(chosen, clearance.minUsableAfter)],
       };

@@ -58,7 +58,7 @@ function refused({ staying, desired }: Situation, amount: Bytes): Verdict {
   return verdict(
     'blocked',
     'GuestRefused',
-    `${size(desired)} takes the unplug of ${each.join(', ')}, which the guest refused`,
+    `${size(desired)} needs ${each.join(', ')} unplugged, which the guest refused to give up`,
   );
 }
 

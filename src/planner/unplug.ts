@@ -1,6 +1,6 @@
 /** From a chosen set of modules to a verdict: is the guest safe, is another unplug under way, which steps. */
 import { type Bytes, zeroBytes } from '../memory/bytes.ts';
-import { size, sizes, slots } from './explain.ts';
+import { modules, size } from './explain.ts';
 import { judgeUnplug, type UnplugSafety } from './guest-safety.ts';
 import { waitForLeaving } from './leaving.ts';
 import type { Situation } from './situation.ts';
@@ -8,16 +8,12 @@ import type { SumSet } from './subset-sum.ts';
 import type { PlannerModule, UnplugStep } from './types.ts';
 import { type Verdict, verdict } from './verdict.ts';
 
-export const sizeOfAll = (modules: readonly PlannerModule[]): number =>
-  modules.reduce((sum, module) => sum + module.size, 0);
-
-/** `256Mi + 128Mi (slots 1, 4)`. */
-export const describeModules = (modules: readonly PlannerModule[]): string =>
-  `${sizes(modules.map((module) => module.size))} (${slots(modules.map(({ slot }) => slot))})`;
+export const sizeOfAll = (chosen: readonly PlannerModule[]): number =>
+  chosen.reduce((sum, module) => sum + module.size, 0);
 
 /** One step a module, in the order given: every state in between lies between the old and the new total. */
-export const unplugSteps = (modules: readonly PlannerModule[], minUsableAfter: Bytes | null): UnplugStep[] =>
-  modules.map(({ size, node, slot, base, alias }) => ({
+export const unplugSteps = (chosen: readonly PlannerModule[], minUsableAfter: Bytes | null): UnplugStep[] =>
+  chosen.map(({ size, node, slot, base, alias }) => ({
     operation: 'unplug',
     size,
     node,
@@ -61,7 +57,7 @@ export function unplug(situation: Situation, candidateSums: SumSet, chosen: read
   return {
     decision: 'unplug',
     reason: 'Unplugging',
-    message: `unplug ${describeModules(chosen)} to go from ${size(current)} to ${size(result)}${near}${clearance.note}`,
+    message: `unplug ${modules(chosen)} to go from ${size(current)} to ${size(result)}${near}${clearance.note}`,
     steps: unplugSteps(chosen, clearance.minUsableAfter),
   };
 }

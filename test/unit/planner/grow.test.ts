@@ -19,7 +19,7 @@ describe('Divisible', () => {
   test('with fewer slots the steps between sizes grow, and the message says how far', () => {
     const plan = divisible(2048, [], slots(4));
     expect(sizesOf(plan)).toEqual([256, 256, 512]);
-    expect(plan.message).toContain('sizes will be up to 256Mi apart');
+    expect(plan.message).toContain('will then be up to 256Mi apart');
   });
 
   test('the last slot takes all', () => {

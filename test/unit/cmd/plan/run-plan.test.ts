@@ -12,7 +12,7 @@ describe('output', () => {
     expect(await dimmerPlan(shrink)).toEqual({
       exit: 0,
       stderr: '',
-      stdout: `Unplug (Unplugging): unplug 2 x 256Mi (slots 2, 1) to go from 1920Mi to 1408Mi; memory in use is not
+      stdout: `Unplug (Unplugging): unplug 2 x 256Mi (slots 1, 2) to go from 1920Mi to 1408Mi; memory in use is not
 judged: there are no fresh statistics of the guest.
 
 Memory
@@ -49,7 +49,7 @@ Nearest to what is wanted
     residual: '0',
     reason: 'Unplugging',
     message:
-      'unplug 2 x 256Mi (slots 2, 1) to go from 1920Mi to 1408Mi; memory in use is not judged: there are no fresh statistics of the guest',
+      'unplug 2 x 256Mi (slots 1, 2) to go from 1920Mi to 1408Mi; memory in use is not judged: there are no fresh statistics of the guest',
     reachable: {
       below: '1280Mi',
       above: '1536Mi',
