@@ -1,5 +1,5 @@
 /** Plugging and unplugging one module: re-validate under the lock of the domain, record the intent, then act. */
-import { fail, type HostAnswer, hostError, succeed } from '../host/errors.ts';
+import { fail, type HostAnswer, hostError, type HostError, succeed } from '../host/errors.ts';
 import { isSameClaim, judgeClaim, judgePlug, judgeRevision, judgeUnplug, totalOf } from '../host/guards.ts';
 import type {
   ClaimRequest,
@@ -82,6 +82,11 @@ export async function plugModule(
   const { facts, observation, claim, marks } = prepared.value;
   const judged = judgePlug(observation, request);
   if (!judged.ok) return judged;
+  if (facts.run !== null && facts.run.hidden !== null) {
+    return fail(
+      hostError('busy', `VM ${observation.name} has more memory than libvirt shows; it may be being plugged`),
+    );
+  }
   const pageSize = request.pageSize ?? ownPageSize(facts.memory, facts.defaultHugePageSize);
   const reserved = context.hostMemory.reserve(request, pageSize);
   if (!reserved.ok) return fail(reserved.error);
@@ -90,25 +95,51 @@ export async function plugModule(
   try {
     // The generation is written before the first change that is made for it: the claim keeps older ones away.
     if (!isSameClaim(facts.claim, claim) || marks !== facts.marks) await keepState(context, facts, { claim, marks });
-    const { slot, size, node, hostNodes } = request;
-    const xml = writeDimmXml({
-      slot,
-      alias: aliasOfSlot(slot),
-      size,
-      node,
-      ...(request.pageSize === undefined ? {} : { pageSize: request.pageSize }),
-      ...(hostNodes === undefined ? {} : { hostNodes }),
-    });
-    await context.hypervisor.attachDevice(uuid, xml);
+    return await attach(context, uuid, request);
   } catch (error) {
-    return await settleFailedPlug(context, uuid, request, error);
+    return fail(toHostError(error));
   } finally {
     reserved.end();
   }
-  const after = await context.reader.gather(uuid);
-  if (!after.ok) return fail(hostError('outcome-unknown', `The module was plugged, but then: ${after.error.message}`));
-  return succeed({ done: true, revision: toObservation(after.value, context.clock.now()).revision });
 }
+
+/**
+ * The aliases to try for a slot. A libvirtd that is killed in the middle of an attach may leave the memory backend
+ * behind in QEMU, where it holds the name `mem` + alias for as long as the VM runs ("attempt to add duplicate
+ * property", seen on libvirt 9.0 with QEMU 7.2). The slot alone keeps a lost plug and its twin from both succeeding.
+ */
+const aliasesOfSlot = (slot: number): readonly string[] => ['', '-2', '-3'].map((end) => `${aliasOfSlot(slot)}${end}`);
+
+async function attach(context: ChangeContext, uuid: string, request: PlugRequest): Promise<HostAnswer<PlugAnswer>> {
+  const { slot, size, node, pageSize, hostNodes } = request;
+  let failure: HostError | null = null;
+  for (const alias of aliasesOfSlot(slot)) {
+    const xml = writeDimmXml({
+      ...{ slot, alias, size, node },
+      ...(pageSize === undefined ? {} : { pageSize }),
+      ...(hostNodes === undefined ? {} : { hostNodes }),
+    });
+    try {
+      await context.hypervisor.attachDevice(uuid, xml);
+    } catch (error) {
+      const settled = await settleFailedPlug(context, uuid, request, error);
+      if (settled.kind === 'settled') return settled.answer;
+      failure ??= settled.error;
+      continue;
+    }
+    const after = await context.reader.gather(uuid);
+    if (!after.ok) {
+      return fail(hostError('outcome-unknown', `The module was plugged, but then: ${after.error.message}`));
+    }
+    return succeed({ done: true, revision: toObservation(after.value, context.clock.now()).revision });
+  }
+  return fail(failure ?? hostError('internal-error', 'There is no alias for the slot'));
+}
+
+type SettledPlug =
+  | { readonly kind: 'settled'; readonly answer: HostAnswer<PlugAnswer> }
+  /** QEMU refused and nothing was plugged; another alias may do. */
+  | { readonly kind: 'failed'; readonly error: HostError };
 
 /** A failed attach may have happened all the same: the XML tells. */
 async function settleFailedPlug(
@@ -116,18 +147,23 @@ async function settleFailedPlug(
   uuid: string,
   request: PlugRequest,
   error: unknown,
-): Promise<HostAnswer<PlugAnswer>> {
+): Promise<SettledPlug> {
   const failure = toHostError(error);
-  const telling = isLibvirtError(error) && (isOutcomeUnknown(error) || isCallError(error, 'Failed'));
-  if (!telling) return fail(failure);
+  const settled = (answer: HostAnswer<PlugAnswer>): SettledPlug => ({ kind: 'settled', answer });
+  const byQemu = isCallError(error, 'Failed');
+  if (!byQemu && !(isLibvirtError(error) && isOutcomeUnknown(error))) return settled(fail(failure));
+
   const after = await context.reader.gather(uuid);
-  if (!after.ok) return fail(after.error.code === 'not-found' ? after.error : failure);
-  const { facts, observation } = { facts: after.value, observation: toObservation(after.value, context.clock.now()) };
-  if (facts.run === null) return fail(hostError('not-running', `VM ${observation.name} stopped meanwhile`, error));
-  const there = observation.layout?.modules.some(
-    ({ slot, size, alias }) => slot === request.slot && size === request.size && alias === aliasOfSlot(slot),
-  );
-  return there === true ? succeed({ done: true, revision: observation.revision }) : fail(failure);
+  if (!after.ok) return settled(fail(after.error.code === 'not-found' ? after.error : failure));
+  const observation = toObservation(after.value, context.clock.now());
+  if (observation.layout === null) {
+    return settled(fail(hostError('not-running', `VM ${observation.name} stopped meanwhile`, error)));
+  }
+  const there = observation.layout.modules.find((module) => module.slot === request.slot);
+  if (there?.size === request.size && aliasesOfSlot(request.slot).includes(there.alias)) {
+    return settled(succeed({ done: true, revision: observation.revision }));
+  }
+  return byQemu && there === undefined ? { kind: 'failed', error: failure } : settled(fail(failure));
 }
 
 /** Asks the guest for one module. The caller holds the lock of the domain. */

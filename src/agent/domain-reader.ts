@@ -8,6 +8,7 @@ import type { Hypervisor } from '../libvirt/hypervisor.ts';
 import { zeroBytes } from '../memory/bytes.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Admits } from './admission.ts';
+import { findHiddenMemory } from './hidden-memory.ts';
 import type { HostMemory } from './host-memory.ts';
 import { toHostError } from './libvirt-errors.ts';
 import { committedBytes, type DomainFacts, toDomainState } from './observation.ts';
@@ -63,6 +64,9 @@ export class DomainReader {
       if (run === null) runs.delete(uuid);
       else {
         run.operations = metadata.value;
+        if (statistics !== run.statistics) {
+          run.hidden = findHiddenMemory(memory.value, statistics, run.hidden, clock.now());
+        }
         run.statistics = statistics;
         run.observedAtMs = clock.now();
       }

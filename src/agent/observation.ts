@@ -8,6 +8,7 @@ import type { Bytes } from '../memory/bytes.ts';
 import { sumBytes } from '../memory/bytes.ts';
 import { isSameModule, type ModuleIdentity } from '../memory/module.ts';
 import type { Claim, Mark } from '../memory/operation-state.ts';
+import { describeHiddenMemory, type HiddenMemory, isCertain } from './hidden-memory.ts';
 import { settleMarks } from './marks.ts';
 import type { Run } from './runs.ts';
 
@@ -43,6 +44,11 @@ function describeObstacle(obstacle: HotplugObstacle): string {
     case 'NoAcpi':
       return 'The domain has no <acpi/> under <features>; shut the VM down, add it and start the VM again';
   }
+}
+
+function describeHotplugProblem(memory: DomainMemoryXml, hidden: HiddenMemory | null, nowMs: number): string | null {
+  if (memory.hotplugObstacle !== null) return describeObstacle(memory.hotplugObstacle);
+  return hidden !== null && isCertain(hidden, nowMs) ? describeHiddenMemory(hidden) : null;
 }
 
 /** Everything that was gathered about one domain. */
@@ -96,7 +102,7 @@ export const modulesOf = (memory: DomainMemoryXml) => memory.modules.filter(isAd
 export const committedBytes = (memory: DomainMemoryXml): Bytes =>
   sumBytes([...memory.boot, ...memory.modules, ...memory.others].map((part) => part.size));
 
-function toLayout(facts: DomainFacts, run: Run, marks: readonly Mark[]): MemoryLayout {
+function toLayout(facts: DomainFacts, run: Run, marks: readonly Mark[], nowMs: number): MemoryLayout {
   const { memory } = facts;
   const modules = modulesOf(memory).map((module): ObservedModule => {
     const mark = marks.find((candidate) => candidate.phase === 'leaving' && isSameModule(candidate, module));
@@ -124,7 +130,7 @@ function toLayout(facts: DomainFacts, run: Run, marks: readonly Mark[]): MemoryL
     },
     otherBytes: sumBytes(memory.others.map((device) => device.size)),
     maxMemory: memory.maxMemory?.size ?? null,
-    hotplugProblem: memory.hotplugObstacle === null ? null : describeObstacle(memory.hotplugObstacle),
+    hotplugProblem: describeHotplugProblem(memory, run.hidden, nowMs),
     balloon: memory.currentMemory,
     pageSize: ownPageSize(memory, facts.defaultHugePageSize),
     granularity: null,
@@ -158,7 +164,7 @@ export function toObservation(facts: DomainFacts, nowMs: number): DomainObservat
     state,
     runtimeId: run?.runtimeId ?? null,
     migrating: facts.migrating,
-    layout: run === null ? null : toLayout(facts, run, marks),
+    layout: run === null ? null : toLayout(facts, run, marks, nowMs),
     guest,
     booting: run !== null && isBooting({ ...run, state, reportedAtMs }, nowMs),
     claim: facts.claim,

@@ -2,6 +2,7 @@
 import type { OperationState } from '../memory/operation-state.ts';
 import { emptyOperationState } from '../memory/operation-state.ts';
 import type { GuestStatistics } from '../host/port.ts';
+import type { HiddenMemory } from './hidden-memory.ts';
 import type { DomainMemoryStats } from '../libvirt/hypervisor.ts';
 
 export type Run = {
@@ -17,6 +18,8 @@ export type Run = {
   operations: OperationState;
   /** What the balloon said last: stands in while the domain is too busy to be asked. */
   statistics: DomainMemoryStats | null;
+  /** Memory that QEMU has and libvirt doesn't know of (see hidden-memory.ts), since when it is seen; null: none. */
+  hidden: HiddenMemory | null;
   /** When somebody last observed the domain. */
   observedAtMs: number;
   /** The statistics that were last told to watchers. */
@@ -38,6 +41,7 @@ export class Runs {
       refusals: new Map(),
       operations: emptyOperationState,
       statistics: null,
+      hidden: null,
       observedAtMs: 0,
       told: null,
     };

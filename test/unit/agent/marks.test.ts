@@ -1,0 +1,63 @@
+import { describe, expect, it } from 'vitest';
+import { askForModule, settleMarks } from '../../../src/agent/marks.ts';
+import { bytes, GiB, mib } from '../../../src/memory/bytes.ts';
+import type { Mark } from '../../../src/memory/operation-state.ts';
+
+const module = { slot: 0, base: bytes(4 * GiB), size: mib(128), alias: 'ua-dimmer-0' };
+const leaving: Mark = {
+  ...module,
+  generation: 3,
+  firstAskedAtMs: 1_000,
+  lastAskedAtMs: 6_000,
+  attempts: 2,
+  phase: 'leaving',
+};
+const nothing = { refusals: new Map<string, number>(), bootedAtMs: null };
+
+describe('settleMarks', () => {
+  it('keeps a mark while the guest is silent, and the array with it', () => {
+    const marks = [leaving];
+    expect(settleMarks(marks, [module], nothing, 10_000_000)).toBe(marks);
+  });
+
+  it('lets a slot rest until 60 s after the last request, and no longer', () => {
+    expect(settleMarks([leaving], [], nothing, 7_000)).toEqual([{ ...leaving, phase: 'resting' }]);
+    const resting: Mark = { ...leaving, phase: 'resting' };
+    expect(settleMarks([resting], [], nothing, 65_999)).toEqual([resting]);
+    expect(settleMarks([resting], [], nothing, 66_000)).toEqual([]);
+    // Gone long ago, while nobody looked.
+    expect(settleMarks([leaving], [], nothing, 66_000)).toEqual([]);
+  });
+
+  it('takes another module in the same slot for another module', () => {
+    const other = { ...module, base: bytes(5 * GiB) };
+    expect(settleMarks([leaving], [other], nothing, 7_000)).toEqual([{ ...leaving, phase: 'resting' }]);
+  });
+
+  it('forgets a request that was refused, but not for the refusal of an earlier one', () => {
+    const refused = (atMs: number) => ({ refusals: new Map([['ua-dimmer-0', atMs]]), bootedAtMs: null });
+    expect(settleMarks([leaving], [module], refused(6_050), 7_000)).toEqual([]);
+    expect(settleMarks([leaving], [module], refused(5_999), 7_000)).toEqual([leaving]);
+  });
+
+  it('forgets a request when the guest was reset after it', () => {
+    expect(settleMarks([leaving], [module], { ...nothing, bootedAtMs: 6_500 }, 7_000)).toEqual([]);
+    expect(settleMarks([leaving], [module], { ...nothing, bootedAtMs: 500 }, 7_000)).toEqual([leaving]);
+  });
+});
+
+describe('askForModule', () => {
+  it('marks the first request', () => {
+    expect(askForModule([], module, 7, 9_000)).toEqual([
+      { ...module, generation: 7, firstAskedAtMs: 9_000, lastAskedAtMs: 9_000, attempts: 1, phase: 'leaving' },
+    ]);
+  });
+
+  it('counts further ones, and keeps when and for what it began', () => {
+    const other: Mark = { ...leaving, slot: 3, phase: 'resting' };
+    expect(askForModule([leaving, other], module, 7, 9_000)).toEqual([
+      other,
+      { ...leaving, lastAskedAtMs: 9_000, attempts: 3 },
+    ]);
+  });
+});

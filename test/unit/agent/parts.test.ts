@@ -1,0 +1,222 @@
+/** The agent's small parts: admission, identity, event log, locks, limits, host memory. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { compilePattern } from '../../../src/agent/admission.ts';
+import { EventLog } from '../../../src/agent/event-log.ts';
+import { findHiddenMemory, isCertain } from '../../../src/agent/hidden-memory.ts';
+import { HostMemory, parseMeminfo, readHostMemory } from '../../../src/agent/host-memory.ts';
+import { urisOfSubjectAltName } from '../../../src/agent/http/identity.ts';
+import { RateLimit } from '../../../src/agent/http/rate-limit.ts';
+import { KeyedMutex } from '../../../src/agent/keyed-mutex.ts';
+import { createRunIdentities, startTimeOf } from '../../../src/agent/run-identity.ts';
+import { isStatisticsNews } from '../../../src/agent/upkeep.ts';
+import type { DomainMemoryXml } from '../../../src/libvirt/domain-memory.ts';
+import { type Bytes, gib, MiB, mib, zeroBytes } from '../../../src/memory/bytes.ts';
+import { plugRequest } from '../../contract/bench.ts';
+
+describe('compilePattern', () => {
+  it('takes * and ? as a shell does, and all else as it is', () => {
+    expect(compilePattern('*')('anything')).toBe(true);
+    expect(compilePattern('tenant-*')('tenant-7')).toBe(true);
+    expect(compilePattern('tenant-*')('my-tenant-7')).toBe(false);
+    expect(compilePattern('db-?')('db-12')).toBe(false);
+    expect(compilePattern('a.b')('axb')).toBe(false);
+    expect(compilePattern('[ab]')('a')).toBe(false);
+    expect(compilePattern('(a+)+$*')('(a+)+$x')).toBe(true);
+    expect(compilePattern('a*')('a\nb')).toBe(true);
+  });
+});
+
+describe('urisOfSubjectAltName', () => {
+  it('finds URIs among other names', () => {
+    expect(urisOfSubjectAltName('DNS:a.test, URI:spiffe://x/y, IP Address:127.0.0.1, URI:urn:a')).toEqual([
+      'spiffe://x/y',
+      'urn:a',
+    ]);
+    expect(urisOfSubjectAltName('URI:spiffe://x/y')).toEqual(['spiffe://x/y']);
+    expect(urisOfSubjectAltName('')).toEqual([]);
+  });
+
+  it('is not taken in by a name that hides another', () => {
+    expect(urisOfSubjectAltName('URI:"x, URI:spiffe://x/y, z"')).toEqual([]);
+    expect(urisOfSubjectAltName('DNS:"a\\", URI:spiffe://x/y"')).toEqual([]);
+    expect(urisOfSubjectAltName('DNS:"unfinished, URI:spiffe://x/y')).toEqual([]);
+  });
+});
+
+describe('EventLog', () => {
+  const uuid = 'u';
+  it('gives what followed an id, and says when it cannot', () => {
+    const log = new EventLog('a');
+    const start = log.lastId;
+    log.append({ kind: 'lifecycle', uuid });
+    const middle = log.lastId;
+    log.append({ kind: 'statistics', uuid });
+    expect(log.since(start)?.map(({ event }) => event.kind)).toEqual(['lifecycle', 'statistics']);
+    expect(log.since(middle)?.map(({ event }) => event.kind)).toEqual(['statistics']);
+    expect(log.since(log.lastId)).toEqual([]);
+    for (const id of ['b-0', 'a-3', 'a--1', 'a-', '', 'rubbish']) expect(log.since(id)).toBeNull();
+  });
+
+  it('forgets old events', () => {
+    const log = new EventLog('a');
+    for (let count = 0; count < 1030; count += 1) log.append({ kind: 'lifecycle', uuid });
+    expect(log.since('a-5')).toBeNull();
+    expect(log.since('a-6')).toHaveLength(1024);
+  });
+});
+
+describe('KeyedMutex', () => {
+  it('lets one in at a time for each key, in order, and tells when all is done', async () => {
+    const mutex = new KeyedMutex();
+    const seen: string[] = [];
+    let open: () => void = () => undefined;
+    const gate = new Promise<void>((resolve) => (open = resolve));
+    const first = mutex.run('a', async () => {
+      await gate;
+      seen.push('a1');
+      throw new Error('fails');
+    });
+    const second = mutex.run('a', () => Promise.resolve(seen.push('a2')));
+    await mutex.run('b', () => Promise.resolve(seen.push('b')));
+    expect(mutex.pending).toBe(2);
+    open();
+    await expect(first).rejects.toThrow('fails');
+    await second;
+    await mutex.idle();
+    expect(seen).toEqual(['b', 'a1', 'a2']);
+    expect(mutex.pending).toBe(0);
+  });
+});
+
+describe('RateLimit', () => {
+  it('allows a burst, then a rate, for each client', () => {
+    const rates = new RateLimit();
+    const taken = (client: string, nowMs: number): number => {
+      let count = 0;
+      while (rates.take(client, nowMs)) count += 1;
+      return count;
+    };
+    expect(taken('a', 0)).toBe(400);
+    expect(taken('a', 100)).toBe(20);
+    expect(taken('a', 50)).toBe(0);
+    expect(taken('b', 100)).toBe(400);
+  });
+});
+
+describe('host memory', () => {
+  const reading = { total: gib(16), available: gib(8), nodes: [], defaultHugePageSize: null };
+  const request = (size: Bytes, more = {}) => plugRequest(0, size, { hostReserve: gib(1), hostOvercommit: 1, ...more });
+
+  it('is not promised twice to plugs at the same time', () => {
+    const memory = new HostMemory(() => reading);
+    const first = memory.reserve(request(gib(5)), null);
+    expect(first.ok).toBe(true);
+    expect(memory.reserve(request(gib(5)), null)).toMatchObject({ error: { code: 'insufficient-host-memory' } });
+    if (first.ok) first.end();
+    expect(memory.reserve(request(gib(5)), null).ok).toBe(true);
+  });
+
+  it('counts what VMs were promised and have not touched yet', () => {
+    const memory = new HostMemory(() => reading);
+    memory.setCommitted('a', gib(12));
+    expect(memory.reserve(request(gib(4)), null)).toMatchObject({ error: { code: 'insufficient-host-memory' } });
+    expect(memory.reserve(request(gib(3)), null).ok).toBe(true);
+    memory.setCommitted('a', zeroBytes);
+    expect(memory.reserve(request(gib(4)), null).ok).toBe(true);
+  });
+
+  it('reads what the kernel shows', () => {
+    expect(parseMeminfo('MemTotal:  16 kB\nNode 0 MemFree:  4 kB\nHugePages_Total: 3\nrubbish')).toEqual(
+      new Map([
+        ['MemTotal', 16 * 1024],
+        ['MemFree', 4 * 1024],
+      ]),
+    );
+    const root = mkdtempSync(join(tmpdir(), 'dimmer-memory-'));
+    mkdirSync(join(root, 'devices/system/node/node1/hugepages/hugepages-2048kB'), { recursive: true });
+    mkdirSync(join(root, 'devices/system/node/node0'), { recursive: true });
+    writeFileSync(join(root, 'meminfo'), 'MemTotal: 1000 kB\nMemAvailable: 500 kB\nHugepagesize: 2048 kB\n');
+    for (const node of [0, 1]) {
+      const text = `Node ${node} MemTotal: 500 kB\nNode ${node} MemFree: ${100 + node} kB\n`;
+      writeFileSync(join(root, `devices/system/node/node${node}/meminfo`), text);
+    }
+    const pages = join(root, 'devices/system/node/node1/hugepages/hugepages-2048kB');
+    writeFileSync(join(pages, 'nr_hugepages'), '8\n');
+    writeFileSync(join(pages, 'free_hugepages'), '3\n');
+    expect(readHostMemory(root, root)).toEqual({
+      total: 1_024_000,
+      available: 512_000,
+      defaultHugePageSize: 2 * MiB,
+      nodes: [
+        { id: 0, total: 512_000, available: 102_400, hugepages: [] },
+        { id: 1, total: 512_000, available: 103_424, hugepages: [{ pageSize: 2 * MiB, total: 8, free: 3 }] },
+      ],
+    });
+    rmSync(root, { recursive: true });
+  });
+});
+
+describe('run identity', () => {
+  it('reads the start time past any process name', () => {
+    const rest = Array.from({ length: 30 }, (_, index) => String(index + 3)).join(' ');
+    expect(startTimeOf(`12 (a) b) ${rest}`)).toBe('22');
+    expect(startTimeOf('')).toBeNull();
+  });
+
+  it('changes with the process even when libvirt gives the same id again', () => {
+    const uuid = '6f0c1a52-6a0e-4c0e-9c50-6e6f0f3d2a11';
+    const proc = mkdtempSync(join(tmpdir(), 'dimmer-proc-'));
+    mkdirSync(join(proc, 'sys/kernel/random'), { recursive: true });
+    writeFileSync(join(proc, 'sys/kernel/random/boot_id'), '01234567-89ab\n');
+    mkdirSync(join(proc, '42'));
+    writeFileSync(join(proc, '42/cmdline'), `qemu\0-uuid\0${uuid}\0-S\0`);
+    const startAt = (ticks: number) => {
+      writeFileSync(join(proc, '42/stat'), `42 (qemu) S ${'0 '.repeat(18)}${ticks} 0`);
+    };
+    startAt(100);
+    const identities = createRunIdentities(proc);
+    expect(identities.identify(uuid, 1)).toBe('01234567/1/100');
+    startAt(200);
+    expect(identities.identify(uuid, 1)).toBe('01234567/1/100');
+    identities.forget();
+    expect(identities.identify(uuid, 1)).toBe('01234567/1/200');
+    expect(identities.identify('00000000-0000-4000-8000-000000000000', 3)).toBe('01234567/3/-');
+    rmSync(proc, { recursive: true });
+  });
+});
+
+describe('hidden memory', () => {
+  const memory = { boot: [{ node: 0, size: mib(512) }], modules: [], others: [] } as unknown as DomainMemoryXml;
+  const statistics = (balloon: Bytes | null) => ({
+    ...{ available: null, unused: null, usable: null, resident: null, lastUpdateMs: null },
+    balloon,
+  });
+
+  it('is what the balloon counts beyond the XML, and certain after a second', () => {
+    expect(findHiddenMemory(memory, null, null, 0)).toBeNull();
+    expect(findHiddenMemory(memory, statistics(mib(256)), null, 0)).toBeNull();
+    expect(findHiddenMemory(memory, statistics(mib(512)), null, 0)).toBeNull();
+    const first = findHiddenMemory(memory, statistics(mib(640)), null, 100);
+    expect(first).toEqual({ size: mib(128), sinceMs: 100 });
+    const second = findHiddenMemory(memory, statistics(mib(640)), first, 1_200);
+    expect(second).toBe(first);
+    expect(first !== null && [isCertain(first, 1_000), isCertain(first, 1_100)]).toEqual([false, true]);
+    expect(findHiddenMemory(memory, statistics(mib(768)), first, 1_200)).toEqual({ size: mib(256), sinceMs: 1_200 });
+  });
+});
+
+describe('isStatisticsNews', () => {
+  const report = { total: mib(1000), usable: mib(500), free: mib(400), reportedAtMs: 0, fresh: true };
+  it('tells a first report, another total and a real change, and nothing else', () => {
+    expect(isStatisticsNews(null, report)).toBe(true);
+    expect(isStatisticsNews(null, { ...report, fresh: false })).toBe(false);
+    expect(isStatisticsNews(report, { ...report, reportedAtMs: 2_000 })).toBe(false);
+    expect(isStatisticsNews(report, { ...report, usable: mib(463) })).toBe(false);
+    expect(isStatisticsNews(report, { ...report, usable: mib(400) })).toBe(true);
+    expect(isStatisticsNews(report, { ...report, total: mib(1128) })).toBe(true);
+    expect(isStatisticsNews(report, { ...report, fresh: false })).toBe(false);
+  });
+});
