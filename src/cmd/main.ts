@@ -20,6 +20,7 @@ type Command = (argv: readonly string[], io: CommandIo) => Promise<number>;
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
   agent: async () => (await import('./agent/run-agent.ts')).runAgent,
   controller: async () => (await import('./controller/run-controller.ts')).runController,
+  plan: async () => (await import('./plan/run-plan.ts')).runPlan,
 };
 
 async function main(argv: readonly string[], io: CommandIo): Promise<number> {
