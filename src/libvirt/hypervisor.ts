@@ -30,8 +30,10 @@ import {
 export type { DomainMemoryStats, DomainState, DomainStatistics } from './domain-statistics.ts';
 import type { ConnectionListener, EventListener, Session } from './session.ts';
 
-/** VIR_DOMAIN_PAUSED_MIGRATION */
+/** VIR_DOMAIN_PAUSED_MIGRATION: it is on its way here, or all but gone. */
 const pausedForMigration = 2;
+/** VIR_ERR_OPERATION_UNSUPPORTED */
+const operationUnsupported = 84;
 
 /** A long job on a domain. `busy`: something is changing the domain right now, so that the answer would have to wait. */
 export type DomainJob = 'none' | 'migration' | 'other' | 'busy';
@@ -144,6 +146,8 @@ export function createHypervisor(session: Session): Hypervisor {
     domainState,
 
     async domainJob(uuid) {
+      const { state, reason } = await domainState(uuid);
+      if (state === 'paused' && reason === pausedForMigration) return 'migration';
       try {
         const { state: control } = await session.call(domainGetControlInfo, { uuid }, quickDeadlineMs);
         if (control === controlOccupied) return 'busy';
@@ -151,11 +155,10 @@ export function createHypervisor(session: Session): Hypervisor {
         if (job.type === 0) return 'none';
         return migrationOperations.includes(job.parameters.get('operation') ?? 0) ? 'migration' : 'other';
       } catch (error) {
-        // libvirt has no statistics of a migration on the side that receives it, and says so with the code that it
-        // also has for a domain that isn't running: the state tells them apart.
-        if (!isCallError(error, 'InvalidState')) throw error;
-        const { state, reason } = await domainState(uuid);
-        return state === 'paused' && reason === pausedForMigration ? 'migration' : 'none';
+        // libvirt has no statistics of a migration on the side that receives it, and says so (code 84 on 9.0.0).
+        if (error instanceof LibvirtCallError && error.code === operationUnsupported) return 'migration';
+        if (isCallError(error, 'InvalidState')) return 'none'; // it isn't running
+        throw error;
       }
     },
 

@@ -132,21 +132,26 @@ describe('the job of a domain', () => {
   const state = (of: number, reason: number): Buffer => Buffer.concat([wire.int(of), wire.int(reason)]);
   const notRunning = { code: 55, domain: 20, text: 'domain is not running' };
 
+  const isRunning = state(1, 1);
+  const noStatistics = { code: 84, domain: 10, text: 'migration statistics are available only on the source host' };
+
   test.each([
     ['none', 'none', { 229: free, 298: job(0) }],
     ['a migration to elsewhere', 'migration', { 229: free, 298: job(2, ['operation', 'int', 5]) }],
     ['a migration to here', 'migration', { 229: free, 298: job(2, ['operation', 'int', 4]) }],
     ['a dump', 'other', { 229: free, 298: job(1, ['operation', 'int', 8], ['memory_total', 'ullong', 1]) }],
     ['one of an old libvirt without a name', 'other', { 229: free, 298: job(1) }],
-    ['a migration that has no statistics here', 'migration', { 229: free, 298: notRunning, 212: state(3, 2) }],
+    ['a migration to here, before it runs here', 'migration', { 212: state(3, 2) }],
+    ['a migration to here that runs here already', 'migration', { 229: free, 298: noStatistics }],
     ['of a domain that is off', 'none', { 229: notRunning, 212: state(5, 0) }],
+    ['of a domain that stops in between', 'none', { 229: free, 298: notRunning }],
   ] as const)('%s', async (_name, expected, answers) => {
-    const { hypervisor } = await setUp(answers);
+    const { hypervisor } = await setUp({ 212: isRunning, ...answers });
     expect(await hypervisor.domainJob(uuid)).toBe(expected);
   });
 
   test('is not asked for, only to wait, while somebody holds the monitor', async () => {
-    const { daemon, hypervisor } = await setUp({ 229: occupied, 298: 'silence' });
+    const { daemon, hypervisor } = await setUp({ 212: isRunning, 229: occupied, 298: 'silence' });
     expect(await hypervisor.domainJob(uuid)).toBe('busy');
     expect(daemon.peer.calls.filter((call) => call.procedure === 298)).toEqual([]);
   });
