@@ -6,7 +6,7 @@ import { computeConditions, findCondition } from '../api/v1alpha1/conditions.ts'
 import type { HypervisorHost, HypervisorHostStatus } from '../api/v1alpha1/hypervisor-host.ts';
 import type { HostAnswer } from '../host/errors.ts';
 import type { HostFacts } from '../host/port.ts';
-import { formatQuantity } from '../memory/quantity.ts';
+import { formatMeasured, formatQuantity } from '../memory/quantity.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { WorkResult } from '../runtime/work-queue.ts';
@@ -49,14 +49,14 @@ export function computeHostStatus(
     observedGeneration: generation,
     conditions,
     memory: {
-      total: formatQuantity(memory.total),
-      available: formatQuantity(memory.available),
-      committed: formatQuantity(memory.committed),
+      total: formatMeasured(memory.total),
+      available: formatMeasured(memory.available),
+      committed: formatMeasured(memory.committed),
     },
     nodes: nodes.map(({ id, total, available, hugepages }) => ({
       id,
-      total: formatQuantity(total),
-      available: formatQuantity(available),
+      total: formatMeasured(total),
+      available: formatMeasured(available),
       hugepages: hugepages.map((pages) => ({
         pageSize: formatQuantity(pages.pageSize),
         total: pages.total,

@@ -3,7 +3,7 @@
  * guest's own total does.
  */
 import { type Bytes, bytes, subtractBytes } from '../memory/bytes.ts';
-import { formatQuantity } from '../memory/quantity.ts';
+import { formatMeasured } from '../memory/quantity.ts';
 import { type Resize, sizeIn } from './resize.ts';
 import type { Located } from './types.ts';
 
@@ -33,4 +33,4 @@ export function judgeOnlined(resize: Resize, located: Located, current: Bytes, g
 
 /** What is said of memory that the guest hasn't onlined. */
 export const explainMissing = (missing: Bytes): string =>
-  `the guest has not onlined ${formatQuantity(missing)} of what was plugged; check /sys/devices/system/memory/auto_online_blocks and the kernel log in the guest`;
+  `the guest has not onlined ${formatMeasured(missing)} of what was plugged; check /sys/devices/system/memory/auto_online_blocks and the kernel log in the guest`;

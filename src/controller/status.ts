@@ -9,7 +9,7 @@ import type {
 } from '../api/v1alpha1/virtual-machine-memory.ts';
 import type { DomainObservation } from '../host/port.ts';
 import { type Bytes, sumBytes } from '../memory/bytes.ts';
-import { formatQuantity } from '../memory/quantity.ts';
+import { formatMeasured, formatQuantity } from '../memory/quantity.ts';
 import type { Plan } from '../planner/types.ts';
 import { computeCurrent } from './judge.ts';
 import { formatBase } from './refusals.ts';
@@ -102,7 +102,7 @@ function computeObserved(judgement: Judgement, target: Bytes | null): Partial<Vi
       plugged: formatQuantity(sumBytes(layout.modules.map(({ size }) => size))),
       current: formatQuantity(computeCurrent(layout)),
       ...(target === null ? {} : { target: formatQuantity(target) }),
-      ...(observation.guest === null ? {} : { guestTotal: formatQuantity(observation.guest.total) }),
+      ...(observation.guest === null ? {} : { guestTotal: formatMeasured(observation.guest.total) }),
       balloon: formatQuantity(layout.balloon),
       ...(layout.maxMemory === null ? {} : { max: formatQuantity(layout.maxMemory) }),
     },

@@ -1,7 +1,7 @@
 /** From a plan and what came of it to the one reason that is told. Pure. */
 import { reasonTable } from '../api/v1alpha1/reasons.ts';
 import type { VirtualMachineMemoryStatus } from '../api/v1alpha1/virtual-machine-memory.ts';
-import { formatQuantity } from '../memory/quantity.ts';
+import { formatMeasured, formatQuantity } from '../memory/quantity.ts';
 import { nextRepeatMs } from './action.ts';
 import { explainHostError } from './host-problem.ts';
 import { computeCurrent } from './judge.ts';
@@ -65,7 +65,7 @@ function judgeConverged({ judgement, resize }: VerdictInput): Verdict {
 
   const ageMs = located.observation.observedAtMs - Date.parse(resize.startTime);
   if (ageMs < onlineTimeoutMs) {
-    const message = `waiting for the guest to online ${formatQuantity(onlined.missing)}`;
+    const message = `waiting for the guest to online ${formatMeasured(onlined.missing)}`;
     return { reason: 'WaitingForGuest', message, againInMs: guestPollMs };
   }
   return { reason: 'GuestNotOnlined', message: explainMissing(onlined.missing), againInMs: slowPollMs };

@@ -2,7 +2,7 @@
  * Kubernetes quantities for sizes of memory.
  * Grammar: k8s.io/apimachinery/pkg/api/resource/quantity.go, `<signedNumber><suffix>`.
  */
-import { type Bytes, GiB, isBytes, KiB, MiB, TiB } from './bytes.ts';
+import { type Bytes, floorTo, GiB, isBytes, KiB, mib, MiB, TiB } from './bytes.ts';
 
 const binary: Readonly<Record<string, bigint>> = {
   Ki: 1n << 10n,
@@ -53,6 +53,9 @@ export function parseQuantity(text: string): ParsedQuantity {
   if (value > BigInt(Number.MAX_SAFE_INTEGER) || !isBytes(exact)) return problem(`'${text}' is more than 2^53-1 bytes`);
   return { ok: true, value: exact };
 }
+
+/** The canonical text of a size that was measured, rounded down to whole MiB: nobody reads 939280Ki. */
+export const formatMeasured = (size: Bytes): string => formatQuantity(floorTo(size, mib(1)));
 
 const canonicalUnits: readonly (readonly [string, number])[] = [
   ['Ti', TiB],

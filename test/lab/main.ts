@@ -1,9 +1,9 @@
 import { dirname } from 'node:path';
-import { composeDimmer } from './compose.ts';
 import { ensureLab } from './ensure.ts';
 import type { GuestKind } from './guest-types.ts';
-import { type Lab, startLab } from './lab.ts';
+import { startLab } from './lab.ts';
 import { reportToTerminal as report } from './progress.ts';
+import { namespace, type Stack, startStack } from './stack.ts';
 
 // `npm run lab -- [KIND ...]`: brings a lab up for a person to play with, and takes it down on Ctrl-C.
 
@@ -25,9 +25,10 @@ function endSignal(): Promise<string> {
   });
 }
 
-function help(lab: Lab): string {
+function help({ lab, agentUrl, metricsUrl, agent, controller }: Stack): string {
   const { controlPlane, hypervisor, guests } = lab;
   const names = guests.map((guest) => guest.name);
+  const [first = 'GUEST'] = names;
   return `
 The lab is up. In another terminal:
 
@@ -35,11 +36,15 @@ The lab is up. In another terminal:
   export PATH=${dirname(controlPlane.kubectlPath)}:$PATH      # the kubectl that fits the server
   export LIBVIRT_DEFAULT_URI='${hypervisor.uri}'
 
-  kubectl api-resources --categories=dimmer
+  kubectl get dimmer -A                        # a VirtualMachineMemory for each guest: ${names.join(', ')}
+  kubectl patch vmmem ${first} -n ${namespace} --type=merge -p '{"spec":{"memory":"1Gi"}}'
+  kubectl get vmmem -n ${namespace} -o wide --watch
   virsh list                                   # ${names.join(', ')}
-  virsh console ${names[0] ?? 'GUEST'} serial2          # a shell in the guest; Ctrl-] leaves
+  virsh console ${first} serial2          # a shell in the guest (cat /proc/meminfo); Ctrl-] leaves
   virsh event --all --loop                     # what libvirt says
   ls ${hypervisor.directory}/guests            # what the guests' kernels say
+  tail -f ${controller.logFile} ${agent.logFile}
+  curl ${metricsUrl}        # the controller; the agent is at ${agentUrl}
 `;
 }
 
@@ -56,15 +61,18 @@ async function main(): Promise<void> {
     report(`${await ending} while starting: what was started ends with this process`);
     return;
   }
+  let stack: Stack | null = null;
   try {
-    const composition = await composeDimmer(lab, report);
-    console.log([help(lab), ...composition.help].join('\n'));
+    report('installing crds/ and deploy/, starting the agent and the controller');
+    stack = await startStack(lab);
+    // Without a size: observed only, until the person says otherwise.
+    for (const { name, uuid } of lab.guests) await stack.apply(stack.manifest(name, uuid, {}));
+    console.log(help(stack));
     report(`up after ${((Date.now() - start) / 1000).toFixed(1)} s; Ctrl-C takes it down`);
     const signal = await ending;
     report(`${signal}: taking the lab down`);
-    await composition.stop();
   } finally {
-    await lab.stop();
+    await (stack ?? lab).stop();
   }
   report('nothing of the lab is left');
 }
