@@ -49,8 +49,9 @@ async function prepare(
   revision: string,
   request: ClaimRequest,
   totals: Totals,
+  need: 'everything' | 'layout',
 ): Promise<HostAnswer<Prepared>> {
-  const gathered = await context.reader.gather(uuid);
+  const gathered = await context.reader.gather(uuid, need);
   if (!gathered.ok) return gathered;
   const facts = gathered.value;
   const nowMs = context.clock.now();
@@ -77,7 +78,7 @@ export async function plugModule(
   request: PlugRequest,
   totals: Totals,
 ): Promise<HostAnswer<PlugAnswer>> {
-  const prepared = await prepare(context, uuid, revision, request, totals);
+  const prepared = await prepare(context, uuid, revision, request, totals, 'layout');
   if (!prepared.ok) return prepared;
   const { facts, observation, claim, marks } = prepared.value;
   const judged = judgePlug(observation, request);
@@ -127,7 +128,7 @@ async function attach(context: ChangeContext, uuid: string, request: PlugRequest
       failure ??= settled.error;
       continue;
     }
-    const after = await context.reader.gather(uuid);
+    const after = await context.reader.gather(uuid, 'layout');
     if (!after.ok) {
       return fail(hostError('outcome-unknown', `The module was plugged, but then: ${after.error.message}`));
     }
@@ -174,7 +175,7 @@ export async function unplugModule(
   request: UnplugRequest,
   totals: Totals,
 ): Promise<HostAnswer<UnplugAnswer>> {
-  const prepared = await prepare(context, uuid, revision, request, totals);
+  const prepared = await prepare(context, uuid, revision, request, totals, 'everything');
   if (!prepared.ok) return prepared;
   const { facts, observation, claim, marks } = prepared.value;
   const judged = judgeUnplug(observation, request);

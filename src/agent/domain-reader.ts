@@ -4,7 +4,7 @@ import { isActiveState } from '../host/guards.ts';
 import { readDomainMemory } from '../libvirt/domain-xml.ts';
 import type { DomainMemoryXml } from '../libvirt/domain-memory.ts';
 import { isCallError } from '../libvirt/errors.ts';
-import type { Hypervisor } from '../libvirt/hypervisor.ts';
+import type { DomainMemoryStats, Hypervisor } from '../libvirt/hypervisor.ts';
 import { zeroBytes } from '../memory/bytes.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Admits } from './admission.ts';
@@ -13,7 +13,7 @@ import type { HostMemory } from './host-memory.ts';
 import { toHostError } from './libvirt-errors.ts';
 import { committedBytes, type DomainFacts, toDomainState } from './observation.ts';
 import type { RunIdentities } from './run-identity.ts';
-import type { Runs } from './runs.ts';
+import type { Run, Runs } from './runs.ts';
 
 export type DomainReaderOptions = {
   readonly hypervisor: Hypervisor;
@@ -30,6 +30,12 @@ export type DomainReaderOptions = {
  */
 const patienceMs = 1_000;
 
+/** Statistics that a plug may be judged by: the guest itself reports every 2 s at best. */
+const recentMs = 5_000;
+
+/** null: it couldn't be told. */
+type Asked = { readonly statistics: DomainMemoryStats | null; readonly migrating: boolean };
+
 /** A domain that isn't there and one that isn't admitted give the same answer. */
 export const notFound = (uuid: string) => fail(hostError('not-found', `There is no VM ${uuid}`));
 
@@ -40,15 +46,15 @@ export class DomainReader {
     this.#options = options;
   }
 
-  /** Everything about the domain as it is now. */
-  async gather(uuid: string): Promise<HostAnswer<DomainFacts>> {
+  /**
+   * Everything about the domain as it is now. With `layout` statistics and migration may be some seconds old, which
+   * spares a plug most of its reading: both were looked at when it was planned.
+   */
+  async gather(uuid: string, need: 'everything' | 'layout' = 'everything'): Promise<HostAnswer<DomainFacts>> {
     const { hypervisor, runs, hostMemory, clock } = this.#options;
     const known = runs.get(uuid);
-    const statisticsBefore = known?.statistics ?? null;
-    const asked = Promise.all([
-      this.#soon(hypervisor.memoryStats(uuid), statisticsBefore),
-      this.#soon(hypervisor.domainJob(uuid), 'none'),
-    ]);
+    const isRecent = (run: Run): boolean => clock.now() - run.askedAtMs < recentMs;
+    const asked = need === 'layout' && known !== undefined && isRecent(known) ? null : this.#ask(uuid, known);
     try {
       const [xml, { state: libvirtState }] = await Promise.all([
         hypervisor.domainXml(uuid),
@@ -56,26 +62,24 @@ export class DomainReader {
       ]);
       const memory = this.read(uuid, xml);
       if (!memory.ok) return memory;
-      const state = toDomainState(libvirtState);
-      const run = isActiveState(state) ? this.runOf(memory.value) : null;
       const { state: metadata, ownerNamespace } = memory.value;
       if (!metadata.ok || !ownerNamespace.ok) return unreadableMetadata(memory.value);
-      const [statistics, job] = await asked;
-      if (run === null) runs.delete(uuid);
-      else {
+      const state = toDomainState(libvirtState);
+      const run = isActiveState(state) ? this.runOf(memory.value) : null;
+      if (run === null) {
+        await asked;
+        runs.delete(uuid);
+      } else {
         run.operations = metadata.value;
-        if (statistics !== run.statistics) {
-          run.hidden = findHiddenMemory(memory.value, statistics, run.hidden, clock.now());
-        }
-        run.statistics = statistics;
-        run.observedAtMs = clock.now();
+        // Another run than the one whose answers were to do.
+        if (asked !== null || !isRecent(run)) this.#take(run, memory.value, await (asked ?? this.#ask(uuid, run)));
       }
       return succeed({
         memory: memory.value,
         state,
         run,
-        statistics: run === null ? null : statistics,
-        migrating: job === 'migration',
+        statistics: run?.statistics ?? null,
+        migrating: run?.migrating ?? false,
         claim: metadata.value.claim,
         marks: metadata.value.marks,
         ownerNamespace: ownerNamespace.value,
@@ -84,6 +88,26 @@ export class DomainReader {
     } catch (error) {
       return isCallError(error, 'DomainNotFound') ? notFound(uuid) : fail(toHostError(error));
     }
+  }
+
+  /** What may wait behind a change of the domain. Never rejects. */
+  async #ask(uuid: string, known: Run | undefined): Promise<Asked> {
+    const { hypervisor } = this.#options;
+    const [statistics, job] = await Promise.all([
+      this.#soon(hypervisor.memoryStats(uuid), null),
+      this.#soon(hypervisor.domainJob(uuid), null),
+    ]);
+    return { statistics, migrating: job === null ? (known?.migrating ?? false) : job === 'migration' };
+  }
+
+  #take(run: Run, memory: DomainMemoryXml, { statistics, migrating }: Asked): void {
+    const nowMs = this.#options.clock.now();
+    if (statistics !== null) {
+      run.hidden = findHiddenMemory(memory, statistics, run.hidden, nowMs);
+      run.statistics = statistics;
+      run.askedAtMs = nowMs;
+    }
+    run.migrating = migrating;
   }
 
   /** The domain's XML, understood; what it promises the domain is counted, admitted or not. */

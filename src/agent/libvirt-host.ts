@@ -150,7 +150,11 @@ export function createLibvirtHost(options: LibvirtHostOptions): LibvirtHost {
       const gathered = await reader.gather(uuid);
       if (!gathered.ok) return gathered;
       const observation = toObservation(gathered.value, clock.now());
-      if (gathered.value.run !== null) gathered.value.run.told = observation.guest;
+      const { run } = gathered.value;
+      if (run !== null) {
+        run.told = observation.guest;
+        run.observedAtMs = observation.observedAtMs;
+      }
       return succeed(observation);
     },
 

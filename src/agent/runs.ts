@@ -20,6 +20,9 @@ export type Run = {
   statistics: DomainMemoryStats | null;
   /** Memory that QEMU has and libvirt doesn't know of (see hidden-memory.ts), since when it is seen; null: none. */
   hidden: HiddenMemory | null;
+  migrating: boolean;
+  /** When statistics and migration were last asked for, with events heard ever since; 0: not yet. */
+  askedAtMs: number;
   /** When somebody last observed the domain. */
   observedAtMs: number;
   /** The statistics that were last told to watchers. */
@@ -42,6 +45,8 @@ export class Runs {
       operations: emptyOperationState,
       statistics: null,
       hidden: null,
+      migrating: false,
+      askedAtMs: 0,
       observedAtMs: 0,
       told: null,
     };
@@ -66,6 +71,7 @@ export class Runs {
     for (const run of this.#runs.values()) {
       run.firstSeenAtMs = nowMs;
       run.bootedAtMs = null;
+      run.askedAtMs = 0;
     }
   }
 }

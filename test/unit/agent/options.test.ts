@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest';
+import { readAgentArguments } from '../../../src/cmd/agent/options.ts';
+import { runAgent } from '../../../src/cmd/agent/run-agent.ts';
+
+const file = import.meta.filename;
+const files = [`--tls-cert-file=${file}`, `--tls-private-key-file=${file}`, `--client-ca-file=${file}`];
+const client = '--allow-client=spiffe://dimmer.test/controller';
+
+describe('dimmer agent: command line', () => {
+  it('reads everything', () => {
+    const read = readAgentArguments([
+      ...files,
+      client,
+      '--allow-client=urn:other',
+      '--allow-domains=tenant-*',
+      '--listen=127.0.0.1:0',
+      '--libvirt-uri=qemu:///system?socket=/run/x',
+      '--log-level=debug',
+    ]);
+    expect(read).toMatchObject({
+      kind: 'serve',
+      options: {
+        allowClients: ['spiffe://dimmer.test/controller', 'urn:other'],
+        allowDomains: 'tenant-*',
+        listen: { host: '127.0.0.1', port: 0 },
+        endpoint: { sockets: ['/run/x'], openUri: 'qemu:///system' },
+        logLevel: 'debug',
+      },
+    });
+  });
+
+  it.each([
+    [[...files], '--allow-client is required'],
+    [[...files, '--allow-client=anybody'], "--allow-client: 'anybody' is not a URI"],
+    [[...files, '--allow-client=urn:a, URI:urn:b'], 'is not a URI'],
+    [[...files, client, '--listen=nowhere'], "--listen: 'nowhere' is not HOST:PORT"],
+    [[...files, client, '--libvirt-uri=xen:///'], '--libvirt-uri'],
+    [[...files, client, '--log-level=loud'], "--log-level: 'loud'"],
+    [[client, '--tls-cert-file=/nonexistent'], '--tls-cert-file: file /nonexistent'],
+    [[...files, client, '--frobnicate'], '--frobnicate'],
+    [[...files, client, 'stray'], 'stray'],
+    [['release'], 'release takes one UUID'],
+    [['release', 'a', 'b'], 'release takes one UUID'],
+    [['release', '../x'], "'../x' is not a UUID"],
+  ])('%j: one line that names what is wrong', (argv, expected) => {
+    const read = readAgentArguments(argv);
+    expect(read.kind).toBe('bad-usage');
+    if (read.kind !== 'bad-usage') return;
+    expect(read.problem).toContain(expected);
+    expect(read.problem).not.toContain('\n');
+  });
+
+  it('says how it is used, and exits 1 on a mistake', async () => {
+    const written = { stdout: '', stderr: '' };
+    const io = {
+      stdin: process.stdin,
+      stdout: { write: (text: string) => (written.stdout += text) },
+      stderr: { write: (text: string) => (written.stderr += text) },
+      signal: new AbortController().signal,
+    };
+    expect(await runAgent(['--help'], io)).toBe(0);
+    expect(written.stdout).toContain('--allow-client URI');
+    expect(await runAgent([], io)).toBe(1);
+    expect(written.stderr).toBe(
+      'dimmer agent: --allow-client is required: without it every client of the CA would be admitted; ' +
+        "'dimmer agent --help' says more\n",
+    );
+  });
+});
