@@ -1,19 +1,9 @@
-/** Opens the socket of an endpoint. */
+/** Opens a stream to an endpoint. */
 import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { dialTls } from './dial-tls.ts';
+import { DialError } from './dial-error.ts';
 import type { LibvirtEndpoint } from './uri.ts';
-
-/** No socket could be opened. */
-export class DialError extends Error {
-  override readonly name = 'DialError';
-  /** What the operating system said of the first socket that exists, else of the last one: ENOENT, EACCES, ... */
-  readonly code: string;
-
-  constructor(message: string, code: string) {
-    super(message);
-    this.code = code;
-  }
-}
 
 /** Opens a connection or rejects with a {@link DialError}. */
 export type Dial = (endpoint: LibvirtEndpoint, timeoutMs: number) => Promise<Duplex>;
@@ -21,10 +11,10 @@ export type Dial = (endpoint: LibvirtEndpoint, timeoutMs: number) => Promise<Dup
 function openSocket(path: string, timeoutMs: number): Promise<Duplex> {
   return new Promise((resolve, reject) => {
     const socket = connect({ path });
-    const timer = setTimeout(() => socket.destroy(new DialError(`no answer from ${path}`, 'ETIMEDOUT')), timeoutMs);
+    const timer = setTimeout(() => socket.destroy(new DialError(`${path}: no answer`, 'ETIMEDOUT')), timeoutMs);
     const onError = (error: NodeJS.ErrnoException): void => {
       clearTimeout(timer);
-      reject(new DialError(`${path}: ${error.message}`, error.code ?? 'UNKNOWN'));
+      reject(new DialError(error.message.includes(path) ? error.message : `${path}: ${error.message}`, error.code));
     };
     socket.once('error', onError);
     socket.once('connect', () => {
@@ -35,10 +25,10 @@ function openSocket(path: string, timeoutMs: number): Promise<Duplex> {
   });
 }
 
-/** Tries the endpoint's sockets in turn. A socket that isn't there, or that nobody listens on, is passed over. */
-export const dialEndpoint: Dial = async (endpoint, timeoutMs) => {
+/** Tries sockets in turn. One that isn't there, or that nobody listens on, is passed over. */
+async function dialUnix(sockets: readonly string[], timeoutMs: number): Promise<Duplex> {
   const failures: DialError[] = [];
-  for (const path of endpoint.sockets) {
+  for (const path of sockets) {
     try {
       return await openSocket(path, timeoutMs);
     } catch (error) {
@@ -47,5 +37,9 @@ export const dialEndpoint: Dial = async (endpoint, timeoutMs) => {
     }
   }
   const telling = failures.find((failure) => failure.code !== 'ENOENT') ?? failures.at(-1);
-  throw new DialError(failures.map((failure) => failure.message).join('; '), telling?.code ?? 'UNKNOWN');
-};
+  throw new DialError(failures.map((failure) => failure.message).join('; '), telling?.code);
+}
+
+/** By UNIX socket or TLS, as the endpoint says. */
+export const dialEndpoint: Dial = (endpoint, timeoutMs) =>
+  endpoint.transport === 'unix' ? dialUnix(endpoint.sockets, timeoutMs) : dialTls(endpoint, timeoutMs);

@@ -5,7 +5,8 @@
 import { type BackoffLimits, computeBackoffMs } from '../runtime/backoff.ts';
 import type { CallObservation } from './call-table.ts';
 import { Connection, type KeepaliveOptions } from './connection.ts';
-import { type Dial, DialError } from './dial.ts';
+import type { Dial } from './dial.ts';
+import { DialError } from './dial-error.ts';
 import { isLibvirtError, LibvirtCallError, LibvirtDisconnectedError } from './errors.ts';
 import type { DomainEvent } from './events.ts';
 import { shakeHands } from './handshake.ts';
@@ -51,7 +52,7 @@ const maxBufferedEvents = 10_000;
 const defaultKeepalive: KeepaliveOptions = { intervalMs: 5_000, count: 3 };
 
 function classifyConnectFailure(error: unknown): ConnectFailureReason {
-  if (error instanceof DialError) return error.code === 'EACCES' || error.code === 'EPERM' ? 'Forbidden' : 'NoDaemon';
+  if (error instanceof DialError) return error.forbidden ? 'Forbidden' : 'NoDaemon';
   if (error instanceof LibvirtCallError && error.class === 'Forbidden') return 'Forbidden';
   return 'HandshakeFailed';
 }

@@ -13,7 +13,7 @@ import { createHypervisor, type Hypervisor } from '../../../src/libvirt/hypervis
 import { type ConnectionChange, Session } from '../../../src/libvirt/session.ts';
 import { readState, stateNamespace, statePrefix, writeState } from '../../../src/libvirt/state-xml.ts';
 import { systemTimers } from '../../../src/libvirt/timers.ts';
-import type { LibvirtEndpoint } from '../../../src/libvirt/uri.ts';
+import type { UnixEndpoint } from '../../../src/libvirt/uri.ts';
 import { describeLab } from '../../lab/describe.ts';
 import { startGuest } from '../../lab/guest.ts';
 import type { LabGuest } from '../../lab/guest-types.ts';
@@ -28,7 +28,7 @@ type Client = {
 
 const clients: Client[] = [];
 
-async function connect(endpoint: LibvirtEndpoint, keepalive = { intervalMs: 5_000, count: 3 }): Promise<Client> {
+async function connect(endpoint: UnixEndpoint, keepalive = { intervalMs: 5_000, count: 3 }): Promise<Client> {
   const session = new Session({ endpoint, dial: dialEndpoint, timers: systemTimers, random: Math.random, keepalive });
   const client: Client = { hypervisor: createHypervisor(session), events: [], changes: [] };
   clients.push(client);
@@ -60,7 +60,7 @@ await describeLab(
   () => {
     let lab: LabHypervisor;
     let guest: LabGuest;
-    let endpoint: LibvirtEndpoint;
+    let endpoint: UnixEndpoint;
     let client: Client;
 
     beforeAll(async () => {

@@ -1,6 +1,7 @@
 /** A daemon in this process: says what a test tells it to, at the time a test tells it to. */
 import { type Duplex, duplexPair } from 'node:stream';
-import { type Dial, DialError } from '../../../../src/libvirt/dial.ts';
+import type { Dial } from '../../../../src/libvirt/dial.ts';
+import { DialError } from '../../../../src/libvirt/dial-error.ts';
 import { FrameSplitter } from '../../../../src/libvirt/frames.ts';
 import { frameBytes, wire } from './wire.ts';
 
