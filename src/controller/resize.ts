@@ -2,7 +2,7 @@
 import { timestamp } from '../api/v1alpha1/conditions.ts';
 import type { VirtualMachineMemoryStatus } from '../api/v1alpha1/virtual-machine-memory.ts';
 import { type Bytes, bytes } from '../memory/bytes.ts';
-import { formatMeasured, formatQuantity, parseQuantity } from '../memory/quantity.ts';
+import { formatQuantity, parseQuantity } from '../memory/quantity.ts';
 
 export type Resize = NonNullable<VirtualMachineMemoryStatus['lastResize']>;
 
@@ -39,7 +39,7 @@ export function computeResize(input: ResizeInput): Resize | undefined {
   if (open !== null) return { ...open, to, startTime };
   const resize = { from: formatQuantity(before.current), to, startTime };
   const total = computeBaseline(before, previous);
-  return total === null ? resize : { ...resize, guestTotalBefore: formatMeasured(total) };
+  return total === null ? resize : { ...resize, guestTotalBefore: formatQuantity(total) };
 }
 
 /** Closes a resize that has reached its target. */

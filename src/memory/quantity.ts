@@ -54,9 +54,6 @@ export function parseQuantity(text: string): ParsedQuantity {
   return { ok: true, value: exact };
 }
 
-/** The canonical text of a size that was measured, rounded down to whole MiB: nobody reads 939280Ki. */
-export const formatMeasured = (size: Bytes): string => formatQuantity(floorTo(size, mib(1)));
-
 const canonicalUnits: readonly (readonly [string, number])[] = [
   ['Ti', TiB],
   ['Gi', GiB],
@@ -75,3 +72,6 @@ export function formatQuantity(size: Bytes): string {
   }
   return String(size);
 }
+
+/** The canonical text of a size that was measured, rounded down to whole MiB: nobody reads 939280Ki. */
+export const formatMeasured = (size: Bytes): string => formatQuantity(floorTo(size, mib(1)));
