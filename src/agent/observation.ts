@@ -125,7 +125,10 @@ function toLayout(facts: DomainFacts, run: Run, marks: readonly Mark[], nowMs: n
     modules: modules.toSorted((a, b) => a.slot - b.slot),
     slots: {
       total: memory.maxMemory?.slots ?? 0,
-      usedByOthers: memory.others.flatMap(({ slot }) => (slot === null ? [] : [slot])),
+      // A module that is being attached has a slot and no base yet: none that could be unplugged.
+      usedByOthers: [...memory.others, ...memory.modules.filter((module) => !isAddressed(module))].flatMap(
+        ({ slot }) => (slot === null ? [] : [slot]),
+      ),
       resting: marks.filter((mark) => mark.phase === 'resting').map((mark) => mark.slot),
     },
     otherBytes: sumBytes(memory.others.map((device) => device.size)),
