@@ -12,7 +12,7 @@ import {
   keepaliveProgram,
   remoteProgram,
 } from './frames.ts';
-import { type Procedure, readRemoteError } from './protocol.ts';
+import { type Procedure, readRemoteError } from './procedure.ts';
 import type { Timers } from './timers.ts';
 import { XdrReader, XdrWriter } from './xdr.ts';
 

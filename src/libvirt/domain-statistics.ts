@@ -1,7 +1,7 @@
 /** State and memory statistics of a domain, from libvirt's named parameters. */
 import { type Bytes, isBytes, KiB } from '../memory/bytes.ts';
 import type { DomainRef } from './events.ts';
-import type { TypedValue } from './protocol.ts';
+import type { TypedValue } from './procedure.ts';
 
 export type DomainState =
   'nostate' | 'running' | 'blocked' | 'paused' | 'shutdown' | 'shutoff' | 'crashed' | 'pmsuspended' | 'unknown';

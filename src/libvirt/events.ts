@@ -1,6 +1,6 @@
 /** Domain events: which ones are asked for, and their payloads (remote_protocol.x). */
 import { type Bytes, isBytes, KiB } from '../memory/bytes.ts';
-import { readWireDomain } from './protocol.ts';
+import { readWireDomain } from './procedure.ts';
 import type { XdrReader } from './xdr.ts';
 
 /** A domain by the names that libvirt gives it; `id` is null when it isn't running. */

@@ -12,14 +12,14 @@ import {
   feature,
   registerCloseCallback,
   registerEvent,
-} from './protocol.ts';
+} from './connect-procedures.ts';
 
 /** The daemon wants a way to authenticate that Dimmer doesn't have, or lacks a feature that it needs. */
 export class HandshakeError extends Error {
   override readonly name = 'HandshakeError';
 }
 
-/** What a daemon that isn't there to be asked answers: the driver knows no close callback. */
+/** VIR_ERR_NO_SUPPORT: the driver knows no close callback. */
 const noSupport = 3;
 
 /**
@@ -38,8 +38,7 @@ export async function shakeHands(connection: Connection, openUri: string, deadli
     await connection.call(authPolkit, undefined, deadlineMs);
   }
 
-  // Without this question the daemon never pings, and would close a connection that pings it (libvirt refuses nothing,
-  // but only this order is what its own client does).
+  // The daemon pings only a client that asked for this before it opened (measured; libvirt's own client does so).
   if (await connection.call(connectSupportsFeature, { feature: feature.keepalive }, deadlineMs)) {
     connection.startKeepalive();
   }

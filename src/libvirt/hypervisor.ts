@@ -15,6 +15,8 @@ import {
   connectGetLibVersion,
   connectGetVersion,
   connectListAllDomains,
+} from './connect-procedures.ts';
+import {
   domainAttachDevice,
   domainDetachDeviceAlias,
   domainGetControlInfo,
@@ -25,8 +27,8 @@ import {
   domainLookupByUuid,
   domainSetMemoryStatsPeriod,
   domainSetMetadata,
-  type TypedValue,
-} from './protocol.ts';
+} from './domain-procedures.ts';
+import type { TypedValue } from './procedure.ts';
 export type { DomainMemoryStats, DomainState, DomainStatistics } from './domain-statistics.ts';
 import type { ConnectionListener, EventListener, Session } from './session.ts';
 

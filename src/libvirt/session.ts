@@ -10,7 +10,8 @@ import { DialError } from './dial-error.ts';
 import { isLibvirtError, LibvirtCallError, LibvirtDisconnectedError } from './errors.ts';
 import type { DomainEvent } from './events.ts';
 import { shakeHands } from './handshake.ts';
-import { connectClose, type Procedure } from './protocol.ts';
+import { connectClose } from './connect-procedures.ts';
+import type { Procedure } from './procedure.ts';
 import type { Timers } from './timers.ts';
 import type { LibvirtEndpoint } from './uri.ts';
 

@@ -10,11 +10,9 @@ import {
   connectGetAllDomainStats,
   connectGetHostname,
   connectListAllDomains,
-  domainGetJobStats,
-  domainGetXmlDesc,
-  readRemoteError,
-  readWireDomain,
-} from '../../../src/libvirt/protocol.ts';
+} from '../../../src/libvirt/connect-procedures.ts';
+import { domainGetJobStats, domainGetXmlDesc } from '../../../src/libvirt/domain-procedures.ts';
+import { readRemoteError, readWireDomain } from '../../../src/libvirt/procedure.ts';
 import { XdrError, XdrReader, XdrWriter } from '../../../src/libvirt/xdr.ts';
 import { ManualTimers, settle } from '../../unit/libvirt/support/manual-timers.ts';
 

@@ -4,12 +4,8 @@ import type { CallObservation } from '../../../src/libvirt/call-table.ts';
 import { Connection } from '../../../src/libvirt/connection.ts';
 import { LibvirtCallError, type LibvirtError } from '../../../src/libvirt/errors.ts';
 import type { DomainEvent } from '../../../src/libvirt/events.ts';
-import {
-  connectGetHostname,
-  connectListAllDomains,
-  domainAttachDevice,
-  domainGetXmlDesc,
-} from '../../../src/libvirt/protocol.ts';
+import { connectGetHostname, connectListAllDomains } from '../../../src/libvirt/connect-procedures.ts';
+import { domainAttachDevice, domainGetXmlDesc } from '../../../src/libvirt/domain-procedures.ts';
 import { FakeDaemon, FakePeer } from './support/fake-daemon.ts';
 import { ManualTimers, settle } from './support/manual-timers.ts';
 import { frameBytes, wire } from './support/wire.ts';

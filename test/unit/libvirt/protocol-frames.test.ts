@@ -9,14 +9,15 @@ import {
   connectListAllDomains,
   connectOpen,
   connectSupportsFeature,
+  registerEvent,
+} from '../../../src/libvirt/connect-procedures.ts';
+import {
   domainAttachDevice,
   domainDetachDeviceAlias,
   domainGetXmlDesc,
   domainLookupByUuid,
-  type Procedure,
-  readRemoteError,
-  registerEvent,
-} from '../../../src/libvirt/protocol.ts';
+} from '../../../src/libvirt/domain-procedures.ts';
+import { type Procedure, readRemoteError } from '../../../src/libvirt/procedure.ts';
 import { readDomainMemory } from '../../../src/libvirt/domain-xml.ts';
 import { XdrReader, XdrWriter } from '../../../src/libvirt/xdr.ts';
 

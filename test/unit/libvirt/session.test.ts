@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { LibvirtDisconnectedError } from '../../../src/libvirt/errors.ts';
 import type { DomainEvent } from '../../../src/libvirt/events.ts';
-import { connectGetHostname } from '../../../src/libvirt/protocol.ts';
+import { connectGetHostname } from '../../../src/libvirt/connect-procedures.ts';
 import { type ConnectionChange, Session } from '../../../src/libvirt/session.ts';
 import { FakeDaemon } from './support/fake-daemon.ts';
 import { ManualTimers, settle } from './support/manual-timers.ts';
