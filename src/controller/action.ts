@@ -14,9 +14,14 @@ export function nextRepeatMs({ located }: Pick<Judgement, 'located'>): number | 
   return mark === null ? null : mark.lastAskedAtMs + computeRepeatMs(mark.attempts);
 }
 
-/** What is done now. Steps that must wait for the guest to online memory end a run; the next reconcile goes on. */
-export function decideAction(judgement: Judgement): Action {
+/**
+ * What is done now. A run of steps ends before a plug that must wait until the guest has onlined what came before, and
+ * before the unplugs of a replacement: both are planned anew from what is seen then.
+ * @param isOnlined whether the guest has taken up all that was plugged
+ */
+export function decideAction(judgement: Judgement, isOnlined: boolean): Action {
   const { plan, located } = judgement;
+  if (judgement.replacing === 'ended') return { kind: 'nothing' };
   switch (plan.decision) {
     case 'noop':
     case 'blocked':
@@ -29,9 +34,13 @@ export function decideAction(judgement: Judgement): Action {
     case 'plug':
     case 'unplug':
     case 'replace': {
-      const pause = plan.steps.findIndex((step, index) => index > 0 && step.operation === 'plug' && step.waitForOnline);
+      const [first] = plan.steps;
+      if (first?.operation === 'plug' && first.waitForOnline && !isOnlined) return { kind: 'nothing' };
+      const pause = plan.steps.findIndex(
+        (step, index) => index > 0 && (step.operation === 'plug' ? step.waitForOnline : first?.operation === 'plug'),
+      );
       const steps = pause < 0 ? plan.steps : plan.steps.slice(0, pause);
-      return { kind: 'run', steps };
+      return { kind: 'run', steps, beginsReplacement: plan.decision === 'replace' };
     }
     default:
       return plan.decision satisfies never;

@@ -2,6 +2,7 @@
  * Observe, plan, act, and observe again, until there is nothing to do right now. Every round plans from a fresh
  * observation: nothing is carried over but what the VM stood at before the first change.
  */
+import { findCondition } from '../api/v1alpha1/conditions.ts';
 import type { DesiredMemory } from '../api/v1alpha1/spec.ts';
 import type { VirtualMachineMemory } from '../api/v1alpha1/virtual-machine-memory.ts';
 import { recoveryOf } from '../host/errors.ts';
@@ -13,7 +14,8 @@ import { gather, type GatherContext } from './gather.ts';
 import { computeCurrent, judge } from './judge.ts';
 import type { ControllerMetrics } from './metrics.ts';
 import type { RejectedPlans } from './rejected-plans.ts';
-import type { Before } from './resize.ts';
+import { judgeOnlined } from './onlined.ts';
+import { type Before, computeResize } from './resize.ts';
 import type { Judgement, Outcome, Problem } from './types.ts';
 
 /** More rounds than any plan has steps (256 slots); a bound against a VM that changes for ever under our hands. */
@@ -69,13 +71,16 @@ export async function drive(input: DriveInput, context: DriveContext): Promise<D
       desired,
       target: desired.memory ?? current,
       located,
+      generation: resource.metadata.generation,
       previousModules: isSameRuntime ? (resource.status.modules ?? []) : [],
       retryNow: input.retryNow,
+      replacementEnded: isSameRuntime && !input.retryNow && hasCalledOff(resource),
     });
     if ('reason' in judged) return { kind: 'problem', problem: judged, acted, before };
     context.metrics.planned(judged.plan.decision);
 
-    const outcome = input.mayAct ? await act(judged, input, context) : ({ kind: 'nothing' } as const);
+    const isOnlined = hasOnlined(judged, before, resource, isSameRuntime);
+    const outcome = input.mayAct ? await act(judged, isOnlined, input, context) : ({ kind: 'nothing' } as const);
     if (outcome.kind === 'acted') {
       acted = true;
       continue;
@@ -93,9 +98,39 @@ export async function drive(input: DriveInput, context: DriveContext): Promise<D
   return { kind: 'interrupted' };
 }
 
-async function act(judgement: Judgement, input: DriveInput, context: DriveContext): Promise<Outcome> {
+/** Whether a replacement for this generation was called off already. */
+const hasCalledOff = ({ status, metadata }: VirtualMachineMemory): boolean =>
+  findCondition(status?.conditions, 'Ready')?.reason === 'ReplaceRolledBack' &&
+  status?.observedGeneration === metadata.generation;
+
+/** Whether the guest has taken up all that was plugged since the resize began, or since this reconcile did. */
+function hasOnlined(
+  judgement: Judgement,
+  before: Before,
+  resource: VirtualMachineMemory,
+  sameRuntime: boolean,
+): boolean {
+  const { located, desired, granularity } = judgement;
+  const current = computeCurrent(located.layout);
+  const resize = computeResize({
+    previous: resource.status?.lastResize,
+    sameRuntime,
+    target: desired.memory ?? current,
+    before,
+    acted: true,
+    nowMs: located.observation.observedAtMs,
+  });
+  return resize === undefined || judgeOnlined(resize, located, current, granularity).kind !== 'not-yet';
+}
+
+async function act(
+  judgement: Judgement,
+  isOnlined: boolean,
+  input: DriveInput,
+  context: DriveContext,
+): Promise<Outcome> {
   const { resource } = input;
-  const action = decideAction(judgement);
+  const action = decideAction(judgement, isOnlined);
   if (action.kind === 'nothing') return { kind: 'nothing' };
   const known = context.rejected.find(resource, judgement, action);
   if (known !== null) return known;

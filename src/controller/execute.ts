@@ -37,8 +37,7 @@ export async function execute(action: Action, judgement: Judgement, context: Exe
   if (entry.operations >= judgement.located.limits.maxConcurrentOperations) return { kind: 'host-busy' };
   entry.operations += 1;
   try {
-    const steps = action.kind === 'run' ? action.steps : [action.module];
-    return await runSteps(steps, judgement, context);
+    return await runSteps(action, judgement, context);
   } finally {
     entry.operations -= 1;
     entry.forgetFacts();
@@ -46,7 +45,7 @@ export async function execute(action: Action, judgement: Judgement, context: Exe
 }
 
 async function runSteps(
-  steps: readonly (PlanStep | AskAgain)[],
+  action: Exclude<Action, { kind: 'nothing' }>,
   { located, desired }: Judgement,
   context: ExecuteContext,
 ): Promise<Outcome> {
@@ -54,6 +53,8 @@ async function runSteps(
   const { uuid } = located.observation;
   const claim = buildClaim(context, located);
   let { revision } = located.observation;
+  const steps = action.kind === 'run' ? action.steps : [action.module];
+  const beginsReplacement = action.kind === 'run' && action.beginsReplacement;
   let plugged = 0;
 
   for (const step of steps) {
@@ -67,6 +68,7 @@ async function runSteps(
         size: step.size,
         node: step.node,
         ...(pageSize === null ? {} : { pageSize }),
+        ...(beginsReplacement ? { beginsReplacement } : {}),
         hostReserve: limits.memoryReserve,
         hostOvercommit: limits.memoryOvercommit,
       });

@@ -1,8 +1,6 @@
 /** Gather first, judge second: all that a reconcile reads from outside, as one plain value. */
-import type { HostLimits } from '../api/v1alpha1/spec.ts';
 import type { VirtualMachineMemory } from '../api/v1alpha1/virtual-machine-memory.ts';
-import type { DomainObservation, HostFacts } from '../host/port.ts';
-import { type Bytes, bytes } from '../memory/bytes.ts';
+import type { DomainObservation } from '../host/port.ts';
 import { keyOf, type ResourceSource } from '../runtime/resources.ts';
 import type { ClaimIndex } from './claim-index.ts';
 import { locate, type LocateContext } from './locate.ts';
@@ -15,17 +13,6 @@ export type GatherContext = LocateContext & {
 };
 
 const problem = (found: Problem): Gathered => ({ kind: 'problem', problem: found });
-
-/**
- * What may still be plugged on a host: what is available above the reserve, and what the overcommit leaves of the
- * commitment, whichever is less; never negative. The agent judges the same again when it acts.
- */
-export function computeHostFree(facts: HostFacts, limits: HostLimits): Bytes {
-  const { total, available, committed } = facts.memory;
-  const byAvailable = available - limits.memoryReserve;
-  const byCommitment = Math.floor((total - limits.memoryReserve) * limits.memoryOvercommit) - committed;
-  return bytes(Math.max(0, Math.min(byAvailable, byCommitment)));
-}
 
 /** Whom the virtual machine belongs to; null: `resource` may act. */
 function judgeClaim(
@@ -114,7 +101,7 @@ export async function gather(resource: VirtualMachineMemory, context: GatherCont
       limits: entry.limits.value,
       observation,
       layout: observation.layout,
-      hostFree: facts.ok ? computeHostFree(facts.value, entry.limits.value) : null,
+      facts: facts.ok ? facts.value : null,
       replacesUid: claim.replacesUid,
     },
   };

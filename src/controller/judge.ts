@@ -1,13 +1,14 @@
 /** From an observation to a plan: the planner's input is built here, and nowhere else. Pure. */
+import { timestamp } from '../api/v1alpha1/conditions.ts';
 import type { DesiredMemory } from '../api/v1alpha1/spec.ts';
 import type { ModuleStatus } from '../api/v1alpha1/virtual-machine-memory.ts';
-import { timestamp } from '../api/v1alpha1/conditions.ts';
-import { type Bytes, sumBytes } from '../memory/bytes.ts';
+import { type Bytes, subtractBytes, sumBytes } from '../memory/bytes.ts';
 import { defaultGranularity } from '../planner/granularity.ts';
-import { computePlan } from '../planner/plan.ts';
-import type { PlannerObservation } from '../planner/types.ts';
+import { computePlan, type PlanResult } from '../planner/plan.ts';
+import type { Plan, PlannerObservation, ShrinkPolicy } from '../planner/types.ts';
+import { computeHostFree, computeHugepagesFree } from './host-free.ts';
 import { computeRefusals } from './refusals.ts';
-import type { Judgement, Located, ModuleRefusals, Problem } from './types.ts';
+import type { Judgement, Located, ModuleRefusals, Problem, Replacing } from './types.ts';
 
 /** Total guest memory: boot memory plus all modules, those that are leaving too. */
 export const computeCurrent = (layout: Located['layout']): Bytes =>
@@ -19,7 +20,8 @@ function buildObservation(
   refusals: readonly ModuleRefusals[],
   granularity: Bytes,
 ): PlannerObservation {
-  const { layout, observation } = located;
+  const { layout, observation, facts, limits } = located;
+  const pageSize = desired.pageSize ?? layout.pageSize;
   return {
     boot: layout.boot,
     modules: layout.modules.map((module, index) => {
@@ -41,11 +43,11 @@ function buildObservation(
     otherBytes: layout.otherBytes,
     maxMemory: layout.maxMemory ?? 'unsupported',
     booting: observation.booting,
-    cordoned: located.limits.cordoned,
+    cordoned: limits.cordoned,
     granularity,
-    pageSize: desired.pageSize ?? layout.pageSize,
-    hostFree: located.hostFree,
-    hugepagesFree: null,
+    pageSize,
+    hostFree: facts === null ? null : computeHostFree(facts, limits),
+    hugepagesFree: facts === null || pageSize === null ? null : computeHugepagesFree(facts, pageSize),
     guest: observation.guest,
   };
 }
@@ -55,10 +57,14 @@ export type JudgeInput = {
   /** `desired.memory`, or the current total where nothing is wanted (observe only). */
   readonly target: Bytes;
   readonly located: Located;
+  /** Generation of the wish. */
+  readonly generation: number;
   /** Modules of the previous status, of the same running domain; else empty. */
   readonly previousModules: readonly ModuleStatus[];
   /** Somebody asked to retry now: nothing is quarantined. */
   readonly retryNow: boolean;
+  /** Whether the replacement for this generation has been called off, as the previous status says. */
+  readonly replacementEnded: boolean;
 };
 
 /** Judges an observation: what the planner says about it, or why it can't be planned with. */
@@ -70,12 +76,20 @@ export function judge(input: JudgeInput): Judgement | Problem {
     desired.granularity ??
     layout.granularity ??
     defaultGranularity(layout.architecture, sumBytes(layout.boot.map(({ size }) => size)));
+  const seen = buildObservation(located, desired, refusals, granularity);
+  const plan = (target: Bytes, shrink: ShrinkPolicy): PlanResult =>
+    computePlan({
+      desired: target,
+      observation: seen,
+      policy: { shrink, grow: desired.growPolicy, guestSafety: desired.guestSafety },
+    });
 
-  const planned = computePlan({
-    desired: input.target,
-    observation: buildObservation(located, desired, refusals, granularity),
-    policy: { shrink: desired.shrinkPolicy, grow: desired.growPolicy, guestSafety: desired.guestSafety },
-  });
+  const begun = observation.replacement?.generation === input.generation ? observation.replacement : null;
+  const isPlugged = layout.modules.some(({ slot }) => slot === begun?.slot);
+  // Somebody who asks to retry one that was rolled back gets a new one.
+  const isReplacing = desired.shrinkPolicy === 'Replace' && begun !== null && (isPlugged || !input.retryNow);
+  // A replacement is begun once: from then on only what is plugged already may go.
+  const planned = plan(input.target, isReplacing ? 'Exact' : desired.shrinkPolicy);
   if (!planned.ok) {
     const { field, problem } = planned.error;
     return {
@@ -86,9 +100,40 @@ export function judge(input: JudgeInput): Judgement | Problem {
       hostName: located.hostName,
     };
   }
-  const plan =
-    planned.plan.reason === 'HotplugUnsupported' && layout.hotplugProblem !== null
-      ? { ...planned.plan, message: layout.hotplugProblem }
-      : planned.plan;
-  return { desired, located, refusals, granularity, plan };
+  const judged = { desired, located, refusals, granularity };
+  if (isReplacing) return { ...judged, ...judgeReplacement(input, planned.plan, plan) };
+  return { ...judged, plan: explainUnsupported(planned.plan, located), replacing: 'none' };
+}
+
+/** Why nothing can be plugged is known better by the host than by the planner. */
+const explainUnsupported = (plan: Plan, { layout }: Located): Plan =>
+  plan.reason === 'HotplugUnsupported' && layout.hotplugProblem !== null
+    ? { ...plan, message: layout.hotplugProblem }
+    : plan;
+
+/** The shrink can't be finished: the guest refused, or what it refused was needed for every set. */
+const isStuck = ({ decision, reason }: Plan): boolean =>
+  decision === 'blocked' && (reason === 'GuestRefused' || reason === 'UnreachableSize' || reason === 'Misaligned');
+
+/**
+ * A replacement under way. When the guest refuses what was to go, the module plugged for it is taken out again (or one
+ * of its size, which is the same to the guest), provided that the guest then has at least what is wanted.
+ */
+function judgeReplacement(
+  { target, located, replacementEnded }: JudgeInput,
+  plan: Plan,
+  planFor: (target: Bytes, shrink: ShrinkPolicy) => PlanResult,
+): { readonly plan: Plan; readonly replacing: Replacing } {
+  if (plan.decision === 'noop') return { plan, replacing: 'none' };
+  if (replacementEnded && plan.decision !== 'wait') return { plan, replacing: 'ended' };
+  if (!isStuck(plan)) return { plan, replacing: 'unplugging' };
+
+  const { layout, observation } = located;
+  const plugged = layout.modules.find(({ slot }) => slot === observation.replacement?.slot);
+  const current = computeCurrent(layout);
+  if (plugged === undefined || current - plugged.size < target) return { plan, replacing: 'ended' };
+  const back = planFor(subtractBytes(current, plugged.size), 'Exact');
+  return back.ok && back.plan.decision === 'unplug'
+    ? { plan: back.plan, replacing: 'rolling-back' }
+    : { plan, replacing: 'ended' };
 }

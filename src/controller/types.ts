@@ -2,7 +2,7 @@
 import type { HostLimits, DesiredMemory } from '../api/v1alpha1/spec.ts';
 import type { Reason } from '../api/v1alpha1/reasons.ts';
 import type { HostError } from '../host/errors.ts';
-import type { DomainObservation, Host, MemoryLayout } from '../host/port.ts';
+import type { DomainObservation, Host, HostFacts, MemoryLayout } from '../host/port.ts';
 import type { Bytes } from '../memory/bytes.ts';
 import type { AskAgain, Plan, PlanStep } from '../planner/types.ts';
 
@@ -24,8 +24,8 @@ export type Located = {
   readonly limits: HostLimits;
   readonly observation: DomainObservation;
   readonly layout: MemoryLayout;
-  /** Host memory that may still be plugged; null: unknown. */
-  readonly hostFree: Bytes | null;
+  /** null: the host didn't say. */
+  readonly facts: HostFacts | null;
   /** uid of a vanished resource whose claim is taken over. */
   readonly replacesUid: string | null;
 };
@@ -50,12 +50,27 @@ export type Judgement = {
   readonly refusals: readonly ModuleRefusals[];
   readonly granularity: Bytes;
   readonly plan: Plan;
+  readonly replacing: Replacing;
 };
+
+/**
+ * Where a replacement stands that was begun for this generation.
+ * - `none`: none was begun.
+ * - `unplugging`: its module is plugged; the set that was to go is going. No other module is plugged for it.
+ * - `rolling-back`: the guest refused; the plan is to take the module out again.
+ * - `ended`: the guest refused, and all that could be taken back was; nothing more is done for this generation.
+ */
+export type Replacing = 'none' | 'unplugging' | 'rolling-back' | 'ended';
 
 /** What to do now. */
 export type Action =
   | { readonly kind: 'nothing' }
-  | { readonly kind: 'run'; readonly steps: readonly PlanStep[] }
+  | {
+      readonly kind: 'run';
+      readonly steps: readonly PlanStep[];
+      /** The first step plugs the module of a replacement. */
+      readonly beginsReplacement: boolean;
+    }
   | { readonly kind: 'ask-again'; readonly module: AskAgain };
 
 /** What came of it. */

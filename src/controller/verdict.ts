@@ -52,7 +52,11 @@ export function computeVerdict(input: VerdictInput): Verdict {
     return { reason: 'Paused', message: `paused by ${input.pausedBy}; the plan: ${plan.message}`, againInMs: null };
   }
   if (plan.decision === 'noop') return judgeConverged(input);
+  if (judgement.replacing === 'ended') return judgeCalledOff(judgement);
   if (plan.decision === 'wait' && plan.reason === 'Unplugging') return judgeLeaving(judgement);
+  if (judgement.replacing !== 'none' && plan.reason === 'Unplugging') {
+    return { reason: 'Replacing', message: plan.message, againInMs: guestPollMs };
+  }
   return { reason: plan.reason, message: plan.message, againInMs: computePollMs(judgement) };
 }
 
@@ -69,6 +73,19 @@ function judgeConverged({ judgement, resize }: VerdictInput): Verdict {
     return { reason: 'WaitingForGuest', message, againInMs: guestPollMs };
   }
   return { reason: 'GuestNotOnlined', message: explainMissing(onlined.missing), againInMs: slowPollMs };
+}
+
+function judgeCalledOff({ located, refusals, desired }: Judgement): Verdict {
+  const { layout, observation } = located;
+  const refused = layout.modules.filter((_, index) => (refusals[index]?.refusals ?? 0) > 0).map(({ alias }) => alias);
+  const isBack = !layout.modules.some(({ slot }) => slot === observation.replacement?.slot);
+  const current = formatQuantity(computeCurrent(layout));
+  const wanted = desired.memory === null ? 'nothing' : formatQuantity(desired.memory);
+  const message =
+    `the guest refused to give up ${refused.length === 0 ? 'a module' : refused.join(', ')}, so the replacement was called off` +
+    `${isBack ? ' and the module plugged for it taken out again' : '; the module plugged for it stays'}: the guest has ` +
+    `${current}, wanted is ${wanted}; change spec.memory, or request a retry, to try again`;
+  return { reason: 'ReplaceRolledBack', message, againInMs: null };
 }
 
 function judgeLeaving(judgement: Judgement): Verdict {

@@ -49,7 +49,8 @@ function parseSize(value: Quantity | undefined, field: string): Parsed<Bytes | n
   return parsed.ok ? parsed : { ok: false, problem: `${field}: ${parsed.problem}` };
 }
 
-/** Reads a spec; the problem names the field. Default shrinkPolicy Exact, guestSafety Required, unplugTimeout 30s. */
+/** Reads a spec; the problem names the field. Default shrinkPolicy Exact, growPolicy Divisible, guestSafety
+ * Required, unplugTimeout 30s. */
 export function parseSpec(spec: VirtualMachineMemorySpec): Parsed<DesiredMemory> {
   const { uuid, name } = spec.virtualMachine;
   if ((uuid === undefined) === (name === undefined)) {
@@ -73,7 +74,7 @@ export function parseSpec(spec: VirtualMachineMemorySpec): Parsed<DesiredMemory>
     value: {
       memory: memory.value,
       shrinkPolicy: spec.shrinkPolicy ?? 'Exact',
-      growPolicy: spec.growPolicy ?? 'Whole',
+      growPolicy: spec.growPolicy ?? 'Divisible',
       guestSafety: spec.guestSafety ?? 'Required',
       granularity: granularity.value,
       pageSize: pageSize.value,

@@ -46,7 +46,7 @@ describe('parseSpec', () => {
       value: {
         memory: gib(2),
         shrinkPolicy: 'Exact',
-        growPolicy: 'Whole',
+        growPolicy: 'Divisible',
         guestSafety: 'Required',
         granularity: null,
         pageSize: null,
