@@ -35,7 +35,8 @@ export function toDomainState(state: LibvirtState): DomainState {
   }
 }
 
-function describeObstacle(obstacle: HotplugObstacle): string {
+/** What is missing and the way out, for people. */
+export function describeObstacle(obstacle: HotplugObstacle): string {
   switch (obstacle) {
     case 'NoMaxMemory':
       return 'The domain has no <maxMemory slots="...">; shut the VM down, add it and start the VM again';
