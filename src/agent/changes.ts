@@ -9,13 +9,14 @@ import type {
   UnplugAnswer,
   UnplugRequest,
 } from '../host/port.ts';
+import { isSameReplacement, keptReplacement, replacementOf } from '../host/replacement.ts';
 import { computeRevision } from '../host/revision.ts';
 import { writeDimmXml } from '../libvirt/device-xml.ts';
 import { isCallError, isLibvirtError, isOutcomeUnknown } from '../libvirt/errors.ts';
 import type { Hypervisor } from '../libvirt/hypervisor.ts';
 import { stateNamespace, statePrefix, writeState } from '../libvirt/state-xml.ts';
 import { aliasOfSlot } from '../memory/module.ts';
-import type { Claim, Mark, OperationState } from '../memory/operation-state.ts';
+import type { Claim, OperationState } from '../memory/operation-state.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { DomainReader } from './domain-reader.ts';
@@ -38,8 +39,8 @@ export type Totals = { from: number | null; to: number | null };
 type Prepared = {
   readonly facts: DomainFacts;
   readonly observation: DomainObservation;
-  readonly claim: Claim;
-  readonly marks: readonly Mark[];
+  /** What is to stand in the metadata before anything is changed. */
+  readonly operations: OperationState & { readonly claim: Claim };
 };
 
 /** What plug and unplug have in common before either looks at memory. */
@@ -61,7 +62,12 @@ async function prepare(
   if (!claim.ok) return claim;
   const stale = judgeRevision(observation, revision);
   if (stale !== null) return fail(stale);
-  return succeed({ facts, observation, claim: claim.value, marks: settledMarks(facts, nowMs) });
+  const replacement = keptReplacement(facts, claim.value);
+  return succeed({
+    facts,
+    observation,
+    operations: { claim: claim.value, marks: settledMarks(facts, nowMs), replacement },
+  });
 }
 
 /** Writes the state into the domain's live metadata. */
@@ -69,6 +75,12 @@ export async function keepState(context: ChangeContext, facts: DomainFacts, stat
   await context.hypervisor.setMetadata(facts.memory.uuid, stateNamespace, statePrefix, writeState(state));
   if (facts.run !== null) facts.run.operations = state;
 }
+
+/** Whether the metadata says so already. */
+const isWritten = (facts: DomainFacts, next: Prepared['operations']): boolean =>
+  isSameClaim(facts.claim, next.claim) &&
+  next.marks === facts.marks &&
+  isSameReplacement(facts.replacement, next.replacement);
 
 /** Plugs one module. The caller holds the lock of the domain. */
 export async function plugModule(
@@ -80,7 +92,7 @@ export async function plugModule(
 ): Promise<HostAnswer<PlugAnswer>> {
   const prepared = await prepare(context, uuid, revision, request, totals, 'layout');
   if (!prepared.ok) return prepared;
-  const { facts, observation, claim, marks } = prepared.value;
+  const { facts, observation, operations } = prepared.value;
   const judged = judgePlug(observation, request);
   if (!judged.ok) return judged;
   if (facts.run !== null && facts.run.hidden !== null) {
@@ -94,8 +106,10 @@ export async function plugModule(
   totals.to = (totals.from ?? 0) + request.size;
 
   try {
-    // The generation is written before the first change that is made for it: the claim keeps older ones away.
-    if (!isSameClaim(facts.claim, claim) || marks !== facts.marks) await keepState(context, facts, { claim, marks });
+    // The generation is written before the first change that is made for it: the claim keeps older ones away. So is the
+    // beginning of a replacement: whoever comes after a crash sees that its module was plugged, or was about to be.
+    const next = { ...operations, replacement: replacementOf(request, operations.replacement) };
+    if (!isWritten(facts, next)) await keepState(context, facts, next);
     return await attach(context, uuid, request);
   } catch (error) {
     return fail(toHostError(error));
@@ -177,7 +191,7 @@ export async function unplugModule(
 ): Promise<HostAnswer<UnplugAnswer>> {
   const prepared = await prepare(context, uuid, revision, request, totals, 'everything');
   if (!prepared.ok) return prepared;
-  const { facts, observation, claim, marks } = prepared.value;
+  const { facts, observation, operations } = prepared.value;
   const judged = judgeUnplug(observation, request);
   if (!judged.ok) return judged;
   const module = judged.value;
@@ -186,17 +200,17 @@ export async function unplugModule(
   }
   totals.to = (totals.from ?? 0) - module.size;
 
-  const asked = askForModule(marks, module, claim.generation, context.clock.now());
+  const asked = askForModule(operations.marks, module, operations.claim.generation, context.clock.now());
   try {
     // The mark comes before the detach: from now on the module counts as leaving, whatever crashes.
-    await keepState(context, facts, { claim, marks: asked });
+    await keepState(context, facts, { ...operations, marks: asked });
   } catch (error) {
     return fail(toHostError(error));
   }
   try {
     await context.hypervisor.detachDeviceAlias(uuid, module.alias);
   } catch (error) {
-    return fail(await settleFailedUnplug(context, facts, { claim, marks }, request, error));
+    return fail(await settleFailedUnplug(context, facts, operations, request, error));
   }
   const runtimeId = facts.run?.runtimeId ?? null;
   return succeed({ revision: computeRevision({ runtimeId, modules: modulesOf(facts.memory), marks: asked }) });

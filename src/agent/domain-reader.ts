@@ -80,8 +80,7 @@ export class DomainReader {
         run,
         statistics: run?.statistics ?? null,
         migrating: run?.migrating ?? false,
-        claim: metadata.value.claim,
-        marks: metadata.value.marks,
+        ...metadata.value,
         ownerNamespace: ownerNamespace.value,
         defaultHugePageSize: hostMemory.defaultHugePageSize,
       });

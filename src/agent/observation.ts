@@ -7,7 +7,7 @@ import type { DomainMemoryStats, DomainState as LibvirtState } from '../libvirt/
 import type { Bytes } from '../memory/bytes.ts';
 import { sumBytes } from '../memory/bytes.ts';
 import { isSameModule, type ModuleIdentity } from '../memory/module.ts';
-import type { Claim, Mark } from '../memory/operation-state.ts';
+import type { Mark, OperationState } from '../memory/operation-state.ts';
 import { describeHiddenMemory, type HiddenMemory, isCertain } from './hidden-memory.ts';
 import { settleMarks } from './marks.ts';
 import type { Run } from './runs.ts';
@@ -52,17 +52,14 @@ function describeHotplugProblem(memory: DomainMemoryXml, hidden: HiddenMemory | 
   return hidden !== null && isCertain(hidden, nowMs) ? describeHiddenMemory(hidden) : null;
 }
 
-/** Everything that was gathered about one domain. */
-export type DomainFacts = {
+/** Everything that was gathered about one domain. Its operation state is as the metadata says, marks not settled yet. */
+export type DomainFacts = OperationState & {
   readonly memory: DomainMemoryXml;
   readonly state: DomainState;
   /** null: the domain isn't running. */
   readonly run: Run | null;
   readonly statistics: DomainMemoryStats | null;
   readonly migrating: boolean;
-  readonly claim: Claim | null;
-  /** As the metadata says, not settled yet. */
-  readonly marks: readonly Mark[];
   readonly ownerNamespace: string | null;
   /** The host's default huge page size; null: it has none. */
   readonly defaultHugePageSize: Bytes | null;
@@ -172,6 +169,7 @@ export function toObservation(facts: DomainFacts, nowMs: number): DomainObservat
     guest,
     booting: run !== null && isBooting({ ...run, state, reportedAtMs }, nowMs),
     claim: facts.claim,
+    replacement: facts.replacement,
     ownerNamespace: facts.ownerNamespace,
     revision: computeRevision({
       runtimeId: run?.runtimeId ?? null,

@@ -236,7 +236,7 @@ export class Upkeep {
       const marks = settledMarks(facts, clock.now());
       if (facts.run === null || marks === facts.marks) return;
       try {
-        await keepState(changes, facts, { claim: facts.claim, marks });
+        await keepState(changes, facts, { claim: facts.claim, marks, replacement: facts.replacement });
       } catch (error) {
         logger.warn({ uuid, error: String(error) }, 'marks could not be written; they are settled later');
       }

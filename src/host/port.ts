@@ -6,7 +6,7 @@
  */
 import type { Bytes } from '../memory/bytes.ts';
 import type { ModuleIdentity, ModuleState, NodeMemory } from '../memory/module.ts';
-import type { Claim, Mark } from '../memory/operation-state.ts';
+import type { Claim, Mark, Replacement } from '../memory/operation-state.ts';
 import type { HostAnswer } from './errors.ts';
 
 /** Memory of one NUMA node of the host. */
@@ -112,6 +112,8 @@ export type DomainObservation = {
   /** True in the boot window: no statistics since the guest booted, and booted (or first seen) less than 60 s ago. */
   readonly booting: boolean;
   readonly claim: Claim | null;
+  /** A replacement begun for the claim's generation; null: none. */
+  readonly replacement: Replacement | null;
   /** The only namespace that may claim the domain, as the host's admin wrote it into its metadata; null: any. */
   readonly ownerNamespace: string | null;
   /** Hash of the running domain's id, its modules and the marks; changes are guarded by it. */
@@ -133,6 +135,8 @@ export type PlugRequest = ClaimRequest & {
   readonly node: number;
   readonly pageSize?: Bytes;
   readonly hostNodes?: readonly number[];
+  /** True: this module begins a replacement; recorded with the VM before it is plugged. */
+  readonly beginsReplacement?: boolean;
   /** Available host memory that must remain after the plug. */
   readonly hostReserve: Bytes;
   /** Committed guest memory may reach (total - hostReserve) times this; more than 0. */

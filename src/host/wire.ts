@@ -4,7 +4,7 @@
  */
 import type { Bytes } from '../memory/bytes.ts';
 import type { NodeMemory } from '../memory/module.ts';
-import type { Claim } from '../memory/operation-state.ts';
+import type { Claim, Replacement } from '../memory/operation-state.ts';
 import { array, boolean, type Decoder, nullable, object, oneOf, string, whole } from './decode.ts';
 import type {
   DomainObservation,
@@ -85,6 +85,8 @@ const guest = object<GuestStatistics>({ total: size, usable: size, free: size, r
 
 const claim = object<Claim>({ clusterId: text, objectUid: text, namespace: text, generation: whole });
 
+const replacement = object<Replacement>({ slot: whole, generation: whole });
+
 /** `GET /v1/domains/{uuid}/memory` */
 export const decodeObservation: Decoder<DomainObservation> = object({
   uuid: text,
@@ -96,6 +98,7 @@ export const decodeObservation: Decoder<DomainObservation> = object({
   guest: nullable(guest),
   booting: boolean,
   claim: nullable(claim),
+  replacement: nullable(replacement),
   ownerNamespace: nullable(text),
   revision: text,
   observedAtMs: whole,

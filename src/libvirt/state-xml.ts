@@ -4,11 +4,17 @@
  */
 import { create } from 'xmlbuilder2';
 import { type Bytes, isBytes } from '../memory/bytes.ts';
-import { type Claim, emptyOperationState, type Mark, type OperationState } from '../memory/operation-state.ts';
+import {
+  type Claim,
+  emptyOperationState,
+  type Mark,
+  type OperationState,
+  type Replacement,
+} from '../memory/operation-state.ts';
 import type { XmlResult } from './domain-memory.ts';
 import { parseXml, type XmlElement } from './xml-tree.ts';
 
-/** The agent's alone: claim and marks. */
+/** The agent's alone: claim, marks and the replacement that was begun. */
 export const stateNamespace = 'https://dimmer.dev/xmlns/state/1';
 export const statePrefix = 'dimmer';
 /** The host admin's alone: which Kubernetes namespace the domain belongs to. */
@@ -39,7 +45,7 @@ function checkText(name: string, value: string): void {
  * @throws RangeError when a text in it isn't 1 to 253 printable ASCII characters without `&`: a fault of the caller
  */
 export function writeState(state: OperationState): string | null {
-  if (state.claim === null && state.marks.length === 0) return null;
+  if (state.claim === null && state.marks.length === 0 && state.replacement === null) return null;
   for (const [name, value] of Object.entries(state.claim ?? {})) {
     if (typeof value === 'string') checkText(name, value);
   }
@@ -48,6 +54,10 @@ export function writeState(state: OperationState): string | null {
   if (state.claim !== null) {
     const { clusterId, objectUid, namespace, generation } = state.claim;
     root.ele('claim', { clusterId, objectUid, namespace, generation });
+  }
+  if (state.replacement !== null) {
+    const { slot, generation } = state.replacement;
+    root.ele('replacement', { slot, generation });
   }
   for (const mark of state.marks) {
     const { slot, base, size, alias, generation, firstAskedAtMs, lastAskedAtMs, attempts, phase } = mark;
@@ -90,6 +100,12 @@ class Attributes {
     return value;
   }
 
+  slot(): number {
+    const slot = this.whole('slot', 0);
+    if (slot > 255) throw new StateXmlError(`${this.#path}/@slot`, `'${slot}' is out of range`);
+    return slot;
+  }
+
   end(): void {
     for (const name of this.#unread) throw new StateXmlError(`${this.#path}/@${name}`, 'is not known');
   }
@@ -107,12 +123,20 @@ function readClaim(element: XmlElement): Claim {
   return claim;
 }
 
+function readReplacement(element: XmlElement): Replacement {
+  const path = 'state/replacement';
+  const attributes = new Attributes(element, path);
+  const replacement = { slot: attributes.slot(), generation: attributes.whole('generation', 1) };
+  attributes.end();
+  return replacement;
+}
+
 function readMark(element: XmlElement, path: string): Mark {
   const attributes = new Attributes(element, path);
   const phase = attributes.text('phase');
   if (phase !== 'leaving' && phase !== 'resting') throw new StateXmlError(`${path}/@phase`, `'${phase}' is not known`);
   const mark = {
-    slot: attributes.whole('slot', 0),
+    slot: attributes.slot(),
     base: attributes.whole('base', 0),
     size: attributes.whole('size', 1),
     alias: attributes.text('alias'),
@@ -123,7 +147,6 @@ function readMark(element: XmlElement, path: string): Mark {
     phase,
   } as const;
   attributes.end();
-  if (mark.slot > 255) throw new StateXmlError(`${path}/@slot`, `'${mark.slot}' is out of range`);
   return mark;
 }
 
@@ -134,10 +157,13 @@ export function readStateElement(element: XmlElement): XmlResult<OperationState>
     for (const name of element.attributes.keys()) throw new StateXmlError(`state/@${name}`, 'is not known');
     refuseText(element, 'state');
     let claim: Claim | null = null;
+    let replacement: Replacement | null = null;
     const marks: Mark[] = [];
     for (const child of element.children) {
       if (child.name === 'claim' && claim === null) {
         claim = readClaim(child);
+      } else if (child.name === 'replacement' && replacement === null) {
+        replacement = readReplacement(child);
       } else if (child.name === 'mark') {
         const mark = readMark(child, `state/mark[${marks.length}]`);
         if (marks.some((other) => other.slot === mark.slot && other.base === mark.base)) {
@@ -145,10 +171,11 @@ export function readStateElement(element: XmlElement): XmlResult<OperationState>
         }
         marks.push(mark);
       } else {
-        throw new StateXmlError(`state/${child.name}`, child.name === 'claim' ? 'is there twice' : 'is not known');
+        const known = child.name === 'claim' || child.name === 'replacement';
+        throw new StateXmlError(`state/${child.name}`, known ? 'is there twice' : 'is not known');
       }
     }
-    return { ok: true, value: { claim, marks } };
+    return { ok: true, value: { claim, marks, replacement } };
   } catch (error) {
     if (!(error instanceof StateXmlError)) throw error;
     return { ok: false, error: { path: error.path, problem: error.message } };

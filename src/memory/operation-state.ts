@@ -35,11 +35,25 @@ export type Mark = ModuleIdentity & {
   readonly phase: 'leaving' | 'resting';
 };
 
+/**
+ * A replacement that was begun: one module was plugged so that a set can go. Written before the plug, so that a crash
+ * in between doesn't plug a second one. It belongs to one generation; a newer claim drops it.
+ */
+export type Replacement = {
+  /** Slot of the module that was plugged. */
+  readonly slot: number;
+  readonly generation: number;
+};
+
 /** Everything that Dimmer keeps in a domain's live metadata. */
-export type OperationState = { readonly claim: Claim | null; readonly marks: readonly Mark[] };
+export type OperationState = {
+  readonly claim: Claim | null;
+  readonly marks: readonly Mark[];
+  readonly replacement: Replacement | null;
+};
 
 /** What a domain that Dimmer never touched holds. */
-export const emptyOperationState: OperationState = { claim: null, marks: [] };
+export const emptyOperationState: OperationState = { claim: null, marks: [], replacement: null };
 
 /** How long after its last detach call a slot isn't reused. */
 export const restingMs = 60_000;

@@ -108,6 +108,23 @@ export function describeHostContract(name: string, create: () => Promise<Contrac
       expect((await observe()).claim).toEqual({ ...claim, objectUid: 'another' });
     });
 
+    it('records that a replacement begins, until a newer generation is acted for', async () => {
+      expect((await observe()).replacement).toBeNull();
+      valueOf(await plug(1, { generation: 3, beginsReplacement: true }));
+      expect((await observe()).replacement).toEqual({ slot: 1, generation: 3 });
+      // Another change for the same generation leaves it.
+      valueOf(await plug(2, { generation: 3 }));
+      expect((await observe()).replacement).toEqual({ slot: 1, generation: 3 });
+      // A refused change writes nothing.
+      expect(codeOf(await plug(2, { generation: 4, beginsReplacement: true }))).toBe('rejected');
+      expect((await observe()).replacement).toEqual({ slot: 1, generation: 3 });
+      valueOf(await unplug(2, { generation: 3 }));
+      await gone(2);
+      expect((await observe()).replacement).toEqual({ slot: 1, generation: 3 });
+      valueOf(await plug(3, { generation: 4 }));
+      expect((await observe()).replacement).toBeNull();
+    });
+
     it('rejects modules that cannot be, and leaves no trace', async () => {
       const before = await observe();
       expect(codeOf(await plug(before.layout?.slots.total ?? 0))).toBe('rejected');

@@ -52,6 +52,7 @@ export const plugBody = {
       uniqueItems: true,
       items: { type: 'integer', minimum: 0, maximum: 1023 },
     },
+    beginsReplacement: { type: 'boolean' },
     hostReserve: bytes,
     hostOvercommit: { type: 'number', exclusiveMinimum: 0, maximum: 1000 },
   },

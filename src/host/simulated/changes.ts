@@ -4,6 +4,7 @@ import type { Mark } from '../../memory/operation-state.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { fail, type HostAnswer, succeed } from '../errors.ts';
 import { judgeClaim, judgeHostMemory, judgePlug, judgeRevision, judgeUnplug } from '../guards.ts';
+import { keptReplacement, replacementOf } from '../replacement.ts';
 import type {
   DomainObservation,
   HostEvent,
@@ -55,7 +56,8 @@ export function plugSimulated(
   if (short !== null) return fail(short);
 
   const nowMs = context.clock.now();
-  domain.operations = { claim: claim.value, marks: liveMarks(domain.operations, nowMs) };
+  const replacement = replacementOf(request, keptReplacement(domain.operations, claim.value));
+  domain.operations = { claim: claim.value, marks: liveMarks(domain.operations, nowMs), replacement };
   const { slot, size, node } = request;
   const onlineAtMs = domain.onlines ? nowMs + context.onlineMs : Infinity;
   addModule(domain, { slot, size, node, alias: aliasOfSlot(slot), pageSize, onlineAtMs });
@@ -95,7 +97,8 @@ export function unplugSimulated(
     phase: 'leaving',
   };
   const others = liveMarks(domain.operations, nowMs).filter((other) => other !== earlier);
-  domain.operations = { claim: claim.value, marks: [...others, mark] };
+  const replacement = keptReplacement(domain.operations, claim.value);
+  domain.operations = { claim: claim.value, marks: [...others, mark], replacement };
   recordChange(context, domain, 'asked', module);
   letGuestAnswer(context, domain, module);
   return succeed({ revision: context.observe(domain).revision });

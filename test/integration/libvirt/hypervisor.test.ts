@@ -150,6 +150,7 @@ await describeLab(
             phase: 'leaving' as const,
           },
         ],
+        replacement: { slot: 5, generation: 3 },
       };
       await hypervisor.setMetadata(guest.uuid, stateNamespace, statePrefix, writeState(state));
       expect(readState(await hypervisor.getMetadata(guest.uuid, stateNamespace))).toEqual({ ok: true, value: state });

@@ -38,6 +38,7 @@ async function startSide(hostUuid: string): Promise<Side> {
 const state: OperationState = {
   claim: { clusterId: 'cluster', objectUid: 'object', namespace: 'tenants', generation: 3 },
   marks: [],
+  replacement: { slot: 2, generation: 3 },
 };
 
 await describeLab(

@@ -39,6 +39,7 @@ const state: fc.Arbitrary<OperationState> = fc.record({
     fc.record({ clusterId: text, objectUid: text, namespace: text, generation: fc.integer({ min: 1 }) }),
   ),
   marks: fc.uniqueArray(mark, { maxLength: 5, selector: ({ slot: at, base }) => `${at}/${base}` }),
+  replacement: fc.option(fc.record({ slot, generation: fc.integer({ min: 1 }) })),
 });
 
 /** As libxml2 writes it again: prefixes on every element, white space between them. */
@@ -47,7 +48,8 @@ const asLibvirtKeepsIt = (xml: string): string =>
     .replace('<state', '<x:state xmlns:x="https://dimmer.dev/xmlns/state/1"')
     .replace('</state', '</x:state')
     .replaceAll('<claim', '\n  <x:claim')
-    .replaceAll('<mark', '\n  <x:mark');
+    .replaceAll('<mark', '\n  <x:mark')
+    .replaceAll('<replacement', '\n  <x:replacement');
 
 describe('the state kept with a domain', () => {
   test('comes back as it was, also through libvirt', () => {
@@ -64,6 +66,7 @@ describe('the state kept with a domain', () => {
     const value: OperationState = {
       claim: { clusterId: 'cluster', objectUid: 'object', namespace: 'tenants', generation: 1 },
       marks: [],
+      replacement: null,
     };
     const xml = writeState(value) ?? '';
     fc.assert(

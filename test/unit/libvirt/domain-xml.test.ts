@@ -78,7 +78,7 @@ describe('a domain that libvirt described', () => {
       currentMemory: 1441792 * KiB,
       hugePages: [],
       balloon: { model: 'virtio', statsPeriodSeconds: 5 },
-      state: { ok: true, value: { claim: null, marks: [] } },
+      state: { ok: true, value: { claim: null, marks: [], replacement: null } },
       ownerNamespace: { ok: true, value: 'tenants' },
     });
   });
@@ -188,7 +188,7 @@ describe('whatever else is in the XML is passed over', () => {
       read(domain({ features: `<features><acpi/></features>${state(inside)}` }));
     expect(withState(claim).state).toEqual({
       ok: true,
-      value: { claim: { clusterId: 'c', objectUid: 'o', namespace: 'n', generation: 3 }, marks: [] },
+      value: { claim: { clusterId: 'c', objectUid: 'o', namespace: 'n', generation: 3 }, marks: [], replacement: null },
     });
     expect(withState('<x:claim/>').state).toEqual({
       ok: false,

@@ -17,6 +17,7 @@ const mark: Mark = {
 const state: OperationState = {
   claim: { clusterId: '0f5d', objectUid: '77aa', namespace: 'tenants', generation: 7 },
   marks: [mark, { ...mark, slot: 4, base: bytes(0x150000000), phase: 'resting' }],
+  replacement: { slot: 9, generation: 7 },
 };
 
 describe('the state that is kept with a domain', () => {
@@ -24,6 +25,13 @@ describe('the state that is kept with a domain', () => {
     expect(readState(writeState(state))).toEqual({ ok: true, value: state });
     expect(readState(writeState({ ...state, marks: [] }))).toEqual({ ok: true, value: { ...state, marks: [] } });
     expect(readState(writeState({ ...state, claim: null }))).toEqual({ ok: true, value: { ...state, claim: null } });
+    const alone = { ...emptyOperationState, replacement: { slot: 0, generation: 1 } };
+    expect(readState(writeState(alone))).toEqual({ ok: true, value: alone });
+  });
+
+  test('of an agent that knew no replacements has none', () => {
+    const xml = (writeState(state) ?? '').replace(/<replacement[^>]*>/, '');
+    expect(readState(xml)).toEqual({ ok: true, value: { ...state, replacement: null } });
   });
 
   test('is nothing at all when it is empty', () => {
@@ -37,9 +45,12 @@ describe('the state that is kept with a domain', () => {
     expect(readState(writeState(odd))).toEqual({ ok: true, value: odd });
     for (const text of ['', ' ', 'a\nb', 'ü', '&lt;', '\u0000', 'x'.repeat(254)]) {
       expect(() =>
-        writeState({ claim: { clusterId: text, objectUid: 'o', namespace: 'n', generation: 1 }, marks: [] }),
+        writeState({
+          ...emptyOperationState,
+          claim: { clusterId: text, objectUid: 'o', namespace: 'n', generation: 1 },
+        }),
       ).toThrow(RangeError);
-      expect(() => writeState({ claim: null, marks: [{ ...mark, alias: text }] })).toThrow(RangeError);
+      expect(() => writeState({ ...emptyOperationState, marks: [{ ...mark, alias: text }] })).toThrow(RangeError);
     }
   });
 
@@ -56,6 +67,11 @@ describe('the state that is kept with a domain', () => {
     ['a claim with something inside', 'state/claim', '<state><claim><x/></claim></state>'],
     ['generation 0', 'state/claim/@generation', good.replace('generation="7"', 'generation="0"')],
     ['a negative generation', 'state/claim/@generation', good.replace('generation="7"', 'generation="-7"')],
+    ['two replacements', 'state/replacement', good.replace('<mark', '<replacement slot="1" generation="1"/><mark')],
+    ['a replacement without a slot', 'state/replacement/@slot', good.replace('slot="9"', '')],
+    ['a replacement in slot 256', 'state/replacement/@slot', good.replace('slot="9"', 'slot="256"')],
+    ['a replacement for no generation', 'state/replacement/@generation', '<state><replacement slot="9"/></state>'],
+    ['a replacement with more', 'state/replacement/@x', good.replace('slot="9"', 'slot="9" x="1"')],
     ['slot 256', 'state/mark[0]/@slot', good.replace('slot="3"', 'slot="256"')],
     ['a size of text', 'state/mark[0]/@size', good.replace('size="1073741824"', 'size="1Gi"')],
     ['a base above 2^53', 'state/mark[0]/@base', good.replace('base="4563402752"', 'base="9007199254740993"')],
