@@ -97,6 +97,12 @@ describe('Replace', () => {
     expect(outcomeOf(replace(1152, [1000, 152]))).toBe('blocked UnreachableSize 2176');
   });
 
+  test('what is plugged is made of whole huge pages, even if that takes more modules', () => {
+    // 256 less with pages of 256: neither 384 nor 640 alone leaves whole pages to plug.
+    const plan = replace(1792, [384, 640], { pageSize: mib(256) });
+    expect(stepsOf(plan)).toEqual(['plug 768@2', 'unplug 640@1', 'unplug 384@0']);
+  });
+
   test('goes where a growth would go', () => {
     const boot = [
       { node: 0, size: mib(1024) },
