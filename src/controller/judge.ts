@@ -133,7 +133,7 @@ function judgeReplacement(
   const current = computeCurrent(layout);
   if (plugged === undefined || current - plugged.size < target) return { plan, replacing: 'ended' };
   const back = planFor(subtractBytes(current, plugged.size), 'Exact');
-  return back.ok && back.plan.decision === 'unplug'
+  return back.ok && (back.plan.decision === 'unplug' || back.plan.decision === 'wait')
     ? { plan: back.plan, replacing: 'rolling-back' }
     : { plan, replacing: 'ended' };
 }

@@ -63,7 +63,7 @@ await describeLab('crashes', () => {
 
   it.each(cases)('$part killed $ms ms into a growth and a shrink', async ({ part, ms }) => {
     for (const memory of ['1Gi', '512Mi']) {
-      const applied = await stack.apply(stack.manifest('db-1', guest.uuid, { memory }));
+      const applied = await stack.apply(stack.manifest('db-1', guest.uuid, { memory, growPolicy: 'Whole' }));
       expect(applied.code, applied.stderr).toBe(0);
       const watch = watchModules(guest);
       await new Promise((resolve) => setTimeout(resolve, ms));

@@ -22,7 +22,7 @@ await describeLab('the line', () => {
 
   const kubectl = (...args: string[]) => stack.lab.controlPlane.kubectlOk([...args, `--namespace=${namespace}`]);
   const resize = async (memory: string) => {
-    const applied = await stack.apply(stack.manifest('db-1', guest.uuid, { memory }));
+    const applied = await stack.apply(stack.manifest('db-1', guest.uuid, { memory, growPolicy: 'Whole' }));
     expect(applied.stderr).toBe('');
     await kubectl('wait', '--for=condition=Ready', '--timeout=60s', 'vmmem/db-1');
     // A Ready of the generation before may still have stood when kubectl looked.
@@ -66,7 +66,7 @@ await describeLab('the line', () => {
 
   it('is refused by the API server when no set of modules makes the size', async () => {
     const before = await stack.read('db-1');
-    const refused = await stack.apply(stack.manifest('db-1', guest.uuid, { memory: '640Mi' }));
+    const refused = await stack.apply(stack.manifest('db-1', guest.uuid, { memory: '640Mi', growPolicy: 'Whole' }));
     expect(refused.code).not.toBe(0);
     expect(refused.stderr).toContain('640Mi');
     expect(refused.stderr).toContain('512Mi');
@@ -79,7 +79,7 @@ await describeLab('the line', () => {
     // The API server learns of the label by a watch of its own.
     const warned = await waitFor(
       async () => {
-        const applied = await stack.apply(stack.manifest('db-1', guest.uuid, { memory: '640Mi' }));
+        const applied = await stack.apply(stack.manifest('db-1', guest.uuid, { memory: '640Mi', growPolicy: 'Whole' }));
         return applied.code === 0 ? applied : undefined;
       },
       { what: 'the label to take effect', timeoutMs: 20_000 },

@@ -23,7 +23,7 @@ await describeLab('guests that do not give memory up', () => {
   afterAll(() => stack.stop());
 
   const apply = async (guest: LabGuest, memory: string) => {
-    const applied = await stack.apply(stack.manifest(guest.name, guest.uuid, { memory }));
+    const applied = await stack.apply(stack.manifest(guest.name, guest.uuid, { memory, growPolicy: 'Whole' }));
     expect(applied.code, applied.stderr).toBe(0);
   };
   const grow = async (guest: LabGuest, memory: string) => {
@@ -107,7 +107,9 @@ await describeLab('guests that do not give memory up', () => {
     const guest = stack.lab.guest('silent');
     await grow(guest, '1Gi');
     await guest.waitPinned();
-    const applied = await stack.apply(stack.manifest(guest.name, guest.uuid, { memory: '512Mi', unplugTimeout: '5s' }));
+    const applied = await stack.apply(
+      stack.manifest(guest.name, guest.uuid, { memory: '512Mi', growPolicy: 'Whole', unplugTimeout: '5s' }),
+    );
     expect(applied.code, applied.stderr).toBe(0);
     const object = await stack.reaches(guest.name, 'UnplugUnknown');
     expect(object.status?.modules).toMatchObject([{ alias: 'ua-dimmer-0', state: 'Leaving' }]);

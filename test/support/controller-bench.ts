@@ -28,7 +28,7 @@ export type ControllerBench = {
   readonly events: MemoryEvents;
   host(name?: string): SimulatedHost;
   addHost(name: string, domains: readonly SimulatedDomainSpec[], spec?: Partial<HypervisorHostSpec>): void;
-  /** Like `kubectl apply`. */
+  /** Like `kubectl apply`; grows by whole modules unless the spec says otherwise, so that steps are easy to count. */
   apply(spec: Partial<VirtualMachineMemorySpec>, name?: string, annotations?: Record<string, string>): void;
   status(name?: string): VirtualMachineMemoryStatus;
   condition(type: string, name?: string): Condition | undefined;
@@ -112,7 +112,7 @@ export async function createControllerBench(
           namespace: 'tenants',
           ...(annotations === undefined ? {} : { annotations }),
         },
-        spec: { virtualMachine: { uuid: vmUuid }, ...before?.spec, ...spec },
+        spec: { virtualMachine: { uuid: vmUuid }, growPolicy: 'Whole', ...before?.spec, ...spec },
       });
     },
     status: (name = 'vm') => resources.get(`tenants/${name}`)?.status ?? {},

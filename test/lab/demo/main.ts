@@ -42,9 +42,11 @@ class Story {
   /** Applies a size; the manifest is shown as a person would write it. */
   async apply(guest: LabGuest, memory: string, more: Readonly<Record<string, unknown>> = {}): Promise<string> {
     const extra = Object.entries(more).map(([key, value]) => `, ${key}: ${String(value)}`);
-    const spec = `{ virtualMachine: { uuid: ${guest.uuid.slice(0, 8)}… }, memory: ${memory}${extra.join('')} }`;
+    const spec = `{ virtualMachine: { uuid: ${guest.uuid.slice(0, 8)}… }, memory: ${memory}, growPolicy: Whole${extra.join('')} }`;
     command(`kubectl apply -f ${guest.name}.yaml      # spec: ${spec}`);
-    const result = await this.stack.apply(this.stack.manifest(guest.name, guest.uuid, { memory, ...more }));
+    const result = await this.stack.apply(
+      this.stack.manifest(guest.name, guest.uuid, { memory, growPolicy: 'Whole', ...more }),
+    );
     answer(result.stdout + result.stderr);
     return result.stderr;
   }
@@ -149,7 +151,7 @@ async function survive(story: Story, guest: LabGuest): Promise<void> {
   const { controller, agent } = story.stack;
   const { hypervisor } = story.lab;
   command(`kubectl apply -f ${guest.name}.yaml      # memory: 1Gi, and 20 ms later kill -9 of all three`);
-  await story.stack.apply(story.stack.manifest(guest.name, guest.uuid, { memory: '1Gi' }));
+  await story.stack.apply(story.stack.manifest(guest.name, guest.uuid, { memory: '1Gi', growPolicy: 'Whole' }));
   await new Promise((resolve) => setTimeout(resolve, 20));
   await Promise.all([controller.stop('SIGKILL'), agent.stop('SIGKILL'), hypervisor.killDaemon('SIGKILL')]);
   remark('started again');
