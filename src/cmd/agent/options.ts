@@ -5,10 +5,15 @@ import { logLevels, type LogLevel } from '../../runtime/logger.ts';
 import { type HostPort, parseHostPort, readArguments } from '../arguments.ts';
 
 export const agentUsage = `Usage: dimmer agent --allow-client URI [OPTIONS]
+       dimmer agent check [OPTIONS] [-o text|json]
        dimmer agent release UUID [--libvirt-uri URI]
 
 The host agent: observes, plugs and unplugs memory modules of this host's virtual machines through libvirt, for clients
 that show a certificate which an admin of this host has named.
+
+'check', with the same options, says what is wrong with this host and its VMs, and changes nothing. It exits with 0 when
+all is well (warnings may be left), and with 1 on bad usage or when there is a problem: the agent couldn't work, or a VM
+that --allow-domains admits can't be given memory (a pattern that leaves it out settles that). Run it as the agent's user.
 
 'release' removes what Dimmer keeps with a VM (the claim and the marks of unplugs), so that another cluster may claim it.
 
@@ -19,12 +24,17 @@ Options:
   --tls-cert-file FILE          the agent's certificate (default /etc/pki/libvirt/servercert.pem)
   --tls-private-key-file FILE   its key (default /etc/pki/libvirt/private/serverkey.pem)
   --client-ca-file FILE         CA of the clients' certificates (default /etc/pki/CA/cacert.pem)
-  --libvirt-uri URI             qemu:///system (default) or qemu:///system?socket=PATH
+  --libvirt-uri URI             where libvirt is (default qemu:///system), one of
+                                  qemu:///system, qemu:///system?socket=PATH  by UNIX socket
+                                  qemu+tls://HOST[:PORT]/system               by TLS, certificates under /etc/pki
+                                  qemu+tls://HOST/system?pkipath=DIR          with cacert.pem, clientcert.pem and
+                                                                              clientkey.pem in DIR
   --log-level LEVEL             debug, info, warn or error (default info)
+  -o, --output FORMAT           of 'check': text (default) or json
   --help
 `;
 
-export type ServeArguments = {
+type CommonArguments = {
   readonly allowClients: readonly string[];
   readonly allowDomains: string;
   readonly listen: HostPort;
@@ -32,11 +42,17 @@ export type ServeArguments = {
   readonly keyFile: string;
   readonly caFile: string;
   readonly endpoint: LibvirtEndpoint;
-  readonly logLevel: LogLevel;
 };
+
+export type ServeArguments = CommonArguments & { readonly logLevel: LogLevel };
+
+/** `allowClients` may be empty and files may be missing: finding that out is what the check is for. */
+export type CheckArguments = CommonArguments & { readonly output: CheckOutput };
+export type CheckOutput = 'text' | 'json';
 
 export type ReadAgentArguments =
   | { readonly kind: 'serve'; readonly options: ServeArguments }
+  | { readonly kind: 'check'; readonly options: CheckArguments }
   | { readonly kind: 'release'; readonly uuid: string; readonly endpoint: LibvirtEndpoint }
   | { readonly kind: 'help' }
   | { readonly kind: 'bad-usage'; readonly problem: string };
@@ -45,28 +61,29 @@ class Mistake extends Error {}
 
 const text = { type: 'string' } as const;
 
+const serveOptions = {
+  'allow-client': { type: 'string', multiple: true },
+  'allow-domains': text,
+  listen: text,
+  'tls-cert-file': text,
+  'tls-private-key-file': text,
+  'client-ca-file': text,
+  'log-level': text,
+} as const;
+
 /** Reads the command line; the problem is one line that names the argument. */
 export function readAgentArguments(argv: readonly string[]): ReadAgentArguments {
   const [first, ...rest] = argv;
-  const releasing = first === 'release';
+  const task = first === 'release' || first === 'check' ? first : 'serve';
   const read = readArguments(
-    releasing ? rest : argv,
+    task === 'serve' ? argv : rest,
     {
       'libvirt-uri': text,
       help: { type: 'boolean' },
-      ...(releasing
-        ? {}
-        : {
-            'allow-client': { type: 'string', multiple: true },
-            'allow-domains': text,
-            listen: text,
-            'tls-cert-file': text,
-            'tls-private-key-file': text,
-            'client-ca-file': text,
-            'log-level': text,
-          }),
+      ...(task === 'release' ? {} : serveOptions),
+      ...(task === 'check' ? { output: { type: 'string', short: 'o' } as const } : {}),
     },
-    releasing,
+    task === 'release',
   );
   if (!read.ok) return { kind: 'bad-usage', problem: read.problem };
   const { values, positionals } = read;
@@ -75,23 +92,25 @@ export function readAgentArguments(argv: readonly string[]): ReadAgentArguments 
     typeof values[name] === 'string' ? values[name] : otherwise;
   try {
     const endpoint = readUri(option('libvirt-uri', 'qemu:///system'));
-    if (releasing) return { kind: 'release', uuid: readUuid(positionals), endpoint };
-    return {
-      kind: 'serve',
-      options: {
-        allowClients: readClients(values['allow-client']),
-        allowDomains: option('allow-domains', '*'),
-        listen: readListen(option('listen', '0.0.0.0:9443')),
-        certFile: readable('tls-cert-file', option('tls-cert-file', '/etc/pki/libvirt/servercert.pem')),
-        keyFile: readable(
-          'tls-private-key-file',
-          option('tls-private-key-file', '/etc/pki/libvirt/private/serverkey.pem'),
-        ),
-        caFile: readable('client-ca-file', option('client-ca-file', '/etc/pki/CA/cacert.pem')),
-        endpoint,
-        logLevel: readLogLevel(option('log-level', 'info')),
-      },
+    if (task === 'release') return { kind: 'release', uuid: readUuid(positionals), endpoint };
+    const logLevel = readLogLevel(option('log-level', 'info'));
+    const common: CommonArguments = {
+      allowClients: readClients(values['allow-client']),
+      allowDomains: option('allow-domains', '*'),
+      listen: readListen(option('listen', '0.0.0.0:9443')),
+      certFile: option('tls-cert-file', '/etc/pki/libvirt/servercert.pem'),
+      keyFile: option('tls-private-key-file', '/etc/pki/libvirt/private/serverkey.pem'),
+      caFile: option('client-ca-file', '/etc/pki/CA/cacert.pem'),
+      endpoint,
     };
+    if (task === 'check') {
+      return { kind: 'check', options: { ...common, output: readOutput(option('output', 'text')) } };
+    }
+    if (common.allowClients.length === 0) throw new Mistake(clientsRequired);
+    requireReadable('tls-cert-file', common.certFile);
+    requireReadable('tls-private-key-file', common.keyFile);
+    requireReadable('client-ca-file', common.caFile);
+    return { kind: 'serve', options: { ...common, logLevel } };
   } catch (error) {
     if (error instanceof Mistake) return { kind: 'bad-usage', problem: error.message };
     throw error;
@@ -111,11 +130,12 @@ function readUuid(positionals: readonly string[]): string {
   return uuid.toLowerCase();
 }
 
+/** Why there must be a client to allow. */
+export const clientsRequired = '--allow-client is required: without it every client of the CA would be admitted';
+
 /** A URI without the characters that Node would have to quote; see http/identity.ts. */
 function readClients(values: unknown): readonly string[] {
   const clients = Array.isArray(values) ? values.filter((value) => typeof value === 'string') : [];
-  if (clients.length === 0)
-    throw new Mistake('--allow-client is required: without it every client of the CA would be admitted');
   const wrong = clients.find((client) => !/^[a-z][a-z0-9+.-]*:[\x21\x23-\x2b\x2d-\x7e]+$/i.test(client));
   if (wrong !== undefined) throw new Mistake(`--allow-client: '${wrong}' is not a URI`);
   return clients;
@@ -127,13 +147,17 @@ function readListen(value: string): HostPort {
   return address;
 }
 
-function readable(name: string, path: string): string {
+function requireReadable(name: string, path: string): void {
   try {
     accessSync(path, constants.R_OK);
   } catch {
     throw new Mistake(`--${name}: file ${path} can't be read`);
   }
-  return path;
+}
+
+function readOutput(value: string): CheckOutput {
+  if (value !== 'text' && value !== 'json') throw new Mistake(`--output: '${value}' is not text or json`);
+  return value;
 }
 
 function readLogLevel(value: string): LogLevel {

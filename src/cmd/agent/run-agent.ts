@@ -11,6 +11,7 @@ import { openTlsFiles } from '../../host/tls-files.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import { createLogger, type Logger } from '../../runtime/logger.ts';
 import { type CommandIo, exitFailure, exitOk } from '../io.ts';
+import { runCheck } from './check.ts';
 import { connectHypervisor } from './connect.ts';
 import { agentUsage, readAgentArguments, type ServeArguments } from './options.ts';
 import { releaseDomain } from './release.ts';
@@ -25,6 +26,8 @@ export async function runAgent(argv: readonly string[], io: CommandIo): Promise<
     case 'bad-usage':
       io.stderr.write(`dimmer agent: ${read.problem}; 'dimmer agent --help' says more\n`);
       return exitFailure;
+    case 'check':
+      return runCheck(read.options, readVersion(), io);
     case 'release':
       return releaseDomain(read.uuid, read.endpoint, io);
     case 'serve': {

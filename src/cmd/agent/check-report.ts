@@ -1,0 +1,89 @@
+/** What `dimmer agent check` found out, for people and for programs. */
+import type { DomainState } from '../../host/port.ts';
+import type { Bytes } from '../../memory/bytes.ts';
+import { formatMeasured, formatQuantity } from '../../memory/quantity.ts';
+
+/** `warning`: it works, with a limit that an admin should know. `problem`: something doesn't. */
+export type Verdict = 'ok' | 'warning' | 'problem';
+
+export type Finding = {
+  readonly verdict: Verdict;
+  /** What was looked at: `libvirt`, `certificate`, ... */
+  readonly subject: string;
+  /** For people; of a problem also the way out. */
+  readonly message: string;
+};
+
+/** One VM that the agent would serve. Sizes in bytes. */
+export type DomainReport = {
+  readonly uuid: string;
+  readonly name: string;
+  readonly state: DomainState;
+  /** null, as all sizes: the VM's XML couldn't be read. */
+  readonly boot: Bytes | null;
+  readonly plugged: Bytes | null;
+  /** null: the VM has no maximum, so that nothing can be plugged. */
+  readonly max: Bytes | null;
+  readonly slots: { readonly total: number; readonly used: number } | null;
+  /** Whether memory can be plugged: now, or when it runs. */
+  readonly canGrow: boolean;
+  /** Whether the guest reports the memory that it can spare; null: can't be told of a VM that doesn't run. */
+  readonly reportsMemory: boolean | null;
+  readonly findings: readonly Finding[];
+};
+
+export type CheckReport = {
+  readonly agentVersion: string;
+  readonly problems: number;
+  readonly warnings: number;
+  readonly host: readonly Finding[];
+  readonly domains: readonly DomainReport[];
+};
+
+/** The findings with the number of problems and warnings among them. */
+export function toReport(
+  agentVersion: string,
+  host: readonly Finding[],
+  domains: readonly DomainReport[],
+): CheckReport {
+  const all = [...host, ...domains.flatMap(({ findings }) => findings)];
+  const count = (verdict: Verdict): number => all.filter((finding) => finding.verdict === verdict).length;
+  return { agentVersion, problems: count('problem'), warnings: count('warning'), host, domains };
+}
+
+/** Rows of cells, each column as wide as its widest cell. */
+function table(rows: readonly (readonly string[])[]): string[] {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows.map((row) => `  ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ')}`.trimEnd());
+}
+
+const size = (value: Bytes | null): string => (value === null ? '-' : formatMeasured(value));
+const yesNo = (value: boolean | null): string => (value === null ? '-' : value ? 'yes' : 'no');
+
+const domainRow = (domain: DomainReport): string[] => [
+  domain.name,
+  domain.state,
+  size(domain.boot),
+  size(domain.plugged),
+  domain.max === null ? '-' : formatQuantity(domain.max),
+  domain.slots === null ? '-' : `${domain.slots.used} of ${domain.slots.total}`,
+  yesNo(domain.canGrow),
+  yesNo(domain.reportsMemory),
+];
+
+const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
+
+/** The report as a person reads it. */
+export function formatReport(report: CheckReport): string {
+  const lines = ['Host', ...table(report.host.map(({ verdict, subject, message }) => [verdict, subject, message]))];
+  if (report.domains.length > 0) {
+    const head = ['NAME', 'STATE', 'BOOT', 'PLUGGED', 'MAX', 'SLOTS', 'CAN GROW', 'REPORTS MEMORY'];
+    lines.push('', 'VMs', ...table([head, ...report.domains.map(domainRow)]));
+    const told = report.domains.flatMap(({ name, findings }) =>
+      findings.map(({ verdict, message }) => [verdict, name, message]),
+    );
+    if (told.length > 0) lines.push('', ...table(told));
+  }
+  lines.push('', `${plural(report.problems, 'problem')}, ${plural(report.warnings, 'warning')}`);
+  return `${lines.join('\n')}\n`;
+}
