@@ -1,8 +1,10 @@
 /** `npm run bench [-- NAME ...]`: benchmarks by name; without a name the line. */
 import { runLineBench } from './line/bench.ts';
+import { runPlannerBench } from './planner/bench.ts';
 
 const benches: Readonly<Record<string, () => Promise<void>>> = {
   line: runLineBench,
+  planner: runPlannerBench,
 };
 
 const names = process.argv.slice(2);

@@ -192,6 +192,10 @@ describe('resizing', () => {
     const before = writes.length;
     await bench.clock.advance(3_600_000);
     expect(writes.length).toBe(before);
-    expect(bench.resources.get('tenants/vm')?.spec).toEqual({ virtualMachine: { uuid: vmUuid }, growPolicy: 'Whole', memory: '2Gi' });
+    expect(bench.resources.get('tenants/vm')?.spec).toEqual({
+      virtualMachine: { uuid: vmUuid },
+      growPolicy: 'Whole',
+      memory: '2Gi',
+    });
   });
 });
