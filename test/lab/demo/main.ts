@@ -51,6 +51,16 @@ class Story {
     return result.stderr;
   }
 
+  async showModules(guest: LabGuest): Promise<void> {
+    await this.kubectl(
+      'get',
+      'vmmem',
+      guest.name,
+      '-o',
+      'jsonpath={range .status.modules[*]}slot {.slot}: {.size}{"\\n"}{end}',
+    );
+  }
+
   /** Applies a size that can be reached, and waits until it is. */
   async resize(guest: LabGuest, memory: string): Promise<void> {
     const started = Date.now();
@@ -73,13 +83,7 @@ async function grow(story: Story, guest: LabGuest): Promise<void> {
   await story.resize(guest, '1152Mi');
   await story.resize(guest, '1408Mi');
   await story.guestSays(guest);
-  await story.kubectl(
-    'get',
-    'vmmem',
-    guest.name,
-    '-o',
-    'jsonpath={range .status.modules[*]}slot {.slot}: {.size}{"\\n"}{end}',
-  );
+  await story.showModules(guest);
 }
 
 async function shrink(story: Story, guest: LabGuest): Promise<void> {
@@ -91,13 +95,7 @@ async function shrink(story: Story, guest: LabGuest): Promise<void> {
   remark('and now for real');
   await story.resize(guest, '896Mi');
   await story.guestSays(guest);
-  await story.kubectl(
-    'get',
-    'vmmem',
-    guest.name,
-    '-o',
-    'jsonpath={range .status.modules[*]}slot {.slot}: {.size}{"\\n"}{end}',
-  );
+  await story.showModules(guest);
   const aliases = await guest.moduleAliases();
   expect(aliases.join() === 'ua-dimmer-0', 'the module of 384Mi is the one that stayed');
 }
