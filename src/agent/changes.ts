@@ -1,6 +1,7 @@
 /** Plugging and unplugging one module: re-validate under the lock of the domain, record the intent, then act. */
 import { fail, type HostAnswer, hostError, type HostError, succeed } from '../host/errors.ts';
-import { isSameClaim, judgeClaim, judgePlug, judgeRevision, judgeUnplug, totalOf } from '../host/guards.ts';
+import { isSameClaim, judgeClaim } from '../host/claim.ts';
+import { judgePlug, judgeRevision, judgeUnplug, totalOf } from '../host/guards.ts';
 import type {
   ClaimRequest,
   DomainObservation,

@@ -1,4 +1,5 @@
 /** Gathers what is known about a domain, in one round of calls. Changes nothing on it. */
+import { findDepartures } from '../host/departures.ts';
 import { fail, type HostAnswer, hostError, succeed } from '../host/errors.ts';
 import { isActiveState } from '../host/guards.ts';
 import { readDomainMemory } from '../libvirt/domain-xml.ts';
@@ -11,9 +12,9 @@ import type { Admits } from './admission.ts';
 import { findHiddenMemory } from './hidden-memory.ts';
 import type { HostMemory } from './host-memory.ts';
 import { toHostError } from './libvirt-errors.ts';
-import { committedBytes, type DomainFacts, toDomainState } from './observation.ts';
+import { committedBytes, type DomainFacts, modulesOf, toDomainState } from './observation.ts';
 import type { RunIdentities } from './run-identity.ts';
-import type { Run, Runs } from './runs.ts';
+import { type Run, type Runs, takeStatistics } from './runs.ts';
 
 export type DomainReaderOptions = {
   readonly hypervisor: Hypervisor;
@@ -65,7 +66,7 @@ export class DomainReader {
       const { state: metadata, ownerNamespace } = memory.value;
       if (!metadata.ok || !ownerNamespace.ok) return unreadableMetadata(memory.value);
       const state = toDomainState(libvirtState);
-      const run = isActiveState(state) ? this.runOf(memory.value) : null;
+      const run = isActiveState(state) ? this.meet(memory.value) : null;
       if (run === null) {
         await asked;
         runs.delete(uuid);
@@ -103,7 +104,7 @@ export class DomainReader {
     const nowMs = this.#options.clock.now();
     if (statistics !== null) {
       run.hidden = findHiddenMemory(memory, statistics, run.hidden, nowMs);
-      run.statistics = statistics;
+      takeStatistics(run, statistics, nowMs);
       run.askedAtMs = nowMs;
     }
     run.migrating = migrating;
@@ -119,6 +120,18 @@ export class DomainReader {
     }
     hostMemory.setCommitted(uuid, memory.value.id === null ? zeroBytes : committedBytes(memory.value));
     return admits(memory.value.name) ? succeed(memory.value) : notFound(uuid);
+  }
+
+  /** As {@link runOf}, with the modules of an XML just read: what it no longer shows has left. */
+  meet(memory: DomainMemoryXml): Run | null {
+    const run = this.runOf(memory);
+    if (run === null) return null;
+    const modules = modulesOf(memory);
+    const marks = memory.state.ok ? memory.state.value.marks : [];
+    const gone = findDepartures(run.modules, marks, modules, this.#options.clock.now());
+    if (gone.length > 0) run.departures = [...run.departures, ...gone];
+    run.modules = modules;
+    return run;
   }
 
   /** What was heard about the run of a running domain; null when it isn't running. */

@@ -1,4 +1,5 @@
 /** From what libvirt says of a domain to what the port says. Pure. */
+import { correctReport } from '../host/departures.ts';
 import { isBooting, isFreshReport } from '../host/guards.ts';
 import type { DomainObservation, DomainState, GuestStatistics, MemoryLayout, ObservedModule } from '../host/port.ts';
 import { computeRevision } from '../host/revision.ts';
@@ -65,22 +66,18 @@ export type DomainFacts = OperationState & {
   readonly defaultHugePageSize: Bytes | null;
 };
 
-/** The guest's report, as far as the balloon gave all of it. */
+/** The guest's report, as far as the balloon gave all of it, without what has left since. */
 export function toGuestStatistics(
   statistics: DomainMemoryStats | null,
-  run: Pick<Run, 'bootedAtMs' | 'firstSeenAtMs'>,
+  run: Pick<Run, 'bootedAtMs' | 'firstSeenAtMs' | 'departures'>,
   nowMs: number,
 ): GuestStatistics | null {
   if (statistics === null) return null;
   const { available, usable, unused, lastUpdateMs } = statistics;
   if (available === null || usable === null || unused === null || lastUpdateMs === null) return null;
-  return {
-    total: available,
-    usable,
-    free: unused,
-    reportedAtMs: lastUpdateMs,
-    fresh: isFreshReport({ ...run, reportedAtMs: lastUpdateMs }, nowMs),
-  };
+  const report = { total: available, usable, free: unused, reportedAtMs: lastUpdateMs };
+  const fresh = isFreshReport({ ...run, reportedAtMs: lastUpdateMs }, nowMs);
+  return { ...correctReport(report, run.departures), fresh };
 }
 
 /** The page size behind memory that doesn't say; null: ordinary pages. */

@@ -1,6 +1,7 @@
 /** What this process has heard about each run of a domain. Losing it costs time, never safety. */
 import type { OperationState } from '../memory/operation-state.ts';
 import { emptyOperationState } from '../memory/operation-state.ts';
+import { type Departure, forgetDepartures, type SeenModule } from '../host/departures.ts';
 import type { GuestStatistics } from '../host/port.ts';
 import type { HiddenMemory } from './hidden-memory.ts';
 import type { DomainMemoryStats } from '../libvirt/hypervisor.ts';
@@ -16,6 +17,10 @@ export type Run = {
   readonly refusals: Map<string, number>;
   /** What the metadata said when it was last read or written. */
   operations: OperationState;
+  /** The modules that the XML showed last; null: not read yet. */
+  modules: readonly (SeenModule & { readonly alias: string | null })[] | null;
+  /** Modules that left and that what the balloon says may still count. */
+  departures: readonly Departure[];
   /** What the balloon said last: stands in while the domain is too busy to be asked. */
   statistics: DomainMemoryStats | null;
   /** Memory that QEMU has and libvirt doesn't know of (see hidden-memory.ts), since when it is seen; null: none. */
@@ -28,6 +33,20 @@ export type Run = {
   /** The statistics that were last told to watchers. */
   told: GuestStatistics | null;
 };
+
+/** Keeps what the balloon said. */
+export function takeStatistics(run: Run, statistics: DomainMemoryStats, nowMs: number): void {
+  run.statistics = statistics;
+  run.departures = forgetDepartures(run.departures, statistics.lastUpdateMs, nowMs);
+}
+
+/** libvirt says that the module of an alias has gone. */
+export function noticeRemoval(run: Run, alias: string, nowMs: number): void {
+  const gone = run.modules?.find((module) => module.alias === alias);
+  if (gone === undefined) return;
+  run.modules = run.modules?.filter((module) => module !== gone) ?? null;
+  run.departures = [...run.departures, { size: gone.size, atMs: nowMs }];
+}
 
 export class Runs {
   readonly #runs = new Map<string, Run>();
@@ -43,6 +62,8 @@ export class Runs {
       bootedAtMs: null,
       refusals: new Map(),
       operations: emptyOperationState,
+      modules: null,
+      departures: [],
       statistics: null,
       hidden: null,
       migrating: false,

@@ -17,7 +17,7 @@ import type { HostMemory } from './host-memory.ts';
 import type { KeyedMutex } from './keyed-mutex.ts';
 import { settledMarks, toGuestStatistics } from './observation.ts';
 import type { RunIdentities } from './run-identity.ts';
-import type { Run, Runs } from './runs.ts';
+import { noticeRemoval, type Run, type Runs, takeStatistics } from './runs.ts';
 
 export type UpkeepOptions = {
   readonly hypervisor: Hypervisor;
@@ -154,7 +154,7 @@ export class Upkeep {
         logger.warn({ uuid, error: memory.error.message }, 'domain is not understood');
       return;
     }
-    const run = reader.runOf(memory.value);
+    const run = reader.meet(memory.value);
     if (run === null) return;
     if (memory.value.state.ok) run.operations = memory.value.state.value;
     // Neither is waited for: either may queue behind a job that holds the domain.
@@ -205,7 +205,10 @@ export class Upkeep {
         void this.#recount(domain);
         return;
       case 'deviceRemoved':
-        run?.refusals.delete(event.alias);
+        if (run !== undefined) {
+          run.refusals.delete(event.alias);
+          noticeRemoval(run, event.alias, nowMs);
+        }
         this.#tell(domain, 'module-removed');
         if (run !== undefined && run.operations.marks.length > 0) this.#settleSoon(run);
         else void this.#recount(domain);
@@ -246,7 +249,9 @@ export class Upkeep {
   /** A domain's memory changed by somebody: what it is promised is counted anew. */
   async #recount(domain: DomainRef): Promise<void> {
     try {
-      this.#options.reader.read(domain.uuid, await this.#options.hypervisor.domainXml(domain.uuid));
+      const { reader, hypervisor } = this.#options;
+      const memory = reader.read(domain.uuid, await hypervisor.domainXml(domain.uuid));
+      if (memory.ok) reader.meet(memory.value);
     } catch (error) {
       this.#options.logger.debug({ uuid: domain.uuid, error: String(error) }, 'domain could not be read');
     }
@@ -274,7 +279,7 @@ export class Upkeep {
   async #pollRun(run: Run): Promise<void> {
     const { hypervisor, events, clock } = this.#options;
     try {
-      run.statistics = await hypervisor.memoryStats(run.uuid);
+      takeStatistics(run, await hypervisor.memoryStats(run.uuid), clock.now());
     } catch {
       // It stops, or it is busy: the next poll is soon.
       return;

@@ -15,6 +15,8 @@ export type ContractBench = {
   beforeUnplug(): Promise<void>;
   /** A silent guest gives up the modules that were asked for. */
   letGo(): Promise<void>;
+  /** A process in the guest begins to use memory. */
+  useMemory(size: Bytes): Promise<{ isAlive(): Promise<boolean>; free(): Promise<void> }>;
   /** A module is plugged behind the host's back. */
   plugByHand(slot: number, size: Bytes): Promise<void>;
   dispose(): Promise<void>;

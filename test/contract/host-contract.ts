@@ -204,8 +204,43 @@ export function describeHostContract(name: string, create: () => Promise<Contrac
       await observedUntil(bench, 'the guest reports', ({ guest }) => guest?.fresh === true);
       expect(codeOf(await unplug(0, { minUsableAfter: gib(1024) }))).toBe('guest-memory-in-use');
       expect((await observe()).layout?.modules).toMatchObject([{ state: 'Plugged' }]);
+      await observedUntil(bench, 'the guest reports enough', ({ guest }) => (guest?.usable ?? 0) > size + mib(1));
       valueOf(await unplug(0, { minUsableAfter: mib(1) }));
       await gone(0);
+    });
+
+    it('judges by what is left after a module has gone, though the guest has not said so yet', async () => {
+      const large = mib(256);
+      const least = { minUsableAfter: mib(64) };
+      // A report that what earlier tests took away has no part in.
+      const startedAtMs = Date.now();
+      const before = await observedUntil(
+        bench,
+        'the guest reports',
+        ({ guest }) => (guest?.reportedAtMs ?? 0) > startedAtMs + 1_000,
+      );
+      const totalWith = (modules: number): number => (before.guest?.total ?? 0) + modules * large - mib(8);
+      valueOf(await plug(0, { size: large }));
+      valueOf(await plug(1, { size: large }));
+      const online = await observedUntil(bench, 'both are online', ({ guest }) => (guest?.total ?? 0) >= totalWith(2));
+      // Either module can go, but not both.
+      const use = await bench.useMemory(bytes((online.guest?.usable ?? 0) - mib(450)));
+      await observedUntil(bench, 'the use is reported', ({ guest }) => (guest?.usable ?? Infinity) < mib(500));
+
+      valueOf(await unplug(0, least));
+      const after = await gone(0);
+      expect(after.guest?.total).toBeLessThanOrEqual(totalWith(1) + mib(16));
+      expect(codeOf(await unplug(1, least))).toBe('guest-memory-in-use');
+      // Nor later, when the guest has said what it has; what was taken off in doubt comes back by then.
+      await observedUntil(bench, 'the guest reports the rest', ({ guest }) => (guest?.total ?? 0) >= totalWith(1));
+      expect(codeOf(await unplug(1, least))).toBe('guest-memory-in-use');
+      expect(await use.isAlive()).toBe(true);
+      expect((await observe()).layout?.modules).toMatchObject([{ slot: 1, state: 'Plugged' }]);
+
+      await use.free();
+      await observedUntil(bench, 'the memory is free again', ({ guest }) => (guest?.usable ?? 0) > mib(500));
+      valueOf(await unplug(1, least));
+      await gone(1);
     });
 
     it('answers what is not there', async () => {

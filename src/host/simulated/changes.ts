@@ -1,19 +1,12 @@
 /** Plugging and unplugging on a simulated host: the guards of the real agent, then what a guest would do. */
 import { aliasOfSlot, isSameModule } from '../../memory/module.ts';
 import type { Mark } from '../../memory/operation-state.ts';
-import type { Clock } from '../../runtime/clock.ts';
 import { fail, type HostAnswer, succeed } from '../errors.ts';
-import { judgeClaim, judgeHostMemory, judgePlug, judgeRevision, judgeUnplug } from '../guards.ts';
+import { judgeClaim } from '../claim.ts';
+import { judgeHostMemory, judgePlug, judgeRevision, judgeUnplug } from '../guards.ts';
 import { keptReplacement, replacementOf } from '../replacement.ts';
-import type {
-  DomainObservation,
-  HostEvent,
-  HostFacts,
-  PlugAnswer,
-  PlugRequest,
-  UnplugAnswer,
-  UnplugRequest,
-} from '../port.ts';
+import type { DomainObservation, HostFacts, PlugAnswer, PlugRequest, UnplugAnswer, UnplugRequest } from '../port.ts';
+import { removeModule, type ReportContext, tellReport } from './guest.ts';
 import {
   addModule,
   liveMarks,
@@ -25,14 +18,10 @@ import {
 import type { SimulatedChange } from './script.ts';
 
 /** What a change needs of the host it happens on. */
-export type ChangeContext = {
-  readonly clock: Clock;
+export type ChangeContext = ReportContext & {
   readonly facts: () => HostFacts;
-  readonly emit: (event: HostEvent) => void;
   readonly record: (change: SimulatedChange) => void;
   readonly observe: (domain: SimulatedDomain) => DomainObservation;
-  /** Whether the domain is still on this host in the same run. */
-  readonly isHere: (domain: SimulatedDomain, run: number) => boolean;
   readonly removalMs: number;
   readonly onlineMs: number;
 };
@@ -63,6 +52,7 @@ export function plugSimulated(
   addModule(domain, { slot, size, node, alias: aliasOfSlot(slot), pageSize, onlineAtMs });
   recordChange(context, domain, 'plugged', { slot, size });
   context.emit({ kind: 'module-added', uuid: domain.uuid });
+  tellReport(context, domain, onlineAtMs);
   return succeed({ done: true, revision: context.observe(domain).revision });
 }
 
@@ -132,17 +122,19 @@ function takeBehaviour(domain: SimulatedDomain, slot: number): UnplugBehaviour {
 
 /** The guest gave the module up: it is gone, and its mark rests. */
 export function removeSimulated(
-  context: Pick<ChangeContext, 'clock' | 'emit' | 'record'>,
+  context: ReportContext & Pick<ChangeContext, 'record'>,
   domain: SimulatedDomain,
   module: SimulatedModule,
 ): void {
-  domain.modules = domain.modules.filter((other) => other !== module);
+  const nowMs = context.clock.now();
+  removeModule(domain, module, nowMs);
   const marks = domain.operations.marks.map((mark): Mark =>
     isSameModule(mark, module) ? { ...mark, phase: 'resting' } : mark,
   );
   domain.operations = { ...domain.operations, marks };
   recordChange(context, domain, 'removed', module);
   context.emit({ kind: 'module-removed', uuid: domain.uuid });
+  tellReport(context, domain, nowMs);
 }
 
 function refuseSimulated(context: ChangeContext, domain: SimulatedDomain, module: SimulatedModule): void {

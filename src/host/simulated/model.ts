@@ -1,10 +1,9 @@
-/** The simulated host's own picture of a virtual machine, and how a port observation is read from it. */
+/** The simulated host's own picture of a virtual machine. */
 import { type Bytes, bytes, GiB, gib, mib, zeroBytes } from '../../memory/bytes.ts';
-import { aliasOfSlot, isSameModule, type NodeMemory } from '../../memory/module.ts';
+import { aliasOfSlot, type NodeMemory } from '../../memory/module.ts';
 import { emptyOperationState, type OperationState, restingMs } from '../../memory/operation-state.ts';
-import { isActiveState, isBooting, isFreshReport } from '../guards.ts';
-import type { DomainObservation, DomainState, GuestStatistics, MemoryLayout, ObservedModule } from '../port.ts';
-import { computeRevision } from '../revision.ts';
+import type { Departure } from '../departures.ts';
+import type { DomainState, GuestStatistics } from '../port.ts';
 
 /** What a module does when the guest is asked for it. */
 export type UnplugBehaviour = 'accept' | 'refuse' | 'silent';
@@ -19,6 +18,12 @@ export type SimulatedModule = {
   /** When the guest has onlined it, epoch milliseconds; Infinity: never. */
   readonly onlineAtMs: number;
   refusedAtMs: number | null;
+};
+
+/** A report as the guest made it. */
+export type GuestReport = Omit<GuestStatistics, 'fresh'> & {
+  /** When it was made, not rounded. */
+  readonly madeAtMs: number;
 };
 
 /** A virtual machine to begin with. Everything but uuid and name has a sane value. */
@@ -66,6 +71,10 @@ export type SimulatedDomain = {
   readonly granularity: Bytes | null;
   used: Bytes;
   reports: boolean;
+  /** What the guest said last; null: nothing since it booted. See guest.ts. */
+  report: GuestReport | null;
+  /** What the agent knows to have left and the guest may not have reported yet. */
+  departures: readonly Departure[];
   readonly ownerNamespace: string | null;
   /** Counts starts of the QEMU process. */
   run: number;
@@ -81,9 +90,6 @@ export type SimulatedDomain = {
   onlines: boolean;
 };
 
-/** A guest reports this long after it booted, and then as often. */
-const guestBootMs = 5_000;
-const reportPeriodMs = 2_000;
 /** Hotplugged memory begins above the 4 GiB hole. */
 const firstBase = 4 * GiB;
 
@@ -114,6 +120,8 @@ export function createSimulatedDomain(spec: SimulatedDomainSpec, nowMs: number):
     granularity: spec.granularity ?? null,
     used: spec.used ?? mib(64),
     reports: spec.reports ?? true,
+    report: null,
+    departures: [],
     ownerNamespace: spec.ownerNamespace ?? null,
     run: 1,
     bootedAtMs: nowMs - 3_600_000,
@@ -160,84 +168,6 @@ export function addModule(
 export const simulatedTotal = (domain: SimulatedDomain): number =>
   [...domain.boot, ...domain.modules].reduce((sum, part) => sum + part.size, 0);
 
-/** When the guest last reported by `nowMs`; null: never. */
-function reportedAt(domain: SimulatedDomain, nowMs: number): number | null {
-  if (!domain.reports) return null;
-  const until = domain.pausedAtMs ?? nowMs;
-  const first = domain.bootedAtMs + guestBootMs;
-  if (until < first) return null;
-  return first + Math.floor((until - first) / reportPeriodMs) * reportPeriodMs;
-}
-
-function guestStatistics(domain: SimulatedDomain, nowMs: number): GuestStatistics | null {
-  const reportedAtMs = reportedAt(domain, nowMs);
-  if (reportedAtMs === null) return null;
-  const online = [...domain.boot, ...domain.modules.filter((module) => module.onlineAtMs <= nowMs)];
-  // The kernel keeps some for itself: MemTotal is always below what is plugged.
-  const total = Math.floor(online.reduce((sum, part) => sum + part.size, 0) * 0.96);
-  const usable = bytes(Math.max(0, total - domain.used));
-  return {
-    total: bytes(total),
-    usable,
-    free: usable,
-    reportedAtMs,
-    fresh: isFreshReport({ bootedAtMs: domain.bootedAtMs, firstSeenAtMs: domain.bootedAtMs, reportedAtMs }, nowMs),
-  };
-}
-
 /** The marks that still count: resting ones end by themselves. */
 export const liveMarks = (operations: OperationState, nowMs: number): OperationState['marks'] =>
   operations.marks.filter((mark) => mark.phase === 'leaving' || nowMs - mark.lastAskedAtMs < restingMs);
-
-function observeLayout(domain: SimulatedDomain, nowMs: number): MemoryLayout {
-  const marks = liveMarks(domain.operations, nowMs);
-  const modules = domain.modules.map((module): ObservedModule => {
-    const mark = marks.find((candidate) => candidate.phase === 'leaving' && isSameModule(candidate, module));
-    const { slot, base, size, node, alias, refusedAtMs } = module;
-    return { slot, base, size, node, alias, refusedAtMs, state: mark ? 'Leaving' : 'Plugged', mark: mark ?? null };
-  });
-  return {
-    boot: domain.boot,
-    modules,
-    slots: {
-      total: domain.slots,
-      usedByOthers: domain.slotsUsedByOthers,
-      resting: marks.filter((mark) => mark.phase === 'resting').map((mark) => mark.slot),
-    },
-    otherBytes: domain.otherBytes,
-    maxMemory: domain.maxMemory,
-    hotplugProblem: domain.maxMemory === null ? 'The domain has no <maxMemory>; add one and restart the VM' : null,
-    balloon: bytes(simulatedTotal(domain)),
-    pageSize: domain.pageSize,
-    granularity: domain.granularity,
-    architecture: 'x86_64',
-  };
-}
-
-/** What the port says of the domain at `nowMs`. */
-export function observeSimulatedDomain(domain: SimulatedDomain, hostId: string, nowMs: number): DomainObservation {
-  const active = isActiveState(domain.state);
-  const runtimeId = active ? `${hostId}/${domain.run}` : null;
-  const { bootedAtMs } = domain;
-  const evidence = {
-    state: domain.state,
-    bootedAtMs,
-    firstSeenAtMs: bootedAtMs,
-    reportedAtMs: reportedAt(domain, nowMs),
-  };
-  return {
-    uuid: domain.uuid,
-    name: domain.name,
-    state: domain.state,
-    runtimeId,
-    migrating: domain.migrating,
-    layout: active ? observeLayout(domain, nowMs) : null,
-    guest: active ? guestStatistics(domain, nowMs) : null,
-    booting: active && isBooting(evidence, nowMs),
-    claim: domain.operations.claim,
-    replacement: domain.operations.replacement,
-    ownerNamespace: domain.ownerNamespace,
-    revision: computeRevision({ runtimeId, modules: domain.modules, marks: domain.operations.marks }),
-    observedAtMs: nowMs,
-  };
-}

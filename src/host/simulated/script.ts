@@ -51,7 +51,7 @@ export interface SimulationScript {
   ): void;
   /** A silent guest at last lets go of the module that is leaving in `slot`. */
   letGo(uuid: string, slot: number): void;
-  /** What the guest's processes use; tells watchers that statistics changed. */
+  /** What the guest's processes use; the guest's next report shows it, and watchers are told of that. */
   setUsed(uuid: string, used: Bytes): void;
   /** Whether the guest reports statistics. */
   setReports(uuid: string, reports: boolean): void;

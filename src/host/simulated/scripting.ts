@@ -1,17 +1,14 @@
 /** The script of a simulated host, carried out. */
 import type { Bytes } from '../../memory/bytes.ts';
 import { emptyOperationState } from '../../memory/operation-state.ts';
-import type { Clock } from '../../runtime/clock.ts';
-import type { HostEvent } from '../port.ts';
 import { recordChange, removeSimulated } from './changes.ts';
+import { meetDomain, removeModule, type ReportContext, takeReport, tellReport } from './guest.ts';
 import { addModule, createSimulatedDomain, type SimulatedDomain, simulatedTotal } from './model.ts';
 import type { SimulatedChange, SimulatedFault, SimulatedOperation, SimulationScript } from './script.ts';
 
 /** The parts of a simulated host that its script changes. */
-export type ScriptContext = {
-  readonly clock: Clock;
+export type ScriptContext = ReportContext & {
   readonly domains: Map<string, SimulatedDomain>;
-  readonly emit: (event: HostEvent) => void;
   readonly record: (change: SimulatedChange) => void;
   readonly changes: readonly SimulatedChange[];
   readonly calls: Readonly<Record<SimulatedOperation, number>>;
@@ -35,6 +32,7 @@ export function createScript(context: ScriptContext): SimulationScript {
   const lifecycle = (uuid: string): void => emit({ kind: 'lifecycle', uuid });
   const boot = (domain: SimulatedDomain): void => {
     domain.bootedAtMs = clock.now();
+    domain.report = null;
     domain.pausedAtMs = null;
   };
 
@@ -48,7 +46,10 @@ export function createScript(context: ScriptContext): SimulationScript {
     },
     restartAgent() {
       emit({ kind: 'lost', error: 'The simulated agent restarts' });
-      for (const domain of domains.values()) for (const module of domain.modules) module.refusedAtMs = null;
+      for (const domain of domains.values()) {
+        for (const module of domain.modules) module.refusedAtMs = null;
+        meetDomain(domain, clock.now());
+      }
       emit({ kind: 'reset' });
     },
     setAvailable(available) {
@@ -76,8 +77,10 @@ export function createScript(context: ScriptContext): SimulationScript {
       removeSimulated(context, domain, moduleIn(domain, slot));
     },
     setUsed(uuid, used) {
-      find(uuid).used = used;
-      emit({ kind: 'statistics', uuid });
+      const domain = find(uuid);
+      takeReport(domain, clock.now());
+      domain.used = used;
+      tellReport(context, domain, clock.now());
     },
     setReports(uuid, reports) {
       find(uuid).reports = reports;
@@ -96,7 +99,7 @@ export function createScript(context: ScriptContext): SimulationScript {
     unplugByHand(uuid, slot) {
       const domain = find(uuid);
       const module = moduleIn(domain, slot);
-      domain.modules = domain.modules.filter((other) => other !== module);
+      removeModule(domain, module, clock.now());
       recordChange(context, domain, 'unplugged-by-hand', module);
       emit({ kind: 'module-removed', uuid });
     },
@@ -118,6 +121,7 @@ export function createScript(context: ScriptContext): SimulationScript {
       const domain = find(uuid);
       domain.state = 'Running';
       domain.run += 1;
+      domain.departures = [];
       boot(domain);
       lifecycle(uuid);
     },
@@ -132,6 +136,7 @@ export function createScript(context: ScriptContext): SimulationScript {
       domain.state = 'Running';
       domain.pausedAtMs = null;
       lifecycle(uuid);
+      tellReport(context, domain, clock.now());
     },
     setMigrating(uuid, migrating) {
       find(uuid).migrating = migrating;
@@ -145,7 +150,9 @@ export function createScript(context: ScriptContext): SimulationScript {
     },
     arrive(domain) {
       // A copy: timers of the host it left must not find it.
-      domains.set(domain.uuid, { ...domain, run: domain.run + 1, migrating: false });
+      const arrived = { ...domain, run: domain.run + 1, migrating: false };
+      meetDomain(arrived, clock.now());
+      domains.set(domain.uuid, arrived);
       lifecycle(domain.uuid);
     },
     emit,

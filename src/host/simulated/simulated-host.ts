@@ -5,13 +5,8 @@ import { fail, type HostAnswer, hostError, succeed } from '../errors.ts';
 import { isActiveState } from '../guards.ts';
 import type { HostEvent, HostFacts, HostNode } from '../port.ts';
 import { type ChangeContext, plugSimulated, unplugSimulated } from './changes.ts';
-import {
-  createSimulatedDomain,
-  observeSimulatedDomain,
-  type SimulatedDomain,
-  type SimulatedDomainSpec,
-  simulatedTotal,
-} from './model.ts';
+import { createSimulatedDomain, type SimulatedDomain, type SimulatedDomainSpec, simulatedTotal } from './model.ts';
+import { observeSimulatedDomain } from './observe.ts';
 import type { SimulatedChange, SimulatedFault, SimulatedHost, SimulatedOperation } from './script.ts';
 import { createScript, type ScriptContext } from './scripting.ts';
 
@@ -126,6 +121,7 @@ export function createSimulatedHost(options: SimulatedHostOptions): SimulatedHos
     faults,
     settings,
     record: change.record,
+    isHere: change.isHere,
   };
 
   return {

@@ -53,6 +53,7 @@ await describeLab(
     }
 
     async function createBench(): Promise<ContractBench> {
+      const uses: { isAlive(): Promise<boolean>; free(): Promise<void> }[] = [];
       const bench = {
         host: agent.client,
         uuid: guest.uuid,
@@ -65,10 +66,18 @@ await describeLab(
           if ((await guest.sh('test -e /tmp/pin.pid')).code === 0) await guest.waitPinned();
         },
         letGo: () => guest.letGo(),
+        async useMemory(size: number) {
+          const use = await guest.useMemory(Math.floor(size / MiB));
+          uses.push(use);
+          return use;
+        },
         async plugByHand(_slot: number, size: number) {
           await guest.plugDimm(size / MiB, 'ua-by-hand');
         },
-        dispose: cleanUp,
+        async dispose() {
+          for (const use of uses) if (await use.isAlive()) await use.free();
+          await cleanUp();
+        },
       };
       await observedUntil(bench, 'the guest is up', ({ booting, layout }) => !booting && layout?.modules.length === 0);
       valueOf(await bench.host.observe(bench.uuid));

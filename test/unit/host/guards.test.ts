@@ -3,11 +3,11 @@ import {
   bootWindowMs,
   isBooting,
   isFreshReport,
-  judgeClaim,
   judgeHostMemory,
   judgePlug,
   judgeUnplug,
 } from '../../../src/host/guards.ts';
+import { judgeClaim } from '../../../src/host/claim.ts';
 import type { DomainObservation } from '../../../src/host/port.ts';
 import { computeRevision } from '../../../src/host/revision.ts';
 import { createSimulatedHost } from '../../../src/host/simulated/simulated-host.ts';

@@ -1,0 +1,78 @@
+/**
+ * What a guest's report is corrected by. The guest says every 2 s what it has, a module leaves within 50 ms, and what
+ * was said before counts memory that has gone: an unplug judged by it makes the guest kill its processes. So the size of
+ * every module that left is taken off until a report is certainly newer. In doubt it is taken off, too: a guest that
+ * seems to have too little is asked 2 s later.
+ *
+ * Pure, and shared by the agent and the simulated host. Times are epoch milliseconds of the host's clock, by which QEMU
+ * dates the reports as well.
+ */
+import { type Bytes, bytes } from '../memory/bytes.ts';
+import { isSameModule, type ModuleIdentity } from '../memory/module.ts';
+import type { Mark } from '../memory/operation-state.ts';
+import type { GuestStatistics } from './port.ts';
+
+/** A module that is gone. */
+export type Departure = {
+  readonly size: Bytes;
+  /** When it was first known to be gone, which is never before it went. */
+  readonly atMs: number;
+};
+
+/** What is known of a module that is, or was, there. */
+export type SeenModule = ModuleIdentity & { readonly size: Bytes };
+
+/**
+ * A guest gathers its numbers before it hands them over, and that moment QEMU dates, in whole seconds rounded down. A
+ * busy guest may take its time in between.
+ */
+const gatheringMs = 500;
+/** Answers of libvirt overtake each other by no more than this: the deadline of a reading call is 10 s. */
+const overtakingMs = 30_000;
+
+/** Whether a report was certainly made when the module had gone. */
+const isAfter = (reportedAtMs: number, departure: Departure): boolean => reportedAtMs >= departure.atMs + gatheringMs;
+
+/** The report without what left after it was made, or may have. Never below 0. */
+export function correctReport<T extends Pick<GuestStatistics, 'total' | 'usable' | 'free' | 'reportedAtMs'>>(
+  report: T,
+  departures: readonly Departure[],
+): T {
+  const gone = departures.reduce((sum, each) => (isAfter(report.reportedAtMs, each) ? sum : sum + each.size), 0);
+  if (gone === 0) return report;
+  const without = (size: Bytes): Bytes => bytes(Math.max(0, size - gone));
+  return { ...report, total: without(report.total), usable: without(report.usable), free: without(report.free) };
+}
+
+/** Whether a report needs correcting. */
+export const isCorrected = (reportedAtMs: number, departures: readonly Departure[]): boolean =>
+  departures.some((departure) => !isAfter(reportedAtMs, departure));
+
+/**
+ * The departures without those that no report still to be judged can be older than. One is kept for a while after a
+ * newer report was seen: an older one may arrive after it.
+ */
+export function forgetDepartures(
+  departures: readonly Departure[],
+  reportedAtMs: number | null,
+  nowMs: number,
+): readonly Departure[] {
+  if (reportedAtMs === null) return departures;
+  const isOver = (each: Departure): boolean => isAfter(reportedAtMs, each) && nowMs - each.atMs >= overtakingMs;
+  return departures.some(isOver) ? departures.filter((each) => !isOver(each)) : departures;
+}
+
+/**
+ * The modules that went between two looks, gone as of now. At the first look (`before` is null) the marks tell: of a
+ * module that was asked for and isn't there nobody knows when it left, so it has just left.
+ */
+export function findDepartures(
+  before: readonly SeenModule[] | null,
+  marks: readonly Mark[],
+  modules: readonly ModuleIdentity[],
+  nowMs: number,
+): readonly Departure[] {
+  return (before ?? marks)
+    .filter((seen) => !modules.some((module) => isSameModule(module, seen)))
+    .map(({ size }) => ({ size, atMs: nowMs }));
+}

@@ -1,0 +1,101 @@
+/**
+ * What a simulated guest says of its memory. As a real one with a balloon it reports every 2 s, so what it said last is
+ * older than what it has.
+ */
+import { type Bytes, bytes } from '../../memory/bytes.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import { correctReport, findDepartures, forgetDepartures, isCorrected } from '../departures.ts';
+import { isFreshReport } from '../guards.ts';
+import type { GuestStatistics, HostEvent } from '../port.ts';
+import type { SimulatedDomain, SimulatedModule } from './model.ts';
+
+/** A guest reports this long after it booted, and then as often. */
+const guestBootMs = 5_000;
+const reportPeriodMs = 2_000;
+
+/** When the guest makes the first report at or after `fromMs`. */
+export function nextReportAt(domain: SimulatedDomain, fromMs: number): number {
+  const first = domain.bootedAtMs + guestBootMs;
+  return first + Math.max(0, Math.ceil((fromMs - first) / reportPeriodMs)) * reportPeriodMs;
+}
+
+/** When the guest made its last report by `nowMs`; null: none. */
+function lastReportAt(domain: SimulatedDomain, nowMs: number): number | null {
+  const until = domain.pausedAtMs ?? nowMs;
+  const first = domain.bootedAtMs + guestBootMs;
+  return until < first ? null : first + Math.floor((until - first) / reportPeriodMs) * reportPeriodMs;
+}
+
+/** What the guest has of memory at `atMs`, by its own account. */
+export function guestMemory(domain: SimulatedDomain, atMs: number): Pick<GuestStatistics, 'total' | 'usable' | 'free'> {
+  const plugged = domain.modules.filter((module) => module.onlineAtMs <= atMs);
+  const sum = (parts: readonly { readonly size: Bytes }[]): number =>
+    parts.reduce((total, { size }) => total + size, 0);
+  // The kernel keeps some of its boot memory for itself; plugged memory shows in MemTotal to the byte, as measured.
+  const total = Math.floor(sum(domain.boot) * 0.96) + sum(plugged);
+  const usable = bytes(Math.max(0, total - domain.used));
+  return { total: bytes(total), usable, free: usable };
+}
+
+/**
+ * Brings the guest's last report up to `nowMs`. To be called before anything is changed that a report shows: what is
+ * due by now was made of the guest as it stood.
+ */
+export function takeReport(domain: SimulatedDomain, nowMs: number): void {
+  const madeAtMs = domain.reports ? lastReportAt(domain, nowMs) : null;
+  if (madeAtMs === null) {
+    domain.report = null;
+    return;
+  }
+  if (domain.report?.madeAtMs === madeAtMs) return;
+  // libvirt gives whole seconds, rounded down.
+  const reportedAtMs = Math.floor(madeAtMs / 1000) * 1000;
+  domain.report = { ...guestMemory(domain, madeAtMs), reportedAtMs, madeAtMs };
+  domain.departures = forgetDepartures(domain.departures, reportedAtMs, nowMs);
+}
+
+/** Takes a module out of the domain, whatever any guard would say; the agent sees it go. */
+export function removeModule(domain: SimulatedDomain, module: SimulatedModule, nowMs: number): void {
+  takeReport(domain, nowMs);
+  domain.modules = domain.modules.filter((other) => other !== module);
+  domain.departures = [...domain.departures, { size: module.size, atMs: nowMs }];
+}
+
+/** An agent sees the domain for the first time: of what left before it knows only the marks. */
+export function meetDomain(domain: SimulatedDomain, nowMs: number): void {
+  takeReport(domain, nowMs);
+  domain.departures = findDepartures(null, domain.operations.marks, domain.modules, nowMs);
+}
+
+/** The guest's last report as the port gives it; null: there is none. */
+export function guestStatistics(domain: SimulatedDomain, nowMs: number): GuestStatistics | null {
+  takeReport(domain, nowMs);
+  if (domain.report === null) return null;
+  const { total, usable, free, reportedAtMs } = correctReport(domain.report, domain.departures);
+  const { bootedAtMs } = domain;
+  const fresh = isFreshReport({ bootedAtMs, firstSeenAtMs: bootedAtMs, reportedAtMs }, nowMs);
+  return { total, usable, free, reportedAtMs, fresh };
+}
+
+/** What telling of reports needs of the host. */
+export type ReportContext = {
+  readonly clock: Clock;
+  readonly emit: (event: HostEvent) => void;
+  /** Whether the domain is still on this host in the same run. */
+  readonly isHere: (domain: SimulatedDomain, run: number) => boolean;
+};
+
+/** Tells watchers of the guest's next report at or after `fromMs`, and of those after it until one is taken as it is. */
+export function tellReport(context: ReportContext, domain: SimulatedDomain, fromMs: number): void {
+  if (!Number.isFinite(fromMs)) return;
+  const { run } = domain;
+  const nowMs = context.clock.now();
+  context.clock.after(nextReportAt(domain, fromMs) - nowMs, () => {
+    if (!context.isHere(domain, run) || domain.pausedAtMs !== null) return;
+    context.emit({ kind: 'statistics', uuid: domain.uuid });
+    takeReport(domain, context.clock.now());
+    const { report, departures } = domain;
+    if (report !== null && isCorrected(report.reportedAtMs, departures))
+      tellReport(context, domain, report.madeAtMs + 1);
+  });
+}

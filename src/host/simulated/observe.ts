@@ -1,0 +1,57 @@
+/** How an observation of the port is read from the simulated host's own picture. */
+import { bytes } from '../../memory/bytes.ts';
+import { isSameModule } from '../../memory/module.ts';
+import { isActiveState, isBooting } from '../guards.ts';
+import type { DomainObservation, MemoryLayout, ObservedModule } from '../port.ts';
+import { computeRevision } from '../revision.ts';
+import { guestStatistics } from './guest.ts';
+import { liveMarks, type SimulatedDomain, simulatedTotal } from './model.ts';
+
+function observeLayout(domain: SimulatedDomain, nowMs: number): MemoryLayout {
+  const marks = liveMarks(domain.operations, nowMs);
+  const modules = domain.modules.map((module): ObservedModule => {
+    const mark = marks.find((candidate) => candidate.phase === 'leaving' && isSameModule(candidate, module));
+    const { slot, base, size, node, alias, refusedAtMs } = module;
+    return { slot, base, size, node, alias, refusedAtMs, state: mark ? 'Leaving' : 'Plugged', mark: mark ?? null };
+  });
+  return {
+    boot: domain.boot,
+    modules,
+    slots: {
+      total: domain.slots,
+      usedByOthers: domain.slotsUsedByOthers,
+      resting: marks.filter((mark) => mark.phase === 'resting').map((mark) => mark.slot),
+    },
+    otherBytes: domain.otherBytes,
+    maxMemory: domain.maxMemory,
+    hotplugProblem: domain.maxMemory === null ? 'The domain has no <maxMemory>; add one and restart the VM' : null,
+    balloon: bytes(simulatedTotal(domain)),
+    pageSize: domain.pageSize,
+    granularity: domain.granularity,
+    architecture: 'x86_64',
+  };
+}
+
+/** What the port says of the domain at `nowMs`. */
+export function observeSimulatedDomain(domain: SimulatedDomain, hostId: string, nowMs: number): DomainObservation {
+  const active = isActiveState(domain.state);
+  const runtimeId = active ? `${hostId}/${domain.run}` : null;
+  const { state, bootedAtMs } = domain;
+  const guest = active ? guestStatistics(domain, nowMs) : null;
+  const evidence = { state, bootedAtMs, firstSeenAtMs: bootedAtMs, reportedAtMs: guest?.reportedAtMs ?? null };
+  return {
+    uuid: domain.uuid,
+    name: domain.name,
+    state,
+    runtimeId,
+    migrating: domain.migrating,
+    layout: active ? observeLayout(domain, nowMs) : null,
+    guest,
+    booting: active && isBooting(evidence, nowMs),
+    claim: domain.operations.claim,
+    replacement: domain.operations.replacement,
+    ownerNamespace: domain.ownerNamespace,
+    revision: computeRevision({ runtimeId, modules: domain.modules, marks: domain.operations.marks }),
+    observedAtMs: nowMs,
+  };
+}
