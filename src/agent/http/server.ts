@@ -11,6 +11,7 @@ import type { Logger } from '../../runtime/logger.ts';
 import type { EventLog } from '../event-log.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import type { HostService } from '../service.ts';
+import { collectRoutes, declareApiDocument } from './api-document.ts';
 import { declareEventRoute } from './event-route.ts';
 import { findAllowedClient } from './identity.ts';
 import { classifyFrameworkError, sendProblem } from './problems.ts';
@@ -106,9 +107,11 @@ export function createAgentServer(options: AgentServerOptions): AgentServer {
     done();
   });
 
+  const declared = collectRoutes(app);
   declareHealth(app, options);
   declareRoutes(app, service, (request) => ({ client: clients.get(request) ?? 'unknown', requestId: request.id }));
   const streams = declareEventRoute(app, options.events, clock, metrics);
+  declareApiDocument(app, declared);
 
   metrics.certificateExpiry.set(tls.current().expiresAtMs / 1000);
   const unsubscribe = tls.subscribe((material) => {

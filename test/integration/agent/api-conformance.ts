@@ -1,0 +1,80 @@
+/** Holds the agent's answers to the document that it serves. */
+import Fastify from 'fastify';
+import { expect } from 'vitest';
+import type { ApiAnswer } from './api-client.ts';
+
+type Json = JsonObject | readonly Json[] | string | number | boolean | null;
+// An interface, since a Record may not refer to itself.
+interface JsonObject {
+  readonly [key: string]: Json;
+}
+
+const isObject = (value: Json | undefined): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** A member of a member ... of a document, which must be there. */
+export function memberOf(document: Json, ...keys: readonly string[]): Json {
+  let value: Json = document;
+  for (const key of keys) {
+    const next: Json | undefined = isObject(value) ? value[key] : undefined;
+    if (next === undefined) throw new Error(`the document has no ${keys.join(' / ')}`);
+    value = next;
+  }
+  return value;
+}
+
+/** Clients pass over members that they don't know; the test lets none pass that isn't documented. */
+function closed(schema: Json): Json {
+  if (Array.isArray(schema)) return schema.map(closed);
+  if (!isObject(schema)) return schema;
+  const entries = Object.entries(schema).map(([key, value]) => [key, closed(value)] as const);
+  const object = Object.fromEntries(entries);
+  return schema['type'] === 'object' && 'properties' in schema ? { ...object, additionalProperties: false } : object;
+}
+
+type Validate = ((value: unknown) => boolean) & { readonly errors?: unknown };
+
+/** Compiles JSON schemas as Fastify compiles those of requests, but coerces nothing. */
+async function createCompiler(): Promise<(schema: object) => Validate> {
+  const app = Fastify({
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, strict: false } },
+  });
+  const compilers: ((schema: object) => Validate)[] = [];
+  app.get('/', (request, reply) => {
+    compilers.push((schema) => request.compileValidationSchema(schema) as Validate);
+    return reply.send('');
+  });
+  await app.inject('/');
+  const [compile] = compilers;
+  if (compile === undefined) throw new Error('Fastify has not been asked');
+  return compile;
+}
+
+/** A check that an answer to `method path` is one that the document tells of. Gives the problem's code, if it is one. */
+export async function createConformance(
+  document: Json,
+): Promise<(method: string, path: string, answer: ApiAnswer) => string | null> {
+  const compile = await createCompiler();
+  const compiled = new Map<string, Validate>();
+  const components = { schemas: closed(memberOf(document, 'components', 'schemas')) };
+
+  return (method, path, answer) => {
+    const where = `${method} ${path}: ${answer.status} ${answer.body.slice(0, 300)}`;
+    const response = memberOf(document, 'paths', path, method.toLowerCase(), 'responses', String(answer.status));
+    const [mediaType = ''] = answer.type.split(';');
+    const schema = memberOf(response, 'content', mediaType, 'schema');
+    if (isObject(memberOf(response)) && 'headers' in (response as JsonObject))
+      expect(answer.etag, where).toMatch(/^".+"$/);
+    if (!mediaType.endsWith('json')) return null;
+    const key = `${method} ${path} ${answer.status}`;
+    const validate = compiled.get(key) ?? compile({ ...(closed(schema) as JsonObject), components });
+    compiled.set(key, validate);
+    const body = JSON.parse(answer.body) as Json;
+    expect(validate(body), `${where}\n${JSON.stringify(validate.errors)}`).toBe(true);
+    if (mediaType !== 'application/problem+json') return null;
+    const code = memberOf(body, 'code') as string;
+    expect(memberOf(response, 'description'), where).toMatch(new RegExp(`(^|; )${code}: `));
+    expect(memberOf(body, 'status')).toBe(answer.status);
+    return code;
+  };
+}

@@ -1,0 +1,241 @@
+/** The API's document: the one that is committed is the one that is served, and real answers are as it says. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Fastify from 'fastify';
+import { format, resolveConfig } from 'prettier';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { EventLog } from '../../../src/agent/event-log.ts';
+import { buildApiDocument, collectRoutes, documentPath } from '../../../src/agent/http/api-document.ts';
+import { type AgentServer, createAgentServer } from '../../../src/agent/http/server.ts';
+import { createAgentMetrics } from '../../../src/agent/metrics.ts';
+import type { HostService, Readiness } from '../../../src/agent/service.ts';
+import { fail, hostError, type HostErrorCode, hostErrorTable, succeed } from '../../../src/host/errors.ts';
+import { createSimulatedHost } from '../../../src/host/simulated/simulated-host.ts';
+import { mib } from '../../../src/memory/bytes.ts';
+import { systemClock } from '../../../src/runtime/clock.ts';
+import { silentLogger } from '../../../src/runtime/logger.ts';
+import { claim, eventually, plugRequest, valueOf } from '../../contract/bench.ts';
+import { describeLab } from '../../lab/describe.ts';
+import { type Lab, startLab } from '../../lab/lab.ts';
+import { type AgentFixture, type AgentPki, controllerUri, createAgentPki, startAgentFixture } from './agent-fixture.ts';
+import { type ApiRequest, askApi, type Credentials } from './api-client.ts';
+import { createConformance, memberOf } from './api-conformance.ts';
+
+const committed = join(import.meta.dirname, '../../../docs/openapi/agent-v1.json');
+const uuid = '6f0c1a52-6a0e-4c0e-9c50-6e6f0f3d2a11';
+const memoryPath = '/v1/domains/{uuid}/memory';
+const modulesPath = `${memoryPath}/modules`;
+const slotPath = `${modulesPath}/{slot}`;
+const json = { 'content-type': 'application/json' };
+const unplugQueryOf = ({ generation, ...names }: typeof claim): string =>
+  new URLSearchParams({ ...names, generation: String(generation) }).toString();
+const unplugQuery = unplugQueryOf(claim);
+
+const credentialsOf = (files: { certFile: string; keyFile: string }, ca: string): Credentials => ({
+  ca,
+  cert: readFileSync(files.certFile),
+  key: readFileSync(files.keyFile),
+});
+
+describe("agent's API and its document", () => {
+  let directory: string;
+  let pki: AgentPki;
+  let server: AgentServer;
+  let port: number;
+  let conforms: Awaited<ReturnType<typeof createConformance>>;
+  let controller: Credentials;
+  let stranger: Credentials;
+  /** What the next change answers; null: what the simulated host does. */
+  let forced: HostErrorCode | null = null;
+  let readiness: Readiness = { ready: true };
+
+  beforeAll(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'dimmer-openapi-'));
+    pki = await createAgentPki(directory);
+    const host = createSimulatedHost({ clock: systemClock, domains: [{ uuid, name: 'db-1' }] });
+    const unless = <T>(work: () => Promise<T>) =>
+      forced === null ? work() : Promise.resolve(fail(hostError(forced, 'as the test says')));
+    const service: HostService = {
+      ...host,
+      facts: () => unless(() => host.facts()),
+      observe: (id) => unless(() => host.observe(id)),
+      plug: (id, revision, request) => unless(() => host.plug(id, revision, request)),
+      unplug: (id, revision, request) => unless(() => host.unplug(id, revision, request)),
+      observeAll: () => unless(async () => succeed([valueOf(await host.observe(uuid))])),
+      readiness: () => readiness,
+    };
+    server = createAgentServer({
+      ...{ service, events: new EventLog('test'), tls: pki.agentTls, clock: systemClock, logger: silentLogger },
+      ...{ metrics: createAgentMetrics('test', () => 0), allowClients: [controllerUri] },
+    });
+    ({ port } = await server.listen({ host: '127.0.0.1', port: 0 }));
+    const { caPem, issue, directory: files } = pki.pki;
+    controller = credentialsOf(
+      { certFile: join(files, 'controller.crt'), keyFile: join(files, 'controller.key') },
+      caPem,
+    );
+    stranger = credentialsOf(await issue({ name: 'stranger', uri: ['urn:stranger'] }), caPem);
+    conforms = await createConformance(JSON.parse((await ask(documentPath)).body) as never);
+  });
+  afterAll(async () => {
+    await server.close();
+    for (const tls of [pki.agentTls, pki.clientTls]) tls.close();
+    rmSync(directory, { recursive: true });
+  });
+
+  const ask = (path: string, options: ApiRequest = {}, credentials = controller) =>
+    askApi(port, credentials, path, options);
+  /** The code of a problem, null for a good answer; either as the document says. */
+  const codeOf = async (method: string, template: string, path: string, options: ApiRequest = {}, who = controller) =>
+    conforms(method, template, await ask(path, { method, ...options }, who));
+  const memory = `/v1/domains/${uuid}/memory`;
+  const guarded = (revision: string) => ({ ...json, 'if-match': revision });
+  const body = JSON.stringify(plugRequest(0, mib(128)));
+
+  test('is committed as it is served (vitest --update writes it anew)', async () => {
+    const { body: text } = await ask(documentPath);
+    const options = await resolveConfig(committed);
+    const formatted = await format(text, { ...options, parser: 'json' });
+    await expect(formatted).toMatchFileSnapshot(committed);
+  });
+
+  test('is for those only who may use the API', async () => {
+    expect(await codeOf('GET', documentPath, documentPath, {}, stranger)).toBe('client-not-allowed');
+  });
+
+  test('misses no route, and tells of none that is not there', () => {
+    const app = Fastify();
+    const routes = collectRoutes(app);
+    expect(() => buildApiDocument(routes)).toThrow(/documented but not declared: GET \/v1\/host, /);
+    app.get('/v1/secret', () => '');
+    expect(() => buildApiDocument(routes)).toThrow('route GET /v1/secret is not documented');
+  });
+
+  test('good answers are as it says', async () => {
+    for (const path of ['/v1/host', '/v1/domains', '/healthz', '/readyz', '/metrics', documentPath]) {
+      expect(await codeOf('GET', path, path), path).toBeNull();
+    }
+    expect(await codeOf('GET', '/v1/domains', '/v1/domains?view=memory')).toBeNull();
+    expect(await codeOf('GET', memoryPath, memory)).toBeNull();
+    const { etag } = await ask(memory);
+    expect(await codeOf('POST', modulesPath, `${memory}/modules`, { headers: guarded(etag), body })).toBeNull();
+    const after = await ask(memory);
+    const headers = { 'if-match': after.etag };
+    expect(await codeOf('DELETE', slotPath, `${memory}/modules/0?${unplugQueryOf(claim)}`, { headers })).toBeNull();
+  });
+
+  test('so are problems that the server itself finds', async () => {
+    const post = (options: ApiRequest, who = controller) =>
+      codeOf('POST', modulesPath, `${memory}/modules`, options, who);
+    expect(await post({ headers: json, body }, stranger)).toBe('client-not-allowed');
+    expect(await post({ headers: json, body })).toBe('revision-required');
+    expect(await post({ headers: guarded('*'), body })).toBe('bad-request');
+    expect(await post({ headers: guarded('"x"'), body: '{' })).toBe('bad-request');
+    expect(await post({ headers: guarded('"x"'), body: `"${'x'.repeat(20_000)}"` })).toBe('body-too-large');
+    expect(await post({ headers: guarded('"x"'), body })).toBe('stale-revision');
+    expect(await codeOf('GET', '/v1/domains', '/v1/domains?view=all')).toBe('bad-request');
+    const nobody = '/v1/domains/00000000-0000-4000-8000-000000000000/memory';
+    expect(await codeOf('GET', memoryPath, nobody)).toBe('not-found');
+    expect(await codeOf('DELETE', slotPath, `${memory}/modules/9?${unplugQuery}`)).toBe('revision-required');
+    readiness = { ready: false, problem: 'no socket' };
+    expect(await codeOf('GET', '/readyz', '/readyz')).toBe('hypervisor-unreachable');
+    readiness = { ready: true };
+  });
+
+  /** Every code of the table that the service may answer a call with. */
+  const codes = (Object.keys(hostErrorTable) as HostErrorCode[]).filter(
+    (code) => hostErrorTable[code].status !== null && !['no-such-route', 'body-too-large'].includes(code),
+  );
+  const notFor: Readonly<Record<string, readonly string[]>> = {
+    reading: [
+      ...['old-generation', 'stale-revision', 'revision-required', 'no-such-module', 'unplug-unsettled'],
+      ...['guest-memory-in-use', 'guest-memory-unknown', 'insufficient-host-memory', 'hugepages-unavailable'],
+    ],
+    plug: ['no-such-module', 'unplug-unsettled', 'guest-memory-in-use', 'guest-memory-unknown'],
+    unplug: ['insufficient-host-memory', 'hugepages-unavailable'],
+  };
+  test.each(codes)('and problems of the service: %s', async (code) => {
+    forced = code;
+    const tag = { 'if-match': '"x"' };
+    const headers = { ...json, ...tag };
+    try {
+      if (!notFor['reading']?.includes(code)) expect(await codeOf('GET', memoryPath, memory)).toBe(code);
+      if (!notFor['plug']?.includes(code)) {
+        expect(await codeOf('POST', modulesPath, `${memory}/modules`, { headers, body })).toBe(code);
+      }
+      if (!notFor['unplug']?.includes(code)) {
+        expect(await codeOf('DELETE', slotPath, `${memory}/modules/0?${unplugQuery}`, { headers: tag })).toBe(code);
+      }
+    } finally {
+      forced = null;
+    }
+  });
+
+  test('a client that runs wild is told so in the same way', async () => {
+    const burst = await Promise.all(
+      Array.from({ length: 60 }, () => Promise.all(Array.from({ length: 10 }, () => ask('/v1/host')))),
+    );
+    const wild = burst.flat().filter(({ status }) => status === 429);
+    if (wild.length > 0)
+      for (const answer of wild) expect(conforms('GET', '/v1/host', answer)).toBe('too-many-requests');
+    await eventually('it is let in again', async () => ((await ask('/v1/host')).status === 200 ? true : null));
+  });
+
+  test('a schema that does not fit is noticed', async () => {
+    const answer = await ask('/v1/host');
+    const wrong = { ...answer, body: answer.body.replace('{', '{"undocumented":1,') };
+    expect(() => conforms('GET', '/v1/host', wrong)).toThrow(/additional properties/);
+    expect(() => conforms('GET', '/v1/host', { ...answer, status: 418 })).toThrow(/has no/);
+  });
+});
+
+await describeLab(
+  "agent's API and its document, on libvirt",
+  () => {
+    let lab: Lab;
+    let pki: AgentPki;
+    let agent: AgentFixture;
+    beforeAll(async () => {
+      lab = await startLab({ guests: [{ kind: 'silent' }, { kind: 'no-os', leaveOff: true }] });
+      pki = await createAgentPki(lab.hypervisor.directory);
+      agent = await startAgentFixture(lab.hypervisor.uri, pki);
+    });
+    afterAll(async () => {
+      await agent.stop();
+      await lab.stop();
+    });
+
+    test('real layouts, claims, marks and statistics are as it says', async () => {
+      const guest = lab.guest('silent');
+      const { directory, caPem } = pki.pki;
+      const files = { certFile: join(directory, 'controller.crt'), keyFile: join(directory, 'controller.key') };
+      const credentials = credentialsOf(files, caPem);
+      const document = JSON.parse(readFileSync(committed, 'utf8')) as never;
+      const conforms = await createConformance(document);
+      const ask = (method: string, path: string, options: ApiRequest = {}) =>
+        askApi(agent.port, credentials, path, { method, ...options });
+      const memory = `/v1/domains/${guest.uuid}/memory`;
+      const observed = await eventually('the guest reports', async () => {
+        const answer = await ask('GET', memory);
+        expect(conforms('GET', memoryPath, answer)).toBeNull();
+        return memberOf(JSON.parse(answer.body) as never, 'guest') === null ? null : answer;
+      });
+      const body = JSON.stringify(plugRequest(0, mib(128)));
+      const plugged = await ask('POST', `${memory}/modules`, { headers: { ...json, 'if-match': observed.etag }, body });
+      expect(conforms('POST', modulesPath, plugged)).toBeNull();
+      expect(plugged.status).toBe(201);
+      await guest.waitPinned();
+      const headers = { 'if-match': plugged.etag };
+      const asked = await ask('DELETE', `${memory}/modules/0?${unplugQueryOf(claim)}`, { headers });
+      expect(conforms('DELETE', slotPath, asked)).toBeNull();
+      const leaving = await ask('GET', memory);
+      expect(leaving.body).toContain('"state":"Leaving"');
+      expect(conforms('GET', memoryPath, leaving)).toBeNull();
+      for (const path of ['/v1/host', '/v1/domains', '/v1/domains?view=memory', '/readyz', '/metrics']) {
+        expect(conforms('GET', path.split('?')[0] ?? '', await ask('GET', path)), path).toBeNull();
+      }
+    });
+  },
+  ['hypervisor'],
+);
