@@ -49,6 +49,7 @@ describe('sources', () => {
       virtualMachine: { uuid: '6f0c1a52-6a0e-4c0e-9c50-6e6f0f3d2a11' },
       memory: '6Gi',
       shrinkPolicy: 'Exact',
+      growPolicy: 'Divisible',
       guestSafety: 'Required',
       unplugTimeout: '30s',
     });
