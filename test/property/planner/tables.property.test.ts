@@ -77,6 +77,17 @@ describe.each(['table', 'list'] as const)('%s', (kind) => {
   });
 });
 
+test('equal sums are listed once: a hundred equal modules are no more work than a hundred sums', () => {
+  const large = 2 ** 40;
+  const oddOne = 2 ** 30 + 1;
+  const sizes = [...Array<number>(100).fill(large), oddOne];
+  const table = subsetSums(sizes);
+  expect(table.atMost(50 * large - 1)).toBe(49 * large + oddOne);
+  const items = sizes.map((size) => ({ size, cost: 1 }));
+  const sum = 50 * large + oddOne;
+  expect(cheapestSubsets(items, sum, sum).pick(sum)).toEqual([...Array(50).keys(), 100]);
+});
+
 test('many equal modules beside a few odd ones are listed; too many odd ones are refused', () => {
   expect(sumSpaceOf([...Array<number>(100).fill(2 ** 40), 2 ** 30 + 1])?.kind).toBe('list');
   expect(sumSpaceOf(Array.from({ length: 40 }, (_, index) => 2 ** 34 + 1 + index * index))).toBeNull();

@@ -121,6 +121,8 @@ describe('guest safety of an unplug', () => {
     const modules = [512, { size: 256, state: 'Leaving' as const }];
     const plan = (usable: number) => planFor(1024, modules, { guestSafety: 'Required' }, { guest: guest(usable) });
     expect(plan(895).reason).toBe('GuestMemoryInUse');
+    // Of 895, 128 stay and 256 are leaving: the 511 that are left are no module.
+    expect(plan(895).message).toContain('nothing can be unplugged safely now');
     expect(plan(896)).toMatchObject({ decision: 'wait', askAgain: { slot: 1, minUsableAfter: mib(128) } });
   });
 });
@@ -197,5 +199,14 @@ describe('growing', () => {
     // 8 GiB needs 128 MiB of memory map.
     expect(waits(256).some(Boolean)).toBe(false);
     expect(waits(255).filter(Boolean)).toHaveLength(1);
+  });
+
+  test('with statistics that are too old it waits between plugs; with none there is nothing to wait for', () => {
+    const waits = (report: GuestReport | null) =>
+      planFor(1408, [], { grow: 'Divisible' }, { guest: report }).steps.map(
+        (step) => step.operation === 'plug' && step.waitForOnline,
+      );
+    expect(waits({ usable: mib(900), total: mib(900), fresh: false })).toEqual([false, true]);
+    expect(waits(null)).toEqual([false, false]);
   });
 });
