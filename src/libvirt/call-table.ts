@@ -30,6 +30,7 @@ type Settle = { readonly resolve: (payload: Buffer) => void; readonly reject: (e
 type Call = Settle & {
   readonly procedure: string;
   readonly number: number;
+  readonly program: number;
   readonly slow: boolean;
   readonly payload: Buffer;
   readonly startedAt: number;
@@ -41,10 +42,22 @@ type Call = Settle & {
 export type CallTableOptions = {
   readonly timers: Timers;
   /** Writes a CALL frame. */
-  readonly send: (serial: number, procedureNumber: number, payload: Buffer) => void;
+  readonly send: (
+    serial: number,
+    procedure: { readonly program: number; readonly number: number },
+    payload: Buffer,
+  ) => void;
   readonly onCall: ((observation: CallObservation) => void) | undefined;
   /** Every place is taken by a call that nobody waits for any more: only a new connection helps. */
   readonly onWornOut: () => void;
+};
+
+/** A call whose reply has come. */
+export type TakenCall = {
+  readonly procedure: string;
+  readonly number: number;
+  readonly program: number;
+  readonly settle: Settle;
 };
 
 export class CallTable {
@@ -65,7 +78,7 @@ export class CallTable {
 
   /** Queues a call and sends it as soon as there is a place. */
   add(
-    call: { procedure: string; number: number; slow: boolean; payload: Buffer; deadlineMs: number },
+    call: { procedure: string; number: number; program: number; slow: boolean; payload: Buffer; deadlineMs: number },
     settle: Settle,
   ): void {
     if (this.#closed !== null) {
@@ -76,6 +89,7 @@ export class CallTable {
     const entry: Call = {
       procedure: call.procedure,
       number: call.number,
+      program: call.program,
       slow: call.slow,
       payload: call.payload,
       startedAt: timers.now(),
@@ -92,7 +106,7 @@ export class CallTable {
    * The reply to the call of `serial`, or null when there is none. The call gives up its place; when its deadline has
    * passed the reply goes nowhere.
    */
-  take(serial: number): { readonly procedure: string; readonly number: number; readonly settle: Settle } | null {
+  take(serial: number): TakenCall | null {
     const call = this.#inFlight.get(serial);
     if (call === undefined) return null;
     this.#inFlight.delete(serial);
@@ -107,7 +121,7 @@ export class CallTable {
           reject: (error) => this.#fail(call, error),
         };
     queueMicrotask(() => this.#pump());
-    return { procedure: call.procedure, number: call.number, settle };
+    return { procedure: call.procedure, number: call.number, program: call.program, settle };
   }
 
   /** Ends every call: those that were sent have an unknown outcome. Later ones are refused with the same reason. */
@@ -136,7 +150,7 @@ export class CallTable {
       this.#queue.splice(index, 1);
       const serial = this.#takeSerial();
       this.#inFlight.set(serial, call);
-      this.#options.send(serial, call.number, call.payload);
+      this.#options.send(serial, call, call.payload);
     }
   }
 

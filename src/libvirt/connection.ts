@@ -12,6 +12,7 @@ import {
   keepaliveProgram,
   remoteProgram,
 } from './frames.ts';
+import { qemuProgram } from './monitor.ts';
 import { type Procedure, readRemoteError } from './procedure.ts';
 import type { Timers } from './timers.ts';
 import { XdrReader, XdrWriter } from './xdr.ts';
@@ -52,8 +53,8 @@ export class Connection {
     this.#calls = new CallTable({
       timers: options.timers,
       onCall: options.onCall,
-      send: (serial, procedure, payload) => {
-        this.#write(remoteProgram, procedure, frameType.call, serial, payload);
+      send: (serial, { program, number }, payload) => {
+        this.#write(program, number, frameType.call, serial, payload);
       },
       onWornOut: () => this.close('every place is taken by a call that was given up'),
     });
@@ -87,7 +88,10 @@ export class Connection {
         return;
       }
       this.#calls.add(
-        { procedure: procedure.name, number: procedure.number, slow: procedure.slow, payload, deadlineMs },
+        {
+          ...{ procedure: procedure.name, number: procedure.number, program: procedure.program },
+          ...{ slow: procedure.slow, payload, deadlineMs },
+        },
         {
           resolve: (reply) => {
             const reader = new XdrReader(reply);
@@ -127,7 +131,10 @@ export class Connection {
     const { header } = frame;
     if (header.program === keepaliveProgram) {
       if (header.type === frameType.message && header.procedure === ping) this.#writeKeepalive(pong);
-    } else if (header.program === remoteProgram && header.type === frameType.reply) {
+    } else if (
+      header.type === frameType.reply &&
+      (header.program === remoteProgram || header.program === qemuProgram)
+    ) {
       this.#handleReply(frame);
     } else if (header.program === remoteProgram && header.type === frameType.message) {
       this.#handleMessage(frame);
@@ -139,7 +146,9 @@ export class Connection {
     const call = this.#calls.take(header.serial);
     if (call === null) return;
     try {
-      if (header.procedure !== call.number) throw new Error(`reply to procedure ${header.procedure}`);
+      if (header.procedure !== call.number || header.program !== call.program) {
+        throw new Error(`reply to procedure ${header.procedure} of program ${header.program}`);
+      }
       if (header.status === frameStatus.ok) {
         call.settle.resolve(payload);
       } else if (header.status === frameStatus.error) {

@@ -7,7 +7,7 @@ import {
   toDomainState,
   toDomainStatistics,
 } from './domain-statistics.ts';
-import { isCallError, LibvirtCallError } from './errors.ts';
+import { isCallError, LibvirtCallError, LibvirtProtocolError } from './errors.ts';
 import { type DomainRef, toDomainRef } from './events.ts';
 import {
   connectGetAllDomainStats,
@@ -28,6 +28,7 @@ import {
   domainSetMemoryStatsPeriod,
   domainSetMetadata,
 } from './domain-procedures.ts';
+import { type MonitorAnswer, type MonitorCommand, qemuDomainMonitorCommand, readMonitorAnswer } from './monitor.ts';
 import type { TypedValue } from './procedure.ts';
 export type { DomainMemoryStats, DomainState, DomainStatistics } from './domain-statistics.ts';
 import type { ConnectionListener, EventListener, Session } from './session.ts';
@@ -78,6 +79,8 @@ export type Hypervisor = {
   attachDevice(uuid: string, xml: string): Promise<void>;
   /** Live only, asynchronous: success says only that the guest was asked. */
   detachDeviceAlias(uuid: string, alias: string): Promise<void>;
+  /** A command for QEMU itself; that QEMU refuses it is an answer. Taints the domain: see monitor.ts. */
+  monitorCommand(uuid: string, command: MonitorCommand): Promise<MonitorAnswer>;
 };
 
 /** For what the daemon answers from its own memory. */
@@ -189,5 +192,16 @@ export function createHypervisor(session: Session): Hypervisor {
 
     attachDevice: (uuid, xml) => session.call(domainAttachDevice, { uuid, xml }, attachDeadlineMs),
     detachDeviceAlias: (uuid, alias) => session.call(domainDetachDeviceAlias, { uuid, alias }, jobDeadlineMs),
+
+    async monitorCommand(uuid, command) {
+      const text = await session.call(qemuDomainMonitorCommand, { uuid, command }, jobDeadlineMs);
+      const answer = readMonitorAnswer(text);
+      if (answer !== null) return answer;
+      throw new LibvirtProtocolError(
+        qemuDomainMonitorCommand.name,
+        true,
+        `QEMU's answer is none: ${text.slice(0, 64)}`,
+      );
+    },
   };
 }

@@ -1,4 +1,5 @@
 /** What a remote procedure is, and the structures that several of them share (remote_protocol.x). */
+import { remoteProgram } from './frames.ts';
 import type { XdrReader, XdrWriter } from './xdr.ts';
 
 /** A domain as libvirt puts it on the wire. `id` is -1 when it isn't running. */
@@ -9,6 +10,8 @@ export type Procedure<Args, Result> = {
   /** Name without the prefix, for metrics and messages. */
   readonly name: string;
   readonly number: number;
+  /** The program that it belongs to, nearly always libvirt's own. */
+  readonly program: number;
   /**
    * True for what may take long (a queue behind the domain's job lock, preallocation of huge pages): the connection
    * never lets such calls take its last place, so that reading stays possible.
@@ -84,9 +87,9 @@ export function procedure<Args, Result>(
   name: string,
   encode: (writer: XdrWriter, args: Args) => void,
   decode: (reader: XdrReader) => Result,
-  options: { readonly slow: boolean } = { slow: false },
+  options: { readonly slow: boolean; readonly program?: number } = { slow: false },
 ): Procedure<Args, Result> {
-  return { name, number, encode, decode, slow: options.slow };
+  return { name, number, program: options.program ?? remoteProgram, encode, decode, slow: options.slow };
 }
 
 /** For {@link procedure}. */

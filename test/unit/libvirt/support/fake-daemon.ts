@@ -5,7 +5,12 @@ import { DialError } from '../../../../src/libvirt/dial-error.ts';
 import { FrameSplitter } from '../../../../src/libvirt/frames.ts';
 import { frameBytes, wire } from './wire.ts';
 
-export type ReceivedCall = { readonly procedure: number; readonly serial: number; readonly payload: Buffer };
+export type ReceivedCall = {
+  readonly program: number;
+  readonly procedure: number;
+  readonly serial: number;
+  readonly payload: Buffer;
+};
 
 /** What is answered: a payload, an error, or nothing for now. */
 export type Answer = Buffer | { readonly code: number; readonly domain: number; readonly text: string } | 'silence';
@@ -35,7 +40,8 @@ export class FakePeer {
           if (header.procedure === 1 && this.#daemon.answersPings) this.write(this.keepalive(2));
           return;
         }
-        const call = { procedure: header.procedure, serial: header.serial, payload: Buffer.from(payload) };
+        const { program, procedure, serial } = header;
+        const call = { program, procedure, serial, payload: Buffer.from(payload) };
         this.calls.push(call);
         this.answer(call, this.#daemon.handle(call));
       });
@@ -50,7 +56,7 @@ export class FakePeer {
 
   answer(call: ReceivedCall, answer: Answer): void {
     if (answer === 'silence') return;
-    const head = { procedure: call.procedure, type: 1, serial: call.serial };
+    const head = { program: call.program, procedure: call.procedure, type: 1, serial: call.serial };
     if (Buffer.isBuffer(answer)) this.write(frameBytes(head, answer));
     else this.write(frameBytes({ ...head, status: 1 }, wire.error(answer.code, answer.domain, answer.text)));
   }
@@ -78,6 +84,8 @@ export class FakeDaemon {
   readonly peers: FakePeer[] = [];
   /** By procedure; what isn't here is answered as a healthy daemon would. */
   readonly handlers = new Map<number, Handler>();
+  /** QEMU's monitor, behind the program of its own. */
+  monitor: Handler = () => 'silence';
 
   /** The newest connection. */
   get peer(): FakePeer {
@@ -98,6 +106,7 @@ export class FakeDaemon {
   };
 
   handle(call: ReceivedCall): Answer {
+    if (call.program === 0x20008087) return this.monitor(call);
     const handler = this.handlers.get(call.procedure);
     if (handler !== undefined) return handler(call);
     switch (call.procedure) {
