@@ -146,5 +146,6 @@ async function conclude(resource: VirtualMachineMemory, context: ReconcileContex
   });
   const lastResize = isConverged(verdict) ? completeResize(resize, context.clock.now()) : resize;
   const seen = { kind: 'judged', judgement } as const;
-  return { verdict, status: computeStatus({ ...base, verdict, target: desired.memory, lastResize, seen }) };
+  const nowMs = context.clock.now();
+  return { verdict, status: computeStatus({ ...base, nowMs, verdict, target: desired.memory, lastResize, seen }) };
 }
