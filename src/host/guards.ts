@@ -4,7 +4,7 @@
  */
 import { type Bytes, MiB } from '../memory/bytes.ts';
 import { isSameModule, type NodeMemory } from '../memory/module.ts';
-import { formatQuantity } from '../memory/quantity.ts';
+import { formatMeasured, formatQuantity } from '../memory/quantity.ts';
 import { fail, type HostAnswer, hostError, type HostError, type HostErrorCode, succeed } from './errors.ts';
 import type {
   DomainObservation,
@@ -169,7 +169,7 @@ export function judgeUnplug(observation: DomainObservation, request: UnplugReque
   if (guest.usable - module.size < request.minUsableAfter) {
     return refuse(
       'guest-memory-in-use',
-      `The guest can spare ${formatQuantity(guest.usable)}; without ${module.alias} (${formatQuantity(module.size)}) ` +
+      `The guest can spare ${formatMeasured(guest.usable)}; without ${module.alias} (${formatQuantity(module.size)}) ` +
         `it would have less than the ${formatQuantity(request.minUsableAfter)} that it must keep`,
     );
   }

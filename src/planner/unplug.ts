@@ -1,6 +1,6 @@
 /** From a chosen set of modules to a verdict: is the guest safe, is another unplug under way, which steps. */
 import { type Bytes, zeroBytes } from '../memory/bytes.ts';
-import { modules, size } from './explain.ts';
+import { measured, modules, size } from './explain.ts';
 import { judgeUnplug, type UnplugSafety } from './guest-safety.ts';
 import { waitForLeaving } from './leaving.ts';
 import type { Situation } from './situation.ts';
@@ -83,7 +83,7 @@ function unsafe(
   return verdict(
     'blocked',
     'GuestMemoryInUse',
-    `${size(desired)} would take memory that the guest is using: ${size(inUse)} of its ${size(total)} are in use and ` +
+    `${size(desired)} would take memory that the guest is using: ${measured(inUse)} of its ${measured(total)} are in use and ` +
       `${size(safety.margin)} must stay usable; ` +
       (lowest === settled
         ? 'nothing can be unplugged safely now'
