@@ -46,7 +46,8 @@ function buildObservation(
     cordoned: limits.cordoned,
     granularity,
     pageSize,
-    hostFree: facts === null ? null : computeHostFree(facts, limits),
+    // Huge pages were set aside when the host booted: they are no part of its available memory.
+    hostFree: facts === null || pageSize !== null ? null : computeHostFree(facts, limits),
     hugepagesFree: facts === null || pageSize === null ? null : computeHugepagesFree(facts, pageSize),
     guest: observation.guest,
   };
