@@ -130,7 +130,10 @@ export async function createControllerBench(
       }
     },
     async restart() {
-      await controller.close();
+      let closed = false;
+      // It finishes what it has under way, and that takes time.
+      void controller.close().then(() => (closed = true));
+      await clock.until('the controller ends', () => closed);
       controller = create();
       controller.start();
     },
