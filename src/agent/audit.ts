@@ -3,8 +3,9 @@ import type { HostErrorCode } from '../host/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
 
 export type AuditRecord = {
-  readonly operation: 'plug' | 'unplug';
-  /** The allowed URI of the client's certificate. */
+  /** `repair`: the agent takes away what a killed libvirtd forgot, on behalf of the claim that stands. */
+  readonly operation: 'plug' | 'unplug' | 'repair';
+  /** The allowed URI of the client's certificate; `agent` for what the agent does by itself. */
   readonly client: string;
   readonly requestId: string;
   readonly uuid: string;

@@ -15,21 +15,24 @@ import { computeRevision } from '../host/revision.ts';
 import { writeDimmXml } from '../libvirt/device-xml.ts';
 import { isCallError, isLibvirtError, isOutcomeUnknown } from '../libvirt/errors.ts';
 import type { Hypervisor } from '../libvirt/hypervisor.ts';
-import { stateNamespace, statePrefix, writeState } from '../libvirt/state-xml.ts';
-import { aliasOfSlot } from '../memory/module.ts';
 import type { Claim, OperationState } from '../memory/operation-state.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
+import { aliasesOfSlot } from './aliases.ts';
 import type { DomainReader } from './domain-reader.ts';
+import { isInTheWay } from './hidden-memory.ts';
 import type { HostMemory } from './host-memory.ts';
+import { keepState } from './keep-state.ts';
 import { toHostError } from './libvirt-errors.ts';
 import { askForModule } from './marks.ts';
 import { type DomainFacts, modulesOf, ownPageSize, settledMarks, toObservation } from './observation.ts';
+import type { OrphanKeeper } from './orphans.ts';
 
 export type ChangeContext = {
   readonly hypervisor: Hypervisor;
   readonly reader: DomainReader;
   readonly hostMemory: HostMemory;
+  readonly orphans: OrphanKeeper;
   readonly clock: Clock;
   readonly logger: Logger;
 };
@@ -71,12 +74,6 @@ async function prepare(
   });
 }
 
-/** Writes the state into the domain's live metadata. */
-export async function keepState(context: ChangeContext, facts: DomainFacts, state: OperationState): Promise<void> {
-  await context.hypervisor.setMetadata(facts.memory.uuid, stateNamespace, statePrefix, writeState(state));
-  if (facts.run !== null) facts.run.operations = state;
-}
-
 /** Whether the metadata says so already. */
 const isWritten = (facts: DomainFacts, next: Prepared['operations']): boolean =>
   isSameClaim(facts.claim, next.claim) &&
@@ -96,7 +93,9 @@ export async function plugModule(
   const { facts, observation, operations } = prepared.value;
   const judged = judgePlug(observation, request);
   if (!judged.ok) return judged;
-  if (facts.run !== null && facts.run.hidden !== null) {
+  const obstacle = await context.orphans.obstacle(facts);
+  if (obstacle !== null) return fail(obstacle);
+  if (isInTheWay(facts.run?.hidden ?? null)) {
     return fail(
       hostError('busy', `VM ${observation.name} has more memory than libvirt shows; it may be being plugged`),
     );
@@ -119,13 +118,6 @@ export async function plugModule(
   }
 }
 
-/**
- * The aliases to try for a slot. A libvirtd that is killed in the middle of an attach may leave the memory backend
- * behind in QEMU, where it holds the name `mem` + alias for as long as the VM runs ("attempt to add duplicate
- * property", seen on libvirt 9.0 with QEMU 7.2). The slot alone keeps a lost plug and its twin from both succeeding.
- */
-const aliasesOfSlot = (slot: number): readonly string[] => ['', '-2', '-3'].map((end) => `${aliasOfSlot(slot)}${end}`);
-
 async function attach(context: ChangeContext, uuid: string, request: PlugRequest): Promise<HostAnswer<PlugAnswer>> {
   const { slot, size, node, pageSize, hostNodes } = request;
   let failure: HostError | null = null;
@@ -138,11 +130,14 @@ async function attach(context: ChangeContext, uuid: string, request: PlugRequest
     try {
       await context.hypervisor.attachDevice(uuid, xml);
     } catch (error) {
+      if (isLibvirtError(error) && isOutcomeUnknown(error)) context.orphans.doubt(uuid);
       const settled = await settleFailedPlug(context, uuid, request, error);
       if (settled.kind === 'settled') return settled.answer;
       failure ??= settled.error;
       continue;
     }
+    // The name of another alias was taken, though no module has it.
+    if (failure !== null) context.orphans.doubt(uuid);
     const after = await context.reader.gather(uuid, 'layout');
     if (!after.ok) {
       return fail(hostError('outcome-unknown', `The module was plugged, but then: ${after.error.message}`));
@@ -195,6 +190,9 @@ export async function unplugModule(
   const { facts, observation, operations } = prepared.value;
   const judged = judgeUnplug(observation, request);
   if (!judged.ok) return judged;
+  // What was left behind is taken away as a module is, and one leaves at a time.
+  const obstacle = await context.orphans.obstacle(facts);
+  if (obstacle !== null) return fail(obstacle);
   const module = judged.value;
   if (module.alias === '') {
     return fail(hostError('rejected', `libvirt shows no alias for the module in slot ${module.slot}`));

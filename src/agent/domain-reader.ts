@@ -23,6 +23,8 @@ export type DomainReaderOptions = {
   readonly hostMemory: HostMemory;
   readonly admits: Admits;
   readonly clock: Clock;
+  /** Called when QEMU may have memory that libvirt doesn't know of. */
+  readonly onHidden?: (uuid: string) => void;
 };
 
 /**
@@ -104,6 +106,7 @@ export class DomainReader {
     const nowMs = this.#options.clock.now();
     if (statistics !== null) {
       run.hidden = findHiddenMemory(memory, statistics, run.hidden, nowMs);
+      if (run.hidden !== null && run.hidden.verdict === undefined) this.#options.onHidden?.(run.uuid);
       takeStatistics(run, statistics, nowMs);
       run.askedAtMs = nowMs;
     }

@@ -22,6 +22,7 @@ import { HostMemory, readHostMemory } from './host-memory.ts';
 import { KeyedMutex } from './keyed-mutex.ts';
 import { toHostError } from './libvirt-errors.ts';
 import { toDomainState, toObservation } from './observation.ts';
+import { OrphanKeeper } from './orphans.ts';
 import { createRunIdentities, type RunIdentities } from './run-identity.ts';
 import { Runs } from './runs.ts';
 import type { Actor, HostService } from './service.ts';
@@ -36,7 +37,7 @@ export type LibvirtHostOptions = {
   readonly audit: Audit;
   readonly agentVersion: string;
   /** Called when a change has ended, with its outcome: `ok` or the code of the error. */
-  readonly onOperation?: (operation: 'plug' | 'unplug', outcome: string, durationMs: number) => void;
+  readonly onOperation?: (operation: 'plug' | 'unplug' | 'repair', outcome: string, durationMs: number) => void;
   readonly hostMemory?: HostMemory;
   readonly identities?: RunIdentities;
 };
@@ -68,8 +69,16 @@ export function createLibvirtHost(options: LibvirtHostOptions): LibvirtHost {
   const mutex = new KeyedMutex();
   const identities = options.identities ?? createRunIdentities();
   const hostMemory = options.hostMemory ?? new HostMemory(readHostMemory);
-  const reader = new DomainReader({ hypervisor, runs, identities, hostMemory, admits, clock });
-  const changes: ChangeContext = { hypervisor, reader, hostMemory, clock, logger };
+  const reader = new DomainReader({
+    ...{ hypervisor, runs, identities, hostMemory, admits, clock },
+    onHidden: (uuid) => orphans.suspect(uuid),
+  });
+  const orphans = new OrphanKeeper({
+    ...{ hypervisor, reader, runs, mutex, events, clock, logger },
+    audit: options.audit,
+    onRepair: (outcome, durationMs) => options.onOperation?.('repair', outcome, durationMs),
+  });
+  const changes: ChangeContext = { hypervisor, reader, hostMemory, orphans, clock, logger };
   const upkeep = new Upkeep({
     ...{ hypervisor, reader, runs, identities, hostMemory, events },
     ...{ changes, mutex, admits, clock, logger },
@@ -196,6 +205,7 @@ export function createLibvirtHost(options: LibvirtHostOptions): LibvirtHost {
 
     async close() {
       upkeep.stop();
+      orphans.stop();
       await mutex.idle();
       await hypervisor.close();
     },

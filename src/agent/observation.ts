@@ -9,7 +9,8 @@ import type { Bytes } from '../memory/bytes.ts';
 import { sumBytes } from '../memory/bytes.ts';
 import { isSameModule, type ModuleIdentity } from '../memory/module.ts';
 import type { Mark, OperationState } from '../memory/operation-state.ts';
-import { describeHiddenMemory, type HiddenMemory, isCertain } from './hidden-memory.ts';
+import { describeHiddenMemory, isInTheWay } from './hidden-memory.ts';
+import { describeRepair, isOverdue } from './leftovers.ts';
 import { settleMarks } from './marks.ts';
 import type { Run } from './runs.ts';
 
@@ -48,9 +49,13 @@ export function describeObstacle(obstacle: HotplugObstacle): string {
   }
 }
 
-function describeHotplugProblem(memory: DomainMemoryXml, hidden: HiddenMemory | null, nowMs: number): string | null {
+function describeHotplugProblem(memory: DomainMemoryXml, run: Run, nowMs: number): string | null {
   if (memory.hotplugObstacle !== null) return describeObstacle(memory.hotplugObstacle);
-  return hidden !== null && isCertain(hidden, nowMs) ? describeHiddenMemory(hidden) : null;
+  // A repair takes a second, nearly always: who wants to change something meanwhile is told that the VM is busy.
+  if (run.repair !== null) return isOverdue(run.repair, nowMs) ? describeRepair(run.repair) : null;
+  // Nor is anything said while nobody has looked into QEMU yet.
+  const isJudged = run.hidden?.verdict !== undefined && isInTheWay(run.hidden);
+  return run.hidden !== null && isJudged ? describeHiddenMemory(run.hidden) : null;
 }
 
 /** Everything that was gathered about one domain. Its operation state is as the metadata says, marks not settled yet. */
@@ -121,14 +126,16 @@ function toLayout(facts: DomainFacts, run: Run, marks: readonly Mark[], nowMs: n
     slots: {
       total: memory.maxMemory?.slots ?? 0,
       // A module that is being attached has a slot and no base yet: none that could be unplugged.
-      usedByOthers: [...memory.others, ...memory.modules.filter((module) => !isAddressed(module))].flatMap(
-        ({ slot }) => (slot === null ? [] : [slot]),
-      ),
+      usedByOthers: [
+        ...memory.others,
+        ...memory.modules.filter((module) => !isAddressed(module)),
+        ...(run.repair?.leftovers.orphans ?? []),
+      ].flatMap(({ slot }) => (slot === null ? [] : [slot])),
       resting: marks.filter((mark) => mark.phase === 'resting').map((mark) => mark.slot),
     },
     otherBytes: sumBytes(memory.others.map((device) => device.size)),
     maxMemory: memory.maxMemory?.size ?? null,
-    hotplugProblem: describeHotplugProblem(memory, run.hidden, nowMs),
+    hotplugProblem: describeHotplugProblem(memory, run, nowMs),
     balloon: memory.currentMemory,
     pageSize: ownPageSize(memory, facts.defaultHugePageSize),
     granularity: null,

@@ -4,6 +4,7 @@ import { emptyOperationState } from '../memory/operation-state.ts';
 import { type Departure, forgetDepartures, type SeenModule } from '../host/departures.ts';
 import type { GuestStatistics } from '../host/port.ts';
 import type { HiddenMemory } from './hidden-memory.ts';
+import type { Repair } from './leftovers.ts';
 import type { DomainMemoryStats } from '../libvirt/hypervisor.ts';
 
 export type Run = {
@@ -23,8 +24,12 @@ export type Run = {
   departures: readonly Departure[];
   /** What the balloon said last: stands in while the domain is too busy to be asked. */
   statistics: DomainMemoryStats | null;
-  /** Memory that QEMU has and libvirt doesn't know of (see hidden-memory.ts), since when it is seen; null: none. */
+  /** Memory that QEMU has and libvirt doesn't know of (see hidden-memory.ts); null: none. */
   hidden: HiddenMemory | null;
+  /** A plug ended in the unknown: it has to be looked into QEMU for what it left behind (see orphans.ts). */
+  suspected: boolean;
+  /** What was found there and is being taken away; null: nothing. */
+  repair: Repair | null;
   migrating: boolean;
   /** When statistics and migration were last asked for, with events heard ever since; 0: not yet. */
   askedAtMs: number;
@@ -66,6 +71,8 @@ export class Runs {
       departures: [],
       statistics: null,
       hidden: null,
+      suspected: false,
+      repair: null,
       migrating: false,
       askedAtMs: 0,
       observedAtMs: 0,
@@ -93,6 +100,8 @@ export class Runs {
       run.firstSeenAtMs = nowMs;
       run.bootedAtMs = null;
       run.askedAtMs = 0;
+      // libvirt reads the balloon anew when it starts.
+      run.hidden = null;
     }
   }
 }

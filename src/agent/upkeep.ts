@@ -10,10 +10,11 @@ import { MiB, zeroBytes } from '../memory/bytes.ts';
 import type { Clock, Timer } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Admits } from './admission.ts';
-import { type ChangeContext, keepState } from './changes.ts';
+import type { ChangeContext } from './changes.ts';
 import type { DomainReader } from './domain-reader.ts';
 import type { DomainHostEvent, EventLog } from './event-log.ts';
 import type { HostMemory } from './host-memory.ts';
+import { keepState } from './keep-state.ts';
 import type { KeyedMutex } from './keyed-mutex.ts';
 import { settledMarks, toGuestStatistics } from './observation.ts';
 import type { RunIdentities } from './run-identity.ts';
@@ -138,7 +139,7 @@ export class Upkeep {
 
   /** Counts a running domain's memory; if it is admitted, switches its statistics on and settles its marks. */
   async #welcome(domain: DomainRef): Promise<void> {
-    const { hypervisor, reader, logger } = this.#options;
+    const { hypervisor, reader, changes, logger } = this.#options;
     const { uuid } = domain;
     let xml: string;
     try {
@@ -157,6 +158,7 @@ export class Upkeep {
     const run = reader.meet(memory.value);
     if (run === null) return;
     if (memory.value.state.ok) run.operations = memory.value.state.value;
+    changes.orphans.welcome(memory.value, run);
     // Neither is waited for: either may queue behind a job that holds the domain.
     if (memory.value.balloon?.statsPeriodSeconds === 0) void this.#enableStatistics(uuid);
     if (run.operations.marks.length > 0) void this.#settle(uuid);

@@ -1,5 +1,6 @@
 /** The memory devices that QEMU itself has, whatever libvirt knows of them (QMP: qapi/machine.json, qapi/qom.json). */
 import { type Bytes, isBytes } from '../memory/bytes.ts';
+import type { Hypervisor } from './hypervisor.ts';
 import type { MonitorCommand } from './monitor.ts';
 
 /** A memory device in QEMU. */
@@ -55,4 +56,19 @@ export function readMemoryBackends(value: unknown): readonly string[] | null {
       ? [name]
       : [];
   });
+}
+
+/** What QEMU has of memory: devices, and the names of the backends. */
+export type MonitorMemory = { readonly devices: readonly MonitorDevice[]; readonly backends: readonly string[] };
+
+/** Asks QEMU. null: its answer can't be understood. Rejects with a LibvirtError. */
+export async function askMonitorMemory(
+  hypervisor: Pick<Hypervisor, 'monitorCommand'>,
+  uuid: string,
+): Promise<MonitorMemory | null> {
+  const first = await hypervisor.monitorCommand(uuid, queryMemoryDevices);
+  const second = await hypervisor.monitorCommand(uuid, listObjects);
+  const devices = first.ok ? readMemoryDevices(first.value) : null;
+  const backends = second.ok ? readMemoryBackends(second.value) : null;
+  return devices === null || backends === null ? null : { devices, backends };
 }

@@ -5,7 +5,13 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { compilePattern } from '../../../src/agent/admission.ts';
 import { EventLog } from '../../../src/agent/event-log.ts';
-import { findHiddenMemory, isCertain } from '../../../src/agent/hidden-memory.ts';
+import {
+  describeHiddenMemory,
+  findHiddenMemory,
+  isCertain,
+  isInTheWay,
+  rulesOutHidden,
+} from '../../../src/agent/hidden-memory.ts';
 import { HostMemory, parseMeminfo, readHostMemory } from '../../../src/agent/host-memory.ts';
 import { urisOfSubjectAltName } from '../../../src/agent/http/identity.ts';
 import { RateLimit } from '../../../src/agent/http/rate-limit.ts';
@@ -205,6 +211,24 @@ describe('hidden memory', () => {
     expect(second).toBe(first);
     expect(first !== null && [isCertain(first, 1_000), isCertain(first, 1_100)]).toEqual([false, true]);
     expect(findHiddenMemory(memory, statistics(mib(768)), first, 1_200)).toEqual({ size: mib(256), sinceMs: 1_200 });
+  });
+
+  it('that turned out to be an old figure stays one while modules are plugged below it, and no longer', () => {
+    const old = { size: mib(256), sinceMs: 100, verdict: 'old-figure' as const };
+    expect(isInTheWay(old)).toBe(false);
+    expect(findHiddenMemory(memory, statistics(mib(640)), old, 5_000)).toBe(old);
+    expect(findHiddenMemory(memory, statistics(mib(896)), old, 5_000)).toEqual({ size: mib(384), sinceMs: 5_000 });
+    const foreign = { ...old, verdict: 'not-ours' as const };
+    expect(isInTheWay(foreign)).toBe(true);
+    expect(findHiddenMemory(memory, statistics(mib(640)), foreign, 5_000)).toEqual({ size: mib(128), sinceMs: 5_000 });
+    expect(describeHiddenMemory(foreign)).toContain('256Mi that libvirt does not know of');
+    expect(describeHiddenMemory({ ...old, verdict: 'denied' })).toContain('monitor');
+  });
+
+  it('is ruled out by a balloon that counts exactly what is known, and by nothing else', () => {
+    expect(rulesOutHidden(memory, statistics(mib(512)))).toBe(true);
+    for (const balloon of [null, mib(256), mib(640)]) expect(rulesOutHidden(memory, statistics(balloon))).toBe(false);
+    expect(rulesOutHidden(memory, null)).toBe(false);
   });
 });
 

@@ -1,0 +1,15 @@
+/** Writing the operation state into the domain's live metadata. */
+import type { Hypervisor } from '../libvirt/hypervisor.ts';
+import { stateNamespace, statePrefix, writeState } from '../libvirt/state-xml.ts';
+import type { OperationState } from '../memory/operation-state.ts';
+import type { DomainFacts } from './observation.ts';
+
+/** Writes the state. The caller holds the lock of the domain. Rejects with a LibvirtError. */
+export async function keepState(
+  { hypervisor }: { readonly hypervisor: Hypervisor },
+  facts: DomainFacts,
+  state: OperationState,
+): Promise<void> {
+  await hypervisor.setMetadata(facts.memory.uuid, stateNamespace, statePrefix, writeState(state));
+  if (facts.run !== null) facts.run.operations = state;
+}
