@@ -1,10 +1,12 @@
 /** `npm run bench [-- NAME ...]`: benchmarks by name; without a name the line. */
+import { runAgentBench } from './agent/bench.ts';
 import { runLineBench } from './line/bench.ts';
 import { runPlannerBench } from './planner/bench.ts';
 
 const benches: Readonly<Record<string, () => Promise<void>>> = {
   line: runLineBench,
   planner: runPlannerBench,
+  agent: runAgentBench,
 };
 
 const names = process.argv.slice(2);
