@@ -90,7 +90,7 @@ export type Repair = {
 export const askAgainMs = (attempts: number): number => Math.min(300_000, 5_000 * 2 ** (attempts - 1));
 
 /** How long to wait before looking again whether it has gone: most guests need less than a quarter of a second. */
-export const lookAgainMs = (waitedMs: number): number => Math.min(5_000, Math.max(50, waitedMs / 4));
+export const lookAgainMs = (waitedMs: number): number => Math.min(5_000, Math.max(50, Math.ceil(waitedMs / 4)));
 
 /** A repair that takes longer is said to everybody, not only to those who want to change something. */
 const patienceMs = 60_000;

@@ -40,9 +40,17 @@ function checkText(name: string, value: string): void {
   if (!textPattern.test(value)) throw new RangeError(`${name} '${value.slice(0, 64)}' can't be kept with the domain`);
 }
 
+/** What can't be read back isn't written: an unreadable state keeps everybody away from the domain. */
+function checkNumbers(element: object): void {
+  for (const [name, value] of Object.entries(element) as [string, unknown][]) {
+    if (typeof value === 'number' && !isBytes(value)) throw new RangeError(`${name} ${value} is no whole number`);
+  }
+}
+
 /**
  * The `<state>` element for an operation state; null when there is nothing to keep, so that the element goes away.
- * @throws RangeError when a text in it isn't 1 to 253 printable ASCII characters without `&`: a fault of the caller
+ * @throws RangeError when a text in it isn't 1 to 253 printable ASCII characters without `&`, or a number isn't whole:
+ * a fault of the caller
  */
 export function writeState(state: OperationState): string | null {
   if (state.claim === null && state.marks.length === 0 && state.replacement === null) return null;
@@ -50,6 +58,7 @@ export function writeState(state: OperationState): string | null {
     if (typeof value === 'string') checkText(name, value);
   }
   for (const mark of state.marks) checkText('alias', mark.alias);
+  for (const element of [state.claim, state.replacement, ...state.marks]) checkNumbers(element ?? {});
   const root = create().ele('state');
   if (state.claim !== null) {
     const { clusterId, objectUid, namespace, generation } = state.claim;

@@ -115,49 +115,6 @@ await describeLab(
       expect(after).toMatchObject({ claim: null, layout: { modules: [] } });
     });
 
-    test('libvirtd killed at any moment of a plug: never twice, and what libvirt forgot is found and said', async () => {
-      const outcomes: string[] = [];
-      for (const [slot, delayMs] of [0, 3, 6, 8, 12, 20].entries()) {
-        const before = await reports();
-        const answered = agent.client.plug(guest.uuid, before.revision, plugRequest(slot, size));
-        await new Promise((resolve) => setTimeout(resolve, delayMs));
-        await lab.hypervisor.killDaemon();
-        const code = codeOf(await answered);
-        expect(['ok', 'outcome-unknown', 'hypervisor-unreachable', 'rejected']).toContain(code);
-        await lab.hypervisor.startDaemon();
-        await backAgain();
-        const after = await reports();
-        expect(after.runtimeId).toBe(before.runtimeId);
-
-        if (await moduleOf(slot)) {
-          outcomes.push('plugged');
-          continue;
-        }
-        expect(code).not.toBe('ok');
-        // Not in the XML. Either QEMU hasn't got it, and it can be plugged again, or QEMU has, and nothing is plugged.
-        const again = await eventually('the agent has made up its mind', async () => {
-          const answer = await plug(slot);
-          return codeOf(answer) === 'busy' ? null : answer;
-        });
-        const actual = /actual (\d+)/.exec(await lab.hypervisor.virshOk(['dommemstat', guest.uuid]))?.[1];
-        const shown = (await observe()).layout?.modules.length ?? 0;
-        const hiddenMib = Number(actual) / 1024 - 512 - shown * 128;
-        if (again.ok) {
-          outcomes.push('not plugged');
-          expect(hiddenMib).toBe(0);
-          continue;
-        }
-        outcomes.push('forgotten');
-        expect(again.error.code).toBe('hotplug-unsupported');
-        expect(hiddenMib).toBe(128);
-        expect((await observe()).layout?.hotplugProblem).toContain('128Mi that libvirt does not know of');
-        await guest.destroy();
-        await guest.start();
-        expect((await reports()).layout?.hotplugProblem).toBeNull();
-      }
-      expect(outcomes).toHaveLength(6);
-    }, 180_000);
-
     test('libvirtd stopped in its tracks: errors in time, and everything again when it goes on', async () => {
       lab.hypervisor.freezeDaemon();
       try {

@@ -54,6 +54,13 @@ describe('the state that is kept with a domain', () => {
     }
   });
 
+  test('is not written with a number that could not be read back', () => {
+    for (const lastAskedAtMs of [0.5, -1, NaN, Infinity, 2 ** 53]) {
+      expect(() => writeState({ ...emptyOperationState, marks: [{ ...mark, lastAskedAtMs }] })).toThrow(RangeError);
+    }
+    expect(() => writeState({ ...emptyOperationState, replacement: { slot: 0.5, generation: 1 } })).toThrow(RangeError);
+  });
+
   const good = writeState(state) ?? '';
   const bad: [string, string, string][] = [
     ['another element', 'owner', '<owner/>'],
