@@ -20,7 +20,7 @@ const program = join(root, 'dist/cmd/main.js');
 const clientUri = 'urn:dimmer:bench';
 
 /** `Environment=NAME=VALUE` lines of the unit: what is measured is what is installed. */
-function unitEnvironment(): Record<string, string> {
+export function unitEnvironment(): Record<string, string> {
   const unit = readFileSync(join(root, 'deploy/agent/dimmer-agent.service'), 'utf8');
   return Object.fromEntries(
     [...unit.matchAll(/^Environment="?([A-Z_]+)=([^"\n]*)"?$/gm)].map(([, name, value]) => [name, value]),

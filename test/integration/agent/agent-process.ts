@@ -18,11 +18,11 @@ export type AgentProcess = {
   readonly end: (signal: 'SIGTERM' | 'SIGKILL') => Promise<void>;
 };
 
-/** Starts the program from its sources and waits until it has logged `until`. */
+/** Starts the program from its sources and waits until it is ready. */
 export async function startAgentProcess(
   uri: string,
   { pki, clientTls }: AgentPki,
-  until: 'agent is ready' | 'agent is listening' = 'agent is ready',
+  options: { readonly env?: Readonly<Record<string, string>> } = {},
 ): Promise<AgentProcess> {
   const { directory, caFile } = pki;
   const child = spawn(
@@ -32,7 +32,7 @@ export async function startAgentProcess(
       ...[`--tls-cert-file=${join(directory, 'agent.crt')}`, `--tls-private-key-file=${join(directory, 'agent.key')}`],
       `--client-ca-file=${caFile}`,
     ],
-    { stdio: ['ignore', 'inherit', 'pipe'] },
+    { stdio: ['ignore', 'inherit', 'pipe'], env: { ...process.env, ...options.env } },
   );
   const ended = once(child, 'exit');
   let port = 0;
@@ -41,7 +41,7 @@ export async function startAgentProcess(
     createInterface({ input: child.stderr }).on('line', (text) => {
       const line = JSON.parse(text) as { readonly msg: string; readonly port?: number };
       port = line.port ?? port;
-      if (line.msg === until) resolve();
+      if (line.msg === 'agent is ready') resolve();
     });
   });
   const client = createHttpsHost({ address: `https://127.0.0.1:${port}`, tls: clientTls, clock: systemClock });

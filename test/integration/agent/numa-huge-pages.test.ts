@@ -1,0 +1,129 @@
+/** Two guest NUMA nodes, and modules on huge pages. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Bytes, mib, MiB } from '../../../src/memory/bytes.ts';
+import { claim, codeOf, observedUntil, plugRequest, unplugRequest, valueOf } from '../../contract/bench.ts';
+import { describeLab } from '../../lab/describe.ts';
+import type { LabGuest } from '../../lab/guest-types.ts';
+import { type Lab, startLab } from '../../lab/lab.ts';
+import { waitFor } from '../../lab/wait.ts';
+import { type AgentFixture, createAgentPki, startAgentFixture } from './agent-fixture.ts';
+
+const size = mib(128);
+const pageSize = mib(2);
+
+await describeLab(
+  'guest NUMA nodes and huge pages',
+  () => {
+    let lab: Lab;
+    let guest: LabGuest;
+    let agent: AgentFixture;
+
+    beforeAll(async () => {
+      lab = await startLab({
+        hypervisor: { hugePages: 96 },
+        guests: [
+          {
+            kind: 'accepting',
+            nodes: [
+              { mib: 384, vcpus: 1 },
+              { mib: 256, vcpus: 1 },
+            ],
+          },
+        ],
+      });
+      guest = lab.guest('accepting');
+      agent = await startAgentFixture(lab.hypervisor.uri, await createAgentPki(lab.hypervisor.directory));
+      await observedUntil(bench(), 'the guest reports', (o) => o.guest?.fresh === true && !o.booting);
+    });
+    afterAll(async () => {
+      await agent.stop();
+      await lab.stop();
+    });
+
+    const bench = () => ({ host: agent.client, uuid: guest.uuid });
+    const observe = async () => valueOf(await agent.client.observe(guest.uuid));
+    const plug = async (slot: number, more = {}) =>
+      agent.client.plug(guest.uuid, (await observe()).revision, plugRequest(slot, size, more));
+    const unplug = async (slot: number) =>
+      agent.client.unplug(guest.uuid, (await observe()).revision, unplugRequest(slot));
+    /** The guest's own word on one of its nodes. */
+    const nodeKib = async (node: number): Promise<number> => {
+      const text = await guest.shOk(`grep MemTotal /sys/devices/system/node/node${node}/meminfo`);
+      return Number(/(\d+) kB/.exec(text)?.[1]);
+    };
+    const nodeReaches = (node: number, kib: (now: number) => boolean) =>
+      waitFor(async () => kib(await nodeKib(node)), { what: `memory of node ${node} to change`, timeoutMs: 20_000 });
+    const freePages = async (): Promise<number> => {
+      const { nodes } = valueOf(await agent.client.facts());
+      const pools = nodes.flatMap((node) => node.hugepages).filter((pool) => pool.pageSize === pageSize);
+      return pools.reduce((sum, pool) => sum + pool.free, 0);
+    };
+
+    test('a module goes to the node that it is for, and comes back from there', async () => {
+      expect((await observe()).layout?.boot).toEqual([
+        { node: 0, size: 384 * MiB },
+        { node: 1, size: 256 * MiB },
+      ]);
+      const before = [await nodeKib(0), await nodeKib(1)] as const;
+      valueOf(await plug(0, { node: 1 }));
+      expect((await observe()).layout?.modules).toMatchObject([{ slot: 0, node: 1, size }]);
+      await nodeReaches(1, (now) => now === before[1] + 128 * 1024);
+      expect(await nodeKib(0)).toBe(before[0]);
+
+      valueOf(await plug(1, { node: 0 }));
+      await nodeReaches(0, (now) => now === before[0] + 128 * 1024);
+      expect((await observe()).layout?.modules.map(({ slot, node }) => [slot, node])).toEqual([
+        [0, 1],
+        [1, 0],
+      ]);
+      expect(codeOf(await plug(2, { node: 2 }))).toBe('rejected');
+
+      for (const [slot, node] of [
+        [0, 1],
+        [1, 0],
+      ] as const) {
+        valueOf(await unplug(slot));
+        await nodeReaches(node, (now) => now === before[node]);
+        await observedUntil(bench(), 'it is gone', ({ layout }) => !layout?.modules.some((one) => one.slot === slot));
+      }
+    });
+
+    test('a module on huge pages takes them from the host and gives them back', async () => {
+      const free = await freePages();
+      expect(free).toBeGreaterThanOrEqual(96);
+      const before = await guest.memTotalKiB();
+      valueOf(await plug(3, { pageSize }));
+      expect(await freePages()).toBe(free - 64);
+      expect(await guest.dumpXml()).toMatch(/<pagesize unit='KiB'>2048<\/pagesize>/);
+      await waitFor(async () => (await guest.memTotalKiB()) > before, {
+        ...{ what: 'the guest to take it up', timeoutMs: 20_000 },
+      });
+      valueOf(await unplug(3));
+      await observedUntil(bench(), 'it is gone', ({ layout }) => layout?.modules.length === 0);
+      await waitFor(async () => (await freePages()) === free, { what: 'the pages to come back', timeoutMs: 20_000 });
+    });
+
+    test('too few huge pages: said so, and nothing has changed', async () => {
+      const before = await observe();
+      const xml = await guest.dumpXml();
+      const free = await freePages();
+      // Whatever other labs on this machine have reserved: one block more than there is.
+      const tooMuch = (Math.ceil((free * pageSize + 1) / size) * size) as Bytes;
+      const answer = await agent.client.plug(
+        guest.uuid,
+        before.revision,
+        plugRequest(5, tooMuch, { pageSize, generation: 7 }),
+      );
+      expect(codeOf(answer)).toBe('hugepages-unavailable');
+      expect(answer.ok ? '' : answer.error.message).toContain(`${free * 2}Mi are free`);
+      expect(await guest.dumpXml()).toBe(xml);
+      const after = await observe();
+      expect(after).toMatchObject({ revision: before.revision, claim, layout: before.layout ?? {} });
+      expect(await freePages()).toBe(free);
+      // A page size that the host has no pool of, and a size that is no multiple of the page size.
+      expect(codeOf(await plug(5, { pageSize: mib(16) }))).toBe('hugepages-unavailable');
+      expect(codeOf(await plug(5, { pageSize: mib(1024) }))).toBe('rejected');
+    });
+  },
+  ['hypervisor'],
+);
