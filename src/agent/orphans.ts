@@ -5,21 +5,13 @@
  * QEMU's monitor is asked only when something points to leftovers, since libvirt marks the domain as tainted for it.
  */
 import { hostError, type HostError } from '../host/errors.ts';
-import { totalOf } from '../host/guards.ts';
 import type { DomainMemoryXml } from '../libvirt/domain-memory.ts';
 import { isCallError, isLibvirtError } from '../libvirt/errors.ts';
-import type { Hypervisor } from '../libvirt/hypervisor.ts';
-import { askMonitorMemory, deleteDevice, deleteObject, type MonitorMemory } from '../libvirt/monitor-memory.ts';
-import { zeroBytes } from '../memory/bytes.ts';
-import type { Mark } from '../memory/operation-state.ts';
-import type { Clock, Timer } from '../runtime/clock.ts';
-import type { Logger } from '../runtime/logger.ts';
-import { aliasOfBackend, slotOfAlias } from './aliases.ts';
-import type { Audit } from './audit.ts';
+import { askMonitorMemory, type MonitorMemory } from '../libvirt/monitor-memory.ts';
+import type { Timer } from '../runtime/clock.ts';
 import type { DomainReader } from './domain-reader.ts';
 import type { EventLog } from './event-log.ts';
 import { certainAtMs, rulesOutHidden, type Verdict } from './hidden-memory.ts';
-import { keepState } from './keep-state.ts';
 import type { KeyedMutex } from './keyed-mutex.ts';
 import {
   askAgainMs,
@@ -31,20 +23,15 @@ import {
   type Orphan,
   type Repair,
 } from './leftovers.ts';
-import { askForModule } from './marks.ts';
-import { type DomainFacts, settledMarks, toObservation } from './observation.ts';
+import { type DomainFacts, toObservation } from './observation.ts';
+import { askForOrphan, deleteBackend, recordStep, type StepContext } from './repair-steps.ts';
 import type { Run, Runs } from './runs.ts';
 
-export type OrphanKeeperOptions = {
-  readonly hypervisor: Hypervisor;
+export type OrphanKeeperOptions = StepContext & {
   readonly reader: DomainReader;
   readonly runs: Runs;
   readonly mutex: KeyedMutex;
   readonly events: EventLog;
-  readonly audit: Audit;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly onRepair: (outcome: 'ok' | 'rejected', durationMs: number) => void;
 };
 
 /** While libvirt can't be asked, or the guest must not be asked yet. */
@@ -52,8 +39,6 @@ const retryMs = 2_000;
 
 /** What a look gave. `later`: libvirt couldn't be asked just now; `over`: there is nothing to be done about it. */
 type Look = DomainFacts | 'later' | 'over';
-
-type RepairResult = 'accepted' | 'done' | 'rejected';
 
 export class OrphanKeeper {
   readonly #options: OrphanKeeperOptions;
@@ -217,7 +202,7 @@ export class OrphanKeeper {
   #tell(uuid: string, run: Run, before: Repair | null): void {
     const said = (repair: Repair | null): string | null =>
       repair !== null && isOverdue(repair, this.#options.clock.now()) ? describeRepair(repair) : null;
-    if ((run.repair === null) !== (before === null) || said(run.repair) !== this.#said.get(uuid)) {
+    if ((run.repair === null) !== (before === null) || said(run.repair) !== (this.#said.get(uuid) ?? null)) {
       this.#options.events.append({ kind: 'statistics', uuid });
     }
     this.#said.set(uuid, said(run.repair));
@@ -227,7 +212,8 @@ export class OrphanKeeper {
   async #repair(facts: DomainFacts, run: Run, repair: Repair): Promise<number> {
     const nowMs = this.#options.clock.now();
     let isRefused = false;
-    for (const name of repair.leftovers.backends) isRefused = !(await this.#deleteBackend(facts, name)) || isRefused;
+    for (const name of repair.leftovers.backends)
+      isRefused = !(await deleteBackend(this.#options, facts, name)) || isRefused;
     const [orphan] = repair.leftovers.orphans;
     if (orphan === undefined) {
       run.repair = { ...repair, problem: isRefused ? 'QEMU refuses; the log has the details' : null };
@@ -238,7 +224,7 @@ export class OrphanKeeper {
     if (asked === null || nowMs - asked.atMs >= askAgainMs(asked.attempts)) {
       problem = judgeRemoval(orphan, toObservation(facts, nowMs));
       if (problem === null) {
-        problem = await this.#askFor(facts, orphan);
+        problem = await askForOrphan(this.#options, facts, orphan);
         asked = { alias: orphan.alias, atMs: nowMs, attempts: (asked?.attempts ?? 0) + 1 };
       }
     }
@@ -248,51 +234,12 @@ export class OrphanKeeper {
     return asked === null ? retryMs : lookAgainMs(nowMs - asked.atMs);
   }
 
-  /** Asks the guest to give an orphan up. What QEMU says against it, for people; null: nothing. */
-  async #askFor(facts: DomainFacts, orphan: Orphan): Promise<string | null> {
-    const { hypervisor, clock } = this.#options;
-    const nowMs = clock.now();
-    // As for any module, what is about to be asked is recorded first. The mark rests at once, since no XML shows the
-    // module: its slot isn't reused while the command may still wait in libvirt, and whoever comes after a crash takes
-    // the module for gone when he judges what the guest has.
-    const asked = askForModule(settledMarks(facts, nowMs), orphan, facts.claim?.generation ?? 1, nowMs);
-    const marks = asked.map((mark): Mark => (mark.alias === orphan.alias ? { ...mark, phase: 'resting' } : mark));
-    await keepState(this.#options, facts, { claim: facts.claim, replacement: facts.replacement, marks });
-    const answer = await hypervisor.monitorCommand(facts.memory.uuid, deleteDevice(orphan.alias));
-    const isAsked = answer.ok || answer.error.class === 'DeviceNotFound';
-    this.#record(facts, orphan, isAsked ? 'accepted' : 'rejected', clock.now() - nowMs);
-    return isAsked ? null : `QEMU refuses: ${answer.error.description}`;
-  }
-
-  async #deleteBackend(facts: DomainFacts, name: string): Promise<boolean> {
-    const { hypervisor, clock, logger } = this.#options;
-    const startedAtMs = clock.now();
-    const { uuid } = facts.memory;
-    const answer = await hypervisor.monitorCommand(uuid, deleteObject(name));
-    if (!answer.ok) logger.warn({ uuid, backend: name, error: answer.error.description }, 'backend not deleted');
-    const slot = slotOfAlias(aliasOfBackend(name) ?? '') ?? 0;
-    this.#record(facts, { slot, size: zeroBytes }, answer.ok ? 'done' : 'rejected', clock.now() - startedAtMs);
-    return answer.ok;
-  }
-
   /** An orphan has left QEMU: the guest's last report may still count it. */
   #noticeDeparture(facts: DomainFacts, run: Run, orphan: Orphan, repair: Repair): void {
     const { clock, events } = this.#options;
     const nowMs = clock.now();
     run.departures = [...run.departures, { size: orphan.size, atMs: nowMs }];
-    this.#record(facts, orphan, 'done', nowMs - repair.sinceMs);
+    recordStep(this.#options, facts, orphan, 'done', nowMs - repair.sinceMs);
     events.append({ kind: 'module-removed', uuid: facts.memory.uuid });
-  }
-
-  /** A step of a repair is a change of the domain like any other: audited, counted, logged. */
-  #record(facts: DomainFacts, what: Pick<Orphan, 'slot' | 'size'>, result: RepairResult, durationMs: number): void {
-    const { uuid } = facts.memory;
-    const { slot, size } = what;
-    const claim = facts.claim ?? { clusterId: '', objectUid: '', namespace: '', generation: 0 };
-    const to = totalOf(facts.memory);
-    const totals = { from: to + size, to: result === 'rejected' ? null : to };
-    const who = { client: 'agent', requestId: '-' };
-    this.#options.audit({ operation: 'repair', ...who, uuid, slot, ...claim, ...totals, result, durationMs });
-    if (result !== 'accepted') this.#options.onRepair(result === 'done' ? 'ok' : result, durationMs);
   }
 }

@@ -2,11 +2,10 @@
  * What the agent does without being asked: follow the domains' events, settle marks, switch statistics on, and tell
  * watchers. Every event is only a hint; what it leads to is judged by the XML, so a missed one does no harm.
  */
-import type { GuestStatistics } from '../host/port.ts';
 import type { DomainEvent, DomainRef } from '../libvirt/events.ts';
 import type { Hypervisor } from '../libvirt/hypervisor.ts';
 import type { ConnectionChange } from '../libvirt/session.ts';
-import { MiB, zeroBytes } from '../memory/bytes.ts';
+import { zeroBytes } from '../memory/bytes.ts';
 import type { Clock, Timer } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Admits } from './admission.ts';
@@ -16,9 +15,10 @@ import type { DomainHostEvent, EventLog } from './event-log.ts';
 import type { HostMemory } from './host-memory.ts';
 import { keepState } from './keep-state.ts';
 import type { KeyedMutex } from './keyed-mutex.ts';
-import { settledMarks, toGuestStatistics } from './observation.ts';
+import { settledMarks } from './observation.ts';
 import type { RunIdentities } from './run-identity.ts';
-import { noticeRemoval, type Run, type Runs, takeStatistics } from './runs.ts';
+import { noticeRemoval, type Run, type Runs } from './runs.ts';
+import { pollStatistics } from './statistics-poll.ts';
 
 export type UpkeepOptions = {
   readonly hypervisor: Hypervisor;
@@ -38,15 +38,6 @@ export type UpkeepOptions = {
 const statisticsPeriodSeconds = 2;
 const pollMs = 2_000;
 const settleMs = 30_000;
-/** Statistics of domains that nobody has looked at for longer aren't polled. */
-const interestMs = 10 * 60_000;
-
-/** Whether `now` tells watchers something that `told` didn't: other memory, or a first report. */
-export function isStatisticsNews(told: GuestStatistics | null, now: GuestStatistics): boolean {
-  if (told?.fresh !== now.fresh) return now.fresh;
-  if (told.total !== now.total) return true;
-  return Math.abs(told.usable - now.usable) >= Math.max(64 * MiB, now.total / 16);
-}
 
 export class Upkeep {
   readonly #options: UpkeepOptions;
@@ -84,7 +75,7 @@ export class Upkeep {
       hypervisor.onEvent((event) => this.#heed(event)),
       hypervisor.onConnection((change) => this.#heedConnection(change)),
     );
-    this.#every('poll', pollMs, () => this.#pollStatistics());
+    this.#every('poll', pollMs, () => (this.#caughtUp ? pollStatistics(this.#options) : Promise.resolve()));
     this.#every('settle', settleMs, () => this.#settleAll());
     hypervisor.start();
   }
@@ -263,32 +254,5 @@ export class Upkeep {
     if (!this.#caughtUp) return;
     const marked = this.#options.runs.all().filter((run) => run.operations.marks.length > 0);
     await Promise.all(marked.map((run) => this.#settle(run.uuid)));
-  }
-
-  /** libvirt has no event for new statistics; they are polled while somebody listens and has looked at the domain. */
-  async #pollStatistics(): Promise<void> {
-    const { events, runs, clock } = this.#options;
-    if (!this.#caughtUp || events.listeners === 0) return;
-    const since = clock.now() - interestMs;
-    await Promise.all(
-      runs
-        .all()
-        .filter((run) => run.observedAtMs >= since)
-        .map((run) => this.#pollRun(run)),
-    );
-  }
-
-  async #pollRun(run: Run): Promise<void> {
-    const { hypervisor, events, clock } = this.#options;
-    try {
-      takeStatistics(run, await hypervisor.memoryStats(run.uuid), clock.now());
-    } catch {
-      // It stops, or it is busy: the next poll is soon.
-      return;
-    }
-    const report = toGuestStatistics(run.statistics, run, clock.now());
-    if (report === null || !isStatisticsNews(run.told, report)) return;
-    run.told = report;
-    events.append({ kind: 'statistics', uuid: run.uuid });
   }
 }

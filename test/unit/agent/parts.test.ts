@@ -17,7 +17,7 @@ import { urisOfSubjectAltName } from '../../../src/agent/http/identity.ts';
 import { RateLimit } from '../../../src/agent/http/rate-limit.ts';
 import { KeyedMutex } from '../../../src/agent/keyed-mutex.ts';
 import { createRunIdentities, startTimeOf } from '../../../src/agent/run-identity.ts';
-import { isStatisticsNews } from '../../../src/agent/upkeep.ts';
+import { isStatisticsNews } from '../../../src/agent/statistics-poll.ts';
 import type { DomainMemoryXml } from '../../../src/libvirt/domain-memory.ts';
 import { type Bytes, gib, MiB, mib, zeroBytes } from '../../../src/memory/bytes.ts';
 import { plugRequest } from '../../contract/bench.ts';
