@@ -12,6 +12,7 @@ import { systemClock } from '../../runtime/clock.ts';
 import { startHealthServer } from '../../runtime/health-server.ts';
 import { createLogger, type Logger } from '../../runtime/logger.ts';
 import { type CommandIo, exitFailure, exitOk } from '../io.ts';
+import { declareCertificateExpiry } from './certificate-metric.ts';
 import { type ControllerArguments, controllerUsage, readControllerArguments } from './options.ts';
 
 /** Runs until the signal. Returns the exit code. */
@@ -61,6 +62,7 @@ async function serve(options: ControllerArguments, logger: Logger, signal: Abort
     clock,
     logger,
   );
+  declareCertificateExpiry(tls, registry);
   const cluster = createCluster({ kubeconfig: options.kubeconfig, clock, logger });
   let ready = false;
   const servers = await Promise.all(
