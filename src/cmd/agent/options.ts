@@ -1,8 +1,8 @@
 /** The command line of `dimmer agent`. */
-import { accessSync, constants } from 'node:fs';
 import { parseLibvirtUri, type LibvirtEndpoint } from '../../libvirt/uri.ts';
-import { logLevels, type LogLevel } from '../../runtime/logger.ts';
-import { type HostPort, parseHostPort, readArguments } from '../arguments.ts';
+import type { LogLevel } from '../../runtime/logger.ts';
+import { type HostPort, readArguments } from '../arguments.ts';
+import { catchMistake, Mistake, readableFile, readAddress, readLogLevel } from '../option-values.ts';
 
 export const agentUsage = `Usage: dimmer agent --allow-client URI [OPTIONS]
        dimmer agent check [OPTIONS] [-o text|json]
@@ -57,8 +57,6 @@ export type ReadAgentArguments =
   | { readonly kind: 'help' }
   | { readonly kind: 'bad-usage'; readonly problem: string };
 
-class Mistake extends Error {}
-
 const text = { type: 'string' } as const;
 
 const serveOptions = {
@@ -90,14 +88,14 @@ export function readAgentArguments(argv: readonly string[]): ReadAgentArguments 
   if (values['help'] === true) return { kind: 'help' };
   const option = (name: string, otherwise: string): string =>
     typeof values[name] === 'string' ? values[name] : otherwise;
-  try {
+  return catchMistake((): ReadAgentArguments => {
     const endpoint = readUri(option('libvirt-uri', 'qemu:///system'));
     if (task === 'release') return { kind: 'release', uuid: readUuid(positionals), endpoint };
     const logLevel = readLogLevel(option('log-level', 'info'));
     const common: CommonArguments = {
       allowClients: readClients(values['allow-client']),
       allowDomains: option('allow-domains', '*'),
-      listen: readListen(option('listen', '0.0.0.0:9443')),
+      listen: readAddress('listen', option('listen', '0.0.0.0:9443')),
       certFile: option('tls-cert-file', '/etc/pki/libvirt/servercert.pem'),
       keyFile: option('tls-private-key-file', '/etc/pki/libvirt/private/serverkey.pem'),
       caFile: option('client-ca-file', '/etc/pki/CA/cacert.pem'),
@@ -107,14 +105,11 @@ export function readAgentArguments(argv: readonly string[]): ReadAgentArguments 
       return { kind: 'check', options: { ...common, output: readOutput(option('output', 'text')) } };
     }
     if (common.allowClients.length === 0) throw new Mistake(clientsRequired);
-    requireReadable('tls-cert-file', common.certFile);
-    requireReadable('tls-private-key-file', common.keyFile);
-    requireReadable('client-ca-file', common.caFile);
+    readableFile('tls-cert-file', common.certFile);
+    readableFile('tls-private-key-file', common.keyFile);
+    readableFile('client-ca-file', common.caFile);
     return { kind: 'serve', options: { ...common, logLevel } };
-  } catch (error) {
-    if (error instanceof Mistake) return { kind: 'bad-usage', problem: error.message };
-    throw error;
-  }
+  });
 }
 
 function readUri(value: string): LibvirtEndpoint {
@@ -141,27 +136,7 @@ function readClients(values: unknown): readonly string[] {
   return clients;
 }
 
-function readListen(value: string): HostPort {
-  const address = parseHostPort(value);
-  if (address === null) throw new Mistake(`--listen: '${value}' is not HOST:PORT`);
-  return address;
-}
-
-function requireReadable(name: string, path: string): void {
-  try {
-    accessSync(path, constants.R_OK);
-  } catch {
-    throw new Mistake(`--${name}: file ${path} can't be read`);
-  }
-}
-
 function readOutput(value: string): CheckOutput {
   if (value !== 'text' && value !== 'json') throw new Mistake(`--output: '${value}' is not text or json`);
   return value;
-}
-
-function readLogLevel(value: string): LogLevel {
-  const level = logLevels.find((known) => known === value);
-  if (level === undefined) throw new Mistake(`--log-level: '${value}' is not one of ${logLevels.join(', ')}`);
-  return level;
 }

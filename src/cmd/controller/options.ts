@@ -1,7 +1,7 @@
 /** The command line of `dimmer controller`. */
-import { accessSync, constants } from 'node:fs';
-import { logLevels, type LogLevel } from '../../runtime/logger.ts';
-import { type HostPort, parseHostPort, readArguments } from '../arguments.ts';
+import type { LogLevel } from '../../runtime/logger.ts';
+import { type HostPort, readArguments } from '../arguments.ts';
+import { catchMistake, Mistake, readableFile, readAddress, readLogLevel } from '../option-values.ts';
 
 export const controllerUsage = `Usage: dimmer controller [OPTIONS]
 
@@ -38,8 +38,6 @@ export type ReadControllerArguments =
   | { readonly kind: 'help' }
   | { readonly kind: 'bad-usage'; readonly problem: string };
 
-class Mistake extends Error {}
-
 /** Reads the command line; the problem is one line that names the argument. */
 export function readControllerArguments(argv: readonly string[]): ReadControllerArguments {
   const text = { type: 'string' } as const;
@@ -59,55 +57,33 @@ export function readControllerArguments(argv: readonly string[]): ReadController
   const { values } = read;
   if (values['help'] === true) return { kind: 'help' };
 
-  const optional = (name: string): string | null => (typeof values[name] === 'string' ? values[name] : null);
-  try {
-    return {
-      kind: 'run',
-      options: {
-        kubeconfig: optional('kubeconfig') === null ? null : readable('kubeconfig', optional('kubeconfig')),
-        clientCertFile: readable('agent-client-cert-file', optional('agent-client-cert-file')),
-        clientKeyFile: readable('agent-client-key-file', optional('agent-client-key-file')),
-        caFile: readable('agent-ca-file', optional('agent-ca-file')),
-        concurrency: readConcurrency(optional('max-concurrent-reconciles')),
-        metricsAddress: readAddress('metrics-bind-address', optional('metrics-bind-address')),
-        healthAddress: readAddress('health-probe-bind-address', optional('health-probe-bind-address')),
-        observeOnly: values['observe-only'] === true,
-        logLevel: readLogLevel(optional('log-level')),
-      },
-    };
-  } catch (error) {
-    if (error instanceof Mistake) return { kind: 'bad-usage', problem: error.message };
-    throw error;
-  }
+  const optional = <T>(name: string, readValue: (name: string, value: string) => T): T | null => {
+    const value = values[name];
+    return typeof value === 'string' ? readValue(name, value) : null;
+  };
+  const requiredFile = (name: string): string => {
+    const file = optional(name, readableFile);
+    if (file === null) throw new Mistake(`--${name} is required`);
+    return file;
+  };
+  return catchMistake(() => ({
+    kind: 'run',
+    options: {
+      kubeconfig: optional('kubeconfig', readableFile),
+      clientCertFile: requiredFile('agent-client-cert-file'),
+      clientKeyFile: requiredFile('agent-client-key-file'),
+      caFile: requiredFile('agent-ca-file'),
+      concurrency: optional('max-concurrent-reconciles', readConcurrency) ?? 16,
+      metricsAddress: optional('metrics-bind-address', readAddress),
+      healthAddress: optional('health-probe-bind-address', readAddress),
+      observeOnly: values['observe-only'] === true,
+      logLevel: optional('log-level', (_, level) => readLogLevel(level)) ?? 'info',
+    },
+  }));
 }
 
-function readable(name: string, value: string | null): string {
-  if (value === null) throw new Mistake(`--${name} is required`);
-  try {
-    accessSync(value, constants.R_OK);
-  } catch {
-    throw new Mistake(`--${name}: file ${value} can't be read`);
-  }
-  return value;
-}
-
-function readConcurrency(value: string | null): number {
-  if (value === null) return 16;
+function readConcurrency(name: string, value: string): number {
   const count = Number(value);
   if (Number.isInteger(count) && count >= 1 && count <= 256) return count;
-  throw new Mistake(`--max-concurrent-reconciles: '${value}' is not a whole number from 1 to 256`);
-}
-
-function readAddress(name: string, value: string | null): HostPort | null {
-  if (value === null) return null;
-  const address = parseHostPort(value);
-  if (address === null) throw new Mistake(`--${name}: '${value}' is not HOST:PORT`);
-  return address;
-}
-
-function readLogLevel(value: string | null): LogLevel {
-  if (value === null) return 'info';
-  const level = logLevels.find((known) => known === value);
-  if (level === undefined) throw new Mistake(`--log-level: '${value}' is not one of ${logLevels.join(', ')}`);
-  return level;
+  throw new Mistake(`--${name}: '${value}' is not a whole number from 1 to 256`);
 }

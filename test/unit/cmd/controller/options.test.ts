@@ -1,0 +1,56 @@
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { readControllerArguments } from '../../../../src/cmd/controller/options.ts';
+
+const file = fileURLToPath(import.meta.url);
+const tls = [`--agent-client-cert-file=${file}`, `--agent-client-key-file=${file}`, '--agent-ca-file', file];
+
+describe('the command line of the controller', () => {
+  it('has sane defaults', () => {
+    expect(readControllerArguments(tls)).toEqual({
+      kind: 'run',
+      options: {
+        kubeconfig: null,
+        clientCertFile: file,
+        clientKeyFile: file,
+        caFile: file,
+        concurrency: 16,
+        metricsAddress: null,
+        healthAddress: null,
+        observeOnly: false,
+        logLevel: 'info',
+      },
+    });
+  });
+
+  it('takes addresses of every kind', () => {
+    const read = readControllerArguments([
+      ...tls,
+      '--metrics-bind-address=:8080',
+      '--health-probe-bind-address=[::1]:0',
+    ]);
+    expect(read).toMatchObject({
+      options: { metricsAddress: { host: '::', port: 8080 }, healthAddress: { host: '::1', port: 0 } },
+    });
+  });
+
+  it.each([
+    [[], '--agent-client-cert-file is required'],
+    [['--agent-client-cert-file=/nowhere'], "--agent-client-cert-file: file /nowhere can't be read"],
+    [[...tls, '--kubeconfig=/nowhere'], "--kubeconfig: file /nowhere can't be read"],
+    [[...tls, '--max-concurrent-reconciles=0'], "--max-concurrent-reconciles: '0' is not a whole number from 1 to 256"],
+    [[...tls, '--metrics-bind-address=8080'], "--metrics-bind-address: '8080' is not HOST:PORT"],
+    [[...tls, '--log-level=loud'], "--log-level: 'loud' is not one of debug, info, warn, error"],
+    [[...tls, '--leader'], "Unknown option '--leader'"],
+    [[...tls, 'stray'], "Unexpected argument 'stray'"],
+  ])('%j is bad usage', (argv, problem) => {
+    expect(readControllerArguments(argv)).toMatchObject({
+      kind: 'bad-usage',
+      problem: expect.stringContaining(problem) as string,
+    });
+  });
+
+  it('gives help whatever else is missing', () => {
+    expect(readControllerArguments(['--help'])).toEqual({ kind: 'help' });
+  });
+});
