@@ -2,6 +2,7 @@
 import { correctReport } from '../host/departures.ts';
 import { isBooting, isFreshReport } from '../host/guards.ts';
 import type { DomainObservation, DomainState, GuestStatistics, MemoryLayout, ObservedModule } from '../host/port.ts';
+import { toObservedMark } from '../host/observed-mark.ts';
 import { computeRevision } from '../host/revision.ts';
 import type { DomainMemoryXml, HotplugObstacle } from '../libvirt/domain-memory.ts';
 import type { DomainMemoryStats, DomainState as LibvirtState } from '../libvirt/hypervisor.ts';
@@ -142,16 +143,6 @@ function toLayout(facts: DomainFacts, run: Run, marks: readonly Mark[], nowMs: n
     architecture: memory.arch,
   };
 }
-
-const toObservedMark = (mark: Mark | undefined): ObservedModule['mark'] =>
-  mark === undefined
-    ? null
-    : {
-        generation: mark.generation,
-        firstAskedAtMs: mark.firstAskedAtMs,
-        lastAskedAtMs: mark.lastAskedAtMs,
-        attempts: mark.attempts,
-      };
 
 /** The marks that hold now. */
 export const settledMarks = (facts: DomainFacts, nowMs: number): readonly Mark[] =>

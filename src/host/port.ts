@@ -39,6 +39,9 @@ export type DomainState =
 
 export type DomainSummary = { readonly uuid: string; readonly name: string; readonly state: DomainState };
 
+/** What callers learn of a mark: the rest of it is the module itself. */
+export type ObservedMark = Pick<Mark, 'generation' | 'firstAskedAtMs' | 'lastAskedAtMs' | 'attempts'>;
+
 /** A plugged module as observed. */
 export type ObservedModule = ModuleIdentity & {
   readonly alias: string;
@@ -47,7 +50,7 @@ export type ObservedModule = ModuleIdentity & {
   readonly size: Bytes;
   readonly state: ModuleState;
   /** The mark of an unplug under way; null unless `Leaving`. */
-  readonly mark: Pick<Mark, 'generation' | 'firstAskedAtMs' | 'lastAskedAtMs' | 'attempts'> | null;
+  readonly mark: ObservedMark | null;
   /**
    * When the guest last refused to give the module up, as far as this agent process has heard (epoch milliseconds);
    * null: not heard of. A refusal nobody heard is settled by asking for the same module again.

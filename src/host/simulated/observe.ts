@@ -4,6 +4,7 @@ import { isSameModule } from '../../memory/module.ts';
 import { isActiveState, isBooting } from '../guards.ts';
 import type { DomainObservation, MemoryLayout, ObservedModule } from '../port.ts';
 import { computeRevision } from '../revision.ts';
+import { toObservedMark } from '../observed-mark.ts';
 import { guestStatistics } from './guest.ts';
 import { liveMarks, type SimulatedDomain, simulatedTotal } from './model.ts';
 
@@ -12,7 +13,16 @@ function observeLayout(domain: SimulatedDomain, nowMs: number): MemoryLayout {
   const modules = domain.modules.map((module): ObservedModule => {
     const mark = marks.find((candidate) => candidate.phase === 'leaving' && isSameModule(candidate, module));
     const { slot, base, size, node, alias, refusedAtMs } = module;
-    return { slot, base, size, node, alias, refusedAtMs, state: mark ? 'Leaving' : 'Plugged', mark: mark ?? null };
+    return {
+      slot,
+      base,
+      size,
+      node,
+      alias,
+      refusedAtMs,
+      state: mark ? 'Leaving' : 'Plugged',
+      mark: toObservedMark(mark),
+    };
   });
   return {
     boot: domain.boot,
