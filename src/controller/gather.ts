@@ -3,7 +3,7 @@ import type { VirtualMachineMemory } from '../api/v1alpha1/virtual-machine-memor
 import type { DomainObservation } from '../host/port.ts';
 import { keyOf, type ResourceSource } from '../runtime/resources.ts';
 import type { ClaimIndex } from './claim-index.ts';
-import { locate, type LocateContext } from './locate.ts';
+import { locate, type LocateContext, notFoundProblem } from './locate.ts';
 import type { Gathered, Problem } from './types.ts';
 
 export type GatherContext = LocateContext & {
@@ -30,11 +30,7 @@ function judgeClaim(
     };
   }
   if (observation.ownerNamespace !== null && observation.ownerNamespace !== namespace) {
-    return {
-      reason: 'VMNotFoundOrNotAllowed',
-      message: `VM ${observation.uuid} was found on no host that this namespace may use; check spec.virtualMachine, and ask the cluster's admin which hosts the namespace may use`,
-      retry: false,
-    };
+    return notFoundProblem(`VM ${observation.uuid}`);
   }
   const { claim } = observation;
   if (claim === null || (claim.clusterId === context.clusterId && claim.objectUid === uid)) {

@@ -20,12 +20,13 @@ export type LocateContext = {
 const problem = (found: Problem): Location => ({ kind: 'problem', problem: found });
 
 /** "Refused" and "missing" give the same answer to a tenant: a name must not leak what exists. */
-const notFound = (what: string): Location =>
-  problem({
-    reason: 'VMNotFoundOrNotAllowed',
-    message: `${what} was found on no host that this namespace may use; check spec.virtualMachine, and ask the cluster's admin which hosts the namespace may use`,
-    retry: false,
-  });
+export const notFoundProblem = (what: string): Problem => ({
+  reason: 'VMNotFoundOrNotAllowed',
+  message: `${what} was found on no host that this namespace may use; check spec.virtualMachine, and ask the cluster's admin which hosts the namespace may use`,
+  retry: false,
+});
+
+const notFound = (what: string): Location => problem(notFoundProblem(what));
 
 /** Finds the virtual machine of `resource`. Changes nothing. */
 export async function locate(resource: VirtualMachineMemory, context: LocateContext): Promise<Location> {

@@ -72,6 +72,17 @@ describe('finding the virtual machine', () => {
     untouched();
   });
 
+  it('gives the same answer for a VM that is missing and one that belongs to another namespace', async () => {
+    bench = await createControllerBench([{ ...domain, ownerNamespace: 'others' }]);
+    bench.apply({ memory: '2Gi' }, 'refused');
+    bench.apply({ virtualMachine: { uuid: elsewhere.uuid }, memory: '2Gi' }, 'missing');
+    await bench.reaches('VMNotFoundOrNotAllowed', 'refused');
+    await bench.reaches('VMNotFoundOrNotAllowed', 'missing');
+    const messageOf = (name: string, uuid: string) => bench.condition('Ready', name)?.message.replace(uuid, 'UUID');
+    expect(messageOf('refused', vmUuid)).toBe(messageOf('missing', elsewhere.uuid));
+    untouched();
+  });
+
   it('acts once the namespace gets the label that the host asks for', async () => {
     const selector = { matchLabels: { tier: 'gold' } };
     bench = await createControllerBench([domain], { hostSpec: { allowedNamespaces: { from: 'Selector', selector } } });
