@@ -1,6 +1,5 @@
 /** `dimmer agent`: the daemon on a hypervisor host. */
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { compilePattern } from '../../agent/admission.ts';
 import { auditTo } from '../../agent/audit.ts';
 import { EventLog } from '../../agent/event-log.ts';
@@ -11,6 +10,7 @@ import { openTlsFiles } from '../../host/tls-files.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import { createLogger, type Logger } from '../../runtime/logger.ts';
 import { type CommandIo, exitFailure, exitOk } from '../io.ts';
+import { version } from '../version.ts';
 import { runCheck } from './check.ts';
 import { connectHypervisor } from './connect.ts';
 import { agentUsage, readAgentArguments, type ServeArguments } from './options.ts';
@@ -27,7 +27,7 @@ export async function runAgent(argv: readonly string[], io: CommandIo): Promise<
       io.stderr.write(`dimmer agent: ${read.problem}; 'dimmer agent --help' says more\n`);
       return exitFailure;
     case 'check':
-      return runCheck(read.options, readVersion(), io);
+      return runCheck(read.options, version, io);
     case 'release':
       return releaseDomain(read.uuid, read.endpoint, io);
     case 'serve': {
@@ -45,16 +45,8 @@ export async function runAgent(argv: readonly string[], io: CommandIo): Promise<
   }
 }
 
-/** The version in package.json, which lies three folders up from here in the sources and in dist alike. */
-function readVersion(): string {
-  const manifest: unknown = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'));
-  const version = typeof manifest === 'object' && manifest !== null && 'version' in manifest ? manifest.version : null;
-  return typeof version === 'string' ? version : 'unknown';
-}
-
 async function serve(options: ServeArguments, logger: Logger, signal: AbortSignal): Promise<void> {
   const clock = systemClock;
-  const version = readVersion();
   const metrics = createAgentMetrics(version, () => service.pendingOperations);
   const tls = openTlsFiles(options, clock, logger);
   const hypervisor = connectHypervisor(options.endpoint, logger, ({ procedure, outcome, durationMs }) =>
