@@ -27,6 +27,7 @@ import { toHostError } from './libvirt-errors.ts';
 import { askForModule } from './marks.ts';
 import { type DomainFacts, modulesOf, ownPageSize, settledMarks, toObservation } from './observation.ts';
 import type { OrphanKeeper } from './orphans.ts';
+import type { Totals } from './recorded-change.ts';
 
 export type ChangeContext = {
   readonly hypervisor: Hypervisor;
@@ -36,9 +37,6 @@ export type ChangeContext = {
   readonly clock: Clock;
   readonly logger: Logger;
 };
-
-/** The guest's total before a change, and after it if it is carried out; filled in as they become known. */
-export type Totals = { from: number | null; to: number | null };
 
 type Prepared = {
   readonly facts: DomainFacts;

@@ -1,69 +1,41 @@
 /** The host port over libvirt, in the process that it is called from. */
 import { fail, type HostAnswer, succeed } from '../host/errors.ts';
-import type {
-  DomainSummary,
-  HostEvent,
-  HostFacts,
-  PlugAnswer,
-  PlugRequest,
-  UnplugAnswer,
-  UnplugRequest,
-} from '../host/port.ts';
+import type { DomainSummary, HostEvent, HostFacts } from '../host/port.ts';
 import type { DomainRef } from '../libvirt/events.ts';
 import type { Hypervisor, HypervisorInfo } from '../libvirt/hypervisor.ts';
 import type { Clock } from '../runtime/clock.ts';
-import type { Logger } from '../runtime/logger.ts';
 import type { Admits } from './admission.ts';
-import type { Audit, AuditRecord } from './audit.ts';
-import { type ChangeContext, plugModule, type Totals, unplugModule } from './changes.ts';
+import { type ChangeContext, plugModule, unplugModule } from './changes.ts';
 import { DomainReader } from './domain-reader.ts';
-import type { EventLog } from './event-log.ts';
 import { HostMemory, readHostMemory } from './host-memory.ts';
 import { KeyedMutex } from './keyed-mutex.ts';
 import { toHostError } from './libvirt-errors.ts';
 import { toDomainState, toObservation } from './observation.ts';
 import { OrphanKeeper } from './orphans.ts';
+import { createRecordedChange } from './recorded-change.ts';
 import { createRunIdentities, type RunIdentities } from './run-identity.ts';
 import { Runs } from './runs.ts';
-import type { Actor, HostService } from './service.ts';
+import type { RunnableService, ServiceParts } from './service.ts';
 import { Upkeep } from './upkeep.ts';
 
-export type LibvirtHostOptions = {
+export type LibvirtHostOptions = ServiceParts & {
   readonly hypervisor: Hypervisor;
-  readonly events: EventLog;
   readonly admits: Admits;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly audit: Audit;
-  readonly agentVersion: string;
-  /** Called when a change has ended, with its outcome: `ok` or the code of the error. */
-  readonly onOperation?: (operation: 'plug' | 'unplug' | 'repair', outcome: string, durationMs: number) => void;
   readonly hostMemory?: HostMemory;
   readonly identities?: RunIdentities;
 };
-
-export interface LibvirtHost extends HostService {
-  /** Changes under way or waiting for the lock of their domain. */
-  readonly pendingOperations: number;
-  /** Connects to libvirt and stays connected. */
-  start(): void;
-  /** Resolves when libvirt was reached and all domains were looked at for the first time, or on the signal. */
-  whenReady(signal: AbortSignal): Promise<void>;
-}
 
 /** A plug that takes longer (huge pages) is answered as unfinished; it goes on. Below the client's 40 s. */
 const plugAnswerMs = 30_000;
 /** Domains observed at the same time for a view of all: each takes a few calls. */
 const observedAtOnce = 8;
-/** For callers in the same process. */
-const ownActor: Actor = { client: 'in-process', requestId: '-' };
 
 /** Major, minor and release of libvirt's version numbers. */
 const formatVersion = (version: number): string =>
   `${Math.floor(version / 1_000_000)}.${Math.floor(version / 1_000) % 1_000}.${version % 1_000}`;
 
-/** The service of the host agent. It owns `hypervisor`: `start` and `close` are passed on. */
-export function createLibvirtHost(options: LibvirtHostOptions): LibvirtHost {
+/** The service of the host agent on libvirt. It owns `hypervisor`: `start` and `close` are passed on. */
+export function createLibvirtHost(options: LibvirtHostOptions): RunnableService {
   const { hypervisor, events, admits, clock, logger } = options;
   const runs = new Runs();
   const mutex = new KeyedMutex();
@@ -83,36 +55,8 @@ export function createLibvirtHost(options: LibvirtHostOptions): LibvirtHost {
     ...{ hypervisor, reader, runs, identities, hostMemory, events },
     ...{ changes, mutex, admits, clock, logger },
   });
+  const change = createRecordedChange(options, mutex, toHostError);
   let info: HypervisorInfo | null = null;
-
-  /** Runs a change under the lock of its domain and records what became of it. */
-  async function change<T extends PlugAnswer | UnplugAnswer>(
-    operation: 'plug' | 'unplug',
-    uuid: string,
-    request: PlugRequest | UnplugRequest,
-    actor: Actor,
-    act: (totals: Totals) => Promise<HostAnswer<T>>,
-  ): Promise<HostAnswer<T>> {
-    const startedAt = clock.now();
-    const totals: Totals = { from: null, to: null };
-    const answer = await mutex.run(uuid, async () => {
-      try {
-        return await act(totals);
-      } catch (error) {
-        logger.error({ uuid, requestId: actor.requestId, error: describe(error) }, 'change failed unexpectedly');
-        return fail(toHostError(error));
-      }
-    });
-    const durationMs = clock.now() - startedAt;
-    const result: AuditRecord['result'] = answer.ok ? (operation === 'plug' ? 'done' : 'accepted') : answer.error.code;
-    const { slot, clusterId, objectUid, namespace, generation } = request;
-    const who = { client: actor.client, requestId: actor.requestId };
-    const what = { uuid, slot, clusterId, objectUid, namespace, generation };
-    const to = answer.ok || answer.error.code === 'outcome-unknown' ? totals.to : null;
-    options.audit({ operation, ...who, ...what, from: totals.from, to, result, durationMs });
-    options.onOperation?.(operation, answer.ok ? 'ok' : answer.error.code, durationMs);
-    return answer;
-  }
 
   async function summarise(domain: DomainRef): Promise<DomainSummary> {
     const { uuid, name } = domain;
@@ -132,7 +76,7 @@ export function createLibvirtHost(options: LibvirtHostOptions): LibvirtHost {
   const admittedDomains = async (): Promise<readonly DomainRef[]> =>
     (await hypervisor.listDomains()).filter((domain) => admits(domain.name));
 
-  const service: LibvirtHost = {
+  const service: RunnableService = {
     get pendingOperations() {
       return mutex.pending;
     },
@@ -180,7 +124,7 @@ export function createLibvirtHost(options: LibvirtHostOptions): LibvirtHost {
         return observed.flatMap((answer) => (answer.ok ? [answer.value] : []));
       }),
 
-    plug: (uuid, revision, request, actor = ownActor) =>
+    plug: (uuid, revision, request, actor) =>
       within(
         clock,
         plugAnswerMs,
@@ -188,7 +132,7 @@ export function createLibvirtHost(options: LibvirtHostOptions): LibvirtHost {
         () => succeed({ done: false, revision }),
       ),
 
-    unplug: (uuid, revision, request, actor = ownActor) =>
+    unplug: (uuid, revision, request, actor) =>
       change('unplug', uuid, request, actor, (totals) => unplugModule(changes, uuid, revision, request, totals)),
 
     watch(listener) {
@@ -212,8 +156,6 @@ export function createLibvirtHost(options: LibvirtHostOptions): LibvirtHost {
   };
   return service;
 }
-
-const describe = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error));
 
 /** `work`, or after `ms` milliseconds what `instead` gives while the work goes on. */
 function within<T>(clock: Clock, ms: number, work: Promise<T>, instead: () => T): Promise<T> {

@@ -1,6 +1,10 @@
 /** What the agent serves: the host port, plus what only the agent's own front needs. */
 import type { HostAnswer } from '../host/errors.ts';
 import type { DomainObservation, Host, PlugAnswer, PlugRequest, UnplugAnswer, UnplugRequest } from '../host/port.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Logger } from '../runtime/logger.ts';
+import type { Audit, AuditRecord } from './audit.ts';
+import type { EventLog } from './event-log.ts';
 
 /** On whose behalf a change is made, for the audit record. */
 export type Actor = {
@@ -19,3 +23,24 @@ export interface HostService extends Host {
   /** Whether the hypervisor can be reached. */
   readiness(): Readiness;
 }
+
+/** A service as the program runs it, whatever drives the VMs. {@link Host.close} waits for changes in hand. */
+export interface RunnableService extends HostService {
+  /** Changes under way or waiting for the lock of their domain. */
+  readonly pendingOperations: number;
+  /** Connects to the hypervisor and stays connected; what it tells goes into the event log from now on. */
+  start(): void;
+  /** Resolves when all domains were looked at for the first time, or on the signal. */
+  whenReady(signal: AbortSignal): Promise<void>;
+}
+
+/** What every service is made of, whatever drives the VMs. */
+export type ServiceParts = {
+  readonly events: EventLog;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly audit: Audit;
+  readonly agentVersion: string;
+  /** Called when a change has ended, with its outcome: `ok` or the code of the error. */
+  readonly onOperation?: (operation: AuditRecord['operation'], outcome: string, durationMs: number) => void;
+};

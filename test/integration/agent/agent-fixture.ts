@@ -5,8 +5,9 @@ import { compilePattern } from '../../../src/agent/admission.ts';
 import type { AuditRecord } from '../../../src/agent/audit.ts';
 import { EventLog } from '../../../src/agent/event-log.ts';
 import { createAgentServer } from '../../../src/agent/http/server.ts';
-import { createLibvirtHost, type LibvirtHost } from '../../../src/agent/libvirt-host.ts';
+import { createLibvirtHost } from '../../../src/agent/libvirt-host.ts';
 import { createAgentMetrics } from '../../../src/agent/metrics.ts';
+import type { RunnableService } from '../../../src/agent/service.ts';
 import { createHttpsHost } from '../../../src/host/https-host.ts';
 import type { Host } from '../../../src/host/port.ts';
 import { openTlsFiles, type TlsFiles } from '../../../src/host/tls-files.ts';
@@ -35,7 +36,7 @@ export async function createAgentPki(directory: string): Promise<AgentPki> {
 }
 
 export type AgentFixture = {
-  readonly service: LibvirtHost;
+  readonly service: RunnableService;
   /** Through HTTPS. */
   readonly client: Host;
   readonly port: number;
