@@ -53,6 +53,8 @@ export type SimulatedDomainSpec = {
   readonly used?: Bytes;
   /** False: no balloon, the guest never reports. Default true. */
   readonly reports?: boolean;
+  /** How the guest answers when it is asked for a module. Default `accept`. */
+  readonly unplugBehaviour?: UnplugBehaviour;
   readonly ownerNamespace?: string | null;
 };
 
@@ -128,7 +130,7 @@ export function createSimulatedDomain(spec: SimulatedDomainSpec, nowMs: number):
     pausedAtMs: null,
     migrating: false,
     operations: emptyOperationState,
-    behaviour: 'accept',
+    behaviour: spec.unplugBehaviour ?? 'accept',
     slotBehaviour: new Map(),
     onlines: true,
   };
