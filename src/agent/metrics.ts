@@ -8,11 +8,15 @@ export type AgentMetrics = {
   readonly httpRequests: Histogram<'method' | 'route' | 'status'>;
   /** Changes by outcome: `ok` or the code of the error. */
   readonly operations: Histogram<'operation' | 'outcome'>;
-  readonly libvirtCalls: Histogram<'procedure' | 'outcome'>;
-  readonly libvirtConnected: Gauge;
   readonly certificateExpiry: Gauge;
   readonly eventStreams: Gauge;
   readonly refusedConnections: Counter<'why'>;
+};
+
+/** Of an agent whose VMs are libvirt's. */
+export type LibvirtMetrics = {
+  readonly calls: Histogram<'procedure' | 'outcome'>;
+  readonly connected: Gauge;
 };
 
 /**
@@ -48,18 +52,6 @@ export function createAgentMetrics(version: string, pendingOperations: () => num
       buckets: seconds,
       registers,
     }),
-    libvirtCalls: new Histogram({
-      name: 'dimmer_agent_libvirt_call_duration_seconds',
-      help: 'Calls to libvirt by procedure and outcome.',
-      labelNames: ['procedure', 'outcome'],
-      buckets: seconds,
-      registers,
-    }),
-    libvirtConnected: new Gauge({
-      name: 'dimmer_agent_libvirt_connected',
-      help: '1 while libvirt can be reached.',
-      registers,
-    }),
     certificateExpiry: new Gauge({
       name: 'dimmer_agent_certificate_expiry_timestamp_seconds',
       help: "When the agent's certificate ends.",
@@ -70,6 +62,25 @@ export function createAgentMetrics(version: string, pendingOperations: () => num
       name: 'dimmer_agent_refused_connections_total',
       help: 'Connections that failed the TLS handshake or exceeded a limit.',
       labelNames: ['why'],
+      registers,
+    }),
+  };
+}
+
+/** Adds what only an agent on libvirt has: another would show a connection that is down for ever. */
+export function declareLibvirtMetrics(registry: Registry): LibvirtMetrics {
+  const registers = [registry];
+  return {
+    calls: new Histogram({
+      name: 'dimmer_agent_libvirt_call_duration_seconds',
+      help: 'Calls to libvirt by procedure and outcome.',
+      labelNames: ['procedure', 'outcome'],
+      buckets: seconds,
+      registers,
+    }),
+    connected: new Gauge({
+      name: 'dimmer_agent_libvirt_connected',
+      help: '1 while libvirt can be reached.',
       registers,
     }),
   };

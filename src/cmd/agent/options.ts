@@ -1,4 +1,5 @@
 /** The command line of `dimmer agent`. */
+import type { DomainNumbers } from '../../host/simulated/numbered-domains.ts';
 import { parseLibvirtUri, type LibvirtEndpoint } from '../../libvirt/uri.ts';
 import type { LogLevel } from '../../runtime/logger.ts';
 import { type HostPort, readArguments } from '../arguments.ts';
@@ -24,6 +25,13 @@ Options:
   --tls-cert-file FILE          the agent's certificate (default /etc/pki/libvirt/servercert.pem)
   --tls-private-key-file FILE   its key (default /etc/pki/libvirt/private/serverkey.pem)
   --client-ca-file FILE         CA of the clients' certificates (default /etc/pki/CA/cacert.pem)
+  --driver DRIVER               whose VMs: libvirt (default), or simulated: VMs that only exist in this process, for
+                                demos without libvirt and for tests of a controller against many agents; not for
+                                'check' and 'release'
+  --simulated-vms N|FIRST-LAST  which VMs a simulated host has: the first N (default 4), or those of these numbers, so
+                                that two agents have different ones; at most 10000. VM 17 is the same everywhere:
+                                accepting-17, 00000000-0000-4000-8000-000000000017. In turn they are accepting
+                                (gives memory up), refusing, silent, and using (needs most of it)
   --libvirt-uri URI             where libvirt is (default qemu:///system), one of
                                   qemu:///system, qemu:///system?socket=PATH  by UNIX socket
                                   qemu+tls://HOST[:PORT]/system               by TLS, certificates under /etc/pki
@@ -41,13 +49,17 @@ type CommonArguments = {
   readonly certFile: string;
   readonly keyFile: string;
   readonly caFile: string;
-  readonly endpoint: LibvirtEndpoint;
 };
 
-export type ServeArguments = CommonArguments & { readonly logLevel: LogLevel };
+/** Where the VMs come from. */
+export type Driver =
+  | { readonly kind: 'libvirt'; readonly endpoint: LibvirtEndpoint }
+  | { readonly kind: 'simulated'; readonly numbers: DomainNumbers };
+
+export type ServeArguments = CommonArguments & { readonly driver: Driver; readonly logLevel: LogLevel };
 
 /** `allowClients` may be empty and files may be missing: finding that out is what the check is for. */
-export type CheckArguments = CommonArguments & { readonly output: CheckOutput };
+export type CheckArguments = CommonArguments & { readonly endpoint: LibvirtEndpoint; readonly output: CheckOutput };
 export type CheckOutput = 'text' | 'json';
 
 export type ReadAgentArguments =
@@ -79,6 +91,7 @@ export function readAgentArguments(argv: readonly string[]): ReadAgentArguments 
       'libvirt-uri': text,
       help: { type: 'boolean' },
       ...(task === 'release' ? {} : serveOptions),
+      ...(task === 'serve' ? { driver: text, 'simulated-vms': text } : {}),
       ...(task === 'check' ? { output: { type: 'string', short: 'o' } as const } : {}),
     },
     task === 'release',
@@ -86,11 +99,11 @@ export function readAgentArguments(argv: readonly string[]): ReadAgentArguments 
   if (!read.ok) return { kind: 'bad-usage', problem: read.problem };
   const { values, positionals } = read;
   if (values['help'] === true) return { kind: 'help' };
-  const option = (name: string, otherwise: string): string =>
-    typeof values[name] === 'string' ? values[name] : otherwise;
+  const given = (name: string): string | null => (typeof values[name] === 'string' ? values[name] : null);
+  const option = (name: string, otherwise: string): string => given(name) ?? otherwise;
   return catchMistake((): ReadAgentArguments => {
-    const endpoint = readUri(option('libvirt-uri', 'qemu:///system'));
-    if (task === 'release') return { kind: 'release', uuid: readUuid(positionals), endpoint };
+    const uri = given('libvirt-uri');
+    if (task === 'release') return { kind: 'release', uuid: readUuid(positionals), endpoint: readUri(uri) };
     const logLevel = readLogLevel(option('log-level', 'info'));
     const common: CommonArguments = {
       allowClients: readClients(values['allow-client']),
@@ -99,21 +112,51 @@ export function readAgentArguments(argv: readonly string[]): ReadAgentArguments 
       certFile: option('tls-cert-file', '/etc/pki/libvirt/servercert.pem'),
       keyFile: option('tls-private-key-file', '/etc/pki/libvirt/private/serverkey.pem'),
       caFile: option('client-ca-file', '/etc/pki/CA/cacert.pem'),
-      endpoint,
     };
     if (task === 'check') {
-      return { kind: 'check', options: { ...common, output: readOutput(option('output', 'text')) } };
+      return {
+        kind: 'check',
+        options: { ...common, endpoint: readUri(uri), output: readOutput(option('output', 'text')) },
+      };
     }
     if (common.allowClients.length === 0) throw new Mistake(clientsRequired);
     readableFile('tls-cert-file', common.certFile);
     readableFile('tls-private-key-file', common.keyFile);
     readableFile('client-ca-file', common.caFile);
-    return { kind: 'serve', options: { ...common, logLevel } };
+    const driver = readDriver(option('driver', 'libvirt'), uri, given('simulated-vms'));
+    return { kind: 'serve', options: { ...common, driver, logLevel } };
   });
 }
 
-function readUri(value: string): LibvirtEndpoint {
-  const parsed = parseLibvirtUri(value);
+/** A driver with what belongs to it and to no other; null: not given. */
+function readDriver(name: string, uri: string | null, vms: string | null): Driver {
+  switch (name) {
+    case 'libvirt':
+      if (vms !== null) throw new Mistake('--simulated-vms is only for --driver simulated');
+      return { kind: 'libvirt', endpoint: readUri(uri) };
+    case 'simulated':
+      if (uri !== null) throw new Mistake('--libvirt-uri is not for --driver simulated, which has no libvirt');
+      return { kind: 'simulated', numbers: readNumbers(vms ?? '4') };
+    default:
+      throw new Mistake(`--driver: '${name}' is not libvirt or simulated`);
+  }
+}
+
+const mostSimulatedVms = 10_000;
+
+/** `4` or `101-200`: a number for how many, two for which. Nine digits fit into a uuid with room to spare. */
+function readNumbers(value: string): DomainNumbers {
+  const match = /^(?:(\d{1,9})-)?(\d{1,9})$/.exec(value);
+  const first = Number(match?.[1] ?? 1);
+  const last = Number(match?.[2]);
+  if (match === null || first < 1 || last < first || last - first >= mostSimulatedVms) {
+    throw new Mistake(`--simulated-vms: '${value}' is not N or FIRST-LAST with 1 to ${mostSimulatedVms} VMs`);
+  }
+  return { first, last };
+}
+
+function readUri(value: string | null): LibvirtEndpoint {
+  const parsed = parseLibvirtUri(value ?? 'qemu:///system');
   if (!parsed.ok) throw new Mistake(`--libvirt-uri: ${parsed.problem}`);
   return parsed.value;
 }

@@ -1,20 +1,20 @@
-/** `dimmer agent`: the daemon on a hypervisor host. */
+/**
+ * `dimmer agent`: the daemon on a hypervisor host. What only one of its tasks or drivers needs is loaded when it is
+ * chosen: the agent is to stay small.
+ */
 import { randomUUID } from 'node:crypto';
 import { compilePattern } from '../../agent/admission.ts';
 import { auditTo } from '../../agent/audit.ts';
 import { EventLog } from '../../agent/event-log.ts';
 import { createAgentServer } from '../../agent/http/server.ts';
-import { createLibvirtHost } from '../../agent/libvirt-host.ts';
-import { createAgentMetrics } from '../../agent/metrics.ts';
+import { type AgentMetrics, createAgentMetrics } from '../../agent/metrics.ts';
+import type { RunnableService, ServiceParts } from '../../agent/service.ts';
 import { openTlsFiles } from '../../host/tls-files.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import { createLogger, type Logger } from '../../runtime/logger.ts';
 import { type CommandIo, exitFailure, exitOk } from '../io.ts';
 import { version } from '../version.ts';
-import { runCheck } from './check.ts';
-import { connectHypervisor } from './connect.ts';
 import { agentUsage, readAgentArguments, type ServeArguments } from './options.ts';
-import { releaseDomain } from './release.ts';
 
 /** Runs until the signal. Returns the exit code. */
 export async function runAgent(argv: readonly string[], io: CommandIo): Promise<number> {
@@ -27,9 +27,9 @@ export async function runAgent(argv: readonly string[], io: CommandIo): Promise<
       io.stderr.write(`dimmer agent: ${read.problem}; 'dimmer agent --help' says more\n`);
       return exitFailure;
     case 'check':
-      return runCheck(read.options, version, io);
+      return (await import('./check.ts')).runCheck(read.options, version, io);
     case 'release':
-      return releaseDomain(read.uuid, read.endpoint, io);
+      return (await import('./release.ts')).releaseDomain(read.uuid, read.endpoint, io);
     case 'serve': {
       const logger = createLogger({ level: read.options.logLevel, component: 'agent' });
       try {
@@ -49,31 +49,23 @@ async function serve(options: ServeArguments, logger: Logger, signal: AbortSigna
   const clock = systemClock;
   const metrics = createAgentMetrics(version, () => service.pendingOperations);
   const tls = openTlsFiles(options, clock, logger);
-  const hypervisor = connectHypervisor(options.endpoint, logger, ({ procedure, outcome, durationMs }) =>
-    metrics.libvirtCalls.observe({ procedure, outcome }, durationMs / 1000),
-  );
-  hypervisor.onConnection((change) => metrics.libvirtConnected.set(change.kind === 'connected' ? 1 : 0));
   const events = new EventLog(randomUUID());
-  const service = createLibvirtHost({
-    hypervisor,
-    events,
-    admits: compilePattern(options.allowDomains),
-    clock,
-    logger,
-    audit: auditTo(logger),
-    agentVersion: version,
+  const parts: ServiceParts = {
+    ...{ events, clock, logger, audit: auditTo(logger), agentVersion: version },
     onOperation: (operation, outcome, durationMs) =>
       metrics.operations.observe({ operation, outcome }, durationMs / 1000),
-  });
+  };
+  const service = await openDriver(options, parts, metrics);
   const server = createAgentServer({
     ...{ service, events, tls, clock, logger, metrics },
     allowClients: options.allowClients,
   });
 
+  const { allowDomains, driver } = options;
   const { host } = options.listen;
   const { port } = await server.listen(options.listen);
   service.start();
-  logger.info({ host, port, version, allowDomains: options.allowDomains }, 'agent is listening');
+  logger.info({ host, port, version, allowDomains, driver: driver.kind }, 'agent is listening');
   await service.whenReady(signal);
   if (!signal.aborted) logger.info({ host, port }, 'agent is ready');
   await aborted(signal);
@@ -82,6 +74,23 @@ async function serve(options: ServeArguments, logger: Logger, signal: AbortSigna
   await server.close();
   await service.close();
   tls.close();
+}
+
+/** What serves the VMs. */
+async function openDriver(
+  { driver, allowDomains }: ServeArguments,
+  parts: ServiceParts,
+  metrics: AgentMetrics,
+): Promise<RunnableService> {
+  const admits = compilePattern(allowDomains);
+  switch (driver.kind) {
+    case 'libvirt':
+      return (await import('./libvirt-driver.ts')).openLibvirtDriver(driver.endpoint, admits, parts, metrics);
+    case 'simulated':
+      return (await import('./simulated-driver.ts')).openSimulatedDriver(driver.numbers, admits, parts);
+    default:
+      return driver satisfies never;
+  }
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

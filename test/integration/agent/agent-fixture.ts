@@ -7,7 +7,7 @@ import { EventLog } from '../../../src/agent/event-log.ts';
 import { createAgentServer } from '../../../src/agent/http/server.ts';
 import { createLibvirtHost } from '../../../src/agent/libvirt-host.ts';
 import { createAgentMetrics } from '../../../src/agent/metrics.ts';
-import type { RunnableService } from '../../../src/agent/service.ts';
+import type { RunnableService, ServiceParts } from '../../../src/agent/service.ts';
 import { createHttpsHost } from '../../../src/host/https-host.ts';
 import type { Host } from '../../../src/host/port.ts';
 import { openTlsFiles, type TlsFiles } from '../../../src/host/tls-files.ts';
@@ -44,28 +44,21 @@ export type AgentFixture = {
   stop(): Promise<void>;
 };
 
-/** Starts an agent and waits until it has caught up with libvirt. */
-export async function startAgentFixture(
-  uri: string,
+/** What goes into every service, with the audit records kept for the test. */
+export function createServiceParts(): ServiceParts & { readonly records: readonly AuditRecord[] } {
+  const records: AuditRecord[] = [];
+  return {
+    ...{ records, audit: (record) => records.push(record) },
+    ...{ events: new EventLog(randomUUID()), clock: systemClock, logger: silentLogger, agentVersion: 'test' },
+  };
+}
+
+/** Serves what was made of `parts`, and waits until it is ready. */
+export async function serveFixture(
+  service: RunnableService,
+  { events, records }: ReturnType<typeof createServiceParts>,
   { agentTls, clientTls }: AgentPki,
-  options: { readonly allowDomains?: string } = {},
 ): Promise<AgentFixture> {
-  const endpoint = parseLibvirtUri(uri);
-  if (!endpoint.ok) throw new Error(endpoint.problem);
-  const hypervisor = createHypervisor(
-    new Session({ endpoint: endpoint.value, dial: dialEndpoint, timers: systemTimers, random: Math.random }),
-  );
-  const events = new EventLog(randomUUID());
-  const audit: AuditRecord[] = [];
-  const service = createLibvirtHost({
-    hypervisor,
-    events,
-    admits: compilePattern(options.allowDomains ?? '*'),
-    clock: systemClock,
-    logger: silentLogger,
-    audit: (record) => audit.push(record),
-    agentVersion: 'test',
-  });
   const server = createAgentServer({
     service,
     events,
@@ -83,11 +76,27 @@ export async function startAgentFixture(
     service,
     client,
     port,
-    audit,
+    audit: records,
     async stop() {
       await client.close();
       await server.close();
       await service.close();
     },
   };
+}
+
+/** Starts an agent and waits until it has caught up with libvirt. */
+export async function startAgentFixture(
+  uri: string,
+  pki: AgentPki,
+  options: { readonly allowDomains?: string } = {},
+): Promise<AgentFixture> {
+  const endpoint = parseLibvirtUri(uri);
+  if (!endpoint.ok) throw new Error(endpoint.problem);
+  const hypervisor = createHypervisor(
+    new Session({ endpoint: endpoint.value, dial: dialEndpoint, timers: systemTimers, random: Math.random }),
+  );
+  const parts = createServiceParts();
+  const admits = compilePattern(options.allowDomains ?? '*');
+  return serveFixture(createLibvirtHost({ ...parts, hypervisor, admits }), parts, pki);
 }

@@ -10,49 +10,60 @@ import { type AgentPki, controllerUri } from './agent-fixture.ts';
 
 const main = join(import.meta.dirname, '../../../src/cmd/main.ts');
 
+export type LogLine = Readonly<Record<string, unknown>>;
+
 export type AgentProcess = {
   readonly pid: number;
   readonly port: number;
   readonly client: Host;
-  /** Ends it and its client, and waits until it is gone. */
-  readonly end: (signal: 'SIGTERM' | 'SIGKILL') => Promise<void>;
+  /** All that it has logged so far. */
+  readonly lines: readonly LogLine[];
+  /** Ends it and its client, and waits until it is gone. Its exit code, null when the signal ended it. */
+  readonly end: (signal: 'SIGTERM' | 'SIGKILL') => Promise<number | null>;
 };
 
-/** Starts the program from its sources and waits until it is ready. */
+/** Starts the program from its sources with `flags` for what it drives, and waits until it is ready. */
 export async function startAgentProcess(
-  uri: string,
+  flags: readonly string[],
   { pki, clientTls }: AgentPki,
-  options: { readonly env?: Readonly<Record<string, string>> } = {},
+  options: {
+    readonly env?: Readonly<Record<string, string>>;
+    /** Listening is enough: what it drives isn't there. */
+    readonly isReadyWhen?: 'agent is ready' | 'agent is listening';
+  } = {},
 ): Promise<AgentProcess> {
   const { directory, caFile } = pki;
   const child = spawn(
     process.execPath,
     [
-      ...[main, 'agent', `--libvirt-uri=${uri}`, '--listen=127.0.0.1:0', `--allow-client=${controllerUri}`],
+      ...[main, 'agent', '--listen=127.0.0.1:0', `--allow-client=${controllerUri}`],
       ...[`--tls-cert-file=${join(directory, 'agent.crt')}`, `--tls-private-key-file=${join(directory, 'agent.key')}`],
-      `--client-ca-file=${caFile}`,
+      ...[`--client-ca-file=${caFile}`, ...flags],
     ],
     { stdio: ['ignore', 'inherit', 'pipe'], env: { ...process.env, ...options.env } },
   );
-  const ended = once(child, 'exit');
+  // When all its output has been read, too.
+  const ended = once(child, 'close') as Promise<[number | null]>;
+  const lines: LogLine[] = [];
   let port = 0;
   await new Promise<void>((resolve, reject) => {
     void ended.then(([code]) => reject(new Error(`the agent ended with ${String(code)}`)));
     createInterface({ input: child.stderr }).on('line', (text) => {
-      const line = JSON.parse(text) as { readonly msg: string; readonly port?: number };
-      port = line.port ?? port;
-      if (line.msg === 'agent is ready') resolve();
+      const line = JSON.parse(text) as LogLine;
+      lines.push(line);
+      port = Number(line['port'] ?? port);
+      if (line['msg'] === (options.isReadyWhen ?? 'agent is ready')) resolve();
     });
   });
   const client = createHttpsHost({ address: `https://127.0.0.1:${port}`, tls: clientTls, clock: systemClock });
   return {
     pid: child.pid ?? 0,
-    port,
-    client,
+    ...{ port, client, lines },
     async end(signal) {
       child.kill(signal);
-      await ended;
+      const [code] = await ended;
       await client.close();
+      return code;
     },
   };
 }

@@ -89,7 +89,7 @@ await describeLab(
         { tls: { ca: pki.pki.caPem, minVersion: 'TLSv1.1', maxVersion: 'TLSv1.1' }, bytes: hello },
         { tls: tlsOf(await issue({ name: 'other', uri: ['urn:other'] })), bytes: hello },
       ];
-      agent = await startAgentProcess(lab.hypervisor.uri, pki, { env: unitEnvironment() });
+      agent = await startAgentProcess([`--libvirt-uri=${lab.hypervisor.uri}`], pki, { env: unitEnvironment() });
     });
     afterAll(async () => {
       await agent.end('SIGTERM');

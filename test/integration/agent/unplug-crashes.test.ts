@@ -58,7 +58,7 @@ await describeLab(
     });
 
     const startProgram = async (): Promise<Host> => {
-      program = await startAgentProcess(relay.uri, pki);
+      program = await startAgentProcess([`--libvirt-uri=${relay.uri}`], pki);
       return program.client;
     };
     const kill = async (): Promise<void> => {

@@ -1,0 +1,92 @@
+/**
+ * The agent's service over a simulated host instead of libvirt: the same locks, records and events.
+ *
+ * Admission isn't judged here. Whoever makes the host leaves out what isn't admitted: a VM that a simulated host doesn't
+ * have is `not-found` to everybody, and no event tells of it.
+ */
+import { hostError, succeed } from '../host/errors.ts';
+import { totalOf } from '../host/guards.ts';
+import type { Host, HostEvent, MemoryLayout } from '../host/port.ts';
+import { KeyedMutex } from './keyed-mutex.ts';
+import { createRecordedChange, type Totals } from './recorded-change.ts';
+import type { RunnableService, ServiceParts } from './service.ts';
+
+/** The service over `host`, which it owns: `close` is passed on, and ends the watching. */
+export function createSimulatedService(host: Host, parts: ServiceParts): RunnableService {
+  const { events, agentVersion } = parts;
+  const mutex = new KeyedMutex();
+  const change = createRecordedChange(parts, mutex, (error) =>
+    hostError('internal-error', 'The simulated host failed; the log of the agent has the details', error),
+  );
+  /** Why the host can't be used now; null: it can. */
+  let problem: string | null = null;
+
+  function heed(event: HostEvent): void {
+    if (event.kind === 'lost') {
+      problem = event.error;
+      return;
+    }
+    problem = null;
+    events.append(event);
+  }
+
+  /** `after`: what the change makes of the guest's total, bytes. */
+  async function noteTotals(
+    totals: Totals,
+    uuid: string,
+    after: (total: number, layout: MemoryLayout) => number,
+  ): Promise<void> {
+    const observed = await host.observe(uuid);
+    const layout = observed.ok ? observed.value.layout : null;
+    if (layout === null) return;
+    totals.from = totalOf(layout);
+    totals.to = after(totals.from, layout);
+  }
+
+  return {
+    get pendingOperations() {
+      return mutex.pending;
+    },
+    start() {
+      host.watch(heed);
+    },
+    // A host in memory is there as soon as it is made.
+    whenReady: () => Promise.resolve(),
+    readiness: () => (problem === null ? { ready: true } : { ready: false, problem }),
+
+    async facts() {
+      const facts = await host.facts();
+      return facts.ok ? succeed({ ...facts.value, agentVersion }) : facts;
+    },
+    listDomains: () => host.listDomains(),
+    observe: (uuid) => host.observe(uuid),
+
+    async observeAll() {
+      const domains = await host.listDomains();
+      if (!domains.ok) return domains;
+      const observed = await Promise.all(domains.value.map(({ uuid }) => host.observe(uuid)));
+      return succeed(observed.flatMap((answer) => (answer.ok ? [answer.value] : [])));
+    },
+
+    plug: (uuid, revision, request, actor) =>
+      change('plug', uuid, request, actor, async (totals) => {
+        await noteTotals(totals, uuid, (total) => total + request.size);
+        return host.plug(uuid, revision, request);
+      }),
+
+    unplug: (uuid, revision, request, actor) =>
+      change('unplug', uuid, request, actor, async (totals) => {
+        const sizeIn = ({ modules }: MemoryLayout): number =>
+          modules.find(({ slot }) => slot === request.slot)?.size ?? 0;
+        await noteTotals(totals, uuid, (total, layout) => total - sizeIn(layout));
+        return host.unplug(uuid, revision, request);
+      }),
+
+    watch: (listener) => host.watch(listener),
+
+    async close() {
+      await mutex.idle();
+      await host.close();
+    },
+  };
+}

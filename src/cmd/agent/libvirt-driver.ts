@@ -1,0 +1,22 @@
+/** `dimmer agent --driver libvirt`: the VMs are those of a libvirt daemon. */
+import type { Admits } from '../../agent/admission.ts';
+import { createLibvirtHost } from '../../agent/libvirt-host.ts';
+import { type AgentMetrics, declareLibvirtMetrics } from '../../agent/metrics.ts';
+import type { RunnableService, ServiceParts } from '../../agent/service.ts';
+import type { LibvirtEndpoint } from '../../libvirt/uri.ts';
+import { connectHypervisor } from './connect.ts';
+
+/** The service on the daemon at `endpoint`, with metrics of the connection. Nothing is connected before `start`. */
+export function openLibvirtDriver(
+  endpoint: LibvirtEndpoint,
+  admits: Admits,
+  parts: ServiceParts,
+  { registry }: AgentMetrics,
+): RunnableService {
+  const metrics = declareLibvirtMetrics(registry);
+  const hypervisor = connectHypervisor(endpoint, parts.logger, ({ procedure, outcome, durationMs }) =>
+    metrics.calls.observe({ procedure, outcome }, durationMs / 1000),
+  );
+  hypervisor.onConnection((change) => metrics.connected.set(change.kind === 'connected' ? 1 : 0));
+  return createLibvirtHost({ ...parts, hypervisor, admits });
+}

@@ -1,0 +1,19 @@
+/** `dimmer agent --driver simulated`: the VMs exist only in this process, and end with it. */
+import { randomUUID } from 'node:crypto';
+import type { Admits } from '../../agent/admission.ts';
+import type { RunnableService, ServiceParts } from '../../agent/service.ts';
+import { createSimulatedService } from '../../agent/simulated-service.ts';
+import { type DomainNumbers, memoryForNumbered, numberedDomains } from '../../host/simulated/numbered-domains.ts';
+import { createSimulatedHost } from '../../host/simulated/simulated-host.ts';
+
+/** The service over a host with the VMs of those numbers, as far as they are admitted. */
+export function openSimulatedDriver(numbers: DomainNumbers, admits: Admits, parts: ServiceParts): RunnableService {
+  const host = createSimulatedHost({
+    clock: parts.clock,
+    domains: numberedDomains(numbers).filter(({ name }) => admits(name)),
+    totalMemory: memoryForNumbered(numbers),
+    // The VMs of another process with the same numbers are other runs of them.
+    id: randomUUID(),
+  });
+  return createSimulatedService(host, parts);
+}

@@ -1,0 +1,30 @@
+/** What every host does, done by an agent that drives a simulated one, through HTTPS. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe } from 'vitest';
+import { createSimulatedService } from '../../../src/agent/simulated-service.ts';
+import { describeHostContract } from '../../contract/host-contract.ts';
+import { benchOfSimulated, createContractHost } from '../../contract/simulated-bench.ts';
+import { type AgentPki, createAgentPki, createServiceParts, serveFixture } from './agent-fixture.ts';
+
+describe('agent on a simulated host, through HTTPS', () => {
+  let directory: string;
+  let pki: AgentPki;
+
+  beforeAll(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'dimmer-simulated-'));
+    pki = await createAgentPki(directory);
+  });
+  afterAll(() => {
+    for (const tls of [pki.agentTls, pki.clientTls]) tls.close();
+    rmSync(directory, { recursive: true });
+  });
+
+  describeHostContract('agent', async () => {
+    const host = createContractHost();
+    const parts = createServiceParts();
+    const agent = await serveFixture(createSimulatedService(host, parts), parts, pki);
+    return benchOfSimulated(host, agent.client, () => agent.stop());
+  });
+});
