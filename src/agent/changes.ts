@@ -24,7 +24,7 @@ import { isInTheWay } from './hidden-memory.ts';
 import type { HostMemory } from './host-memory.ts';
 import { keepState } from './keep-state.ts';
 import { toHostError } from './libvirt-errors.ts';
-import { askForModule } from './marks.ts';
+import { askForModule, saysTheSame } from './marks.ts';
 import { type DomainFacts, modulesOf, ownPageSize, settledMarks, toObservation } from './observation.ts';
 import type { OrphanKeeper } from './orphans.ts';
 import type { Totals } from './recorded-change.ts';
@@ -75,7 +75,7 @@ async function prepare(
 /** Whether the metadata says so already. */
 const isWritten = (facts: DomainFacts, next: Prepared['operations']): boolean =>
   isSameClaim(facts.claim, next.claim) &&
-  next.marks === facts.marks &&
+  saysTheSame(facts.marks, next.marks) &&
   isSameReplacement(facts.replacement, next.replacement);
 
 /** Plugs one module. The caller holds the lock of the domain. */

@@ -2,7 +2,6 @@
 import { findDepartures } from '../host/departures.ts';
 import { fail, type HostAnswer, hostError, succeed } from '../host/errors.ts';
 import { isActiveState } from '../host/guards.ts';
-import { readDomainMemory } from '../libvirt/domain-xml.ts';
 import type { DomainMemoryXml } from '../libvirt/domain-memory.ts';
 import { isCallError } from '../libvirt/errors.ts';
 import type { DomainMemoryStats, Hypervisor } from '../libvirt/hypervisor.ts';
@@ -15,6 +14,7 @@ import { toHostError } from './libvirt-errors.ts';
 import { committedBytes, type DomainFacts, modulesOf, toDomainState } from './observation.ts';
 import type { RunIdentities } from './run-identity.ts';
 import { type Run, type Runs, takeStatistics } from './runs.ts';
+import { XmlMemo } from './xml-memo.ts';
 
 export type DomainReaderOptions = {
   readonly hypervisor: Hypervisor;
@@ -44,6 +44,7 @@ export const notFound = (uuid: string) => fail(hostError('not-found', `There is 
 
 export class DomainReader {
   readonly #options: DomainReaderOptions;
+  readonly #xml = new XmlMemo();
 
   constructor(options: DomainReaderOptions) {
     this.#options = options;
@@ -116,7 +117,7 @@ export class DomainReader {
   /** The domain's XML, understood; what it promises the domain is counted, admitted or not. */
   read(uuid: string, xml: string): HostAnswer<DomainMemoryXml> {
     const { hostMemory, admits } = this.#options;
-    const memory = readDomainMemory(xml);
+    const memory = this.#xml.read(uuid, xml);
     if (!memory.ok) {
       const { path, problem } = memory.error;
       return fail(hostError('rejected', `The XML of VM ${uuid} cannot be understood: ${path}: ${problem}`));

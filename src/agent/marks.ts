@@ -35,6 +35,15 @@ export function settleMarks(
   return same ? marks : settled;
 }
 
+/**
+ * Whether marks that are `kept` needn't be written anew to say what the `settled` ones do: they have at most rests too
+ * many, of which everybody sees that they are over. A leaving mark that is over must go before another module is
+ * plugged, which could be taken for the one that it names.
+ */
+export const saysTheSame = (kept: readonly Mark[], settled: readonly Mark[]): boolean =>
+  settled.every((mark) => kept.includes(mark)) &&
+  kept.every((mark) => mark.phase === 'resting' || settled.includes(mark));
+
 /** The marks after the module was asked for (again), with the new mark. */
 export function askForModule(
   marks: readonly Mark[],

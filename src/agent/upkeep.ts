@@ -239,15 +239,20 @@ export class Upkeep {
     });
   }
 
-  /** A domain's memory changed by somebody: what it is promised is counted anew. */
-  async #recount(domain: DomainRef): Promise<void> {
-    try {
-      const { reader, hypervisor } = this.#options;
-      const memory = reader.read(domain.uuid, await hypervisor.domainXml(domain.uuid));
-      if (memory.ok) reader.meet(memory.value);
-    } catch (error) {
-      this.#options.logger.debug({ uuid: domain.uuid, error: String(error) }, 'domain could not be read');
-    }
+  /**
+   * A domain's memory changed: what it is promised is counted anew. After a change of ours, which has just read the
+   * domain and holds its lock: while libvirt is at it the XML is neither the old nor the new one.
+   */
+  async #recount({ uuid }: DomainRef): Promise<void> {
+    const { mutex, reader, hypervisor, logger } = this.#options;
+    await mutex.run(uuid, async () => {
+      try {
+        const memory = reader.read(uuid, await hypervisor.domainXml(uuid));
+        if (memory.ok) reader.meet(memory.value);
+      } catch (error) {
+        logger.debug({ uuid, error: String(error) }, 'domain could not be read');
+      }
+    });
   }
 
   async #settleAll(): Promise<void> {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { askForModule, settleMarks } from '../../../src/agent/marks.ts';
+import { askForModule, saysTheSame, settleMarks } from '../../../src/agent/marks.ts';
 import { bytes, GiB, mib } from '../../../src/memory/bytes.ts';
 import type { Mark } from '../../../src/memory/operation-state.ts';
 
@@ -43,6 +43,25 @@ describe('settleMarks', () => {
   it('forgets a request when the guest was reset after it', () => {
     expect(settleMarks([leaving], [module], { ...nothing, bootedAtMs: 6_500 }, 7_000)).toEqual([]);
     expect(settleMarks([leaving], [module], { ...nothing, bootedAtMs: 500 }, 7_000)).toEqual([leaving]);
+  });
+});
+
+describe('saysTheSame', () => {
+  const resting: Mark = { ...leaving, slot: 3, phase: 'resting' };
+
+  it('leaves a rest that is over where it is kept', () => {
+    const kept = [leaving, resting];
+    expect(saysTheSame(kept, settleMarks(kept, [module], nothing, 10_000_000))).toBe(true);
+    expect(saysTheSame([], [])).toBe(true);
+  });
+
+  it('wants a module that has left written, and a request that is over gone', () => {
+    for (const nowMs of [7_000, 66_000]) {
+      expect(saysTheSame([leaving], settleMarks([leaving], [], nothing, nowMs))).toBe(false);
+    }
+    const reset = settleMarks([leaving], [module], { ...nothing, bootedAtMs: 6_500 }, 7_000);
+    expect(saysTheSame([leaving], reset)).toBe(false);
+    expect(saysTheSame([], [resting])).toBe(false);
   });
 });
 

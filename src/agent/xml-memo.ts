@@ -1,0 +1,30 @@
+/**
+ * Domain XML that was understood before needn't be understood again. Between two looks at a domain nearly always nothing
+ * has changed, and reading XML is most of what a look costs the agent (the libvirt calls are the daemon's work).
+ */
+import { hash } from 'node:crypto';
+import type { DomainMemoryXml, XmlResult } from '../libvirt/domain-memory.ts';
+import { readDomainMemory } from '../libvirt/domain-xml.ts';
+
+type Remembered = { readonly digest: string; readonly result: XmlResult<DomainMemoryXml> };
+
+/** More domains than any host has; the one that was added first is forgotten first. */
+const maxDomains = 1_000;
+
+export class XmlMemo {
+  readonly #remembered = new Map<string, Remembered>();
+
+  /** {@link readDomainMemory} of `xml`, which is that of the domain `uuid`. The text itself isn't kept. */
+  read(uuid: string, xml: string): XmlResult<DomainMemoryXml> {
+    const digest = hash('sha256', xml, 'base64');
+    const known = this.#remembered.get(uuid);
+    if (known?.digest === digest) return known.result;
+    const result = readDomainMemory(xml);
+    const [first] = this.#remembered.keys();
+    if (known === undefined && first !== undefined && this.#remembered.size >= maxDomains) {
+      this.#remembered.delete(first);
+    }
+    this.#remembered.set(uuid, { digest, result });
+    return result;
+  }
+}
