@@ -61,9 +61,9 @@ export async function configureHypervisor(
   }
   const write = (name: string, lines: readonly string[]): void =>
     writeFileSync(join(directory, 'etc', name), [...lines, ''].join('\n'));
-  // Of two lines for one key libvirt takes the last.
-  write('libvirtd.conf', [...LIBVIRTD_CONF, ...(tls?.lines ?? []), ...(options.libvirtdConf ?? [])]);
-  write('qemu.conf', [...QEMU_CONF, ...hugePages, ...(options.qemuConf ?? [])]);
+  // Of two lines for one key libvirt takes the first.
+  write('libvirtd.conf', [...(options.libvirtdConf ?? []), ...(tls?.lines ?? []), ...LIBVIRTD_CONF]);
+  write('qemu.conf', [...(options.qemuConf ?? []), ...hugePages, ...QEMU_CONF]);
   return {
     libvirtdArgs: [...(tls === null ? [] : ['--listen']), '--pid-file', join(directory, 'run', 'libvirtd.pid')],
     tlsPort: tls?.port ?? null,
