@@ -1,5 +1,5 @@
 import { describe, test } from 'vitest';
-import { ALL_PARTS, type LabPart, labProblem } from './needs.ts';
+import { STACK_PARTS, type LabPart, labProblem } from './needs.ts';
 
 /**
  * A `describe` for tests on the lab. Where the lab can't run, it is skipped with the reason in its name, or fails with
@@ -8,7 +8,7 @@ import { ALL_PARTS, type LabPart, labProblem } from './needs.ts';
 export async function describeLab(
   name: string,
   body: () => void,
-  parts: readonly LabPart[] = ALL_PARTS,
+  parts: readonly LabPart[] = STACK_PARTS,
 ): Promise<void> {
   const problem = await labProblem(parts);
   if (problem === null) {

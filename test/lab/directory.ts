@@ -1,6 +1,7 @@
 import { chmodSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { removeControlGroups } from './control-groups.ts';
 import { releaseHugePages } from './huge-pages.ts';
 
 const PREFIX = 'dimmer-lab-';
@@ -28,6 +29,7 @@ export function createLabDirectory(): string {
 /** Removes a directory of {@link createLabDirectory} with everything in it. */
 export function removeLabDirectory(directory: string): void {
   releaseHugePages(directory);
+  removeControlGroups(directory);
   rmSync(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
 }
 

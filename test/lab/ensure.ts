@@ -2,7 +2,7 @@ import { hasApt, installPackages } from './apt.ts';
 import { ensureControlPlane } from './control-plane-binaries.ts';
 import { MINIMUM_GO } from './go-toolchain.ts';
 import { ensureGuestImage } from './guest-image.ts';
-import { ALL_PARTS, type LabPart, labProblem, missingPackages, unfitReason } from './needs.ts';
+import { ALL_PARTS, type LabPart, labProblem, missingPackages, STACK_PARTS, unfitReason } from './needs.ts';
 import { reportToTerminal, type Report } from './progress.ts';
 
 const INTRODUCTION = `The lab needs, and installs or makes once what is missing:
@@ -11,7 +11,7 @@ const INTRODUCTION = `The lab needs, and installs or makes once what is missing:
   - a guest: a Debian kernel and busybox, downloaded but not installed (30 MB)`;
 
 /** Installs and builds what these parts of the lab need. Throws with one message that says what to do if it can't. */
-export async function ensureLab(report: Report, parts: readonly LabPart[] = ALL_PARTS): Promise<void> {
+export async function ensureLab(report: Report, parts: readonly LabPart[] = STACK_PARTS): Promise<void> {
   if ((await labProblem(parts)) === null) return;
   for (const line of INTRODUCTION.split('\n')) report(line);
   const unfit = await unfitReason(parts);
@@ -41,7 +41,7 @@ function adviceFor(packages: readonly string[]): string[] {
 if (import.meta.main) {
   const start = Date.now();
   try {
-    await ensureLab(reportToTerminal);
+    await ensureLab(reportToTerminal, ALL_PARTS);
     reportToTerminal(`everything the lab needs is there (${((Date.now() - start) / 1000).toFixed(1)} s)`);
   } catch (error) {
     reportToTerminal(error instanceof Error ? error.message : String(error));

@@ -1,6 +1,7 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { reserveHugePages } from './huge-pages.ts';
+import type { LabMachine } from './machine.ts';
 import type { Pki } from './pki.ts';
 import { freePorts } from './ports.ts';
 
@@ -16,6 +17,11 @@ export type HypervisorOptions = {
   readonly tls?: Pki;
   /** Add so many huge pages of 2 MiB to the machine's pool, and mount them for guests. */
   readonly hugePages?: number;
+  /**
+   * The machine that it belongs to: its processes are seen there, its sockets too, for members of the group `libvirt`.
+   * Stop the hypervisor before the machine.
+   */
+  readonly machine?: LabMachine;
 };
 
 /** How libvirtd is to be started. */
@@ -31,6 +37,8 @@ const LIBVIRTD_CONF = [
   'auth_unix_rw = "none"',
   'log_outputs = "3:stderr"',
 ];
+
+const FOR_A_GROUP = ['unix_sock_group = "libvirt"', 'unix_sock_rw_perms = "0770"'];
 
 // A container may have neither control groups to write nor a security module, and the lab needs neither.
 const QEMU_CONF = [
@@ -49,7 +57,15 @@ export async function configureHypervisor(
   directory: string,
   options: HypervisorOptions,
 ): Promise<HypervisorConfiguration> {
-  for (const name of ['run', 'etc', 'lib', 'cache', 'log', 'guests']) mkdirSync(join(directory, name), { mode: 0o755 });
+  const { machine } = options;
+  for (const name of ['etc', 'lib', 'cache', 'log', 'guests']) mkdirSync(join(directory, name), { mode: 0o755 });
+  if (machine === undefined) {
+    mkdirSync(join(directory, 'run'), { mode: 0o755 });
+  } else {
+    // hypervisor-init.sh mounts what they point to.
+    symlinkSync(machine.libvirtDirectory, join(directory, 'run'));
+    symlinkSync(machine.etcDirectory, join(directory, 'machine-etc'));
+  }
   const tls = options.tls === undefined ? null : await configureTls(options.tls);
   const hugePages: string[] = [];
   if (options.hugePages !== undefined) {
@@ -62,7 +78,8 @@ export async function configureHypervisor(
   const write = (name: string, lines: readonly string[]): void =>
     writeFileSync(join(directory, 'etc', name), [...lines, ''].join('\n'));
   // Of two lines for one key libvirt takes the first.
-  write('libvirtd.conf', [...(options.libvirtdConf ?? []), ...(tls?.lines ?? []), ...LIBVIRTD_CONF]);
+  const group = machine === undefined ? [] : FOR_A_GROUP;
+  write('libvirtd.conf', [...(options.libvirtdConf ?? []), ...(tls?.lines ?? []), ...group, ...LIBVIRTD_CONF]);
   write('qemu.conf', [...(options.qemuConf ?? []), ...hugePages, ...QEMU_CONF]);
   return {
     libvirtdArgs: [...(tls === null ? [] : ['--listen']), '--pid-file', join(directory, 'run', 'libvirtd.pid')],

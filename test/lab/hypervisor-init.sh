@@ -2,6 +2,8 @@
 # The first process of a hypervisor's namespaces: puts the lab's directories where libvirtd looks for its own,
 # then waits and reaps what is left to it. When it is killed, the kernel ends every process in its namespaces.
 set -e
+# The users and groups of the lab machine, where the hypervisor belongs to one: libvirtd asks who its clients are.
+if [ -e "$1/machine-etc" ]; then mount --bind "$1/machine-etc" /etc; fi
 for pair in run:/run/libvirt etc:/etc/libvirt lib:/var/lib/libvirt cache:/var/cache/libvirt log:/var/log/libvirt; do
   mkdir -p "${pair#*:}"
   mount --bind "$1/${pair%%:*}" "${pair#*:}"

@@ -4,6 +4,7 @@ import { restoreCapabilities, saveCapabilities } from './capabilities-cache.ts';
 import { type Daemon, startDaemon } from './daemon.ts';
 import { createLabDirectory, removeLabDirectory } from './directory.ts';
 import { configureHypervisor, type HypervisorConfiguration, type HypervisorOptions } from './hypervisor-config.ts';
+import type { LabMachine } from './machine.ts';
 import { childrenOf, commandLineOf, NAMESPACES, processesInNamespaceOf } from './namespaces.ts';
 import { type CommandResult, run, runOk } from './run.ts';
 import { GiveUp, waitFor } from './wait.ts';
@@ -53,7 +54,8 @@ export async function startHypervisor(options: HypervisorOptions = {}): Promise<
   try {
     const configuration = await configureHypervisor(directory, options);
     restoreCapabilities(join(directory, 'cache'));
-    const namespaces = await startNamespaces(directory, configuration.tlsPort === null ? NAMESPACES : SHARED_NETWORK);
+    const flags = configuration.tlsPort === null ? NAMESPACES : SHARED_NETWORK;
+    const namespaces = await startNamespaces(directory, flags, options.machine);
     const hypervisor = hypervisorOf(directory, namespaces, configuration);
     try {
       await hypervisor.startDaemon();
@@ -70,18 +72,25 @@ export async function startHypervisor(options: HypervisorOptions = {}): Promise<
 
 type Namespaces = { readonly daemon: Daemon; readonly initPid: number; readonly flags: readonly string[] };
 
-async function startNamespaces(directory: string, flags: readonly string[]): Promise<Namespaces> {
+async function startNamespaces(
+  directory: string,
+  flags: readonly string[],
+  machine: LabMachine | undefined,
+): Promise<Namespaces> {
   const script = join(import.meta.dirname, 'hypervisor-init.sh');
-  const daemon = await startDaemon({
-    name: 'the namespaces of libvirtd',
-    command: 'unshare',
-    args: [...flags, '--fork', '--kill-child', '--mount-proc', 'sh', script, directory],
-    logFile: join(directory, 'namespaces.log'),
-  });
+  const unshare = ['unshare', ...flags, '--fork', '--kill-child', '--mount-proc', 'sh', script, directory];
+  // A process-id namespace within the machine's: its systemd, and every service, sees QEMU's processes.
+  const [command = '', ...args] =
+    machine === undefined ? unshare : ['nsenter', `--target=${machine.initPid}`, '--pid', '--', ...unshare];
+  const logFile = join(directory, 'namespaces.log');
+  const daemon = await startDaemon({ name: 'the namespaces of libvirtd', command, args, logFile });
   const initPid = await waitFor(
     () => {
       if (daemon.ended() !== null) throw new GiveUp(`unshare ended with ${daemon.ended() ?? ''}\n${daemon.logTail()}`);
-      return existsSync(join(directory, 'ready')) && childrenOf(daemon.pid)[0];
+      if (!existsSync(join(directory, 'ready'))) return undefined;
+      const [child] = childrenOf(daemon.pid);
+      // nsenter stays outside and waits for unshare, its only child.
+      return machine === undefined || child === undefined ? child : childrenOf(child)[0];
     },
     { what: 'the namespaces of libvirtd', timeoutMs: READY_TIMEOUT_MS, intervalMs: 10, details: daemon.logTail },
   );

@@ -6,21 +6,25 @@ import { findGuestImage } from './guest-image.ts';
 import { namespaceProblem } from './namespaces.ts';
 import { SEARCH_PATH } from './run.ts';
 
-/** The two halves of the lab; a test names those that it needs. */
-export type LabPart = 'control-plane' | 'hypervisor';
+/** The parts of the lab; a test names those that it needs. */
+export type LabPart = 'control-plane' | 'hypervisor' | 'machine';
 
-export const ALL_PARTS: readonly LabPart[] = ['control-plane', 'hypervisor'];
+/** What it takes to run the whole product. */
+export const STACK_PARTS: readonly LabPart[] = ['control-plane', 'hypervisor'];
+/** What it takes to run all tests. */
+export const ALL_PARTS: readonly LabPart[] = [...STACK_PARTS, 'machine'];
 
 /** A program or file that the lab uses, and the Debian packages that bring it. */
 type Need = { readonly files: string; readonly packages: readonly string[]; readonly parts: readonly LabPart[] };
 
-const BOTH = ALL_PARTS;
 const HYPERVISOR: readonly LabPart[] = ['hypervisor'];
+const MACHINE: readonly LabPart[] = ['machine'];
+const NAMESPACED: readonly LabPart[] = [...HYPERVISOR, ...MACHINE];
 // `files`: a command to be found on the PATH, or a glob from the root.
 const NEEDS: readonly Need[] = [
-  { files: 'setpriv', packages: ['util-linux'], parts: BOTH },
-  { files: 'flock', packages: ['util-linux'], parts: BOTH },
-  { files: 'openssl', packages: ['openssl'], parts: BOTH },
+  { files: 'setpriv', packages: ['util-linux'], parts: ALL_PARTS },
+  { files: 'flock', packages: ['util-linux'], parts: ALL_PARTS },
+  { files: 'openssl', packages: ['openssl'], parts: ALL_PARTS },
   { files: 'libvirtd', packages: ['libvirt-daemon'], parts: HYPERVISOR },
   {
     files: '/usr/lib/*/libvirt/connection-driver/libvirt_driver_qemu.so',
@@ -30,8 +34,10 @@ const NEEDS: readonly Need[] = [
   { files: 'virsh', packages: ['libvirt-clients'], parts: HYPERVISOR },
   { files: 'qemu-system-x86_64', packages: ['qemu-system-x86'], parts: HYPERVISOR },
   { files: 'ip', packages: ['iproute2'], parts: HYPERVISOR },
-  { files: 'mount', packages: ['mount'], parts: HYPERVISOR },
+  { files: 'mount', packages: ['mount'], parts: NAMESPACED },
   { files: 'xmllint', packages: ['libxml2-utils'], parts: HYPERVISOR },
+  { files: '/lib/systemd/systemd', packages: ['systemd'], parts: MACHINE },
+  { files: 'useradd', packages: ['passwd'], parts: MACHINE },
 ];
 const TO_MAKE_A_GUEST: readonly Need[] = [
   { files: 'gcc', packages: ['gcc', 'libc6-dev'], parts: HYPERVISOR },
@@ -55,8 +61,8 @@ export async function unfitReason(parts: readonly LabPart[]): Promise<string | n
   if (process.platform !== 'linux' || process.arch !== 'x64') {
     return `the lab runs on Linux on x86-64 only, not on ${process.platform} ${process.arch}`;
   }
-  if (!parts.includes('hypervisor')) return null;
-  if (process.getuid?.() !== 0) return 'the hypervisor of the lab needs root (namespaces and mounts of its own)';
+  if (!NAMESPACED.some((part) => parts.includes(part))) return null;
+  if (process.getuid?.() !== 0) return 'the lab needs root (namespaces and mounts of its own)';
   return isThere('unshare') ? namespaceProblem() : null;
 }
 
@@ -64,7 +70,7 @@ export async function unfitReason(parts: readonly LabPart[]): Promise<string | n
  * Whether these parts of the lab can be started right now: null, or one sentence that says why not and what to do.
  * Quick (well under a second), and changes nothing.
  */
-export async function labProblem(parts: readonly LabPart[] = ALL_PARTS): Promise<string | null> {
+export async function labProblem(parts: readonly LabPart[] = STACK_PARTS): Promise<string | null> {
   try {
     return await findProblem(parts);
   } catch (error) {
