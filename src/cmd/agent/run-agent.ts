@@ -15,6 +15,7 @@ import { createLogger, type Logger } from '../../runtime/logger.ts';
 import { type CommandIo, exitFailure, exitOk } from '../io.ts';
 import { version } from '../version.ts';
 import { agentUsage, readAgentArguments, type ServeArguments } from './options.ts';
+import { tellServiceManager } from './service-manager.ts';
 
 /** Runs until the signal. Returns the exit code. */
 export async function runAgent(argv: readonly string[], io: CommandIo): Promise<number> {
@@ -66,8 +67,13 @@ async function serve(options: ServeArguments, logger: Logger, signal: AbortSigna
   const { port } = await server.listen(options.listen);
   service.start();
   logger.info({ host, port, version, allowDomains, driver: driver.kind }, 'agent is listening');
+  // Not only once libvirt answers: it may be down for hours, and a boot shouldn't wait for it.
+  await tellServiceManager({ ready: true, status: `Waits for libvirt; clients at ${host}:${port}` }, logger);
   await service.whenReady(signal);
-  if (!signal.aborted) logger.info({ host, port }, 'agent is ready');
+  if (!signal.aborted) {
+    logger.info({ host, port }, 'agent is ready');
+    await tellServiceManager({ status: `Serves clients at ${host}:${port}` }, logger);
+  }
   await aborted(signal);
 
   logger.info({ pendingOperations: service.pendingOperations }, 'agent is stopping');
