@@ -1,0 +1,106 @@
+/** The agent installed on a lab machine as docs/operations.md tells an admin to, under its unit from deploy/. */
+import { copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createHttpsHost } from '../../../src/host/https-host.ts';
+import type { Host } from '../../../src/host/port.ts';
+import { systemClock } from '../../../src/runtime/clock.ts';
+import { type LabMachine, startMachine } from '../../lab/machine.ts';
+import { freePorts } from '../../lab/ports.ts';
+import { type AgentPki, controllerUri, createAgentPki } from './agent-fixture.ts';
+
+const root = dirname(dirname(dirname(dirname(fileURLToPath(import.meta.url)))));
+const unitFile = join(root, 'deploy/agent/dimmer-agent.service');
+export const unit = 'dimmer-agent.service';
+
+/** A line of the agent's log. */
+export type LogLine = Readonly<Record<string, unknown>>;
+
+export type AgentService = {
+  readonly machine: LabMachine;
+  readonly pki: AgentPki;
+  readonly port: number;
+  readonly client: Host;
+  /** Writes the agent's certificate and key where it looks for them. */
+  readonly installCertificate: () => Promise<void>;
+  /** A property of the unit, as `systemctl show` knows it. */
+  readonly property: (name: string) => Promise<string>;
+  /** A file of the agent's directory in /proc. */
+  readonly proc: (name: string) => Promise<string>;
+  /** A value of the agent's control group, by the name of its file with version 2 or 1. */
+  readonly controlGroup: (controller: string, ...names: string[]) => Promise<string>;
+  /** Runs a command in the mount namespace of the agent, as root. */
+  readonly runInside: (command: string, ...args: string[]) => ReturnType<LabMachine['run']>;
+  /** What the agent has logged since the machine was started, from the journal. */
+  readonly log: () => Promise<LogLine[]>;
+};
+
+/** A machine with the program, where `npm install --global --prefix /usr` puts it, and Node where systemd looks for it. */
+export function startMachineWithProgram(): Promise<LabMachine> {
+  if (!existsSync(join(root, 'dist/cmd/main.js'))) throw new Error("dist is missing; run 'npm run build' first");
+  return startMachine({
+    shows: { '/usr/local/bin/node': process.execPath, '/usr/lib/node_modules/dimmer': root },
+  });
+}
+
+/** Everything up to `systemctl enable --now`, which is left to the test. The machine has a hypervisor. */
+export async function installAgentService(machine: LabMachine): Promise<AgentService> {
+  const pki = await createAgentPki(machine.directory);
+  const [port = 0] = await freePorts(1);
+  const { etcDirectory: etc, runOk } = machine;
+
+  await runOk('ln', ['-s', '../lib/node_modules/dimmer/dist/cmd/main.js', '/usr/bin/dimmer']);
+  await runOk('useradd', ['--system', '--no-create-home', '--shell', '/usr/sbin/nologin', 'dimmer']);
+  await runOk('usermod', ['--append', '--groups', 'libvirt', 'dimmer']);
+
+  mkdirSync(join(etc, 'dimmer'));
+  await runOk('chown', ['root:dimmer', '/etc/dimmer']);
+  await runOk('chmod', ['0750', '/etc/dimmer']);
+  copyFileSync(pki.pki.caFile, join(etc, 'dimmer/ca.crt'));
+  const installCertificate = async (): Promise<void> => {
+    await pki.pki.issue({ name: 'agent', dns: ['localhost'], ip: ['127.0.0.1'] });
+    for (const name of ['tls.crt', 'tls.key']) {
+      copyFileSync(join(pki.pki.directory, name.replace('tls', 'agent')), join(etc, 'dimmer', name));
+    }
+    await runOk('chown', ['root:dimmer', '/etc/dimmer/tls.key']);
+    await runOk('chmod', ['0640', '/etc/dimmer/tls.key']);
+  };
+  await installCertificate();
+  const flags = [
+    ...[`--allow-client ${controllerUri}`, `--listen 127.0.0.1:${port}`, '--client-ca-file /etc/dimmer/ca.crt'],
+    ...['--tls-cert-file /etc/dimmer/tls.crt', '--tls-private-key-file /etc/dimmer/tls.key'],
+  ];
+  writeFileSync(join(etc, 'dimmer/agent.env'), `DIMMER_AGENT_FLAGS="${flags.join(' ')}"\n`);
+  copyFileSync(unitFile, join(etc, 'systemd/system', unit));
+  await runOk('systemctl', ['daemon-reload']);
+
+  const property = async (name: string): Promise<string> =>
+    (await runOk('systemctl', ['show', '--property', name, '--value', unit])).trim();
+  const proc = async (name: string): Promise<string> => runOk('cat', [`/proc/${await property('MainPID')}/${name}`]);
+  return {
+    machine,
+    pki,
+    port,
+    client: createHttpsHost({ address: `https://127.0.0.1:${port}`, tls: pki.clientTls, clock: systemClock }),
+    installCertificate,
+    property,
+    proc,
+    controlGroup: async (controller, ...names) => {
+      const group = new RegExp(`:${controller}:(.*)|^0::(.*)`, 'gm');
+      const places = [...(await proc('cgroup')).matchAll(group)].map(([, one, two]) =>
+        one === undefined ? `/sys/fs/cgroup${two}` : `/sys/fs/cgroup/${controller}${one}`,
+      );
+      const files = places.flatMap((place) => names.map((name) => join(place, name)));
+      return (await machine.run('cat', files)).stdout.trim();
+    },
+    runInside: async (command, ...args) => {
+      const pid = await property('MainPID');
+      return machine.run('nsenter', [`--target=${pid}`, '--mount', '--', command, ...args]);
+    },
+    log: async () => {
+      const text = await runOk('journalctl', ['--unit', unit, '--output', 'cat', '--no-pager']);
+      const lines = text.split('\n').filter((line) => line.startsWith('{'));
+      return lines.map((line) => JSON.parse(line) as LogLine);
+    },
+  };
+}
