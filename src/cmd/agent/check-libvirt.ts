@@ -52,9 +52,12 @@ export function probeSocket(path: string): Promise<SocketProbe> {
   });
 }
 
+// libvirt's own configuration says nothing about a socket that systemd has opened (libvirtd.conf, "UNIX socket access
+// controls").
 const configurationHint =
   'in /etc/libvirt/libvirtd.conf (virtqemud.conf with modular daemons) set unix_sock_group = "libvirt" and ' +
-  'unix_sock_rw_perms = "0770", restart the daemon and add the user to that group';
+  'unix_sock_rw_perms = "0770", or, where systemd opens the socket, SocketGroup=libvirt and SocketMode=0660 in ' +
+  'libvirtd.socket (virtqemud.socket); restart that, and add the user to the group';
 
 function describeForbidden({ path, rights }: SocketProbe, user: string): string {
   if (rights === null) return `user ${user} may not look into the directory of ${path}`;

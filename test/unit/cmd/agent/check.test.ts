@@ -175,6 +175,10 @@ describe('dimmer agent check: libvirt', () => {
       [missing, probe(socket, 'EACCES', { group: 'root', mode: 0o700 })],
       `user dimmer may not use ${socket} (group root, mode 0700); in /etc/libvirt/libvirtd.conf`,
     ],
+    [
+      [missing, probe(socket, 'EACCES', { group: 'root', mode: 0o600 })],
+      'where systemd opens the socket, SocketGroup=libvirt and SocketMode=0660 in libvirtd.socket',
+    ],
     [[probe('/secret/sock', 'EACCES')], 'user dimmer may not look into the directory of /secret/sock'],
     [[probe(socket, 'ETIMEDOUT')], `${socket} cannot be opened: ETIMEDOUT`],
   ])('says what to do: %#', (probes, expected) => {
