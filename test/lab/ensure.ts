@@ -6,7 +6,7 @@ import { ALL_PARTS, type LabPart, labProblem, missingPackages, STACK_PARTS, unfi
 import { reportToTerminal, type Report } from './progress.ts';
 
 const INTRODUCTION = `The lab needs, and installs or makes once what is missing:
-  - libvirt, QEMU and small tools from Debian's packages (as root, without recommended packages)
+  - libvirt, QEMU, systemd and small tools from Debian's packages (as root, without recommended packages)
   - a Kubernetes control plane: from KUBEBUILDER_ASSETS or the PATH, else built with Go (about 4 minutes)
   - a guest: a Debian kernel and busybox, downloaded but not installed (30 MB)`;
 
