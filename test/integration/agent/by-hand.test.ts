@@ -3,7 +3,6 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { writeDimmXml } from '../../../src/libvirt/device-xml.ts';
-import { stateNamespace } from '../../../src/libvirt/state-xml.ts';
 import { mib } from '../../../src/memory/bytes.ts';
 import { claim, codeOf, observedUntil, plugRequest, unplugRequest, valueOf } from '../../contract/bench.ts';
 import { describeLab } from '../../lab/describe.ts';
@@ -12,6 +11,7 @@ import { type Lab, startLab } from '../../lab/lab.ts';
 import { waitFor } from '../../lab/wait.ts';
 import { type AgentFixture, type AgentPki, createAgentPki, startAgentFixture } from './agent-fixture.ts';
 import { askApi } from './api-client.ts';
+import { clearGuest } from './clear-guest.ts';
 import { type Fate, procedures, type RpcRelay, startRpcRelay } from './rpc-relay.ts';
 
 const size = mib(128);
@@ -40,17 +40,7 @@ await describeLab(
       relay.close();
       await lab.stop();
     });
-    afterEach(async () => {
-      await waitFor(
-        async () => {
-          const aliases = await guest.moduleAliases();
-          for (const alias of aliases) await guest.unplugDimm(alias);
-          return aliases.length === 0;
-        },
-        { what: 'the guest to be without modules', timeoutMs: 30_000, intervalMs: 500 },
-      );
-      await lab.hypervisor.virsh(['metadata', guest.uuid, stateNamespace, '--live', '--remove']);
-    });
+    afterEach(() => clearGuest(lab.hypervisor, guest));
 
     const bench = () => ({ host: agent.client, uuid: guest.uuid });
     const observe = async () => valueOf(await agent.client.observe(guest.uuid));

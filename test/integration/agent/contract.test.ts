@@ -1,13 +1,12 @@
 import { afterAll, beforeAll, describe } from 'vitest';
-import { stateNamespace } from '../../../src/libvirt/state-xml.ts';
 import { MiB } from '../../../src/memory/bytes.ts';
 import { type ContractBench, observedUntil, valueOf } from '../../contract/bench.ts';
 import { describeHostContract } from '../../contract/host-contract.ts';
 import { describeLab } from '../../lab/describe.ts';
 import type { LabGuest } from '../../lab/guest-types.ts';
 import { type Lab, startLab } from '../../lab/lab.ts';
-import { waitFor } from '../../lab/wait.ts';
 import { type AgentFixture, type AgentPki, createAgentPki, startAgentFixture } from './agent-fixture.ts';
+import { clearGuest } from './clear-guest.ts';
 
 await describeLab(
   'agent on libvirt, through HTTPS',
@@ -36,22 +35,6 @@ await describeLab(
       await lab.stop();
     });
 
-    /** Takes everything away that a test left behind: modules, claim, marks. */
-    async function cleanUp(): Promise<void> {
-      await guest.refuse(false);
-      if ((await guest.sh('test -e /tmp/pin.pid')).code === 0) await guest.letGo();
-      await waitFor(
-        async () => {
-          const aliases = await guest.moduleAliases();
-          for (const alias of aliases) await guest.unplugDimm(alias);
-          return aliases.length === 0;
-        },
-        { what: 'the guest to be without modules', timeoutMs: 30_000, intervalMs: 500 },
-      );
-      const metadata = await lab.hypervisor.virsh(['metadata', guest.uuid, stateNamespace, '--live', '--remove']);
-      if (metadata.code !== 0 && !metadata.stderr.includes('not')) throw new Error(metadata.stderr);
-    }
-
     async function createBench(): Promise<ContractBench> {
       const uses: { isAlive(): Promise<boolean>; free(): Promise<void> }[] = [];
       const bench = {
@@ -76,7 +59,7 @@ await describeLab(
         },
         async dispose() {
           for (const use of uses) if (await use.isAlive()) await use.free();
-          await cleanUp();
+          await clearGuest(lab.hypervisor, guest);
         },
       };
       await observedUntil(bench, 'the guest is up', ({ booting, layout }) => !booting && layout?.modules.length === 0);

@@ -1,6 +1,5 @@
 /** What happens to the agent's work when something dies, resets, stops or is busy in the middle of it. */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { stateNamespace } from '../../../src/libvirt/state-xml.ts';
 import { type Bytes, MiB, mib } from '../../../src/memory/bytes.ts';
 import { codeOf, eventually, observedUntil, plugRequest, unplugRequest, valueOf } from '../../contract/bench.ts';
 import { describeLab } from '../../lab/describe.ts';
@@ -8,6 +7,7 @@ import type { LabGuest } from '../../lab/guest-types.ts';
 import { type Lab, startLab } from '../../lab/lab.ts';
 import { waitFor } from '../../lab/wait.ts';
 import { type AgentFixture, type AgentPki, createAgentPki, startAgentFixture } from './agent-fixture.ts';
+import { clearGuest } from './clear-guest.ts';
 
 const size = mib(128);
 
@@ -51,17 +51,7 @@ await describeLab(
     afterEach(async () => {
       await agent.stop();
       await lab.hypervisor.startDaemon();
-      await guest.refuse(false);
-      if ((await guest.sh('test -e /tmp/pin.pid')).code === 0) await guest.letGo();
-      await waitFor(
-        async () => {
-          const aliases = await guest.moduleAliases();
-          for (const alias of aliases) await guest.unplugDimm(alias);
-          return aliases.length === 0;
-        },
-        { what: 'the guest to be without modules', timeoutMs: 30_000, intervalMs: 500 },
-      );
-      await lab.hypervisor.virsh(['metadata', guest.uuid, stateNamespace, '--live', '--remove']);
+      await clearGuest(lab.hypervisor, guest);
     });
 
     test('a restarted agent finds the same run, claim and unplug under way; a late departure is noticed', async () => {

@@ -1,7 +1,6 @@
 /** What a killed libvirtd forgets in the middle of a plug is found in QEMU and taken away, and nothing else is. */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { DomainObservation } from '../../../src/host/port.ts';
-import { stateNamespace } from '../../../src/libvirt/state-xml.ts';
 import { MiB, mib } from '../../../src/memory/bytes.ts';
 import { codeOf, eventually, observedUntil, plugRequest, unplugRequest, valueOf } from '../../contract/bench.ts';
 import { describeLab } from '../../lab/describe.ts';
@@ -9,6 +8,7 @@ import type { LabGuest } from '../../lab/guest-types.ts';
 import { type Lab, startLab } from '../../lab/lab.ts';
 import { waitFor } from '../../lab/wait.ts';
 import { type AgentFixture, type AgentPki, createAgentPki, startAgentFixture } from './agent-fixture.ts';
+import { clearGuest } from './clear-guest.ts';
 
 const size = mib(128);
 
@@ -92,14 +92,7 @@ await describeLab(
     afterEach(async () => {
       await agent.stop();
       await lab.hypervisor.startDaemon();
-      await waitFor(
-        async () => {
-          const aliases = await guest.moduleAliases();
-          for (const alias of aliases) await guest.unplugDimm(alias);
-          return aliases.length === 0;
-        },
-        { what: 'the guest to be without modules', timeoutMs: 30_000, intervalMs: 500 },
-      );
+      await clearGuest(lab.hypervisor, guest);
       await waitFor(
         async () => {
           const ids = await inQemu();
@@ -109,7 +102,6 @@ await describeLab(
         { what: 'QEMU to be without modules', timeoutMs: 30_000, intervalMs: 500 },
       );
       for (const id of await backends()) await qmp('object-del', { id });
-      await lab.hypervisor.virsh(['metadata', guest.uuid, stateNamespace, '--live', '--remove']);
     });
 
     test('a module is asked for and leaves, its backend goes, and what libvirt knows stays', async () => {

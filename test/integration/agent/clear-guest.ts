@@ -1,0 +1,21 @@
+/** Takes away what a test left behind on a guest. */
+import { stateNamespace } from '../../../src/libvirt/state-xml.ts';
+import type { LabGuest } from '../../lab/guest-types.ts';
+import type { LabHypervisor } from '../../lab/hypervisor.ts';
+import { waitFor } from '../../lab/wait.ts';
+
+/** Pins, refusals, modules, claim and marks. The guest is up, and so is libvirtd. */
+export async function clearGuest(hypervisor: LabHypervisor, guest: LabGuest): Promise<void> {
+  await guest.refuse(false);
+  if ((await guest.sh('test -e /tmp/pin.pid')).code === 0) await guest.letGo();
+  await waitFor(
+    async () => {
+      const aliases = await guest.moduleAliases();
+      for (const alias of aliases) await guest.unplugDimm(alias);
+      return aliases.length === 0;
+    },
+    { what: 'the guest to be without modules', timeoutMs: 30_000, intervalMs: 500 },
+  );
+  const removed = await hypervisor.virsh(['metadata', guest.uuid, stateNamespace, '--live', '--remove']);
+  if (removed.code !== 0 && !removed.stderr.includes('not')) throw new Error(removed.stderr);
+}
