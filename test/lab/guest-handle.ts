@@ -1,7 +1,7 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { logTail } from './daemon.ts';
 import { connectGuestShell, type GuestShell } from './guest-shell.ts';
-import type { GuestKind, LabGuest, MemoryUse } from './guest-types.ts';
+import type { GuestKind, LabGuest, MemoryUse, TmpfsUse } from './guest-types.ts';
 import { dimmXml } from './guest-xml.ts';
 import type { LabHypervisor } from './hypervisor.ts';
 import { waitFor } from './wait.ts';
@@ -61,7 +61,9 @@ export function guestOf(
     shOk,
     memInfoKiB,
     memTotalKiB: () => memInfoKiB('MemTotal'),
-    useMemory: (mib) => useMemory(shOk, sh, mib),
+    useMemory: (mib, { locked = false } = {}) => useMemory(shOk, sh, locked ? 'lock' : 'hold', mib),
+    useTmpfs: (mib) => useTmpfs(shOk, sh, mib),
+    oomKills: async () => Number(/oom_kill (\d+)/.exec(await shOk('cat /proc/vmstat'))?.[1]),
     refuse: async (on) => {
       await shOk(`echo ${on ? -12 : 0} >${REFUSAL}`);
     },
@@ -123,8 +125,13 @@ const UNPINNED_BLOCKS = `cd /sys/devices/system/memory; for block in memory[0-9]
 grep -q '^Movable' $block/valid_zones && grep -q '^online' $block/state && ! grep -qx "\${block#memory}" /tmp/pinned && echo $block
 done 2>/dev/null`;
 
-async function useMemory(shOk: LabGuest['shOk'], sh: LabGuest['sh'], mib: number): Promise<MemoryUse> {
-  const pid = Number(await shOk(`sh -c 'exec labtool hold ${mib} >/tmp/hold.$$ 2>&1' & echo $!`));
+async function useMemory(
+  shOk: LabGuest['shOk'],
+  sh: LabGuest['sh'],
+  how: 'hold' | 'lock',
+  mib: number,
+): Promise<MemoryUse> {
+  const pid = Number(await shOk(`sh -c 'exec labtool ${how} ${mib} >/tmp/hold.$$ 2>&1' & echo $!`));
   const isAlive = async (): Promise<boolean> => (await sh(`grep -q '^State:.[^ZX]' /proc/${pid}/status`)).code === 0;
   await waitFor(async () => (await sh(`grep -q holding /tmp/hold.${pid}`)).code === 0 || !(await isAlive()), {
     what: `a process in the guest to fill ${mib} MiB`,
@@ -137,6 +144,22 @@ async function useMemory(shOk: LabGuest['shOk'], sh: LabGuest['sh'], mib: number
     free: async () => {
       await shOk(`kill -9 ${pid}; rm -f /tmp/hold.${pid}`);
       await waitFor(async () => !(await isAlive()), { what: `process ${pid} in the guest to end`, timeoutMs: 10_000 });
+    },
+  };
+}
+
+async function useTmpfs(shOk: LabGuest['shOk'], sh: LabGuest['sh'], mib: number): Promise<TmpfsUse> {
+  const directory = '/tmp/used';
+  await shOk(`mkdir ${directory} && mount -t tmpfs -o size=${mib}m tmpfs ${directory}`);
+  await shOk(`dd if=/dev/urandom of=${directory}/file bs=1M count=1 2>/dev/null`);
+  await shOk(`cd ${directory}; for i in $(seq 2 ${mib}); do dd if=file bs=1M count=1 2>/dev/null; done >>file`, 60_000);
+  // Each MiB is the first one again.
+  const sums = `cd ${directory}; for i in $(seq 0 10 ${mib - 1}); do dd if=file bs=1M skip=$i count=1 2>/dev/null | md5sum; done | sort -u`;
+  const written = (await shOk(`dd if=${directory}/file bs=1M count=1 2>/dev/null | md5sum`)).trim();
+  return {
+    isWhole: async () => (await sh(sums, 60_000)).out.trim() === written,
+    free: async () => {
+      await shOk(`umount ${directory} && rmdir ${directory}`);
     },
   };
 }

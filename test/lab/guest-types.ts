@@ -41,6 +41,13 @@ export type MemoryUse = {
   readonly free: () => Promise<void>;
 };
 
+/** A file in the guest's memory. */
+export type TmpfsUse = {
+  /** Whether what was written is still in it, by samples from one end to the other. */
+  readonly isWhole: () => Promise<boolean>;
+  readonly free: () => Promise<void>;
+};
+
 /** A guest of the lab. Everything but `sh` and what builds on it also works for a guest without an operating system. */
 export type LabGuest = {
   readonly name: string;
@@ -56,8 +63,12 @@ export type LabGuest = {
   readonly memTotalKiB: () => Promise<number>;
   /** A field of the guest's own /proc/meminfo, for example `MemAvailable`. */
   readonly memInfoKiB: (field: string) => Promise<number>;
-  /** Starts a process that fills so much anonymous memory, and waits until it has. */
-  readonly useMemory: (mib: number) => Promise<MemoryUse>;
+  /** Starts a process that fills so much anonymous memory, and locks it if told to, and waits until it has. */
+  readonly useMemory: (mib: number, options?: { locked?: boolean }) => Promise<MemoryUse>;
+  /** Writes a file of that size into memory (tmpfs), which nothing but deleting it frees. */
+  readonly useTmpfs: (mib: number) => Promise<TmpfsUse>;
+  /** How many processes the kernel has killed for want of memory since the guest booted. */
+  readonly oomKills: () => Promise<number>;
   /** Makes the kernel veto every offlining from now on, or stops that. */
   readonly refuse: (on: boolean) => Promise<void>;
   /** To which zone modules plugged from now on are given; the kernel's own zone makes them unremovable. */

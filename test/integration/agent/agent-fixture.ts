@@ -16,7 +16,7 @@ import { createHypervisor } from '../../../src/libvirt/hypervisor.ts';
 import { Session } from '../../../src/libvirt/session.ts';
 import { systemTimers } from '../../../src/libvirt/timers.ts';
 import { parseLibvirtUri } from '../../../src/libvirt/uri.ts';
-import { systemClock } from '../../../src/runtime/clock.ts';
+import { type Clock, systemClock } from '../../../src/runtime/clock.ts';
 import { silentLogger } from '../../../src/runtime/logger.ts';
 import { createPki, type Pki } from '../../lab/pki.ts';
 
@@ -45,18 +45,20 @@ export type AgentFixture = {
 };
 
 /** What goes into every service, with the audit records kept for the test. */
-export function createServiceParts(): ServiceParts & { readonly records: readonly AuditRecord[] } {
+export function createServiceParts(
+  clock: Clock = systemClock,
+): ServiceParts & { readonly records: readonly AuditRecord[] } {
   const records: AuditRecord[] = [];
   return {
     ...{ records, audit: (record) => records.push(record) },
-    ...{ events: new EventLog(randomUUID()), clock: systemClock, logger: silentLogger, agentVersion: 'test' },
+    ...{ events: new EventLog(randomUUID()), clock, logger: silentLogger, agentVersion: 'test' },
   };
 }
 
 /** Serves what was made of `parts`, and waits until it is ready. */
 export async function serveFixture(
   service: RunnableService,
-  { events, records }: ReturnType<typeof createServiceParts>,
+  { events, clock, records }: ReturnType<typeof createServiceParts>,
   { agentTls, clientTls }: AgentPki,
 ): Promise<AgentFixture> {
   const server = createAgentServer({
@@ -64,7 +66,7 @@ export async function serveFixture(
     events,
     tls: agentTls,
     allowClients: [controllerUri],
-    clock: systemClock,
+    clock,
     logger: silentLogger,
     metrics: createAgentMetrics('test', () => service.pendingOperations),
   });
@@ -89,14 +91,14 @@ export async function serveFixture(
 export async function startAgentFixture(
   uri: string,
   pki: AgentPki,
-  options: { readonly allowDomains?: string } = {},
+  options: { readonly allowDomains?: string; readonly clock?: Clock } = {},
 ): Promise<AgentFixture> {
   const endpoint = parseLibvirtUri(uri);
   if (!endpoint.ok) throw new Error(endpoint.problem);
   const hypervisor = createHypervisor(
     new Session({ endpoint: endpoint.value, dial: dialEndpoint, timers: systemTimers, random: Math.random }),
   );
-  const parts = createServiceParts();
+  const parts = createServiceParts(options.clock);
   const admits = compilePattern(options.allowDomains ?? '*');
   return serveFixture(createLibvirtHost({ ...parts, hypervisor, admits }), parts, pki);
 }

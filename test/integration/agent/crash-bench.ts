@@ -71,7 +71,7 @@ export async function startCrashBench(): Promise<CrashBench> {
     guest,
     relay,
     async startProgram() {
-      program = await startAgentProcess(relay.uri, pki);
+      program = await startAgentProcess([`--libvirt-uri=${relay.uri}`], pki);
       return program.client;
     },
     killProgram,

@@ -2,6 +2,7 @@
  * What a lab guest can do to its own memory.
  *
  *   labtool hold MIB   fills MIB mebibytes of anonymous memory, says "holding" and keeps them until it is killed
+ *   labtool lock MIB   as hold, with the memory locked (mlock(2))
  *   labtool pin        keeps one page of every hot-plugged memory block out of reach of migration, those plugged later
  *                      too, until it is killed; writes the numbers of the blocks to /tmp/pinned
  *
@@ -48,10 +49,11 @@ static char *fill(size_t size) {
   return memory;
 }
 
-static int hold(size_t mib) {
+static int hold(size_t mib, int locked) {
   char *memory = fill(mib * MIB);
   /* Not all zero, so that nothing can merge or drop the pages. */
   for (size_t offset = 0; offset < mib * MIB; offset += PAGE) memory[offset] = (char)(offset / PAGE) | 1;
+  if (locked && mlock(memory, mib * MIB) < 0) fail("mlock");
   puts("holding");
   fflush(stdout);
   for (;;) pause();
@@ -131,8 +133,9 @@ static int pin(void) {
 }
 
 int main(int argc, char **argv) {
-  if (argc == 3 && strcmp(argv[1], "hold") == 0) return hold(strtoul(argv[2], NULL, 10));
+  if (argc == 3 && strcmp(argv[1], "hold") == 0) return hold(strtoul(argv[2], NULL, 10), 0);
+  if (argc == 3 && strcmp(argv[1], "lock") == 0) return hold(strtoul(argv[2], NULL, 10), 1);
   if (argc == 2 && strcmp(argv[1], "pin") == 0) return pin();
-  fprintf(stderr, "usage: labtool hold MIB | labtool pin\n");
+  fprintf(stderr, "usage: labtool hold MIB | labtool lock MIB | labtool pin\n");
   return 2;
 }
