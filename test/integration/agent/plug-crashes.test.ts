@@ -1,6 +1,4 @@
 /** The agent or libvirtd dies in each phase of a plug: the module is there in the end, once, and the guest has it. */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { HostAnswer } from '../../../src/host/errors.ts';
 import type { DomainObservation, Host, PlugAnswer } from '../../../src/host/port.ts';
@@ -8,6 +6,7 @@ import { claim, codeOf, eventually, plugRequest, valueOf } from '../../contract/
 import { describeLab } from '../../lab/describe.ts';
 import { waitFor } from '../../lab/wait.ts';
 import { type CrashBench, size, startCrashBench } from './crash-bench.ts';
+import { holdDomainJob } from './domain-job.ts';
 import { type Fate, procedures } from './rpc-relay.ts';
 
 await describeLab(
@@ -87,7 +86,7 @@ await describeLab(
       const qemu = lab.hypervisor.qemuPid(guest.uuid);
       process.kill(qemu, 'SIGSTOP');
       try {
-        const job = await holdDomainJob();
+        const job = await holdDomainJob(lab.hypervisor, guest);
         const sendAttach = async (by: Host) => {
           const reached = bench.relay.intercept(procedures.attachDevice, () => 'forward');
           const answered = plug(by);
@@ -112,18 +111,6 @@ await describeLab(
         process.kill(qemu, 'SIGCONT');
       }
     });
-
-    /** A job of the guest's domain that lasts until QEMU goes on; resolves when it holds the domain. */
-    async function holdDomainJob(): Promise<{ readonly ended: Promise<unknown> }> {
-      const { guest, lab } = bench;
-      const args = ['--connect', lab.hypervisor.uri, 'qemu-monitor-command', guest.uuid, '--hmp', 'info version'];
-      const virsh = spawn('virsh', args, { stdio: 'ignore' });
-      const ended = once(virsh, 'exit');
-      await waitFor(async () => (await lab.hypervisor.virshOk(['domcontrol', guest.uuid])).startsWith('occupied'), {
-        ...{ what: 'the job to hold the domain', timeoutMs: 10_000 },
-      });
-      return { ended };
-    }
 
     test.each([
       ['killed before the claim is written', 'SIGKILL', procedures.setMetadata, null],
