@@ -8,7 +8,10 @@ import type { Host } from '../../../src/host/port.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { type AgentPki, controllerUri } from './agent-fixture.ts';
 
-const main = join(import.meta.dirname, '../../../src/cmd/main.ts');
+const root = join(import.meta.dirname, '../../..');
+const main = join(root, 'src/cmd/main.ts');
+/** The program as users have it: `npm run build` makes it. With `--jitless` Node takes no TypeScript. */
+export const builtMain = join(root, 'dist/cmd/main.js');
 
 export type LogLine = Readonly<Record<string, unknown>>;
 
@@ -22,11 +25,12 @@ export type AgentProcess = {
   readonly end: (signal: 'SIGTERM' | 'SIGKILL') => Promise<number | null>;
 };
 
-/** Starts the program from its sources with `flags` for what it drives, and waits until it is ready. */
+/** Starts the program, from its sources unless said otherwise, with `flags` for what it drives, and waits until it is ready. */
 export async function startAgentProcess(
   flags: readonly string[],
   { pki, clientTls }: AgentPki,
   options: {
+    readonly program?: string;
     readonly env?: Readonly<Record<string, string>>;
     /** Listening is enough: what it drives isn't there. */
     readonly isReadyWhen?: 'agent is ready' | 'agent is listening';
@@ -36,7 +40,7 @@ export async function startAgentProcess(
   const child = spawn(
     process.execPath,
     [
-      ...[main, 'agent', '--listen=127.0.0.1:0', `--allow-client=${controllerUri}`],
+      ...[options.program ?? main, 'agent', '--listen=127.0.0.1:0', `--allow-client=${controllerUri}`],
       ...[`--tls-cert-file=${join(directory, 'agent.crt')}`, `--tls-private-key-file=${join(directory, 'agent.key')}`],
       ...[`--client-ca-file=${caFile}`, ...flags],
     ],

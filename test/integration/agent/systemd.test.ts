@@ -248,7 +248,7 @@ await describeLab(
 const accepted = [
   // Things that it needs: libvirt's socket, its port, the QEMU processes and the memory in /proc.
   ...['RestrictAddressFamilies=~AF_UNIX', 'RestrictAddressFamilies=~AF_(INET|INET6)'],
-  ...['PrivateNetwork=', 'ProtectProc=', 'ProcSubset=', 'NotifyAccess=', 'MemoryDenyWriteExecute='],
+  ...['PrivateNetwork=', 'ProtectProc=', 'ProcSubset=', 'NotifyAccess='],
   // For the admin to say, or not for every host; what ProtectClock= brings; what other settings have done already.
   ...['IPAddressDeny=', 'PrivateUsers=', 'RootDirectory=/RootImage=', 'DeviceAllow=', 'PrivateMounts='],
 ];
