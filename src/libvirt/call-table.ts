@@ -13,6 +13,12 @@ export const maxInFlight = 4;
 /** Slow calls leave one place to quick ones. */
 export const maxSlowInFlight = maxInFlight - 1;
 
+/**
+ * More calls than this never wait with a daemon that is well: catching up asks for two or three of each domain. A
+ * daemon that sends events without an end, each of which makes us ask, would else fill our memory.
+ */
+export const maxQueued = 10_000;
+
 /** How a call ended. */
 export type CallOutcome = 'ok' | LibvirtError['kind'];
 
@@ -48,8 +54,8 @@ export type CallTableOptions = {
     payload: Buffer,
   ) => void;
   readonly onCall: ((observation: CallObservation) => void) | undefined;
-  /** Every place is taken by a call that nobody waits for any more: only a new connection helps. */
-  readonly onWornOut: () => void;
+  /** Only a new connection helps. */
+  readonly onUnusable: (reason: string) => void;
 };
 
 /** A call whose reply has come. */
@@ -100,6 +106,7 @@ export class CallTable {
     };
     this.#queue.push(entry);
     this.#pump();
+    if (this.#queue.length > maxQueued) this.#options.onUnusable(`more than ${maxQueued} calls wait for the daemon`);
   }
 
   /**
@@ -175,7 +182,7 @@ export class CallTable {
     }
     this.#fail(call, new LibvirtDeadlineError(call.procedure, index < 0, deadlineMs));
     if (this.#inFlight.size === maxInFlight && [...this.#inFlight.values()].every((other) => other.abandoned)) {
-      this.#options.onWornOut();
+      this.#options.onUnusable('every place is taken by a call that was given up');
     }
   }
 

@@ -56,7 +56,7 @@ export class Connection {
       send: (serial, { program, number }, payload) => {
         this.#write(program, number, frameType.call, serial, payload);
       },
-      onWornOut: () => this.close('every place is taken by a call that was given up'),
+      onUnusable: (reason) => this.close(reason),
     });
     socket.on('data', (chunk: Buffer) => this.#receive(chunk));
     socket.on('error', (error) => this.close(`the socket failed: ${error.message}`));

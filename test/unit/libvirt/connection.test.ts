@@ -1,6 +1,6 @@
 import { duplexPair } from 'node:stream';
 import { describe, expect, test } from 'vitest';
-import type { CallObservation } from '../../../src/libvirt/call-table.ts';
+import { type CallObservation, maxInFlight, maxQueued } from '../../../src/libvirt/call-table.ts';
 import { Connection } from '../../../src/libvirt/connection.ts';
 import { LibvirtCallError, type LibvirtError } from '../../../src/libvirt/errors.ts';
 import type { DomainEvent } from '../../../src/libvirt/events.ts';
@@ -145,6 +145,17 @@ describe('deadlines', () => {
     expect((await Promise.all(failures)).map((error) => error.kind)).toEqual(Array(4).fill('deadline'));
     expect(await waiting).toMatchObject({ kind: 'disconnected', sent: false });
     expect(closed).toEqual(['every place is taken by a call that was given up']);
+  });
+
+  test('do not pile up without an end: the connection is given up, and every call ends', async () => {
+    const { daemon, connection, closed } = setUp();
+    daemon.handlers.set(14, () => 'silence');
+    const calls = Array.from({ length: maxQueued + maxInFlight + 1 }, () =>
+      failureOf(connection.call(domainGetXmlDesc, { uuid }, 1_000)),
+    );
+    expect(closed).toEqual([`more than ${maxQueued} calls wait for the daemon`]);
+    const failures = await Promise.all(calls);
+    expect(failures.every((failure) => failure.kind === 'disconnected')).toBe(true);
   });
 });
 
