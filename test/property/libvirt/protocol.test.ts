@@ -1,5 +1,4 @@
 /** Whatever a server sends ends in a clean failure: no crash, no hang, no growth. */
-import { readFileSync } from 'node:fs';
 import { duplexPair } from 'node:stream';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -14,14 +13,8 @@ import {
 import { domainGetJobStats, domainGetXmlDesc } from '../../../src/libvirt/domain-procedures.ts';
 import { readRemoteError, readWireDomain } from '../../../src/libvirt/procedure.ts';
 import { XdrError, XdrReader, XdrWriter } from '../../../src/libvirt/xdr.ts';
+import { capturedFrames, mutate, mutation } from '../../unit/libvirt/support/captured-frames.ts';
 import { ManualTimers, settle } from '../../unit/libvirt/support/manual-timers.ts';
-
-const captured = (
-  JSON.parse(readFileSync(new URL('../../unit/libvirt/fixtures/frames.json', import.meta.url), 'utf8')) as {
-    dir: string;
-    hex: string;
-  }[]
-).map((frame) => ({ fromDaemon: frame.dir === 'rx', bytes: Buffer.from(frame.hex, 'hex') }));
 
 const uint32 = fc.integer({ min: 0, max: 0xffffffff });
 const int32 = fc.integer({ min: -0x80000000, max: 0x7fffffff });
@@ -133,39 +126,8 @@ describe('frames', () => {
   });
 });
 
-type Mutation =
-  | { readonly kind: 'flip'; readonly at: number; readonly bits: number }
-  | { readonly kind: 'cut'; readonly at: number }
-  | { readonly kind: 'word'; readonly at: number; readonly value: number };
-
-const mutation: fc.Arbitrary<Mutation> = fc.oneof(
-  fc.record({ kind: fc.constant('flip' as const), at: fc.nat(4_000), bits: fc.integer({ min: 1, max: 255 }) }),
-  fc.record({ kind: fc.constant('cut' as const), at: fc.nat(4_000) }),
-  fc.record({
-    kind: fc.constant('word' as const),
-    at: fc.nat(4_000),
-    value: fc.constantFrom(0, 1, 4, 27, 28, 29, 0x7fffffff, 0x80000000, 0xffffffff, 32 * 1024 * 1024),
-  }),
-);
-
-function mutate(frame: Buffer, change: Mutation): Buffer {
-  const bytes = Buffer.from(frame);
-  switch (change.kind) {
-    case 'flip': {
-      const at = change.at % bytes.length;
-      bytes.writeUInt8(bytes.readUInt8(at) ^ change.bits, at);
-      return bytes;
-    }
-    case 'cut':
-      return bytes.subarray(0, change.at % bytes.length);
-    case 'word':
-      bytes.writeUInt32BE(change.value, Math.floor((change.at % bytes.length) / 4) * 4);
-      return bytes;
-  }
-}
-
 test('a connection survives broken frames: every call ends, with a result or a LibvirtError', async () => {
-  const fromDaemon = captured.filter((frame) => frame.fromDaemon).map((frame) => frame.bytes);
+  const fromDaemon = capturedFrames.filter((frame) => frame.fromDaemon).map((frame) => frame.bytes);
   const uuid = '468daee6-16e2-4de6-9ed4-c7547e69f756';
   await fc.assert(
     fc.asyncProperty(
