@@ -60,7 +60,7 @@ export function createAgentMetrics(version: string, pendingOperations: () => num
     eventStreams: new Gauge({ name: 'dimmer_agent_event_streams', help: 'Open event streams.', registers }),
     refusedConnections: new Counter({
       name: 'dimmer_agent_refused_connections_total',
-      help: 'Connections that failed the TLS handshake or exceeded a limit.',
+      help: 'Connections that failed the TLS handshake, exceeded a limit, were too slow or spoke no HTTP.',
       labelNames: ['why'],
       registers,
     }),

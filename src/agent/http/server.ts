@@ -1,9 +1,9 @@
 /** The agent's HTTPS server: mutual TLS, limits, routes, a shutdown that finishes what is in hand. */
 import { randomUUID } from 'node:crypto';
 import type { Server } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
-import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { hostError } from '../../host/errors.ts';
 import type { TlsFiles, TlsMaterial } from '../../host/tls-files.ts';
 import type { Clock } from '../../runtime/clock.ts';
@@ -55,6 +55,13 @@ const secureOptions = (material: TlsMaterial) => ({
 /** Builds the server; nothing listens yet. */
 export function createAgentServer(options: AgentServerOptions): AgentServer {
   const { service, tls, clock, logger, metrics } = options;
+  const clients = new WeakMap<FastifyRequest, string>();
+  const strangers = createStrangerLog(logger);
+  const reportRequest = (request: FastifyRequest, reply: FastifyReply): void => {
+    const who = { requestId: request.id, client: clients.get(request), remote: request.ip };
+    const what = { method: request.method, url: request.url.slice(0, 200), status: reply.statusCode };
+    strangers({ ...who, ...what }, 'request refused');
+  };
   const app: FastifyInstance = Fastify({
     https: {
       ...secureOptions(tls.current()),
@@ -77,12 +84,15 @@ export function createAgentServer(options: AgentServerOptions): AgentServer {
       return typeof given === 'string' && /^[A-Za-z0-9._-]{1,64}$/.test(given) ? given : randomUUID();
     },
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
-    frameworkErrors: (error, _request, reply) => void sendProblem(reply, classifyFrameworkError(error)),
+    // Its answers pass no hook.
+    frameworkErrors: (error, request, reply) => {
+      void sendProblem(reply, classifyFrameworkError(error));
+      reportRequest(request, reply);
+    },
   });
   const server = app.server as unknown as Server;
   server.maxConnections = maxConnections;
 
-  const clients = new WeakMap<FastifyRequest, string>();
   guardAccess(app, options, clients);
   app.setErrorHandler((error: Error & { readonly statusCode?: number }, request, reply) => {
     const problem = classifyFrameworkError(error);
@@ -95,6 +105,7 @@ export function createAgentServer(options: AgentServerOptions): AgentServer {
     sendProblem(reply, hostError('no-such-route', 'There is nothing under this address')),
   );
   app.addHook('onResponse', (request, reply, done) => {
+    if (isMalformed(request, reply.statusCode)) reportRequest(request, reply);
     const labels = { method: request.method, route: request.routeOptions.url ?? 'none', status: reply.statusCode };
     metrics.httpRequests.observe(labels, reply.elapsedTime / 1000);
     done();
@@ -118,7 +129,7 @@ export function createAgentServer(options: AgentServerOptions): AgentServer {
     server.setSecureContext(secureOptions(material));
     metrics.certificateExpiry.set(material.expiresAtMs / 1000);
   });
-  reportStrangers(server, logger, metrics);
+  reportStrangers(server, strangers, metrics);
 
   return {
     async listen({ host, port }) {
@@ -181,21 +192,38 @@ function declareHealth(app: FastifyInstance, options: AgentServerOptions): void 
   });
 }
 
+/** Whether a request was refused for how it is written, and not for what it asks for. */
+const isMalformed = (request: FastifyRequest, status: number): boolean =>
+  status === 400 || status === 413 || (status === 404 && request.routeOptions.url === undefined);
+
 /** Strangers end in a log line, but no flood of strangers in a flood of lines. */
-function reportStrangers(server: Server, logger: Logger, metrics: AgentMetrics): void {
+function createStrangerLog(logger: Logger): (fields: object, message: string) => void {
   let lines = 0;
   let second = 0;
-  const report = (why: string, fields: object, message: string): void => {
-    metrics.refusedConnections.inc({ why });
+  return (fields, message) => {
     const now = Math.floor(performance.now() / 1000);
     if (now !== second) [second, lines] = [now, 0];
     lines += 1;
     if (lines <= 5) logger.warn(fields, message);
   };
+}
+
+/** Those who don't get as far as a request. */
+function reportStrangers(server: Server, log: (fields: object, message: string) => void, metrics: AgentMetrics): void {
   server.on('tlsClientError', (error: Error & { code?: string }, socket: TLSSocket) => {
-    report('tls', { remote: socket.remoteAddress, error: error.message, code: error.code }, 'TLS handshake failed');
+    metrics.refusedConnections.inc({ why: 'tls' });
+    log({ remote: socket.remoteAddress, error: error.message, code: error.code }, 'TLS handshake failed');
   });
   server.on('drop', (data?: { remoteAddress?: string }) => {
-    report('too-many', { remote: data?.remoteAddress }, 'connection dropped: too many are open');
+    metrics.refusedConnections.inc({ why: 'too-many' });
+    log({ remote: data?.remoteAddress }, 'connection dropped: too many are open');
+  });
+  // Fastify answers and ends the connection; a client that went away in the middle of its request is no stranger.
+  server.on('clientError', (error: Error & { code?: string }, socket: Socket) => {
+    if (error.code === 'ECONNRESET') return;
+    const isSlow = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
+    metrics.refusedConnections.inc({ why: isSlow ? 'slow' : 'no-http' });
+    const why = isSlow ? 'the request took too long' : 'what arrived is no HTTP';
+    log({ remote: socket.remoteAddress, error: error.message, code: error.code }, `connection ended: ${why}`);
   });
 }

@@ -211,7 +211,44 @@ describe('agent and strangers', () => {
     expect(problemOf(await ask('/v1/host', { method: 'PUT' }))).toBe('no-such-route');
   });
 
-  it('cuts off who sends slowly', async () => {
+  it('leaves a line in the log of who speaks badly, not of who is merely told no, and few lines of many', async () => {
+    const post = { method: 'POST', headers: { ...json, 'if-match': '"x"' } };
+    const raw = (text: string): Promise<void> =>
+      new Promise((resolve) => {
+        const tls = { ca: pki.caPem, cert: readFileSync(controller.certFile), key: readFileSync(controller.keyFile) };
+        const socket = connect({ host: '127.0.0.1', port, ...tls }, () => socket.write(text));
+        socket.on('error', () => undefined).on('data', () => socket.destroy());
+        socket.once('close', () => resolve());
+      });
+    const badly: readonly (readonly [string, () => Promise<unknown>])[] = [
+      ['request refused', () => ask(modules, { ...post, body: '{' })],
+      ['request refused', () => ask(modules, { ...post, body: body({ clusterId: 'x'.repeat(20_000) }) })],
+      ['request refused', () => ask(modules, { ...post, body: body({ namespace: 'a"/><memory' }) })],
+      ['request refused', () => ask(`/v1/domains/${uuid}%00/memory`)],
+      ['request refused', () => ask(`/v1/domains/%2e%2e%2f/memory`)],
+      ['request refused', () => ask(`/v1/domains/%zz/memory`)],
+      ['request refused', () => ask(modules, { ...post, headers: { ...json, 'if-match': '*' }, body: body() })],
+      ['connection ended: what arrived is no HTTP', () => raw('rubbish\r\n\r\n')],
+    ];
+    for (const [message, speak] of badly) {
+      // A second has a budget of lines, which an earlier test may have used up.
+      await eventually(message, async () => {
+        const before = warnings.length;
+        await speak();
+        return warnings.slice(before).includes(message) ? true : null;
+      });
+    }
+    const before = warnings.length;
+    expect((await ask(modules, { ...post, body: body() })).status).toBe(412);
+    expect((await ask('/v1/domains/00000000-0000-4000-8000-000000000000/memory')).status).toBe(404);
+    expect(warnings.slice(before)).toEqual([]);
+    const startedAt = Date.now();
+    await Promise.all(Array.from({ length: 100 }, () => ask(modules, { ...post, body: '{' })));
+    const seconds = Math.ceil((Date.now() - startedAt) / 1000) + 1;
+    expect(warnings.length - before).toBeLessThanOrEqual(5 * seconds);
+  });
+
+  it('cuts off who sends slowly, and says so', async () => {
     const startedAt = Date.now();
     const tls = { ca: pki.caPem, cert: readFileSync(controller.certFile), key: readFileSync(controller.keyFile) };
     const socket = connect({ host: '127.0.0.1', port, ...tls });
@@ -223,6 +260,7 @@ describe('agent and strangers', () => {
     await new Promise((resolve) => socket.once('close', resolve));
     clearInterval(drip);
     expect(Date.now() - startedAt).toBeLessThan(12_000);
+    expect(warnings.at(-1)).toBe('connection ended: the request took too long');
   });
 
   it('slows down a client that runs wild, and lets it in again', async () => {
@@ -299,8 +337,9 @@ describe('agent and strangers', () => {
     const client = clientOf(controller);
     const { revision } = valueOf(await client.observe(uuid));
     host.script.inject('plug', { kind: 'answer-late', ms: 300 });
+    const before = host.script.calls().plug;
     const answer = client.plug(uuid, revision, plugRequest(0, mib(128)));
-    await eventually('the plug is in hand', () => (host.script.calls().plug > 0 ? true : null));
+    await eventually('the plug is in hand', () => (host.script.calls().plug > before ? true : null));
     const closed = server.close();
     expect(codeOf(await answer)).toBe('ok');
     await closed;
