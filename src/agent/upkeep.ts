@@ -43,6 +43,8 @@ export class Upkeep {
   readonly #options: UpkeepOptions;
   readonly #unsubscribe: (() => void)[] = [];
   readonly #timers = new Map<string, Timer>();
+  /** Domains whose memory waits to be counted anew. */
+  readonly #recounts = new Set<string>();
   #problem = 'libvirt has not been reached yet';
   #caughtUp = false;
   #stopped = false;
@@ -245,7 +247,11 @@ export class Upkeep {
    */
   async #recount({ uuid }: DomainRef): Promise<void> {
     const { mutex, reader, hypervisor, logger } = this.#options;
+    // One that waits sees what all events before it have told of.
+    if (this.#recounts.has(uuid)) return;
+    this.#recounts.add(uuid);
     await mutex.run(uuid, async () => {
+      this.#recounts.delete(uuid);
       try {
         const memory = reader.read(uuid, await hypervisor.domainXml(uuid));
         if (memory.ok) reader.meet(memory.value);

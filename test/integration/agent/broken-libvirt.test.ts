@@ -13,7 +13,7 @@ import { capturedFrames, mutate, mutation } from '../../unit/libvirt/support/cap
 import { FakeDaemon, FakePeer, type ReceivedCall } from '../../unit/libvirt/support/fake-daemon.ts';
 import { frameBytes, wire } from '../../unit/libvirt/support/wire.ts';
 import { createAgentPki } from './agent-fixture.ts';
-import { type AgentProcess, startAgentProcess } from './agent-process.ts';
+import { type AgentProcess, builtMain, startAgentProcess } from './agent-process.ts';
 
 /** What is done with a connection to the socket that the agent takes for libvirtd's. */
 type Behaviour = (agent: Socket) => void;
@@ -70,7 +70,8 @@ await describeLab(
       behaviour = next;
       for (const socket of connections) socket.destroy();
     };
-    const lost = () => agent.log.filter(({ msg }) => msg === 'libvirt is lost' || msg === 'libvirt cannot be reached');
+    const lost = () =>
+      agent.lines.filter(({ msg }) => msg === 'libvirt is lost' || msg === 'libvirt cannot be reached');
     /** Waits until the agent has noticed and said that so many connections more have ended. */
     const saysLost = (before: number, times = 1) =>
       waitFor(() => lost().length >= before + times, { what: 'the agent to say so', timeoutMs: 30_000 });
@@ -96,7 +97,9 @@ await describeLab(
       });
       await new Promise<void>((resolve) => server.listen(path, resolve));
       const pki = await createAgentPki(lab.hypervisor.directory);
-      agent = await startAgentProcess(`qemu:///system?socket=${path}`, pki, { env: unitEnvironment() });
+      agent = await startAgentProcess([`--libvirt-uri=qemu:///system?socket=${path}`], pki, {
+        ...{ program: builtMain, env: unitEnvironment() },
+      });
     });
     afterAll(async () => {
       await agent.end('SIGTERM');
