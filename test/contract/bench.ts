@@ -58,6 +58,9 @@ export const observedUntil = (
     ms,
   );
 
+/** Whether the guest has booted and has said lately what memory it has. */
+export const isUp = ({ guest, booting }: DomainObservation): boolean => guest?.fresh === true && !booting;
+
 /** Collects events until `stop`. */
 export function collectEvents(host: Host): { readonly events: HostEvent[]; stop(): void } {
   const events: HostEvent[] = [];

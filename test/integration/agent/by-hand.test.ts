@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { writeDimmXml } from '../../../src/libvirt/device-xml.ts';
 import { mib } from '../../../src/memory/bytes.ts';
-import { claim, codeOf, observedUntil, plugRequest, unplugRequest, valueOf } from '../../contract/bench.ts';
+import { claim, codeOf, isUp, observedUntil, plugRequest, unplugRequest, valueOf } from '../../contract/bench.ts';
 import { describeLab } from '../../lab/describe.ts';
 import type { LabGuest } from '../../lab/guest-types.ts';
 import { type Lab, startLab } from '../../lab/lab.ts';
@@ -33,7 +33,7 @@ await describeLab(
       pki = await createAgentPki(lab.hypervisor.directory);
       relay = await startRpcRelay(join(lab.hypervisor.directory, 'relay.sock'), lab.hypervisor.socketPath);
       agent = await startAgentFixture(relay.uri, pki);
-      await observedUntil(bench(), 'the guest reports', (o) => o.guest?.fresh === true && !o.booting);
+      await observedUntil(bench(), 'the guest reports', isUp);
     });
     afterAll(async () => {
       await agent.stop();

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'vitest';
 import type { DomainObservation, Host, ObservedModule } from '../../../src/host/port.ts';
 import { mib } from '../../../src/memory/bytes.ts';
-import { eventually, observedUntil, valueOf } from '../../contract/bench.ts';
+import { eventually, isUp, observedUntil, valueOf } from '../../contract/bench.ts';
 import type { LabGuest } from '../../lab/guest-types.ts';
 import { type Lab, startLab } from '../../lab/lab.ts';
 import { waitFor } from '../../lab/wait.ts';
@@ -85,7 +85,7 @@ export async function startCrashBench(): Promise<CrashBench> {
       expect(modules.length).toBeLessThanOrEqual(1);
       return modules[0];
     },
-    reports: (host) => observedUntil({ host, uuid }, 'the guest reports', (o) => o.guest?.fresh === true && !o.booting),
+    reports: (host) => observedUntil({ host, uuid }, 'the guest reports', isUp),
     backAgain: (host) => eventually('the agent is back', async () => ((await host.observe(uuid)).ok ? true : null)),
     guestHas: (modules) =>
       waitFor(async () => (await guest.memTotalKiB()) === baseKib + (modules * size) / 1024, {

@@ -1,7 +1,7 @@
 /** What happens to the agent's work when something dies, resets, stops or is busy in the middle of it. */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type Bytes, MiB, mib } from '../../../src/memory/bytes.ts';
-import { codeOf, eventually, observedUntil, plugRequest, unplugRequest, valueOf } from '../../contract/bench.ts';
+import { codeOf, eventually, isUp, observedUntil, plugRequest, unplugRequest, valueOf } from '../../contract/bench.ts';
 import { describeLab } from '../../lab/describe.ts';
 import type { LabGuest } from '../../lab/guest-types.ts';
 import { type Lab, startLab } from '../../lab/lab.ts';
@@ -39,7 +39,7 @@ await describeLab(
     const unplug = async (slot: number, more = {}) =>
       agent.client.unplug(guest.uuid, (await observe()).revision, unplugRequest(slot, more));
     const moduleOf = async (slot: number) => (await observe()).layout?.modules.find((module) => module.slot === slot);
-    const reports = () => observedUntil(bench(), 'the guest reports', (o) => o.guest?.fresh === true && !o.booting);
+    const reports = () => observedUntil(bench(), 'the guest reports', isUp);
 
     const backAgain = () =>
       eventually('the agent is back', async () => ((await agent.client.observe(guest.uuid)).ok ? true : null));

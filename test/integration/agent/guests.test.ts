@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { DomainObservation, UnplugRequest } from '../../../src/host/port.ts';
 import { mib } from '../../../src/memory/bytes.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
-import { codeOf, observedUntil, plugRequest, unplugRequest, valueOf } from '../../contract/bench.ts';
+import { codeOf, isUp, observedUntil, plugRequest, unplugRequest, valueOf } from '../../contract/bench.ts';
 import { describeLab } from '../../lab/describe.ts';
 import type { LabGuest } from '../../lab/guest-types.ts';
 import { type Lab, startLab } from '../../lab/lab.ts';
@@ -49,8 +49,7 @@ await describeLab(
       agent.client.unplug(guest.uuid, (await observe(guest)).revision, unplugRequest(slot, more));
     const until = (guest: LabGuest, what: string, holds: (observation: DomainObservation) => boolean, ms?: number) =>
       observedUntil({ host: agent.client, uuid: guest.uuid }, what, holds, ms);
-    const reports = (guest: LabGuest) =>
-      until(guest, 'the guest reports', (o) => o.guest?.fresh === true && !o.booting);
+    const reports = (guest: LabGuest) => until(guest, 'the guest reports', isUp);
     const gone = (guest: LabGuest, slot: number, ms?: number) =>
       until(
         guest,
@@ -136,9 +135,10 @@ await describeLab(
       const before = await stored();
       await reports(booted);
       const { length } = await blocks(booted);
+      const isTakenUp = (states: readonly string[]) => states.length > length && !states.includes('offline');
       valueOf(await plug(booted, 2));
       expect(await stored()).toBe(before);
-      await waitFor(async () => (await blocks(booted)).length > length, {
+      await waitFor(async () => isTakenUp(await blocks(booted)), {
         what: 'the guest to take it up',
         timeoutMs: 20_000,
       });

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { mib } from '../../../src/memory/bytes.ts';
-import { codeOf, observedUntil, plugRequest, unplugRequest, valueOf } from '../../contract/bench.ts';
+import { codeOf, isUp, observedUntil, plugRequest, unplugRequest, valueOf } from '../../contract/bench.ts';
 import { describeLab } from '../../lab/describe.ts';
 import type { LabGuest } from '../../lab/guest-types.ts';
 import { type Lab, startLab } from '../../lab/lab.ts';
@@ -40,8 +40,7 @@ await describeLab(
     });
     afterEach(() => agent.stop());
 
-    const reports = ({ client }: AgentFixture) =>
-      observedUntil({ host: client, uuid: guest.uuid }, 'it reports', (o) => o.guest?.fresh === true && !o.booting);
+    const reports = ({ client }: AgentFixture) => observedUntil({ host: client, uuid: guest.uuid }, 'it reports', isUp);
     const plug = async (slot: number, { client } = agent) => {
       const { revision } = valueOf(await client.observe(guest.uuid));
       return client.plug(guest.uuid, revision, plugRequest(slot, size));

@@ -1,7 +1,7 @@
 /** Memory that a guest uses, in every way that it can be used: what doesn't fit elsewhere isn't asked for. */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { MiB, mib } from '../../../src/memory/bytes.ts';
-import { codeOf, observedUntil, plugRequest, unplugRequest, valueOf } from '../../contract/bench.ts';
+import { codeOf, isUp, observedUntil, plugRequest, unplugRequest, valueOf } from '../../contract/bench.ts';
 import { describeLab } from '../../lab/describe.ts';
 import type { LabGuest, MemoryUse, TmpfsUse } from '../../lab/guest-types.ts';
 import { type Lab, startLab } from '../../lab/lab.ts';
@@ -34,7 +34,7 @@ await describeLab(
       await lab.stop();
     });
     beforeEach(async () => {
-      await observedUntil(bench(), 'the guest reports', (o) => o.guest?.fresh === true && !o.booting);
+      await observedUntil(bench(), 'the guest reports', isUp);
       const { revision } = await observe();
       valueOf(await agent.client.plug(guest.uuid, revision, plugRequest(0, size)));
       await waitFor(async () => (await guest.memTotalKiB()) > baseKib + 500 * 1024, {

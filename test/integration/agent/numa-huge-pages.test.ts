@@ -1,7 +1,7 @@
 /** Two guest NUMA nodes, and modules on huge pages. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Bytes, mib, MiB } from '../../../src/memory/bytes.ts';
-import { claim, codeOf, observedUntil, plugRequest, unplugRequest, valueOf } from '../../contract/bench.ts';
+import { claim, codeOf, isUp, observedUntil, plugRequest, unplugRequest, valueOf } from '../../contract/bench.ts';
 import { describeLab } from '../../lab/describe.ts';
 import type { LabGuest } from '../../lab/guest-types.ts';
 import { type Lab, startLab } from '../../lab/lab.ts';
@@ -33,7 +33,7 @@ await describeLab(
       });
       guest = lab.guest('accepting');
       agent = await startAgentFixture(lab.hypervisor.uri, await createAgentPki(lab.hypervisor.directory));
-      await observedUntil(bench(), 'the guest reports', (o) => o.guest?.fresh === true && !o.booting);
+      await observedUntil(bench(), 'the guest reports', isUp);
     });
     afterAll(async () => {
       await agent.stop();

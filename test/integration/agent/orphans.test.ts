@@ -2,7 +2,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { DomainObservation } from '../../../src/host/port.ts';
 import { MiB, mib } from '../../../src/memory/bytes.ts';
-import { codeOf, eventually, observedUntil, plugRequest, unplugRequest, valueOf } from '../../contract/bench.ts';
+import { codeOf, eventually, isUp, observedUntil, plugRequest, unplugRequest, valueOf } from '../../contract/bench.ts';
 import { describeLab } from '../../lab/describe.ts';
 import type { LabGuest } from '../../lab/guest-types.ts';
 import { type Lab, startLab } from '../../lab/lab.ts';
@@ -46,7 +46,7 @@ await describeLab(
       });
     const unplug = async (slot: number) =>
       agent.client.unplug(guest.uuid, (await observe()).revision, unplugRequest(slot));
-    const reports = () => observedUntil(bench(), 'the guest reports', (o) => o.guest?.fresh === true && !o.booting);
+    const reports = () => observedUntil(bench(), 'the guest reports', isUp);
     const restartDaemon = async (): Promise<void> => {
       await lab.hypervisor.killDaemon();
       await lab.hypervisor.startDaemon();

@@ -1,7 +1,7 @@
 /** Many requests at once: of those that were planned from one revision of a VM exactly one is carried out. */
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { mib } from '../../../src/memory/bytes.ts';
-import { codeOf, observedUntil, plugRequest, unplugRequest, valueOf } from '../../contract/bench.ts';
+import { codeOf, isUp, observedUntil, plugRequest, unplugRequest, valueOf } from '../../contract/bench.ts';
 import { describeLab } from '../../lab/describe.ts';
 import type { LabGuest } from '../../lab/guest-types.ts';
 import { type Lab, startLab } from '../../lab/lab.ts';
@@ -31,7 +31,7 @@ await describeLab(
       agent = await startAgentFixture(lab.hypervisor.uri, await createAgentPki(lab.hypervisor.directory));
       for (const { uuid } of lab.guests) {
         const bench = { host: agent.client, uuid };
-        await observedUntil(bench, 'the guest reports', (o) => o.guest?.fresh === true && !o.booting);
+        await observedUntil(bench, 'the guest reports', isUp);
       }
     });
     afterAll(async () => {

@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { mib } from '../../../src/memory/bytes.ts';
-import { observedUntil, plugRequest, valueOf } from '../../contract/bench.ts';
+import { isUp, observedUntil, plugRequest, valueOf } from '../../contract/bench.ts';
 import { describeLab } from '../../lab/describe.ts';
 import type { LabGuest } from '../../lab/guest-types.ts';
 import { type Lab, startLab } from '../../lab/lab.ts';
@@ -54,11 +54,7 @@ await describeLab(
       const pki = await createAgentPki(lab.hypervisor.directory);
       const agent = await startAgentFixture(`qemu:///system?socket=${modular}`, pki);
       const bench = { host: agent.client, uuid: guest.uuid };
-      const { revision } = await observedUntil(
-        bench,
-        'the guest reports',
-        (o) => o.guest?.fresh === true && !o.booting,
-      );
+      const { revision } = await observedUntil(bench, 'the guest reports', isUp);
       valueOf(await agent.client.plug(guest.uuid, revision, plugRequest(0, mib(128))));
       expect(valueOf(await agent.client.observe(guest.uuid)).layout?.modules).toMatchObject([{ slot: 0 }]);
       await agent.stop();
