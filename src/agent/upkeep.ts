@@ -43,8 +43,8 @@ export class Upkeep {
   readonly #options: UpkeepOptions;
   readonly #unsubscribe: (() => void)[] = [];
   readonly #timers = new Map<string, Timer>();
-  /** Domains whose memory waits to be counted anew. */
-  readonly #recounts = new Set<string>();
+  /** What waits for the lock of a domain, each once. */
+  readonly #waiting = new Set<string>();
   #problem = 'libvirt has not been reached yet';
   #caughtUp = false;
   #stopped = false;
@@ -224,10 +224,24 @@ export class Upkeep {
     if (run !== undefined && run.operations.marks.length > 0) void this.#settle(run.uuid);
   }
 
+  /**
+   * Runs `work` under the lock of the domain. Not when the same waits already: that will see what has happened until
+   * then, and a daemon that sends events without an end must not fill our memory.
+   */
+  async #whenFree(name: 'settle' | 'recount', uuid: string, work: () => Promise<void>): Promise<void> {
+    const key = `${name} ${uuid}`;
+    if (this.#waiting.has(key)) return;
+    this.#waiting.add(key);
+    await this.#options.mutex.run(uuid, () => {
+      this.#waiting.delete(key);
+      return work();
+    });
+  }
+
   /** Brings the marks in the metadata up to what the XML and the events say. */
-  async #settle(uuid: string): Promise<void> {
-    const { mutex, reader, changes, clock, logger } = this.#options;
-    await mutex.run(uuid, async () => {
+  #settle(uuid: string): Promise<void> {
+    const { reader, changes, clock, logger } = this.#options;
+    return this.#whenFree('settle', uuid, async () => {
       const gathered = await reader.gather(uuid);
       if (!gathered.ok) return;
       const facts = gathered.value;
@@ -245,13 +259,9 @@ export class Upkeep {
    * A domain's memory changed: what it is promised is counted anew. After a change of ours, which has just read the
    * domain and holds its lock: while libvirt is at it the XML is neither the old nor the new one.
    */
-  async #recount({ uuid }: DomainRef): Promise<void> {
-    const { mutex, reader, hypervisor, logger } = this.#options;
-    // One that waits sees what all events before it have told of.
-    if (this.#recounts.has(uuid)) return;
-    this.#recounts.add(uuid);
-    await mutex.run(uuid, async () => {
-      this.#recounts.delete(uuid);
+  #recount({ uuid }: DomainRef): Promise<void> {
+    const { reader, hypervisor, logger } = this.#options;
+    return this.#whenFree('recount', uuid, async () => {
       try {
         const memory = reader.read(uuid, await hypervisor.domainXml(uuid));
         if (memory.ok) reader.meet(memory.value);
