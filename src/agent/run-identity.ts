@@ -35,29 +35,41 @@ const listPids = (proc: string): readonly string[] => {
   }
 };
 
-/** Start times of all processes started with `-uuid`, as libvirt starts QEMU, by uuid. */
-function scanProcesses(proc: string): Map<string, string> {
-  const found = new Map<string, string>();
-  for (const pid of listPids(proc)) {
-    const match = /\0-uuid\0([0-9a-f-]{36})\0/.exec(readText(`${proc}/${pid}/cmdline`) ?? '');
-    const stat = match === null ? null : readText(`${proc}/${pid}/stat`);
-    const start = stat === null ? null : startTimeOf(stat);
-    if (match?.[1] !== undefined && start !== null) found.set(match[1], start);
-  }
-  return found;
-}
+type Process = { readonly pid: string; readonly start: string };
 
-/** Looks at `proc` when a run is met for the first time. */
-export function createRunIdentities(proc = '/proc'): RunIdentities {
-  const boot = readText(`${proc}/sys/kernel/random/boot_id`)?.trim().slice(0, 8) ?? 'host';
+/** Looks at `proc` when a run is met for the first time. `read` gives null for what isn't there. */
+export function createRunIdentities(proc = '/proc', read: (path: string) => string | null = readText): RunIdentities {
+  const boot = read(`${proc}/sys/kernel/random/boot_id`)?.trim().slice(0, 8) ?? 'host';
   const known = new Map<string, { readonly domainId: number; readonly identity: string }>();
+  /** All processes started with `-uuid`, as libvirt starts QEMU, by uuid. */
+  let processes: ReadonlyMap<string, Process> = new Map();
+
+  const startOf = (pid: string): string | null => startTimeOf(read(`${proc}/${pid}/stat`) ?? '');
+  const lives = ({ pid, start }: Process): boolean => startOf(pid) === start;
+
+  function scan(): ReadonlyMap<string, Process> {
+    const found = new Map<string, Process>();
+    for (const pid of listPids(proc)) {
+      const uuid = /\0-uuid\0([0-9a-f-]{36})\0/.exec(read(`${proc}/${pid}/cmdline`) ?? '')?.[1];
+      const start = uuid === undefined ? null : startOf(pid);
+      if (uuid !== undefined && start !== null) found.set(uuid, { pid, start });
+    }
+    return found;
+  }
+
+  /** One scan serves all domains that are met at the start: a process that still lives is the one that was found. */
+  function findStart(uuid: string): string | undefined {
+    const found = processes.get(uuid);
+    if (found !== undefined && lives(found)) return found.start;
+    processes = scan();
+    return processes.get(uuid)?.start;
+  }
+
   return {
     identify(uuid, domainId) {
       const entry = known.get(uuid);
       if (entry?.domainId === domainId) return entry.identity;
-      // One scan serves all domains that are met now: a restarted agent meets all of them at once.
-      const starts = scanProcesses(proc);
-      const identity = `${boot}/${domainId}/${starts.get(uuid) ?? '-'}`;
+      const identity = `${boot}/${domainId}/${findStart(uuid) ?? '-'}`;
       known.set(uuid, { domainId, identity });
       return identity;
     },

@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { compilePattern } from '../../../src/agent/admission.ts';
 import { EventLog } from '../../../src/agent/event-log.ts';
 import {
@@ -191,6 +191,39 @@ describe('run identity', () => {
     expect(identities.identify(uuid, 1)).toBe('01234567/1/200');
     expect(identities.identify('00000000-0000-4000-8000-000000000000', 3)).toBe('01234567/3/-');
     rmSync(proc, { recursive: true });
+  });
+});
+
+describe('run identity of many domains', () => {
+  const uuids = Array.from({ length: 20 }, (_, index) => `6f0c1a52-6a0e-4c0e-9c50-6e6f0f3d2a${index + 10}`);
+  const proc = mkdtempSync(join(tmpdir(), 'dimmer-proc-'));
+  const files = new Map<string, string>([[`${proc}/sys/kernel/random/boot_id`, '01234567-89ab\n']]);
+  const start = (pid: number, uuid: string, ticks: number): void => {
+    mkdirSync(join(proc, String(pid)), { recursive: true });
+    files.set(`${proc}/${pid}/cmdline`, `qemu\0-uuid\0${uuid}\0-S\0`);
+    files.set(`${proc}/${pid}/stat`, `${pid} (qemu) S ${'0 '.repeat(18)}${ticks} 0`);
+  };
+  const reads: string[] = [];
+  const identities = createRunIdentities(proc, (path) => {
+    reads.push(path);
+    return files.get(path) ?? null;
+  });
+  afterAll(() => rmSync(proc, { recursive: true }));
+
+  it('looks at every process once', () => {
+    uuids.forEach((uuid, index) => start(100 + index, uuid, 1_000 + index));
+    const met = uuids.map((uuid, index) => identities.identify(uuid, index + 1));
+    expect(met).toEqual(uuids.map((_, index) => `01234567/${index + 1}/${1_000 + index}`));
+    expect(reads.filter((path) => path.endsWith('cmdline'))).toHaveLength(20);
+  });
+
+  it('sees that a domain has another process since, also under the same number', () => {
+    files.delete(`${proc}/100/cmdline`);
+    files.delete(`${proc}/100/stat`);
+    start(300, uuids[0] ?? '', 5_000);
+    expect(identities.identify(uuids[0] ?? '', 21)).toBe('01234567/21/5000');
+    start(101, uuids[1] ?? '', 6_000);
+    expect(identities.identify(uuids[1] ?? '', 22)).toBe('01234567/22/6000');
   });
 });
 
