@@ -5,8 +5,13 @@
 import { hash } from 'node:crypto';
 import type { DomainMemoryXml, XmlResult } from '../libvirt/domain-memory.ts';
 import { readDomainMemory } from '../libvirt/domain-xml.ts';
+import { XmlElements } from '../libvirt/xml-tree.ts';
 
-type Remembered = { readonly digest: string; readonly result: XmlResult<DomainMemoryXml> };
+type Remembered = {
+  readonly digest: string;
+  readonly result: XmlResult<DomainMemoryXml>;
+  readonly elements: XmlElements;
+};
 
 /** More domains than any host has; the one that was added first is forgotten first. */
 const maxDomains = 1_000;
@@ -19,12 +24,13 @@ export class XmlMemo {
     const digest = hash('sha256', xml, 'base64');
     const known = this.#remembered.get(uuid);
     if (known?.digest === digest) return known.result;
-    const result = readDomainMemory(xml);
+    const elements = known?.elements ?? new XmlElements();
+    const result = readDomainMemory(xml, elements);
     const [first] = this.#remembered.keys();
     if (known === undefined && first !== undefined && this.#remembered.size >= maxDomains) {
       this.#remembered.delete(first);
     }
-    this.#remembered.set(uuid, { digest, result });
+    this.#remembered.set(uuid, { digest, result, elements });
     return result;
   }
 }

@@ -15,8 +15,24 @@ import type {
 } from './domain-memory.ts';
 import { parseAddress, parseCount, parseNodeSet, parseScaledSize } from './scaled-size.ts';
 import { ownerNamespace, readOwnerElement, readStateElement, stateNamespace } from './state-xml.ts';
-import { childOf, childrenOf, parseXml, type XmlElement } from './xml-tree.ts';
+import type { Outline } from './xml-parts.ts';
+import { childOf, childrenOf, parseXml, type XmlElement, type XmlElements } from './xml-tree.ts';
 import { isUuid } from './xdr.ts';
+
+/** What is read of a domain. Modules and marks come and go one by one, so that each is a part of its own. */
+const outline: Outline = new Map<string, Outline | 'whole'>([
+  ...['name', 'uuid', 'memory', 'currentMemory', 'maxMemory', 'memoryBacking', 'os', 'features', 'cpu'].map(
+    (name) => [name, 'whole'] as const,
+  ),
+  ['metadata', new Map([['*', new Map([['*', 'whole']])]])],
+  [
+    'devices',
+    new Map([
+      ['memory', 'whole'],
+      ['memballoon', 'whole'],
+    ]),
+  ],
+]);
 
 /** Stays inside this file. */
 class DomainXmlError extends Error {
@@ -234,9 +250,10 @@ function readDomain(domain: XmlElement): DomainMemoryXml {
 /**
  * What Dimmer needs of a domain's XML, or the element that can't be read and why. Sizes in exact bytes.
  * Never throws, whatever the text is.
+ * @param elements what was read of the same domain before
  */
-export function readDomainMemory(xml: string): XmlResult<DomainMemoryXml> {
-  const parsed = parseXml(xml);
+export function readDomainMemory(xml: string, elements?: XmlElements): XmlResult<DomainMemoryXml> {
+  const parsed = parseXml(xml, outline, elements);
   if (!parsed.ok) return { ok: false, error: { path: 'domain', problem: parsed.problem } };
   try {
     return { ok: true, value: readDomain(parsed.value) };
