@@ -4,7 +4,7 @@
  */
 import { type Bytes, MiB } from '../memory/bytes.ts';
 import { isSameModule, type NodeMemory } from '../memory/module.ts';
-import { formatMeasured, formatQuantity } from '../memory/quantity.ts';
+import { formatMeasured, formatNeeded, formatQuantity } from '../memory/quantity.ts';
 import { fail, type HostAnswer, hostError, type HostError, type HostErrorCode, succeed } from './errors.ts';
 import type {
   DomainObservation,
@@ -170,7 +170,7 @@ export function judgeUnplug(observation: DomainObservation, request: UnplugReque
     return refuse(
       'guest-memory-in-use',
       `The guest can spare ${formatMeasured(guest.usable)}; without ${module.alias} (${formatQuantity(module.size)}) ` +
-        `it would have less than the ${formatQuantity(request.minUsableAfter)} that it must keep`,
+        `it would have less than the ${formatNeeded(request.minUsableAfter)} that it must keep`,
     );
   }
   return succeed(module);

@@ -2,7 +2,7 @@
  * Kubernetes quantities for sizes of memory.
  * Grammar: k8s.io/apimachinery/pkg/api/resource/quantity.go, `<signedNumber><suffix>`.
  */
-import { type Bytes, floorTo, GiB, isBytes, KiB, mib, MiB, TiB } from './bytes.ts';
+import { type Bytes, ceilTo, floorTo, GiB, isBytes, KiB, mib, MiB, TiB } from './bytes.ts';
 
 const binary: Readonly<Record<string, bigint>> = {
   Ki: 1n << 10n,
@@ -75,3 +75,6 @@ export function formatQuantity(size: Bytes): string {
 
 /** The canonical text of a size that was measured, rounded down to whole MiB: nobody reads 939280Ki. */
 export const formatMeasured = (size: Bytes): string => formatQuantity(floorTo(size, mib(1)));
+
+/** The canonical text of a size that is needed, rounded up to whole MiB: a margin of 5 % is seldom round. */
+export const formatNeeded = (size: Bytes): string => formatQuantity(ceilTo(size, mib(1)));

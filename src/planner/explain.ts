@@ -1,6 +1,6 @@
 /** Words for people: sizes, modules and slots in the sentences that plans carry. */
 import type { Bytes } from '../memory/bytes.ts';
-import { formatMeasured, formatQuantity } from '../memory/quantity.ts';
+import { formatMeasured, formatNeeded, formatQuantity } from '../memory/quantity.ts';
 import type { PlannerModule, Reachable } from './types.ts';
 
 /** More groups of sizes than this aren't listed. */
@@ -11,6 +11,9 @@ export const size = (value: number): string => formatQuantity(value as Bytes);
 
 /** `789Mi` from bytes that the guest reported: to the MiB, rounded down. */
 export const measured = (value: number): string => formatMeasured(value as Bytes);
+
+/** A size that is needed, in words. */
+export const needed = (value: number): string => formatNeeded(value as Bytes);
 
 /** `2 x 1Gi + 512Mi`, largest first; `none` for no module. */
 export function sizes(values: readonly number[]): string {

@@ -1,6 +1,6 @@
 /** From a chosen set of modules to a verdict: is the guest safe, is another unplug under way, which steps. */
 import { type Bytes, zeroBytes } from '../memory/bytes.ts';
-import { measured, modules, size } from './explain.ts';
+import { measured, modules, needed, size } from './explain.ts';
 import { judgeUnplug, type UnplugSafety } from './guest-safety.ts';
 import { waitForLeaving } from './leaving.ts';
 import type { Situation } from './situation.ts';
@@ -84,7 +84,7 @@ function unsafe(
     'blocked',
     'GuestMemoryInUse',
     `${size(desired)} would take memory that the guest is using: ${measured(inUse)} of its ${measured(total)} are in use and ` +
-      `${size(safety.margin)} must stay usable; ` +
+      `${needed(safety.margin)} must stay usable; ` +
       (lowest === settled
         ? 'nothing can be unplugged safely now'
         : `the lowest size that is safe now is ${size(lowest)}`),

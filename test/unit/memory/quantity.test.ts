@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { bytes, gib, kib, mib, subtractBytes, sumBytes, zeroBytes } from '../../../src/memory/bytes.ts';
-import { formatQuantity, parseQuantity } from '../../../src/memory/quantity.ts';
+import { formatMeasured, formatNeeded, formatQuantity, parseQuantity } from '../../../src/memory/quantity.ts';
 
 describe('parseQuantity', () => {
   it.each([
@@ -54,6 +54,14 @@ describe('formatQuantity', () => {
     [gib(2048), '2Ti'],
     [bytes(2 ** 30 + 1), '1073741825'],
   ])('writes %d bytes as %s', (size, text) => expect(formatQuantity(size)).toBe(text));
+});
+
+describe('sizes in sentences', () => {
+  it('never promise more than was measured, nor ask for less than is needed', () => {
+    const uneven = bytes(2 ** 27 + 5);
+    expect([formatMeasured(uneven), formatNeeded(uneven)]).toEqual(['128Mi', '129Mi']);
+    expect([formatMeasured(mib(128)), formatNeeded(mib(128))]).toEqual(['128Mi', '128Mi']);
+  });
 });
 
 describe('sizes', () => {
