@@ -1,4 +1,6 @@
-import { globSync, statSync } from 'node:fs';
+import { globSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { Report } from './progress.ts';
 import { runOk } from './run.ts';
 
@@ -31,4 +33,18 @@ export async function installPackages(packages: readonly string[], report: Repor
     timeoutMs: 20 * 60_000,
     env: { DEBIAN_FRONTEND: 'noninteractive' },
   });
+}
+
+/** Downloads packages and unpacks them into a directory; nothing is installed. */
+export async function unpackPackages(packages: readonly string[], target: string, report: Report): Promise<void> {
+  await ensurePackageLists(report);
+  const downloads = mkdtempSync(join(tmpdir(), 'dimmer-packages-'));
+  try {
+    await runOk('apt-get', ['download', ...packages], { cwd: downloads, timeoutMs: 10 * 60_000 });
+    for (const file of globSync(join(downloads, '*.deb'))) {
+      await runOk('dpkg-deb', ['--extract', file, target], { timeoutMs: 5 * 60_000 });
+    }
+  } finally {
+    rmSync(downloads, { recursive: true, force: true });
+  }
 }

@@ -4,9 +4,10 @@ import { MINIMUM_GO } from './go-toolchain.ts';
 import { ensureGuestImage } from './guest-image.ts';
 import { ALL_PARTS, type LabPart, labProblem, missingPackages, STACK_PARTS, unfitReason } from './needs.ts';
 import { reportToTerminal, type Report } from './progress.ts';
+import { ensureShippedLibvirt } from './shipped-libvirt.ts';
 
 const INTRODUCTION = `The lab needs, and installs or makes once what is missing:
-  - libvirt, QEMU, systemd and small tools from Debian's packages (as root, without recommended packages)
+  - libvirt, QEMU, systemd, polkit and small tools from Debian's packages (as root, without recommended packages)
   - a Kubernetes control plane: from KUBEBUILDER_ASSETS or the PATH, else built with Go (about 4 minutes)
   - a guest: a Debian kernel and busybox, downloaded but not installed (30 MB)`;
 
@@ -23,6 +24,7 @@ export async function ensureLab(report: Report, parts: readonly LabPart[] = STAC
   }
   if (parts.includes('control-plane')) await ensureControlPlane(report);
   if (parts.includes('hypervisor')) await ensureGuestImage(report);
+  if (parts.includes('machine')) await ensureShippedLibvirt(report);
   const problem = await labProblem(parts);
   if (problem !== null) throw new Error(`The lab still can't run: ${problem}`);
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { ensurePackageLists } from './apt.ts';
+import { ensurePackageLists, unpackPackages } from './apt.ts';
 import { cacheDirectory } from './directory.ts';
 import { withFileLock } from './lock.ts';
 import type { Report } from './progress.ts';
@@ -59,12 +59,12 @@ function imageDirectory(): string {
 async function build(target: string, report: Report): Promise<void> {
   const work = `${target}.unfinished`;
   rmSync(work, { recursive: true, force: true });
-  for (const folder of ['packages', 'extracted', 'root/bin', 'root/modules', 'image']) {
+  for (const folder of ['extracted', 'root/bin', 'root/modules', 'image']) {
     mkdirSync(join(work, folder), { recursive: true });
   }
   report('making the guest image: a Debian kernel (27 MB to download) and busybox');
   const extracted = join(work, 'extracted');
-  await downloadPackages(join(work, 'packages'), extracted, report);
+  await unpackSources(extracted, report);
   const kernel = theOne(globSync(join(extracted, 'boot/vmlinuz-*')), 'kernel in the package');
   const kernelVersion = basename(kernel).replace('vmlinuz-', '');
   const root = join(work, 'root');
@@ -86,16 +86,13 @@ async function build(target: string, report: Report): Promise<void> {
   rmSync(work, { recursive: true, force: true });
 }
 
-/** Extracted, not installed: the machine's own kernel and shell stay as they are. */
-async function downloadPackages(packages: string, extracted: string, report: Report): Promise<void> {
+/** Unpacked, not installed: the machine's own kernel and shell stay as they are. */
+async function unpackSources(extracted: string, report: Report): Promise<void> {
   await ensurePackageLists(report);
   const depends = await runOk('apt-cache', ['depends', '--important', KERNEL_PACKAGE]);
   const kernel = /Depends: (linux-image-\S+)/.exec(depends)?.[1];
   if (kernel === undefined) throw new Error(`the package lists have no ${KERNEL_PACKAGE}; is this a Debian?`);
-  await runOk('apt-get', ['download', kernel, 'busybox-static'], { cwd: packages, timeoutMs: 10 * 60_000 });
-  for (const file of globSync(join(packages, '*.deb'))) {
-    await runOk('dpkg-deb', ['--extract', file, extracted], { timeoutMs: 5 * 60_000 });
-  }
+  await unpackPackages([kernel, 'busybox-static'], extracted, report);
 }
 
 async function copyModules(extracted: string, target: string): Promise<void> {

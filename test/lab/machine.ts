@@ -18,7 +18,7 @@ export type LabMachine = {
   readonly initPid: number;
   /** The machine's /etc, seen from out here. */
   readonly etcDirectory: string;
-  /** The machine's /run/libvirt, seen from out here. */
+  /** The /run/libvirt of a machine whose libvirt runs beside it, seen from out here. */
   readonly libvirtDirectory: string;
   /** Runs a command in the machine as root; nothing of the environment goes with it. */
   readonly run: (command: string, args?: readonly string[], options?: RunOptions) => Promise<CommandResult>;
@@ -31,6 +31,8 @@ export type LabMachine = {
 export type MachineOptions = {
   /** Files and directories of this machine, by the paths at which the lab machine shows them. */
   readonly shows?: Readonly<Record<string, string>>;
+  /** Where its libvirt runs: one of the lab's beside it, seen in /run/libvirt (the default), or one of its own. */
+  readonly hypervisor?: 'beside' | 'inside';
 };
 
 /** Flags of unshare(1); the namespace for control groups is made by machine-init.sh, once it is in its groups. */
@@ -65,7 +67,8 @@ export async function startMachine(options: MachineOptions = {}): Promise<LabMac
 function prepareDirectory(directory: string, options: MachineOptions): void {
   for (const name of ['root', 'libvirt']) mkdirSync(join(directory, name), { mode: 0o755 });
   writeMachineEtc(join(directory, 'etc'));
-  const shows = Object.entries({ ...options.shows, '/run/libvirt': join(directory, 'libvirt') });
+  const beside = options.hypervisor === 'inside' ? {} : { '/run/libvirt': join(directory, 'libvirt') };
+  const shows = Object.entries({ ...options.shows, ...beside });
   const groups = createControlGroups(directory);
   const write = (name: string, lines: readonly string[]): void =>
     writeFileSync(join(directory, name), lines.map((line) => `${line}\n`).join(''));

@@ -5,6 +5,7 @@ import { findGo } from './go-toolchain.ts';
 import { findGuestImage } from './guest-image.ts';
 import { namespaceProblem } from './namespaces.ts';
 import { SEARCH_PATH } from './run.ts';
+import { hasShippedLibvirt } from './shipped-libvirt.ts';
 
 /** The parts of the lab; a test names those that it needs. */
 export type LabPart = 'control-plane' | 'hypervisor' | 'machine';
@@ -38,6 +39,8 @@ const NEEDS: readonly Need[] = [
   { files: 'xmllint', packages: ['libxml2-utils'], parts: HYPERVISOR },
   { files: '/lib/systemd/systemd', packages: ['systemd'], parts: MACHINE },
   { files: 'useradd', packages: ['passwd'], parts: MACHINE },
+  { files: '/lib/systemd/system/dbus.service', packages: ['dbus'], parts: MACHINE },
+  { files: '/lib/systemd/system/polkit.service', packages: ['polkitd'], parts: MACHINE },
 ];
 const TO_MAKE_A_GUEST: readonly Need[] = [
   { files: 'gcc', packages: ['gcc', 'libc6-dev'], parts: HYPERVISOR },
@@ -87,6 +90,7 @@ async function findProblem(parts: readonly LabPart[]): Promise<string | null> {
   if (parts.includes('control-plane') && (await findControlPlane()) === null)
     return `${CONTROL_PLANE_MISSING}; ${remedy}`;
   if (parts.includes('hypervisor') && findGuestImage() === null) return `the guest image is not made yet; ${remedy}`;
+  if (parts.includes('machine') && !hasShippedLibvirt()) return `libvirt's package is not unpacked yet; ${remedy}`;
   return null;
 }
 

@@ -83,10 +83,17 @@ export function describeUnopened(probes: readonly SocketProbe[], user: string): 
     : `${there.path} cannot be opened: ${there.result}`;
 }
 
-function describeRefusal(endpoint: LibvirtEndpoint, reason: ConnectFailureReason, message: string): string {
+/** The socket could be opened, so that on this host it is polkit that says no; there is no other way to authenticate. */
+function describeRefusal(
+  endpoint: LibvirtEndpoint,
+  reason: ConnectFailureReason,
+  message: string,
+  user: string,
+): string {
   if (reason !== 'Forbidden') return message;
   return endpoint.transport === 'unix'
-    ? `${message}; libvirt asks for an authentication that the agent has not: set auth_unix_rw = "none" in its configuration, where the socket's group decides`
+    ? `${message}; polkit decides who may use libvirt here, and lets in members of the group libvirt as it is shipped: ` +
+        `usermod --append --groups libvirt ${user} (docs/operations.md has the way without polkit)`
     : `${message}; daemon and agent must trust each other's certificates, and the daemon's must name ${endpoint.host}`;
 }
 
@@ -139,7 +146,7 @@ export async function checkLibvirt(
     way = open.path;
   }
   const change = await firstChange(hypervisor);
-  if (change.kind === 'disconnected') return refuse(describeRefusal(endpoint, change.reason, change.message));
+  if (change.kind === 'disconnected') return refuse(describeRefusal(endpoint, change.reason, change.message, user));
   try {
     const { libvirtVersion, hypervisorVersion, hostname } = await hypervisor.info();
     return { finding: judgeVersion(libvirtVersion, hypervisorVersion, hostname, way), connected: true };

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { createHttpsHost } from '../../../src/host/https-host.ts';
 import type { Host } from '../../../src/host/port.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
-import { type LabMachine, startMachine } from '../../lab/machine.ts';
+import type { LabMachine } from '../../lab/machine.ts';
 import { freePorts } from '../../lab/ports.ts';
 import { type AgentPki, controllerUri, createAgentPki } from './agent-fixture.ts';
 
@@ -35,12 +35,10 @@ export type AgentService = {
   readonly log: () => Promise<LogLine[]>;
 };
 
-/** A machine with the program, where `npm install --global --prefix /usr` puts it, and Node where systemd looks for it. */
-export function startMachineWithProgram(): Promise<LabMachine> {
+/** The program, where `npm install --global --prefix /usr` puts it, and Node where systemd looks for it. */
+export function programFiles(): Readonly<Record<string, string>> {
   if (!existsSync(join(root, 'dist/cmd/main.js'))) throw new Error("dist is missing; run 'npm run build' first");
-  return startMachine({
-    shows: { '/usr/local/bin/node': process.execPath, '/usr/lib/node_modules/dimmer': root },
-  });
+  return { '/usr/local/bin/node': process.execPath, '/usr/lib/node_modules/dimmer': root };
 }
 
 /** Everything up to `systemctl enable --now`, which is left to the test. The machine has a hypervisor. */

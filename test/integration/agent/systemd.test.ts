@@ -10,9 +10,9 @@ import { claim, codeOf, observedUntil, plugRequest, unplugRequest, valueOf } fro
 import { describeLab } from '../../lab/describe.ts';
 import type { LabGuest } from '../../lab/guest-types.ts';
 import { type Lab, startLab } from '../../lab/lab.ts';
-import type { LabMachine } from '../../lab/machine.ts';
+import { type LabMachine, startMachine } from '../../lab/machine.ts';
 import { waitFor } from '../../lab/wait.ts';
-import { type AgentService, installAgentService, startMachineWithProgram, unit } from './agent-service.ts';
+import { type AgentService, installAgentService, programFiles, unit } from './agent-service.ts';
 import { controllerUri } from './agent-fixture.ts';
 import { type Fate, procedures, startRpcRelay } from './rpc-relay.ts';
 
@@ -30,7 +30,7 @@ await describeLab(
     let service: AgentService;
 
     beforeAll(async () => {
-      machine = await startMachineWithProgram();
+      machine = await startMachine({ shows: programFiles() });
       lab = await startLab({ hypervisor: { machine }, guests: [{ kind: 'accepting' }] });
       guest = lab.guest('accepting');
       service = await installAgentService(machine);
