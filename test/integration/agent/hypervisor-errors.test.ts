@@ -23,8 +23,12 @@ await describeLab(
     let agent: AgentFixture;
 
     beforeAll(async () => {
-      // Room for two modules of the size of these tests.
-      lab = await startLab({ guests: [{ kind: 'accepting', slots: 3, maxMemoryMib: 768 }] });
+      lab = await startLab({
+        // The host has huge pages, and libvirt no file system to take them from.
+        hypervisor: { hugePages: 96, qemuConf: ['hugetlbfs_mount = []'] },
+        // Room for two modules of the size of these tests.
+        guests: [{ kind: 'accepting', slots: 3, maxMemoryMib: 768 }],
+      });
       guest = lab.guest('accepting');
       pki = await createAgentPki(lab.hypervisor.directory);
       relay = await startRpcRelay(join(lab.hypervisor.directory, 'relay.sock'), lab.hypervisor.socketPath);
@@ -41,9 +45,9 @@ await describeLab(
     afterEach(() => agent.stop());
 
     const reports = ({ client }: AgentFixture) => observedUntil({ host: client, uuid: guest.uuid }, 'it reports', isUp);
-    const plug = async (slot: number, { client } = agent) => {
+    const plug = async (slot: number, { client } = agent, more = {}) => {
       const { revision } = valueOf(await client.observe(guest.uuid));
-      return client.plug(guest.uuid, revision, plugRequest(slot, size));
+      return client.plug(guest.uuid, revision, plugRequest(slot, size, more));
     };
     /** Plugs, and does something when libvirt is about to be asked. */
     async function plugAfter(act: () => Promise<void> | void) {
@@ -55,6 +59,16 @@ await describeLab(
       await Promise.race([reached, answered]);
       return { answered };
     }
+
+    test('huge pages without a file system for them: rejected in the words of libvirt, and nothing has changed', async () => {
+      const before = valueOf(await agent.client.observe(guest.uuid));
+      const answer = await plug(0, agent, { pageSize: mib(2) });
+      expect(codeOf(answer)).toBe('rejected');
+      expect(answer.ok ? '' : answer.error.message).toContain('hugetlbfs filesystem is not mounted');
+      const { layout, revision } = valueOf(await agent.client.observe(guest.uuid));
+      expect({ layout, revision }).toEqual({ layout: before.layout, revision: before.revision });
+      expect(await guest.moduleAliases()).toEqual([]);
+    });
 
     test('over a socket for readers: nothing is changed, and it is said why', async () => {
       const socket = join(lab.hypervisor.socketDirectory, 'libvirt-sock-ro');
