@@ -84,7 +84,7 @@ export interface SimulationScript {
   domain(uuid: string): Readonly<SimulatedDomain>;
   /** Boot memory and modules, in bytes. */
   total(uuid: string): number;
-  /** Everything that was changed so far. */
+  /** What was changed so far: the last 10,000 changes. */
   changes(): readonly SimulatedChange[];
   /** How often each operation was called. */
   calls(): Readonly<Record<SimulatedOperation, number>>;

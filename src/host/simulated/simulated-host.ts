@@ -25,6 +25,9 @@ export type SimulatedHostOptions = {
   readonly onlineMs?: number;
 };
 
+/** More than any test makes; an agent with a simulated driver may run for weeks. */
+const maxChanges = 10_000;
+
 const timedOut = () => fail(hostError('timeout', 'The simulated host did the work but its answer was lost'));
 
 /**
@@ -65,7 +68,10 @@ export function createSimulatedHost(options: SimulatedHostOptions): SimulatedHos
     clock,
     facts,
     emit,
-    record: (entry) => changes.push(entry),
+    record: (entry) => {
+      changes.push(entry);
+      if (changes.length > maxChanges) changes.shift();
+    },
     observe: (domain) => observeSimulatedDomain(domain, id, clock.now()),
     isHere: (domain, run) => domains.get(domain.uuid) === domain && domain.run === run && isActiveState(domain.state),
     removalMs: options.removalMs ?? 50,
