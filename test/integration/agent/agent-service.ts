@@ -31,6 +31,8 @@ export type AgentService = {
   readonly controlGroup: (controller: string, ...names: string[]) => Promise<string>;
   /** Runs a command in the mount namespace of the agent, as root. */
   readonly runInside: (command: string, ...args: string[]) => ReturnType<LabMachine['run']>;
+  /** Runs `dimmer agent check` as the agent's user, with the flags of its unit. */
+  readonly check: () => ReturnType<LabMachine['run']>;
   /** What the agent has logged since the machine was started, from the journal. */
   readonly log: () => Promise<LogLine[]>;
 };
@@ -94,6 +96,10 @@ export async function installAgentService(machine: LabMachine): Promise<AgentSer
     runInside: async (command, ...args) => {
       const pid = await property('MainPID');
       return machine.run('nsenter', [`--target=${pid}`, '--mount', '--', command, ...args]);
+    },
+    check: () => {
+      const command = '. /etc/dimmer/agent.env; exec dimmer agent check $DIMMER_AGENT_FLAGS';
+      return machine.run('runuser', ['--user', 'dimmer', '--', 'sh', '-c', command]);
     },
     log: async () => {
       const text = await runOk('journalctl', ['--unit', unit, '--output', 'cat', '--no-pager']);

@@ -33,12 +33,6 @@ await describeLab(
       waitFor(async () => codeOf(await service.client.facts()) === code, {
         ...{ what: `the agent to answer ${code}`, timeoutMs: patienceMs },
       });
-    const check = () => {
-      const command = '. /etc/dimmer/agent.env; exec dimmer agent check $DIMMER_AGENT_FLAGS';
-      return machine.run('runuser', ['--user', 'dimmer', '--', 'sh', '-c', command]);
-    };
-    /** What has been taken in hand since the machine was started, by a unit. */
-    const journal = (of: string) => machine.runOk('journalctl', ['--unit', of, '--output', 'cat', '--no-pager']);
 
     test('libvirt is started by the agent that comes to its socket; polkit lets its user in', async () => {
       expect([await stateOf('libvirtd.socket'), await stateOf('libvirtd.service')]).toEqual(['active', 'inactive']);
@@ -46,7 +40,7 @@ await describeLab(
       await untilAnswer('ok');
       expect(await stateOf('libvirtd.service')).toBe('active');
       expect(await stateOf('polkit.service')).toBe('active');
-      const { stdout, code } = await check();
+      const { stdout, code } = await service.check();
       expect(stdout).toMatch(/ok +libvirt .* through \/run\/libvirt\/libvirt-sock\n/);
       expect([code, stdout.includes('\n0 problems, ')]).toEqual([0, true]);
     });
@@ -78,10 +72,11 @@ await describeLab(
         error: expect.stringContaining("'org.libvirt.unix.manage'") as string,
       });
       expect(codeOf(await service.client.facts())).toBe('hypervisor-unreachable');
-      const { stdout, code } = await check();
+      const { stdout, code } = await service.check();
       expect(stdout).toMatch(/problem +libvirt .*polkit.*usermod --append --groups libvirt dimmer/);
       expect(code).toBe(1);
-      expect(await journal('libvirtd.service')).toContain('no polkit agent available');
+      const journal = await machine.runOk('journalctl', ['--unit', 'libvirtd.service', '--no-pager']);
+      expect(journal).toContain('no polkit agent available');
     });
 
     test('as soon as it is in the group again it serves, without a restart', async () => {
