@@ -26,7 +26,7 @@ export type ControllerOptions = {
   readonly hosts: ResourceSource<HypervisorHost>;
   readonly statusWriter: StatusWriter<VirtualMachineMemory>;
   readonly hostStatusWriter: StatusWriter<HypervisorHost>;
-  readonly events: EventRecorder<VirtualMachineMemory>;
+  readonly events: EventRecorder<VirtualMachineMemory | HypervisorHost>;
   /** Their labels say which hosts a namespace may use. */
   readonly namespaces: ResourceSource<LabelledResource>;
   readonly clusterId: string;
@@ -105,6 +105,7 @@ export function createController(options: ControllerOptions): Controller {
   const hostContext = {
     hosts,
     statuses: { source: hostResources, writer: options.hostStatusWriter },
+    events: options.events,
     clock,
     logger,
     random,

@@ -9,9 +9,11 @@ import type { HostFacts } from '../host/port.ts';
 import { formatMeasured, formatQuantity } from '../memory/quantity.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
+import type { EventRecorder } from '../runtime/resources.ts';
 import type { WorkResult } from '../runtime/work-queue.ts';
 import type { HostDirectory } from './host-directory.ts';
 import { explainHostError } from './host-problem.ts';
+import { computeLeftOutEvent } from './recorded-event.ts';
 import { keepStatus, type StatusStore } from './status-store.ts';
 
 /** How often a host is asked, and how often an otherwise unchanged status is written, ms. */
@@ -21,6 +23,7 @@ const writeEveryMs = 300_000;
 export type HostStatusContext = {
   readonly hosts: HostDirectory;
   readonly statuses: StatusStore<HypervisorHost>;
+  readonly events: EventRecorder<HypervisorHost>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: () => number;
@@ -99,7 +102,10 @@ export async function reconcileHostStatus(name: string, context: HostStatusConte
   const isDue = lastMs === undefined || nowMs - lastMs >= writeEveryMs;
   if (isDue || readyOf(resource.status) !== readyOf(status)) {
     const written = await keepStatus(statuses, resource, status);
-    if (written.outcome === 'written' || written.outcome === 'unchanged') writtenAtMs.set(name, nowMs);
+    if (written.outcome === 'written' || written.outcome === 'unchanged') {
+      writtenAtMs.set(name, nowMs);
+      for (const condition of written.leftOut) context.events.record(resource, computeLeftOutEvent(condition));
+    }
     if (written.outcome === 'conflict') return { kind: 'after', ms: 50 };
     if (written.outcome === 'failed') {
       logger.warn({ host: name, cause: written.message }, 'host status could not be written');

@@ -130,7 +130,10 @@ describe('status', () => {
     await plane.apply(memory('conflict', 't', { memory: '6Gi' }));
     const old = await caughtUp('conflict');
     await plane.apply(memory('conflict', 't', { memory: '7Gi' }));
-    expect(await cluster.virtualMachineMemoryStatus.write(old, status('x'))).toEqual({ outcome: 'conflict' });
+    expect(await cluster.virtualMachineMemoryStatus.write(old, status('x'))).toMatchObject({
+      outcome: 'conflict',
+      current: { spec: { memory: '7Gi' } },
+    });
     cluster.virtualMachineMemories.refresh('t/conflict');
     await eventually('the fresh object', () => held('conflict')?.spec.memory === '7Gi');
     expect((await plane.get('vmmem', 'conflict', '-n', 't'))['status']).toEqual({ observedGeneration: -1 });
