@@ -15,7 +15,8 @@ import {
 import { WorkQueue } from '../runtime/work-queue.ts';
 import { ClaimIndex } from './claim-index.ts';
 import { HostDirectory } from './host-directory.ts';
-import { reconcileHostStatus } from './host-status.ts';
+import { declareHostMetrics, type HostReading } from './host-metrics.ts';
+import { type KnownHost, reconcileHostStatus } from './host-status.ts';
 import { createControllerMetrics } from './metrics.ts';
 import { reconcile } from './reconcile.ts';
 import { RejectedPlans } from './rejected-plans.ts';
@@ -109,8 +110,15 @@ export function createController(options: ControllerOptions): Controller {
     clock,
     logger,
     random,
-    writtenAtMs: new Map<string, number>(),
+    known: new Map<string, KnownHost>(),
   };
+  // By the hosts that there are: one whose resource has gone has no series from then on.
+  declareHostMetrics(options.registry, () =>
+    hosts.list().flatMap(({ name }): [string, HostReading][] => {
+      const reading = hostContext.known.get(name)?.reading;
+      return reading === undefined ? [] : [[name, reading]];
+    }),
+  );
   const enqueue = (key: string): void => queue.add(key);
   const unwatchResources = watchResources(resources, claims, enqueue);
   const unwatchNamespaces = watchNamespaces(options.namespaces, resources, enqueue);

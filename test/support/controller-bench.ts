@@ -2,7 +2,11 @@
 import { Registry } from 'prom-client';
 import { findCondition } from '../../src/api/v1alpha1/conditions.ts';
 import type { Condition } from '../../src/api/v1alpha1/meta.ts';
-import type { HypervisorHost, HypervisorHostSpec } from '../../src/api/v1alpha1/hypervisor-host.ts';
+import type {
+  HypervisorHost,
+  HypervisorHostSpec,
+  HypervisorHostStatus,
+} from '../../src/api/v1alpha1/hypervisor-host.ts';
 import type {
   VirtualMachineMemory,
   VirtualMachineMemorySpec,
@@ -33,6 +37,11 @@ export type ControllerBench = {
   status(name?: string): VirtualMachineMemoryStatus;
   condition(type: string, name?: string): Condition | undefined;
   reason(name?: string): string | undefined;
+  hostStatus(name?: string): HypervisorHostStatus;
+  /** Changes the spec of a host. */
+  applyHost(spec: Partial<HypervisorHostSpec>, name?: string): void;
+  /** The controller's metrics, as Prometheus reads them. */
+  metrics(): Promise<string>;
   /** Lets time pass until the Ready condition has `reason` for the newest generation. */
   reaches(reason: string, name?: string, limitMs?: number): Promise<void>;
   /** Ends the controller and starts another, which knows only what the stores and hosts hold. */
@@ -60,8 +69,10 @@ export async function createControllerBench(
     creationTimestamp: new Date(clock.now() + uids * 1000).toISOString(),
   });
 
-  const create = (): Controller =>
-    createController({
+  let registry = new Registry();
+  const create = (): Controller => {
+    registry = new Registry();
+    return createController({
       resources,
       hosts,
       namespaces,
@@ -77,10 +88,11 @@ export async function createControllerBench(
       clock,
       random: () => 0,
       logger: silentLogger,
-      registry: new Registry(),
+      registry,
       concurrency: 4,
       observeOnly: options.observeOnly ?? false,
     });
+  };
 
   const bench: ControllerBench = {
     clock,
@@ -117,6 +129,13 @@ export async function createControllerBench(
     },
     status: (name = 'vm') => resources.get(`tenants/${name}`)?.status ?? {},
     condition: (type, name) => findCondition(bench.status(name).conditions, type),
+    hostStatus: (name = 'hv-1') => hosts.get(name)?.status ?? {},
+    applyHost(spec, name = 'hv-1') {
+      const before = hosts.get(name);
+      if (before === undefined) throw new Error(`no host ${name}`);
+      hosts.apply({ ...before, spec: { ...before.spec, ...spec } });
+    },
+    metrics: () => registry.metrics(),
     reason: (name) => bench.condition('Ready', name)?.reason,
     async reaches(reason, name = 'vm', limitMs) {
       const holds = () =>

@@ -76,7 +76,7 @@ const kinds = {
     of: (name: string) => host(name),
     scope: [],
     change: (name: string, step: number) => host(name, { maxConcurrentOperations: 4 + step }),
-    ours: 1,
+    ours: 3,
   },
 } as const;
 type Kind = keyof typeof kinds;

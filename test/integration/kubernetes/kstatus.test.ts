@@ -92,9 +92,24 @@ describe('with a controller', () => {
     expect(await after('memory', 'Converged')).toBe('Current');
   });
 
+  it('a host tells what became of it to kubectl get, wait, events and describe, and to Prometheus', async () => {
+    await plane.kubectlOk(['wait', '--for=condition=Reconciling=false', 'hvh/hv', '--timeout=5s']);
+    await plane.apply(host('hv', { cordoned: true }));
+    const told = await eventually('the event of the cordon', async () => {
+      const text = await plane.kubectlOk(['describe', 'hvh', 'hv']);
+      return text.includes('Uncordoned') || !text.includes('Cordoned ') ? false : text;
+    });
+    expect(told).toMatch(/Normal +AgentAnswers .*agent .* answers/);
+    expect(told).toMatch(/Warning +HostUnreachable .*host hv: /);
+    const listed = await plane.kubectlOk(['events', '--for', 'hvh/hv']);
+    expect(listed).toMatch(/Normal +Cordoned +HypervisorHost\/hv +no memory is plugged on this host until/);
+    expect(await plane.kubectlOk(['get', 'hvh', 'hv', '--no-headers'])).toMatch(/ True +AgentAnswers +/);
+    expect(await controller.registry.metrics()).toContain('dimmer_host_ready{host="hv"} 1');
+  });
+
   it('a change that no controller has seen is in progress', async () => {
     await controller.close();
-    await plane.apply(memory('db', 't', { memory: '3Gi' }), host('hv', { cordoned: true }));
+    await plane.apply(memory('db', 't', { memory: '3Gi' }), host('hv', { cordoned: false }));
     expect(computeKStatus(await read.memory())).toBe('InProgress');
     expect(computeKStatus(await read.host())).toBe('InProgress');
   });
