@@ -1,5 +1,7 @@
 /** crds/ and deploy/ as people apply them: file by file or with kustomize, on either side, beside another manager. */
-import { join } from 'node:path';
+import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ControlPlane, startControlPlane } from '../../lab/control-plane.ts';
 import type { CommandResult } from '../../lab/run.ts';
@@ -42,6 +44,26 @@ describe('an empty API server', () => {
     expect({ code, stderr, changes: changesIn(stdout) }).toEqual({ code: 0, stderr: '', changes: [] });
     const byFile = await Promise.all(directories.map(async (directory) => (await apply(directory)).stdout));
     expect(objectsIn(byFile.join(''))).toEqual(objectsIn(stdout));
+  });
+
+  it('gives an overlay its own image', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'dimmer-overlay-'));
+    try {
+      const overlay = {
+        apiVersion: 'kustomize.config.k8s.io/v1beta1',
+        kind: 'Kustomization',
+        resources: [relative(realpathSync(directory), deployDirectory)],
+        images: [{ name: 'dimmer', newName: 'registry.example.net/dimmer', newTag: '1.2.3' }],
+      };
+      writeFileSync(join(directory, 'kustomization.yaml'), JSON.stringify(overlay));
+      expect(await plane.kubectl(['apply', '-k', directory])).toMatchObject({ code: 0, stderr: '' });
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+    const image = '-o=jsonpath={.spec.template.spec.containers[0].image}';
+    const deployed = ['get', 'deployment', 'dimmer-controller', '-n', 'dimmer-system', image];
+    expect(await plane.kubectlOk(deployed)).toBe('registry.example.net/dimmer:1.2.3');
+    await plane.kubectlOk(['apply', '-k', deployDirectory]);
   });
 
   it('gives an object to a manager that applies on the server what was applied by the client', async () => {
