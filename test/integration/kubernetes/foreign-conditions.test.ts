@@ -13,6 +13,7 @@ import {
   startDimmerCluster,
   uuid,
 } from './support/dimmer-cluster.ts';
+import { waitFor } from '../../lab/wait.ts';
 import { type LiveController, startLiveController } from './support/live-controller.ts';
 
 type Set = { readonly type: string; readonly status: string; readonly at?: string };
@@ -161,6 +162,22 @@ describe.each(Object.keys(kinds) as Kind[])('on a %s', (kind) => {
     expect(writes).toBe(0);
     expect(await foreignOf(kind, name)).toHaveLength(1);
     await setConditions(kind, name);
+  });
+
+  it('that a merge patch puts in the place of ours stay, and ours come back', async () => {
+    await startController();
+    await changed(kind, name, 8);
+    const conditions = [condition({ type: 'acme.io/Patched', status: 'True' })];
+    const patch = JSON.stringify({ status: { conditions } });
+    await plane.kubectlOk([
+      ...['patch', kind, name, ...kinds[kind].scope, '--subresource=status', '--type=merge', '-p', patch],
+    ]);
+    // A host is asked every half minute.
+    await waitFor(async () => (await conditionsOf(kind, name)).some(({ type }) => type === 'Ready'), {
+      what: 'ours to be back',
+      timeoutMs: kind === 'hvh' ? 45_000 : 5_000,
+    });
+    expect(await foreignOf(kind, name)).toEqual(conditions);
   });
 
   it('that fill the list leave room for ours: the oldest goes, with an event', async () => {

@@ -75,6 +75,21 @@ describe('a condition of somebody else', () => {
     expect(bench.host().script.total(vmUuid)).toBe(gib(4));
   });
 
+  it('that was put in the place of ours, as a merge patch does, stays, and ours are back at once', async () => {
+    bench = await createControllerBench([domain]);
+    bench.apply({ memory: '2Gi' });
+    await bench.reaches('Converged');
+    await bench.clock.advance(60_000);
+    const written = bench.resources.writes.length;
+    spoil({ conditions: [backedUp('last night')] });
+    await bench.clock.advance(1_000);
+    expect(bench.reason()).toBe('Converged');
+    expect(bench.condition('Stalled')?.status).toBe('False');
+    expect(bench.status().conditions?.at(-1)).toEqual(backedUp('last night'));
+    await bench.clock.advance(600_000);
+    expect(bench.resources.writes).toHaveLength(written + 1);
+  });
+
   it('in another place of the list is no reason to write', async () => {
     bench = await createControllerBench([domain]);
     bench.apply({ memory: '2Gi' });
