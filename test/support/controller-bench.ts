@@ -22,6 +22,8 @@ import { ManualClock } from './manual-clock.ts';
 import { MemoryEvents, MemoryStore } from './memory-store.ts';
 
 export const vmUuid = '6f0c1a52-6a0e-4c0e-9c50-6e6f0f3d2a11';
+/** What the schema makes of a status that is not there. */
+const unseen = { observedGeneration: -1 };
 const clusterId = 'c1u57e00-0000-4000-8000-000000000000';
 
 export type ControllerBench = {
@@ -112,6 +114,7 @@ export async function createControllerBench(
         kind: 'HypervisorHost',
         metadata: metadata(name),
         spec: { address: `https://${name}:9443`, allowedNamespaces: { from: 'All' }, ...spec },
+        status: unseen,
       });
     },
     apply(spec, name = 'vm', annotations) {
@@ -125,6 +128,7 @@ export async function createControllerBench(
           ...(annotations === undefined ? {} : { annotations }),
         },
         spec: { virtualMachine: { uuid: vmUuid }, growPolicy: 'Whole', ...before?.spec, ...spec },
+        status: unseen,
       });
     },
     status: (name = 'vm') => resources.get(`tenants/${name}`)?.status ?? {},
