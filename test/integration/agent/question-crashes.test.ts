@@ -23,6 +23,8 @@ await describeLab(
     afterAll(() => bench.stop());
     afterEach(async () => {
       await bench.clear();
+      // What the next agent would find of this one.
+      await bench.lab.hypervisor.virsh(['metadata', bench.guest.uuid, periodNamespace, '--live', '--remove']);
       await setPeriod(2);
     });
 
@@ -86,13 +88,12 @@ await describeLab(
       expect((await bench.observe(host)).layout?.modules).toMatchObject([{ state: 'Plugged', mark: null }]);
     }, 120_000);
 
-    test('libvirt refuses the second call: the period is put back all the same', async () => {
+    test('the answer to the second call is lost: the period stands all the same', async () => {
       const host = await bench.startInProcess();
       const ask = await prepare(host);
       const first = firstCall();
       const asked = ask();
       await first;
-      // What never arrives is as good as refused: its connection goes.
       await bench.relay.intercept(procedures.setMemoryStatsPeriod, () => 'mute');
       await becomes(seconds);
       bench.relay.disconnect();
