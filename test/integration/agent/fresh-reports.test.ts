@@ -9,7 +9,6 @@ import { codeOf, isUp, observedUntil, plugRequest, unplugRequest, valueOf } from
 import { describeLab } from '../../lab/describe.ts';
 import type { LabGuest } from '../../lab/guest-types.ts';
 import { type Lab, startLab } from '../../lab/lab.ts';
-import { reportToTerminal } from '../../lab/progress.ts';
 import { waitFor } from '../../lab/wait.ts';
 import { type AgentFixture, createAgentPki, startAgentFixture } from './agent-fixture.ts';
 import { clearGuest } from './clear-guest.ts';
