@@ -6,17 +6,44 @@ import { keyOf, type ResourceKey, type ResourceSource } from '../runtime/resourc
 export const uuidOf = (resource: VirtualMachineMemory): string | undefined =>
   resource.spec.virtualMachine.uuid ?? resource.status?.virtualMachine?.uuid;
 
-/** Whether `a` came before `b`; of two made in the same second the one whose uid sorts first. */
-const isOlder = (a: VirtualMachineMemory, b: VirtualMachineMemory): boolean =>
-  a.metadata.creationTimestamp === b.metadata.creationTimestamp
-    ? a.metadata.uid < b.metadata.uid
-    : a.metadata.creationTimestamp < b.metadata.creationTimestamp;
+/** The host and the name by which a resource finds its virtual machine; undefined: it goes by uuid. */
+const placeOf = ({ spec }: VirtualMachineMemory): string | undefined =>
+  spec.virtualMachine.name === undefined || spec.hostRef === undefined
+    ? undefined
+    : JSON.stringify([spec.hostRef.name, spec.virtualMachine.name]);
 
-/** An index over a source of resources, by the uuid they are about. */
+/** Keys by what they are filed under; a key is filed under one thing at a time. */
+class KeyIndex {
+  readonly #keys = new Map<string, Set<ResourceKey>>();
+  readonly #filed = new Map<ResourceKey, string>();
+
+  find(under: string): readonly ResourceKey[] {
+    return [...(this.#keys.get(under) ?? [])];
+  }
+
+  /** undefined: under nothing any more. */
+  file(key: ResourceKey, under: string | undefined): void {
+    const before = this.#filed.get(key);
+    if (before === under) return;
+    if (before !== undefined) {
+      const keys = this.#keys.get(before);
+      keys?.delete(key);
+      if (keys?.size === 0) this.#keys.delete(before);
+      this.#filed.delete(key);
+    }
+    if (under === undefined) return;
+    this.#filed.set(key, under);
+    const keys = this.#keys.get(under) ?? new Set();
+    keys.add(key);
+    this.#keys.set(under, keys);
+  }
+}
+
+/** An index over a source of resources, by the uuid they are about, and by host and name. */
 export class ClaimIndex {
   readonly #source: ResourceSource<VirtualMachineMemory>;
-  readonly #keys = new Map<string, Set<ResourceKey>>();
-  readonly #uuids = new Map<ResourceKey, string>();
+  readonly #byUuid = new KeyIndex();
+  readonly #byPlace = new KeyIndex();
 
   constructor(source: ResourceSource<VirtualMachineMemory>) {
     this.#source = source;
@@ -26,45 +53,39 @@ export class ClaimIndex {
 
   /** Keys of the resources about a virtual machine. */
   keysOf(uuid: string): readonly ResourceKey[] {
-    return [...(this.#keys.get(uuid) ?? [])];
+    return this.#byUuid.find(uuid);
   }
 
   /** Learns the uuid that a name was resolved to, before the status says so. */
   resolved(key: ResourceKey, uuid: string): void {
-    this.#set(key, uuid);
+    this.#byUuid.file(key, uuid);
   }
 
-  /** The resource that owns the virtual machine instead of `resource`: the oldest one, unless that is `resource`. */
-  olderOwner(uuid: string, resource: VirtualMachineMemory): VirtualMachineMemory | null {
-    let owner = resource;
-    for (const key of this.keysOf(uuid)) {
-      const other = this.#source.get(key);
-      if (other !== undefined && other.metadata.uid !== resource.metadata.uid && isOlder(other, owner)) owner = other;
-    }
-    return owner === resource ? null : owner;
+  /** Keys of the resources that may be about the same virtual machine as `resource`, which may be gone. */
+  keysBeside(resource: VirtualMachineMemory): readonly ResourceKey[] {
+    const uuid = uuidOf(resource);
+    const place = placeOf(resource);
+    const beside = new Set([
+      ...(uuid === undefined ? [] : this.#byUuid.find(uuid)),
+      ...(place === undefined ? [] : this.#byPlace.find(place)),
+    ]);
+    beside.delete(keyOf(resource));
+    return [...beside];
+  }
+
+  /**
+   * The resources that might speak of the machine `uuid`, called `name`, on a host. None is missing for not having
+   * been reconciled yet: a name is compared with what the machine is called now.
+   */
+  candidates(hostName: string, uuid: string, name: string): readonly VirtualMachineMemory[] {
+    const keys = new Set([...this.#byUuid.find(uuid), ...this.#byPlace.find(JSON.stringify([hostName, name]))]);
+    return [...keys].flatMap((key) => this.#source.get(key) ?? []);
   }
 
   #update(key: ResourceKey, current: VirtualMachineMemory | undefined): void {
+    this.#byPlace.file(key, current === undefined ? undefined : placeOf(current));
     const uuid = current === undefined ? undefined : uuidOf(current);
-    if (uuid !== undefined) this.#set(key, uuid);
-    else if (current === undefined) this.#unset(key);
-  }
-
-  #set(key: ResourceKey, uuid: string): void {
-    if (this.#uuids.get(key) === uuid) return;
-    this.#unset(key);
-    this.#uuids.set(key, uuid);
-    const keys = this.#keys.get(uuid) ?? new Set();
-    keys.add(key);
-    this.#keys.set(uuid, keys);
-  }
-
-  #unset(key: ResourceKey): void {
-    const uuid = this.#uuids.get(key);
-    if (uuid === undefined) return;
-    this.#uuids.delete(key);
-    const keys = this.#keys.get(uuid);
-    keys?.delete(key);
-    if (keys?.size === 0) this.#keys.delete(uuid);
+    // What a name was resolved to stays known until the status says it.
+    if (uuid !== undefined || current === undefined) this.#byUuid.file(key, uuid);
   }
 }

@@ -92,7 +92,10 @@ export function createController(options: ControllerOptions): Controller {
     resources,
     claims,
     hosts,
-    namespaceLabels: (namespace: string) => options.namespaces.get(namespace)?.metadata.labels,
+    namespaceLabels: (name: string) => {
+      const namespace = options.namespaces.get(name);
+      return namespace === undefined ? undefined : (namespace.metadata.labels ?? {});
+    },
     clusterId: options.clusterId,
     statuses: { source: resources, writer: options.statusWriter },
     events: options.events,
@@ -121,7 +124,7 @@ export function createController(options: ControllerOptions): Controller {
   );
   const enqueue = (key: string): void => queue.add(key);
   const unwatchResources = watchResources(resources, claims, enqueue);
-  const unwatchNamespaces = watchNamespaces(options.namespaces, resources, enqueue);
+  const unwatchNamespaces = watchNamespaces(options.namespaces, resources, claims, enqueue);
 
   return {
     start() {

@@ -10,7 +10,7 @@ import type { Logger } from '../runtime/logger.ts';
 import { keyOf } from '../runtime/resources.ts';
 import { decideAction } from './action.ts';
 import { execute } from './execute.ts';
-import { gather, type GatherContext } from './gather.ts';
+import { gather, type GatherContext, judgeRight } from './gather.ts';
 import { computeCurrent, judge } from './judge.ts';
 import type { ControllerMetrics } from './metrics.ts';
 import type { RejectedPlans } from './rejected-plans.ts';
@@ -142,6 +142,10 @@ async function act(
     clusterId: context.clusterId,
     entry,
     logger: context.logger,
+    mayGoOn: () => {
+      const right = judgeRight(resource, entry, judgement.located.observation, context);
+      return !input.isOutdated() && !('reason' in right);
+    },
   });
   const operation = action.kind === 'run' && action.steps[0]?.operation === 'plug' ? 'plug' : 'unplug';
   if (outcome.kind === 'acted') context.metrics.operated(operation, 'accepted');

@@ -15,6 +15,8 @@ export type ExecuteContext = {
   readonly clusterId: string;
   readonly entry: HostEntry;
   readonly logger: Logger;
+  /** Asked between two steps: whether the resource still wants this and may do it. */
+  readonly mayGoOn: () => boolean;
 };
 
 function buildClaim({ resource, clusterId }: ExecuteContext, located: Located): ClaimRequest {
@@ -57,7 +59,8 @@ async function runSteps(
   const beginsReplacement = action.kind === 'run' && action.beginsReplacement;
   let plugged = 0;
 
-  for (const step of steps) {
+  for (const [index, step] of steps.entries()) {
+    if (index > 0 && !context.mayGoOn()) break;
     const what = describeStep(step);
     context.logger.info({ uuid, step }, 'executing step');
     if ('operation' in step && step.operation === 'plug') {

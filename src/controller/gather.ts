@@ -3,7 +3,10 @@ import type { VirtualMachineMemory } from '../api/v1alpha1/virtual-machine-memor
 import type { DomainObservation } from '../host/port.ts';
 import { keyOf, type ResourceSource } from '../runtime/resources.ts';
 import type { ClaimIndex } from './claim-index.ts';
-import { locate, type LocateContext, notFoundProblem } from './locate.ts';
+import { isOpenTo, judgeHostUse } from './entitlement.ts';
+import type { HostEntry } from './host-directory.ts';
+import { describeMachine, locate, type LocateContext, notFoundProblem } from './locate.ts';
+import { judgeOwnership, type Owned } from './ownership.ts';
 import type { Gathered, Problem } from './types.ts';
 
 export type GatherContext = LocateContext & {
@@ -14,44 +17,37 @@ export type GatherContext = LocateContext & {
 
 const problem = (found: Problem): Gathered => ({ kind: 'problem', problem: found });
 
-/** Whom the virtual machine belongs to; null: `resource` may act. */
-function judgeClaim(
+/** Whether `resource` may act on the machine that was found, by what is known at this moment. */
+export function judgeRight(
   resource: VirtualMachineMemory,
+  entry: HostEntry,
   observation: DomainObservation,
   context: GatherContext,
-): Problem | { readonly replacesUid: string | null } {
-  const { uid, namespace } = resource.metadata;
-  const owner = context.claims.olderOwner(observation.uuid, resource);
-  if (owner !== null) {
+): Owned | Problem {
+  const { namespace } = resource.metadata;
+  const placed = { hostName: entry.name, host: entry.resource.spec, observation };
+  const labels = context.namespaceLabels(namespace);
+  // Before everything else: who may not have the machine learns nothing of it.
+  const mayUse = judgeHostUse(placed.host.allowedNamespaces, labels) === 'entitled';
+  if (!mayUse || !isOpenTo(namespace, placed)) return notFoundProblem(describeMachine(resource.spec.virtualMachine));
+
+  const pinned = resource.status?.virtualMachine?.uuid;
+  if (pinned !== undefined && pinned !== observation.uuid) {
     return {
-      reason: 'DuplicateClaim',
-      message: `VM ${observation.uuid} belongs to the older VirtualMachineMemory ${keyOf(owner)}; delete one of the two`,
+      reason: 'VMReplaced',
+      message: `VM '${observation.name}' was ${pinned} and is now ${observation.uuid}; delete this resource and create it anew to adopt the new VM`,
       retry: false,
     };
   }
-  if (observation.ownerNamespace !== null && observation.ownerNamespace !== namespace) {
-    return notFoundProblem(`VM ${observation.uuid}`);
-  }
-  const { claim } = observation;
-  if (claim === null || (claim.clusterId === context.clusterId && claim.objectUid === uid)) {
-    return { replacesUid: null };
-  }
-  if (claim.clusterId !== context.clusterId) {
-    return {
-      reason: 'ClaimedByOther',
-      message: `VM ${observation.uuid} is claimed by another cluster (${claim.clusterId}); if that claim is stale, run 'dimmer agent release ${observation.uuid}' on its host`,
-      retry: false,
-    };
-  }
-  // Taken over only after a complete list shows the claiming resource gone (invariant I7).
-  const isGone =
-    context.resources.synced && !context.resources.list().some((other) => other.metadata.uid === claim.objectUid);
-  if (isGone) return { replacesUid: claim.objectUid };
-  return {
-    reason: 'DuplicateClaim',
-    message: `VM ${observation.uuid} is claimed by another VirtualMachineMemory of this cluster (uid ${claim.objectUid})`,
-    retry: true,
-  };
+  return judgeOwnership({
+    resource,
+    placed,
+    claim: observation.claim,
+    clusterId: context.clusterId,
+    others: context.claims.candidates(entry.name, observation.uuid, observation.name),
+    complete: context.resources.synced,
+    labelsOf: context.namespaceLabels,
+  });
 }
 
 /** Finds and observes the virtual machine of `resource`. Changes nothing. */
@@ -61,17 +57,11 @@ export async function gather(resource: VirtualMachineMemory, context: GatherCont
   const { entry, observation } = location;
   const seen = { observation, hostName: entry.name };
 
-  const pinned = resource.status?.virtualMachine?.uuid;
-  if (pinned !== undefined && pinned !== observation.uuid) {
-    return problem({
-      reason: 'VMReplaced',
-      message: `VM '${observation.name}' was ${pinned} and is now ${observation.uuid}; delete this resource and create it anew to adopt the new VM`,
-      retry: false,
-    });
-  }
+  // Before the right is judged, so that no time passes between that and the first change.
+  const facts = await entry.facts();
+  const right = judgeRight(resource, entry, observation, context);
+  if ('reason' in right) return problem(right);
   context.claims.resolved(keyOf(resource), observation.uuid);
-  const claim = judgeClaim(resource, observation, context);
-  if ('reason' in claim) return problem(claim);
 
   if (observation.migrating) {
     return problem({ reason: 'VMMigrating', message: `VM ${observation.name} is migrating`, retry: true, ...seen });
@@ -88,7 +78,6 @@ export async function gather(resource: VirtualMachineMemory, context: GatherCont
       ...seen,
     });
   }
-  const facts = await entry.facts();
   return {
     kind: 'located',
     located: {
@@ -98,7 +87,7 @@ export async function gather(resource: VirtualMachineMemory, context: GatherCont
       observation,
       layout: observation.layout,
       facts: facts.ok ? facts.value : null,
-      replacesUid: claim.replacesUid,
+      replacesUid: right.replacesUid,
     },
   };
 }

@@ -1,7 +1,8 @@
 /** Finding the virtual machine: on which host, and which copy of it when there are several. */
 import type { VirtualMachineMemory } from '../api/v1alpha1/virtual-machine-memory.ts';
-import { isNamespaceAllowed } from '../api/v1alpha1/selector.ts';
-import type { DomainObservation, DomainSummary } from '../host/port.ts';
+import type { HostError } from '../host/errors.ts';
+import type { DomainObservation, DomainState } from '../host/port.ts';
+import { isOpenTo, judgeHostUse, type NamespaceLabels } from './entitlement.ts';
 import type { HostDirectory, HostEntry } from './host-directory.ts';
 import { explainHostError } from './host-problem.ts';
 import type { Problem } from './types.ts';
@@ -13,8 +14,7 @@ export type Location =
 /** Where to look: the hosts that the namespace may use. */
 export type LocateContext = {
   readonly hosts: HostDirectory;
-  /** Labels of a namespace; undefined: no such namespace is known. */
-  readonly namespaceLabels: (namespace: string) => Readonly<Record<string, string>> | undefined;
+  readonly namespaceLabels: (namespace: string) => NamespaceLabels;
 };
 
 const problem = (found: Problem): Location => ({ kind: 'problem', problem: found });
@@ -26,16 +26,23 @@ export const notFoundProblem = (what: string): Problem => ({
   retry: false,
 });
 
-const notFound = (what: string): Location => problem(notFoundProblem(what));
+/** The virtual machine as the resource itself calls it. */
+export const describeMachine = ({ uuid, name }: VirtualMachineMemory['spec']['virtualMachine']): string =>
+  uuid === undefined ? `VM '${name ?? ''}'` : `VM ${uuid}`;
+
+/** Who asks: messages call the machine as it does, and copies that aren't open to it aren't there. */
+type Asker = { readonly namespace: string; readonly what: string };
 
 /** Finds the virtual machine of `resource`. Changes nothing. */
 export async function locate(resource: VirtualMachineMemory, context: LocateContext): Promise<Location> {
   const { hosts } = context;
   const { namespace } = resource.metadata;
-  const labels = context.namespaceLabels(namespace) ?? {};
-  const isAllowed = (entry: HostEntry): boolean => isNamespaceAllowed(entry.resource.spec.allowedNamespaces, labels);
+  const labels = context.namespaceLabels(namespace);
+  const isAllowed = (entry: HostEntry): boolean =>
+    judgeHostUse(entry.resource.spec.allowedNamespaces, labels) === 'entitled';
 
   const { hostRef, virtualMachine } = resource.spec;
+  const asker = { namespace, what: describeMachine(virtualMachine) };
   if (hostRef !== undefined) {
     const entry = hosts.get(hostRef.name);
     if (entry === undefined || !isAllowed(entry)) {
@@ -45,70 +52,95 @@ export async function locate(resource: VirtualMachineMemory, context: LocateCont
         retry: false,
       });
     }
-    if (virtualMachine.uuid !== undefined) return observeOn(entry, virtualMachine.uuid);
-    return locateByName(entry, virtualMachine.name ?? '');
+    if (virtualMachine.uuid !== undefined) return observeOn(entry, virtualMachine.uuid, asker);
+    return locateByName(entry, virtualMachine.name ?? '', asker);
   }
-  return locateByUuid(hosts.list().filter(isAllowed), virtualMachine.uuid ?? '');
+  return locateByUuid(hosts.list().filter(isAllowed), virtualMachine.uuid ?? '', asker);
 }
 
-async function observeOn(entry: HostEntry, uuid: string): Promise<Location> {
+function explainUnobserved(error: HostError, entry: HostEntry, { what }: Asker): Problem {
+  if (error.code === 'not-found') return notFoundProblem(what);
+  // The agent names the machine, which may be another's: whose it is can't be read.
+  if (error.code === 'claimed-by-other') {
+    return {
+      reason: 'ClaimedByOther',
+      message: `what is kept in the metadata of ${what} can't be read, so nobody knows whose it is; 'dimmer agent check' on its host says what is wrong`,
+      retry: false,
+      adminDetail: error.message,
+    };
+  }
+  return { ...explainHostError(error, entry.name), hostName: entry.name };
+}
+
+async function observeOn(entry: HostEntry, uuid: string, asker: Asker): Promise<Location> {
   // Asked beside the observation, so that planning needn't wait for it; the entry keeps the answer.
   void entry.facts();
   const answer = await entry.host.observe(uuid);
   if (answer.ok) return { kind: 'found', entry, observation: answer.value };
-  if (answer.error.code === 'not-found') return notFound(`VM ${uuid}`);
-  return problem({ ...explainHostError(answer.error, entry.name), hostName: entry.name });
+  return problem(explainUnobserved(answer.error, entry, asker));
 }
 
-async function locateByName(entry: HostEntry, name: string): Promise<Location> {
+async function locateByName(entry: HostEntry, name: string, asker: Asker): Promise<Location> {
   const domains = await entry.domains();
   if (!domains.ok) return problem({ ...explainHostError(domains.error, entry.name), hostName: entry.name });
   const found = [...domains.value.values()].find((domain) => domain.name === name);
-  return found === undefined ? notFound(`VM '${name}'`) : observeOn(entry, found.uuid);
+  return found === undefined ? problem(notFoundProblem(asker.what)) : observeOn(entry, found.uuid, asker);
 }
 
-type Copy = { readonly entry: HostEntry; readonly domain: DomainSummary };
+const hasProcess = (state: DomainState): boolean => state !== 'ShutOff' && state !== 'Crashed';
 
-const hasProcess = (state: DomainSummary['state']): boolean => state !== 'ShutOff' && state !== 'Crashed';
-
-async function locateByUuid(entries: readonly HostEntry[], uuid: string): Promise<Location> {
-  const copies: Copy[] = [];
+async function locateByUuid(entries: readonly HostEntry[], uuid: string, asker: Asker): Promise<Location> {
+  const copies: HostEntry[] = [];
   let silent: Problem | null = null;
   const listings = await Promise.all(entries.map(async (entry) => ({ entry, domains: await entry.domains() })));
   for (const { entry, domains } of listings) {
-    if (!domains.ok) {
-      silent ??= { ...explainHostError(domains.error, entry.name), hostName: entry.name };
-      continue;
-    }
-    const domain = domains.value.get(uuid);
-    if (domain !== undefined) copies.push({ entry, domain });
+    if (!domains.ok) silent ??= { ...explainHostError(domains.error, entry.name), hostName: entry.name };
+    else if (domains.value.has(uuid)) copies.push(entry);
   }
 
-  const running = copies.filter(({ domain }) => hasProcess(domain.state));
-  const [copy, ...others] = running.length > 0 ? running : copies;
-  if (copy === undefined) {
+  const [entry, ...others] = copies;
+  if (entry === undefined) {
     // "Not found" is concluded only when every host answered.
     return silent === null
-      ? notFound(`VM ${uuid}`)
+      ? problem(notFoundProblem(asker.what))
       : problem({ ...silent, message: `VM ${uuid} was not found yet, and not every host answers: ${silent.message}` });
   }
-  if (others.length > 0) return judgeCopies([copy, ...others], uuid, running.length > 0);
-  const location = await observeOn(copy.entry, uuid);
+  const location = others.length > 0 ? await chooseCopy(copies, uuid, asker) : await observeOn(entry, uuid, asker);
   // What we had cached is out of date; the next look asks the host.
-  if (location.kind === 'problem') copy.entry.forgetDomains();
+  if (location.kind === 'problem') for (const copy of copies) copy.forgetDomains();
   return location;
 }
 
-/** Several copies: a migration on either of them explains it, else nothing is touched. */
-async function judgeCopies(copies: readonly Copy[], uuid: string, running: boolean): Promise<Location> {
-  const names = copies.map(({ entry }) => entry.name).join(', ');
-  const observations = await Promise.all(copies.map(({ entry }) => entry.host.observe(uuid)));
-  if (observations.some((answer) => answer.ok && answer.value.migrating)) {
+/** Of several copies the one that runs. A migration explains two of those; else nothing is touched. */
+async function chooseCopy(entries: readonly HostEntry[], uuid: string, asker: Asker): Promise<Location> {
+  const answers = await Promise.all(entries.map(async (entry) => ({ entry, answer: await entry.host.observe(uuid) })));
+  const copies: Extract<Location, { kind: 'found' }>[] = [];
+  for (const { entry, answer } of answers) {
+    // While a host doesn't say whose its copy is, none is chosen.
+    if (!answer.ok && answer.error.code !== 'not-found') return problem(explainUnobserved(answer.error, entry, asker));
+    if (!answer.ok) continue;
+    const observation = answer.value;
+    // A copy of others neither hides nor blocks one's own.
+    if (isOpenTo(asker.namespace, { host: entry.resource.spec, observation })) {
+      copies.push({ kind: 'found', entry, observation });
+    }
+  }
+  const running = copies.filter(({ observation }) => hasProcess(observation.state));
+  const [copy, ...others] = running.length > 0 ? running : copies;
+  if (copy === undefined) return problem(notFoundProblem(asker.what));
+  if (others.length === 0) {
+    // Asked for planning, as in observeOn.
+    void copy.entry.facts();
+    return copy;
+  }
+  const among = [copy, ...others];
+  const names = among.map(({ entry }) => entry.name).join(', ');
+  if (among.some(({ observation }) => observation.migrating)) {
     return problem({ reason: 'VMMigrating', message: `VM ${uuid} is migrating between ${names}`, retry: true });
   }
   return problem({
     reason: 'AmbiguousVM',
-    message: `VM ${uuid} is ${running ? 'running' : 'defined'} on several hosts: ${names}; remove the wrong one or set spec.hostRef`,
+    message: `VM ${uuid} is ${running.length > 0 ? 'running' : 'defined'} on several hosts: ${names}; remove the wrong one or set spec.hostRef`,
     retry: false,
   });
 }

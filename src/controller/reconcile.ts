@@ -39,6 +39,13 @@ export async function reconcile(key: ResourceKey, context: ReconcileContext): Pr
   // Nothing to clean up: the VM keeps its memory when its resource goes (invariant I7).
   if (resource.metadata.deletionTimestamp !== undefined) return { kind: 'done' };
 
+  const { namespace } = resource.metadata;
+  if (context.namespaceLabels(namespace) === undefined) {
+    // Which hosts it may use isn't known before its namespace is: nothing is done, and nothing concluded.
+    context.logger.info({ resource: key, namespace }, 'namespace is not known yet');
+    return { kind: 'retry', message: `namespace ${namespace} is not known yet` };
+  }
+
   const startedMs = context.clock.now();
   const logger = context.logger.child({
     resource: key,
@@ -53,7 +60,8 @@ export async function reconcile(key: ResourceKey, context: ReconcileContext): Pr
   const tookMs = context.clock.now() - startedMs;
   context.metrics.statusWritten(written.outcome);
   context.metrics.reconciled(verdict.reason, tookMs / 1000);
-  logger.info({ reason: verdict.reason, detail: verdict.message, written: written.outcome, tookMs }, 'reconciled');
+  const { reason, message: detail, adminDetail } = verdict;
+  logger.info({ reason, detail, adminDetail, written: written.outcome, tookMs }, 'reconciled');
   switch (written.outcome) {
     case 'conflict':
       return { kind: 'after', ms: conflictMs };
@@ -73,6 +81,12 @@ export async function reconcile(key: ResourceKey, context: ReconcileContext): Pr
       return written satisfies never;
   }
 }
+
+/** Whether what is reconciled isn't what is wanted any more: changed, going, gone, or another of the same name. */
+const isOutdated = ({ metadata }: VirtualMachineMemory, now: VirtualMachineMemory | undefined): boolean =>
+  now?.metadata.uid !== metadata.uid ||
+  now.metadata.generation !== metadata.generation ||
+  now.metadata.deletionTimestamp !== undefined;
 
 function computeResult(verdict: Verdict, random: () => number): WorkResult {
   if (verdict.againInMs === 'backoff') return { kind: 'retry', message: verdict.message };
@@ -118,7 +132,7 @@ async function conclude(resource: VirtualMachineMemory, context: ReconcileContex
       desired,
       mayAct: pausedBy === null && desired.memory !== null,
       retryNow,
-      isOutdated: () => context.resources.get(key)?.metadata.generation !== generation,
+      isOutdated: () => isOutdated(resource, context.resources.get(key)),
     },
     context,
   );

@@ -12,7 +12,7 @@ import {
   type ResourceKey,
   type ResourceSource,
 } from '../runtime/resources.ts';
-import { type ClaimIndex, uuidOf } from './claim-index.ts';
+import type { ClaimIndex } from './claim-index.ts';
 
 /** Whether a change is more than a status write. */
 export function isWorthReconciling({ previous, current }: ResourceChange<VirtualMachineMemory>): boolean {
@@ -31,21 +31,30 @@ export function isWorthReconciling({ previous, current }: ResourceChange<Virtual
 /** False after a merge patch of somebody else, which replaces the list; never after a write of ours. */
 const hasReady = ({ status }: VirtualMachineMemory): boolean =>
   findCondition(status?.conditions, 'Ready') !== undefined;
+/** Reasons of resources that a host may have a place for which they weren't last seen at. */
+const homeless: ReadonlySet<string | undefined> = new Set(['VMNotFoundOrNotAllowed', 'DuplicateClaim', 'AmbiguousVM']);
 
 /**
  * The keys that a change of a host concerns: the resources that name it, that were last seen there, or that have no
- * place yet.
+ * place yet or any more.
  */
 export function keysOfHost(resources: readonly VirtualMachineMemory[], host: string): readonly ResourceKey[] {
   return resources
     .filter(({ spec, status }) => {
       if (spec.hostRef !== undefined) return spec.hostRef.name === host;
-      return status?.hostName === undefined || status.hostName === host;
+      if (status?.hostName === undefined || status.hostName === host) return true;
+      return homeless.has(findCondition(status.conditions, 'Ready')?.reason);
     })
     .map(keyOf);
 }
 
-/** Enqueues on changes of resources: the resource itself, and those about the same VM when an owner goes. */
+/** Whether a change may have given a virtual machine to another resource: one came, went, or speaks of another. */
+const mayChangeHands = ({ previous, current }: ResourceChange<VirtualMachineMemory>): boolean =>
+  previous?.metadata.uid !== current?.metadata.uid ||
+  !isDeepStrictEqual(previous?.spec.virtualMachine, current?.spec.virtualMachine) ||
+  previous?.spec.hostRef?.name !== current?.spec.hostRef?.name;
+
+/** Enqueues on changes of resources: the resource itself, and those about the same VM when that may change hands. */
 export function watchResources(
   source: ResourceSource<VirtualMachineMemory>,
   claims: ClaimIndex,
@@ -54,22 +63,30 @@ export function watchResources(
   return source.onChange((change) => {
     if (!isWorthReconciling(change)) return;
     enqueue(change.key);
-    const gone = change.current === undefined ? change.previous : undefined;
-    const uuid = gone === undefined ? undefined : uuidOf(gone);
-    if (uuid !== undefined) for (const key of claims.keysOf(uuid)) enqueue(key);
+    if (!mayChangeHands(change)) return;
+    for (const resource of [change.previous, change.current]) {
+      if (resource !== undefined) claims.keysBeside(resource).forEach(enqueue);
+    }
   });
 }
 
-/** Enqueues the resources of a namespace whose labels changed: other hosts may be open to it now. */
+/**
+ * Enqueues the resources of a namespace that came, went, or changed its labels: other hosts may be open to it now.
+ * Those about the same VMs, too: what it may no longer have is theirs.
+ */
 export function watchNamespaces(
   namespaces: ResourceSource<LabelledResource>,
   resources: ResourceSource<VirtualMachineMemory>,
+  claims: ClaimIndex,
   enqueue: (key: ResourceKey) => void,
 ): () => void {
   return namespaces.onChange(({ key, previous, current }) => {
-    if (isDeepStrictEqual(previous?.metadata.labels, current?.metadata.labels)) return;
+    const isThere = previous !== undefined && current !== undefined;
+    if (isThere && isDeepStrictEqual(previous.metadata.labels, current.metadata.labels)) return;
     for (const resource of resources.list()) {
-      if (resource.metadata.namespace === key) enqueue(keyOf(resource));
+      if (resource.metadata.namespace !== key) continue;
+      enqueue(keyOf(resource));
+      claims.keysBeside(resource).forEach(enqueue);
     }
   });
 }

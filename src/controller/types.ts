@@ -12,6 +12,8 @@ export type Problem = {
   readonly message: string;
   /** Whether time alone may mend it (retried with growing delay) or only a change (looked at again slowly). */
   readonly retry: boolean;
+  /** What only the cluster's admin may read, for the log; `message` is shown to whoever sees the resource. */
+  readonly adminDetail?: string;
   /** The domain, when it was seen all the same. */
   readonly observation?: DomainObservation;
   readonly hostName?: string;
@@ -26,7 +28,7 @@ export type Located = {
   readonly layout: MemoryLayout;
   /** null: the host didn't say. */
   readonly facts: HostFacts | null;
-  /** uid of a vanished resource whose claim is taken over. */
+  /** uid of the resource whose claim is taken over. */
   readonly replacesUid: string | null;
 };
 
@@ -86,6 +88,8 @@ export type Outcome =
 export type Verdict = {
   readonly reason: Reason;
   readonly message: string;
+  /** See {@link Problem}. */
+  readonly adminDetail?: string;
   /** When to look again without being told; null: at the next slow resync. */
   readonly againInMs: number | 'backoff' | null;
 };

@@ -31,6 +31,7 @@ export type VerdictInput = {
 export const judgeProblem = (problem: Problem): Verdict => ({
   reason: problem.reason,
   message: problem.message,
+  ...(problem.adminDetail === undefined ? {} : { adminDetail: problem.adminDetail }),
   againInMs: problem.retry ? 'backoff' : null,
 });
 

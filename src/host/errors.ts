@@ -38,7 +38,8 @@ export const hostErrorTable = {
   // Raised by the agent.
   'bad-request': { status: 400, title: 'The request is malformed', recovery: 'wait-for-change' },
   'client-not-allowed': { status: 403, title: 'This client may not use the agent', recovery: 'wait-for-change' },
-  'claimed-by-other': { status: 403, title: 'The VM is claimed by somebody else', recovery: 'wait-for-change' },
+  // Observed again: whoever may not have the VM any more is told no more than that.
+  'claimed-by-other': { status: 403, title: 'The VM is claimed by somebody else', recovery: 'observe' },
   'not-found': { status: 404, title: 'No such virtual machine', recovery: 'wait-for-change' },
   'no-such-module': { status: 404, title: 'No such memory module', recovery: 'observe' },
   'no-such-route': { status: 404, title: 'No such route', recovery: 'wait-for-change' },

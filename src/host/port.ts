@@ -129,7 +129,7 @@ export type DomainObservation = {
 
 /** Who asks for a change; see {@link Claim}. */
 export type ClaimRequest = Claim & {
-  /** uid of a vanished resource of the same cluster whose claim this one takes over. */
+  /** uid of the resource of the same cluster whose claim this one takes over: it is gone, or not the owner any more. */
   readonly replacesUid?: string;
 };
 

@@ -150,6 +150,8 @@ function decodeHostSpec(raw: JsonObject): HypervisorHostSpec {
       memoryOvercommit: asString(raw['memoryOvercommit']),
       maxConcurrentOperations: asNumber(raw['maxConcurrentOperations']),
       cordoned: asBoolean(raw['cordoned']),
+      // What isn't understood lets nobody in.
+      requireOwner: raw['requireOwner'] === undefined ? undefined : (asBoolean(raw['requireOwner']) ?? true),
     }),
   };
 }

@@ -26,6 +26,9 @@ export const vmUuid = '6f0c1a52-6a0e-4c0e-9c50-6e6f0f3d2a11';
 const unseen = { observedGeneration: -1 };
 const clusterId = 'c1u57e00-0000-4000-8000-000000000000';
 
+/** The key of a resource by what tests call it. */
+const keyFor = (name: string): string => (name.includes('/') ? name : `tenants/${name}`);
+
 export type ControllerBench = {
   readonly clock: ManualClock;
   readonly resources: MemoryStore<VirtualMachineMemory>;
@@ -34,7 +37,14 @@ export type ControllerBench = {
   readonly events: MemoryEvents;
   host(name?: string): SimulatedHost;
   addHost(name: string, domains: readonly SimulatedDomainSpec[], spec?: Partial<HypervisorHostSpec>): void;
-  /** Like `kubectl apply`; grows by whole modules unless the spec says otherwise, so that steps are easy to count. */
+  /** Changes a host's spec, as its admin would. */
+  changeHost(name: string, spec: Partial<HypervisorHostSpec>): void;
+  /** Makes a namespace, or gives it these labels. */
+  namespace(name: string, labels?: Readonly<Record<string, string>>): void;
+  /**
+   * Like `kubectl apply`; grows by whole modules unless the spec says otherwise, so that steps are easy to count.
+   * Everywhere here `name` stands for a resource in namespace `tenants`, `namespace/name` for one elsewhere.
+   */
   apply(spec: Partial<VirtualMachineMemorySpec>, name?: string, annotations?: Record<string, string>): void;
   status(name?: string): VirtualMachineMemoryStatus;
   condition(type: string, name?: string): Condition | undefined;
@@ -117,21 +127,32 @@ export async function createControllerBench(
         status: unseen,
       });
     },
+    changeHost(name, spec) {
+      const host = hosts.get(name);
+      if (host === undefined) throw new Error(`no host ${name}`);
+      hosts.apply({ ...host, spec: { ...host.spec, ...spec } });
+    },
+    namespace(name, labels) {
+      const known = namespaces.get(name)?.metadata ?? metadata(name);
+      namespaces.apply({ metadata: { ...known, ...(labels === undefined ? {} : { labels }) } });
+    },
     apply(spec, name = 'vm', annotations) {
-      const before = resources.get(`tenants/${name}`);
+      const key = keyFor(name);
+      const [namespace = '', own = ''] = key.split('/');
+      const before = resources.get(key);
       resources.apply({
         apiVersion: 'dimmer.dev/v1alpha1',
         kind: 'VirtualMachineMemory',
         metadata: {
-          ...(before?.metadata ?? metadata(name)),
-          namespace: 'tenants',
+          ...(before?.metadata ?? metadata(own)),
+          namespace,
           ...(annotations === undefined ? {} : { annotations }),
         },
         spec: { virtualMachine: { uuid: vmUuid }, growPolicy: 'Whole', ...before?.spec, ...spec },
         status: unseen,
       });
     },
-    status: (name = 'vm') => resources.get(`tenants/${name}`)?.status ?? {},
+    status: (name = 'vm') => resources.get(keyFor(name))?.status ?? {},
     condition: (type, name) => findCondition(bench.status(name).conditions, type),
     hostStatus: (name = 'hv-1') => hosts.get(name)?.status ?? {},
     applyHost(spec, name = 'hv-1') {
@@ -144,7 +165,7 @@ export async function createControllerBench(
     async reaches(reason, name = 'vm', limitMs) {
       const holds = () =>
         bench.reason(name) === reason &&
-        bench.status(name).observedGeneration === resources.get(`tenants/${name}`)?.metadata.generation;
+        bench.status(name).observedGeneration === resources.get(keyFor(name))?.metadata.generation;
       try {
         await clock.until(`${name} says ${reason}`, holds, limitMs);
       } catch (error) {
@@ -162,7 +183,7 @@ export async function createControllerBench(
     },
     close: () => controller.close(),
   };
-  namespaces.apply({ metadata: { ...metadata('tenants') } });
+  bench.namespace('tenants');
   bench.addHost('hv-1', domains, options.hostSpec);
   let controller = create();
   controller.start();

@@ -34,6 +34,8 @@ export type HypervisorHostSpec = {
   /** 1 to 64, default 4. */
   readonly maxConcurrentOperations?: number;
   readonly cordoned?: boolean;
+  /** True: only virtual machines whose metadata names an owner namespace may be had. */
+  readonly requireOwner?: boolean;
 };
 
 export type HypervisorHostStatus = {

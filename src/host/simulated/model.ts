@@ -80,7 +80,7 @@ export type SimulatedDomain = {
   report: GuestReport | null;
   /** What the agent knows to have left and the guest may not have reported yet. */
   departures: readonly Departure[];
-  readonly ownerNamespace: string | null;
+  ownerNamespace: string | null;
   /** Counts starts of the QEMU process. */
   run: number;
   bootedAtMs: number;

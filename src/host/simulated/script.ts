@@ -73,6 +73,8 @@ export interface SimulationScript {
   start(uuid: string): void;
   pause(uuid: string): void;
   resume(uuid: string): void;
+  /** The host's admin reserves the domain for a namespace; null: for none. */
+  setOwner(uuid: string, namespace: string | null): void;
   /** Whether a migration job runs on the domain. */
   setMigrating(uuid: string, migrating: boolean): void;
   /** The domain leaves this host; the value goes into another host's {@link SimulationScript.arrive}. */

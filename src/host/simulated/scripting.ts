@@ -145,6 +145,10 @@ export function createScript(context: ScriptContext): SimulationScript {
       lifecycle(uuid);
       tellReport(context, domain, clock.now());
     },
+    setOwner(uuid, namespace) {
+      find(uuid).ownerNamespace = namespace;
+      lifecycle(uuid);
+    },
     setMigrating(uuid, migrating) {
       find(uuid).migrating = migrating;
       lifecycle(uuid);

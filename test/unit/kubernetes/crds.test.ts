@@ -104,6 +104,7 @@ const host: Complete<Omit<HypervisorHost, 'apiVersion' | 'kind' | 'metadata' | '
     memoryOvercommit: '1.0',
     maxConcurrentOperations: 4,
     cordoned: true,
+    requireOwner: true,
   } satisfies Complete<Omit<HypervisorHost['spec'], 'allowedNamespaces'>> &
     Pick<HypervisorHost['spec'], 'allowedNamespaces'>,
   status: {
