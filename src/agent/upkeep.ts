@@ -4,6 +4,7 @@
  */
 import type { DomainEvent, DomainRef } from '../libvirt/events.ts';
 import type { Hypervisor } from '../libvirt/hypervisor.ts';
+import { ownerNamespace } from '../libvirt/state-xml.ts';
 import type { ConnectionChange } from '../libvirt/session.ts';
 import { zeroBytes } from '../memory/bytes.ts';
 import type { Clock, Timer } from '../runtime/clock.ts';
@@ -179,6 +180,12 @@ export class Upkeep {
         if (run !== undefined) run.bootedAtMs = nowMs;
         this.#tell(domain, 'lifecycle');
         this.#settleSoon(run);
+        return;
+      case 'metadata':
+        // Our own notes come by here too; only the owner is somebody else's to change.
+        if (event.namespaceUri !== ownerNamespace) return;
+        this.#tell(domain, 'lifecycle');
+        void this.#recount(domain);
         return;
       case 'balloon':
         this.#tell(domain, 'statistics');

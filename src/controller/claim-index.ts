@@ -58,7 +58,7 @@ export class ClaimIndex {
 
   /** Learns the uuid that a name was resolved to, before the status says so. */
   resolved(key: ResourceKey, uuid: string): void {
-    this.#byUuid.file(key, uuid);
+    if (this.#source.get(key) !== undefined) this.#byUuid.file(key, uuid);
   }
 
   /** Keys of the resources that may be about the same virtual machine as `resource`, which may be gone. */

@@ -57,11 +57,12 @@ export async function gather(resource: VirtualMachineMemory, context: GatherCont
   const { entry, observation } = location;
   const seen = { observation, hostName: entry.name };
 
+  // Also where it turns out that it may not have it: it hears when that changes.
+  context.claims.resolved(keyOf(resource), observation.uuid);
   // Before the right is judged, so that no time passes between that and the first change.
   const facts = await entry.facts();
   const right = judgeRight(resource, entry, observation, context);
   if ('reason' in right) return problem(right);
-  context.claims.resolved(keyOf(resource), observation.uuid);
 
   if (observation.migrating) {
     return problem({ reason: 'VMMigrating', message: `VM ${observation.name} is migrating`, retry: true, ...seen });

@@ -1,6 +1,6 @@
 /** Domain events: which ones are asked for, and their payloads (remote_protocol.x). */
 import { type Bytes, isBytes, KiB } from '../memory/bytes.ts';
-import { readWireDomain } from './procedure.ts';
+import { readString, readWireDomain } from './procedure.ts';
 import type { XdrReader } from './xdr.ts';
 
 /** A domain by the names that libvirt gives it; `id` is null when it isn't running. */
@@ -25,6 +25,8 @@ export type DomainEvent = { readonly domain: DomainRef } & (
   | { readonly kind: 'lifecycle'; readonly change: LifecycleChange; readonly detail: number }
   | { readonly kind: 'reboot' }
   | { readonly kind: 'balloon'; readonly actual: Bytes }
+  /** null: it concerns title or description. */
+  | { readonly kind: 'metadata'; readonly namespaceUri: string | null }
   | { readonly kind: 'deviceRemoved' | 'deviceAdded' | 'deviceRemovalFailed'; readonly alias: string }
 );
 
@@ -77,6 +79,14 @@ export const eventCodecs: readonly EventCodec[] = [
   { id: 15, procedure: 333, decode: deviceEvent('deviceRemoved') },
   { id: 19, procedure: 354, decode: deviceEvent('deviceAdded') },
   { id: 22, procedure: 367, decode: deviceEvent('deviceRemovalFailed') },
+  {
+    id: 23,
+    procedure: 379,
+    decode: (reader, domain) => {
+      reader.int32(); // virDomainMetadataType
+      return { kind: 'metadata', domain, namespaceUri: reader.optional(readString) };
+    },
+  },
 ];
 
 /** Message of procedure 362: the daemon lost its own connection to the driver. */

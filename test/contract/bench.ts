@@ -21,6 +21,8 @@ export type ContractBench = {
   setPaused(paused: boolean): Promise<void>;
   /** A module is plugged behind the host's back. */
   plugByHand(slot: number, size: Bytes): Promise<void>;
+  /** The host's admin reserves the VM for a namespace; null: for none. */
+  setOwner(namespace: string | null): Promise<void>;
   dispose(): Promise<void>;
 };
 

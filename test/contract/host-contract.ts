@@ -109,6 +109,53 @@ export function describeHostContract(name: string, create: () => Promise<Contrac
       expect((await observe()).claim).toEqual({ ...claim, objectUid: 'another' });
     });
 
+    it('lets the owner take a claim over, at its own generation, and keeps the former out', async () => {
+      const rival = { objectUid: 'rival', namespace: 'rivals' };
+      valueOf(await plug(0, { ...rival, generation: 9_000_000_000_000_000 }));
+      await bench.setOwner(claim.namespace);
+      expect((await observe()).ownerNamespace).toBe(claim.namespace);
+      // Whose right is gone changes nothing more, though the claim is still its own, and learns no names.
+      for (const answer of [await plug(1, { ...rival, generation: 9_000_000_000_000_001 }), await unplug(0, rival)]) {
+        expect(codeOf(answer)).toBe('claimed-by-other');
+        expect(JSON.stringify(answer)).not.toMatch(/tenants|22222222/);
+      }
+      // The owner says whom it replaces, or nothing happens.
+      expect(codeOf(await plug(1))).toBe('claimed-by-other');
+      expect(codeOf(await plug(1, { replacesUid: 'somebody-else' }))).toBe('claimed-by-other');
+      expect((await observe()).claim).toMatchObject(rival);
+      valueOf(await plug(1, { replacesUid: rival.objectUid }));
+      expect((await observe()).claim).toEqual(claim);
+      const back = { ...rival, generation: 9_000_000_000_000_001, replacesUid: claim.objectUid };
+      expect(codeOf(await plug(2, back))).toBe('claimed-by-other');
+      expect(codeOf(await unplug(0, back))).toBe('claimed-by-other');
+      expect((await observe()).claim).toEqual(claim);
+      expect((await observe()).layout?.modules.map(({ slot }) => slot)).toEqual([0, 1]);
+    });
+
+    it('lets the owner take a claim over with an unplug, and what was asked of the guest before stays asked', async () => {
+      const rival = { objectUid: 'rival', namespace: 'rivals', generation: 77 };
+      valueOf(await plug(0, rival));
+      await bench.setUnplugBehaviour('silent');
+      valueOf(await unplug(0, rival));
+      await bench.setOwner(claim.namespace);
+      valueOf(await unplug(0, { replacesUid: rival.objectUid }));
+      const { claim: now, layout } = await observe();
+      expect(now).toEqual(claim);
+      expect(layout?.modules).toMatchObject([{ slot: 0, state: 'Leaving', mark: { attempts: 2, generation: 77 } }]);
+      await bench.letGo();
+      await gone(0);
+    });
+
+    it('tells when a VM gets another owner', async () => {
+      const watching = collectEvents(bench.host);
+      await eventually('the watch has begun', () => (watching.events.length > 0 ? true : null));
+      await bench.setOwner('tenants');
+      await eventually('the owner is told of', () =>
+        watching.events.some((event) => event.kind === 'lifecycle' && event.uuid === bench.uuid) ? true : null,
+      );
+      watching.stop();
+    });
+
     it('records that a replacement begins, until a newer generation is acted for', async () => {
       expect((await observe()).replacement).toBeNull();
       valueOf(await plug(1, { generation: 3, beginsReplacement: true }));

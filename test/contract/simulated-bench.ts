@@ -54,6 +54,10 @@ export function benchOfSimulated({ script }: SimulatedHost, host: Host, dispose:
       else script.resume(uuid);
       return Promise.resolve();
     },
+    setOwner(namespace) {
+      script.setOwner(uuid, namespace);
+      return Promise.resolve();
+    },
     plugByHand(slot, size) {
       script.plugByHand(uuid, { slot, size });
       return Promise.resolve();

@@ -6,6 +6,7 @@ import { describeLab } from '../../lab/describe.ts';
 import type { LabGuest } from '../../lab/guest-types.ts';
 import { type Lab, startLab } from '../../lab/lab.ts';
 import { type AgentFixture, type AgentPki, createAgentPki, startAgentFixture } from './agent-fixture.ts';
+import { setOwner } from '../../lab/owner.ts';
 import { clearGuest } from './clear-guest.ts';
 
 await describeLab(
@@ -60,7 +61,9 @@ await describeLab(
         async plugByHand(_slot: number, size: number) {
           await guest.plugDimm(size / MiB, 'ua-by-hand');
         },
+        setOwner: (namespace: string | null) => setOwner(lab.hypervisor, guest.uuid, namespace),
         async dispose() {
+          await setOwner(lab.hypervisor, guest.uuid, null);
           for (const use of uses) if (await use.isAlive()) await use.free();
           await clearGuest(lab.hypervisor, guest);
         },

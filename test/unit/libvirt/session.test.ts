@@ -47,14 +47,14 @@ describe('the handshake', () => {
     expect(kinds()).toEqual(['connected']);
     expect(daemon.peer.calls.map((call) => call.procedure)).toEqual([
       ...[66, 60, 1, 60, 60, 360],
-      ...[316, 316, 316, 316, 316, 316],
+      ...[316, 316, 316, 316, 316, 316, 316],
     ]);
     const arguments_ = daemon.peer.calls.map((call) => call.payload);
     expect([arguments_[1], arguments_[3], arguments_[4]].map((payload) => payload?.readInt32BE())).toEqual([
       10, 14, 15,
     ]);
     expect(arguments_[2]?.toString()).toContain('qemu:///system');
-    expect(arguments_.slice(6).map((payload) => payload.readInt32BE())).toEqual([0, 1, 13, 15, 19, 22]);
+    expect(arguments_.slice(6).map((payload) => payload.readInt32BE())).toEqual([0, 1, 13, 15, 19, 22, 23]);
   });
 
   test('goes through polkit when the daemon asks for it', async () => {
@@ -122,6 +122,20 @@ describe('events', () => {
     daemon.peer.event(367, uuid, wire.string('ua-dimmer-1'));
     await settle();
     expect(events.map((event) => event.kind)).toEqual(['deviceAdded', 'deviceRemoved', 'deviceRemovalFailed']);
+  });
+
+  test("of metadata say whose, where it is somebody's", async () => {
+    const { daemon, session, events } = setUp();
+    session.start();
+    await settle();
+    const uri = 'https://dimmer.dev/xmlns/owner/1';
+    daemon.peer.event(379, uuid, Buffer.concat([wire.int(2), wire.int(1), wire.string(uri)]));
+    daemon.peer.event(379, uuid, Buffer.concat([wire.int(0), wire.int(0)]));
+    await settle();
+    expect(events).toMatchObject([
+      { kind: 'metadata', domain: { uuid }, namespaceUri: uri },
+      { kind: 'metadata', domain: { uuid }, namespaceUri: null },
+    ]);
   });
 
   test('of a connection that was lost while listing are dropped: the next listing sees their effect', async () => {
@@ -210,7 +224,7 @@ describe('reconnecting', () => {
     await timers.advance(100);
     expect(kinds()).toEqual(['connected', 'disconnected', 'connected']);
     expect(daemon.peers).toHaveLength(2);
-    expect(daemon.peer.calls.filter((call) => call.procedure === 316)).toHaveLength(6);
+    expect(daemon.peer.calls.filter((call) => call.procedure === 316)).toHaveLength(7);
   });
 
   test('is what a failed listing leads to, with growing delay', async () => {
