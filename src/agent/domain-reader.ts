@@ -3,6 +3,7 @@ import { findDepartures } from '../host/departures.ts';
 import { fail, type HostAnswer, hostError, succeed } from '../host/errors.ts';
 import { isActiveState } from '../host/guards.ts';
 import type { DomainMemoryXml } from '../libvirt/domain-memory.ts';
+import type { DomainRef } from '../libvirt/events.ts';
 import { isCallError } from '../libvirt/errors.ts';
 import type { DomainMemoryStats, Hypervisor } from '../libvirt/hypervisor.ts';
 import { zeroBytes } from '../memory/bytes.ts';
@@ -45,6 +46,7 @@ export const notFound = (uuid: string) => fail(hostError('not-found', `There is 
 export class DomainReader {
   readonly #options: DomainReaderOptions;
   readonly #xml = new XmlMemo();
+  readonly #ownerless = new Set<string>();
 
   constructor(options: DomainReaderOptions) {
     this.#options = options;
@@ -123,7 +125,16 @@ export class DomainReader {
       return fail(hostError('rejected', `The XML of VM ${uuid} cannot be understood: ${path}: ${problem}`));
     }
     hostMemory.setCommitted(uuid, memory.value.id === null ? zeroBytes : committedBytes(memory.value));
+    if (memory.value.ownerNamespace.ok && memory.value.ownerNamespace.value === null) this.#ownerless.add(uuid);
+    else this.#ownerless.delete(uuid);
     return admits(memory.value.name) ? succeed(memory.value) : notFound(uuid);
+  }
+
+  /** Of these domains, which are all that there are, those that were seen last without an owner. */
+  ownerlessOf(domains: readonly DomainRef[]): readonly DomainRef[] {
+    const there = new Set(domains.map(({ uuid }) => uuid));
+    for (const uuid of this.#ownerless) if (!there.has(uuid)) this.#ownerless.delete(uuid);
+    return domains.filter(({ uuid }) => this.#ownerless.has(uuid));
   }
 
   /** As {@link runOf}, with the modules of an XML just read: what it no longer shows has left. */

@@ -93,13 +93,16 @@ export function createLibvirtHost(options: LibvirtHostOptions): RunnableService 
     facts: () =>
       attempt(async (): Promise<HostFacts> => {
         info ??= await hypervisor.info();
-        const domains = await admittedDomains();
+        const all = await hypervisor.listDomains();
+        const isServed = ({ name }: DomainRef): boolean => admits(name);
+        const ownerless = reader.ownerlessOf(all).filter((domain) => domain.id !== null && isServed(domain));
         return {
           agentVersion: options.agentVersion,
           libvirtVersion: formatVersion(info.libvirtVersion),
           hypervisorVersion: formatVersion(info.hypervisorVersion),
           ...hostMemory.facts(),
-          virtualMachines: domains.length,
+          virtualMachines: all.filter(isServed).length,
+          virtualMachinesWithoutOwner: ownerless.length,
         };
       }),
 

@@ -108,6 +108,7 @@ export function createController(options: ControllerOptions): Controller {
   };
   const hostContext = {
     hosts,
+    namespaces: options.namespaces,
     statuses: { source: hostResources, writer: options.hostStatusWriter },
     events: options.events,
     clock,

@@ -9,10 +9,11 @@ import type { HostFacts } from '../host/port.ts';
 import { formatMeasured, formatQuantity } from '../memory/quantity.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
-import type { EventRecorder } from '../runtime/resources.ts';
+import type { EventRecorder, LabelledResource, ResourceSource } from '../runtime/resources.ts';
 import type { WorkResult } from '../runtime/work-queue.ts';
 import type { HostDirectory } from './host-directory.ts';
 import type { HostReading } from './host-metrics.ts';
+import { computeOwnersCondition, ownersNamedCondition } from './host-owners.ts';
 import {
   computeCordonEvent,
   computeHostConditions,
@@ -29,6 +30,7 @@ const writeEveryMs = 300_000;
 
 export type HostStatusContext = {
   readonly hosts: HostDirectory;
+  readonly namespaces: ResourceSource<LabelledResource>;
   readonly statuses: StatusStore<HypervisorHost>;
   readonly events: EventRecorder<HypervisorHost>;
   readonly clock: Clock;
@@ -52,14 +54,16 @@ export function computeHostStatus(
   resource: HypervisorHost,
   verdict: HostVerdict,
   answer: HostAnswer<HostFacts>,
+  namespaces: readonly LabelledResource[],
   nowMs: number,
 ): HypervisorHostStatus {
   const { generation } = resource.metadata;
   const previous = resource.status?.conditions ?? [];
-  const conditions = computeConditions(previous, computeHostConditions(verdict), { generation, nowMs });
+  const said = [...computeHostConditions(verdict), computeOwnersCondition(resource, answer, namespaces)];
+  const conditions = computeConditions(previous, said, { generation, nowMs });
   // What was last known stays while the host doesn't answer.
   if (!answer.ok) return { ...resource.status, observedGeneration: generation, conditions };
-  const { memory, nodes, ...rest } = answer.value;
+  const { memory, nodes, virtualMachinesWithoutOwner: _, ...rest } = answer.value;
   return {
     ...rest,
     observedGeneration: generation,
@@ -84,7 +88,11 @@ export function computeHostStatus(
 
 const readyOf = (status: HypervisorHostStatus | undefined): string => {
   const ready = findCondition(status?.conditions, 'Ready');
-  return JSON.stringify([ready?.status, ready?.reason, ready?.observedGeneration, status?.agentVersion]);
+  const owners = findCondition(status?.conditions, ownersNamedCondition);
+  return JSON.stringify([
+    ...[ready?.status, ready?.reason, ready?.observedGeneration, status?.agentVersion],
+    ...[owners?.status, owners?.reason],
+  ]);
 };
 
 /** Asks a host and writes its status if that is due. */
@@ -99,7 +107,7 @@ export async function reconcileHostStatus(name: string, context: HostStatusConte
   const answer = await entry.facts();
   const nowMs = clock.now();
   const verdict = judgeHost(entry.limits.ok ? null : entry.limits.problem, answer, name);
-  const status = computeHostStatus(resource, verdict, answer, nowMs);
+  const status = computeHostStatus(resource, verdict, answer, context.namespaces.list(), nowMs);
   const isCordoned = resource.spec.cordoned ?? false;
   const remembered: KnownHost = {
     ...known.get(name),

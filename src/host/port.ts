@@ -31,6 +31,8 @@ export type HostFacts = {
   readonly nodes: readonly HostNode[];
   /** Running and defined VMs that the agent admits. */
   readonly virtualMachines: number;
+  /** Of those the running ones that no owner element reserves for a namespace; null: an older agent doesn't say. */
+  readonly virtualMachinesWithoutOwner: number | null;
 };
 
 /** libvirt's virDomainState, in words; `Paused` VMs have a running QEMU process. */

@@ -50,6 +50,7 @@ export const decodeHostFacts: Decoder<HostFacts> = object({
   memory: object({ total: size, available: size, committed: size }),
   nodes: array(hostNode, many),
   virtualMachines: whole,
+  virtualMachinesWithoutOwner: since(nullable(whole), null),
 });
 
 /** `GET /v1/domains` */

@@ -84,6 +84,7 @@ const host = record<HostFacts>(
     }),
     nodes: list(hostNode),
     virtualMachines: whole('Running and defined VMs that the agent admits'),
+    virtualMachinesWithoutOwner: whole('Of those the running ones that no owner element reserves for a namespace'),
   },
   'A hypervisor host',
 );

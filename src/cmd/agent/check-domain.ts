@@ -104,7 +104,7 @@ function tellOperations({ claim, marks, ownerNamespace, migrating }: DomainFacts
   if (ownerNamespace !== null) {
     const isOther = claim !== null && claim.namespace !== ownerNamespace;
     const reserved = `it is reserved for namespace ${ownerNamespace}`;
-    said.push(isOther ? warning(`${reserved}, but claimed from another; nobody can change it`) : note(reserved));
+    said.push(note(isOther ? `${reserved}, which takes the claim over with its next change` : reserved));
   }
   for (const { slot, firstAskedAtMs, attempts } of marks.filter((mark) => mark.phase === 'leaving')) {
     const minutes = Math.max(0, Math.round((nowMs - firstAskedAtMs) / 60_000));

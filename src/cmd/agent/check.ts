@@ -108,6 +108,7 @@ async function checkDomains(
   const host: Finding[] = [
     { verdict: 'ok', subject: 'memory', message: describeHostMemory(hostMemory.facts().memory, running.length) },
     judgeAdmission(refs, admits, pattern),
+    judgeOwners(running.filter(({ name }) => admits(name)).length, reader.ownerlessOf(refs), admits),
   ];
   // run-identity.ts: the id of a domain alone starts again when libvirtd does.
   if (runs.all().some(({ runtimeId }) => runtimeId.endsWith('/-'))) {
@@ -135,6 +136,17 @@ async function checkDomain(
   }
   if (gathered.ok) return judgeDomain(gathered.value, hostMemory.facts().nodes, clock.now());
   return gathered.error.code === 'not-found' ? null : unusableDomain(ref.uuid, ref.name, gathered.error.message);
+}
+
+/** The agent isn't told which namespaces may use its host, so that what follows is said with a condition. */
+function judgeOwners(running: number, ownerless: readonly DomainRef[], admits: Admits): Finding {
+  const subject = 'owners';
+  const count = ownerless.filter(({ id, name }) => id !== null && admits(name)).length;
+  if (count === 0) return { verdict: 'ok', subject, message: 'every running VM is reserved for a namespace' };
+  const message =
+    `${count} of ${running} running VMs have no owner: where more than one namespace may use this host, each is had by ` +
+    'the first that asks for it; reserve it with the owner element (docs/operations.md), or set spec.requireOwner of the HypervisorHost';
+  return { verdict: 'warning', subject, message };
 }
 
 function judgeAdmission(refs: readonly DomainRef[], admits: Admits, pattern: string): Finding {

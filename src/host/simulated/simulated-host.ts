@@ -61,6 +61,7 @@ export function createSimulatedHost(options: SimulatedHostOptions): SimulatedHos
       memory: { total: totalMemory, available, committed: bytes(committed) },
       nodes: options.nodes ?? [{ id: 0, total: totalMemory, available, hugepages: [] }],
       virtualMachines: domains.size,
+      virtualMachinesWithoutOwner: active.filter(({ ownerNamespace }) => ownerNamespace === null).length,
     };
   };
 

@@ -9,6 +9,7 @@ import type { CheckReport } from '../../../src/cmd/agent/check-report.ts';
 import { GiB, MiB } from '../../../src/memory/bytes.ts';
 import { describeLab } from '../../lab/describe.ts';
 import { type Lab, startLab } from '../../lab/lab.ts';
+import { setOwner } from '../../lab/owner.ts';
 import { createPki, type Pki } from '../../lab/pki.ts';
 import { type CommandResult, run } from '../../lab/run.ts';
 import { waitFor } from '../../lab/wait.ts';
@@ -125,12 +126,11 @@ await describeLab(
         slots: { total: 16, used: 0 },
         canGrow: true,
       });
-      expect(report.host.map(({ subject, verdict }) => [subject, verdict])).toEqual(
-        ['libvirt', 'clients', 'certificate', 'private key', 'client CA', 'listen', 'memory', 'VMs'].map((subject) => [
-          subject,
-          'ok',
-        ]),
-      );
+      const subjects = ['libvirt', 'clients', 'certificate', 'private key', 'client CA', 'listen', 'memory', 'VMs'];
+      expect(report.host.map(({ subject, verdict }) => [subject, verdict])).toEqual([
+        ...subjects.map((subject) => [subject, 'ok']),
+        ['owners', 'warning'],
+      ]);
       expect(await lab.guests[0]?.dumpXml()).toBe(before);
     });
 
@@ -147,6 +147,21 @@ await describeLab(
       expect(stdout).toMatch(/warning +full +it has no memory balloon/);
       expect(stdout).toMatch(/off +ShutOff +512Mi +0 +8Gi +0 of 16 +yes +-/);
       expect(stdout).toMatch(/\n1 problem, \d+ warnings\n$/);
+    });
+
+    test('counts running VMs without an owner, of those that it serves', async () => {
+      const owners = async (...more: string[]) =>
+        reportOf(await check([...more, '-o', 'json'])).host.find(({ subject }) => subject === 'owners');
+      expect(await owners()).toMatchObject({
+        verdict: 'warning',
+        message: expect.stringMatching(/^3 of 3 running VMs have no owner/) as string,
+      });
+      await setOwner(lab.hypervisor, 'good', 'tenants');
+      expect((await owners())?.message).toMatch(/^2 of 3 running VMs have no owner: .*spec\.requireOwner/);
+      expect(await owners('--allow-domains=good')).toEqual({
+        ...{ verdict: 'ok', subject: 'owners', message: 'every running VM is reserved for a namespace' },
+      });
+      await setOwner(lab.hypervisor, 'good', null);
     });
 
     test('says that it could serve nobody, and listen nowhere', async () => {

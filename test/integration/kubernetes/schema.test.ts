@@ -252,6 +252,8 @@ describe('HypervisorHost', () => {
     [{ maxConcurrentOperations: 65 }, 'should be less than or equal to 64'],
     [{ maxConcurrentOperations: 1.5 }, 'must be of type integer'],
     [{ cordoned: true }, 'accepted'],
+    [{ requireOwner: true }, 'accepted'],
+    [{ requireOwner: 'yes' }, 'must be of type boolean'],
     [{ drained: true }, 'unknown field "spec.drained"'],
   ])('%j', async (spec, words) => expect(await judgeHost(spec)).toContain(words));
 });

@@ -8,6 +8,11 @@ const decodeWith = (fields: object) => {
   if (!decoded.ok) throw new Error(decoded.problem);
   return decoded.value;
 };
+const ownerRequired = (requireOwner: unknown) => {
+  const decoded = decodeHypervisorHost({ metadata, spec: { address: 'https://h', requireOwner } });
+  if (!decoded.ok) throw new Error(decoded.problem);
+  return decoded.value.spec.requireOwner;
+};
 const allowed = (allowedNamespaces: unknown) => {
   const decoded = decodeHypervisorHost({ metadata, spec: { address: 'https://h', allowedNamespaces } });
   if (!decoded.ok) throw new Error(decoded.problem);
@@ -129,4 +134,15 @@ describe('decoding who may use a host', () => {
     { from: 'Selector', selector: { matchExpressions: [{ key: 'c', operator: 'NotIn', values: ['a', 7] }] } },
     { from: 'Selector', selector: { matchExpressions: [{ key: 'c', operator: 'NotIn', values: 'a' }] } },
   ])('lets nobody in where it does not understand: %j', (raw) => expect(allowed(raw)).toEqual({ from: 'None' }));
+});
+
+describe('decoding whether a host requires owners', () => {
+  it.each([
+    [undefined, undefined],
+    [true, true],
+    [false, false],
+    // What isn't understood lets nobody in.
+    ['no', true],
+    [null, true],
+  ])('%j: %j', (raw, expected) => expect(ownerRequired(raw)).toBe(expected));
 });

@@ -135,7 +135,7 @@ describe('dimmer agent check: a VM', () => {
         claim: { clusterId: 'c-1', objectUid: 'o-1', namespace: 'tenants', generation: 3 },
         ownerNamespace: 'gold',
       },
-      'warning: it is reserved for namespace gold, but claimed from another',
+      'ok: it is reserved for namespace gold, which takes the claim over with its next change',
     ],
     ['a migration', {}, { migrating: true }, 'ok: it is migrating'],
   ])('tells of %s', (_what, shape, more, expected) => {
