@@ -142,10 +142,10 @@ async function act(
     clusterId: context.clusterId,
     entry,
     logger: context.logger,
-    mayGoOn: () => {
-      const right = judgeRight(resource, entry, judgement.located.observation, context);
-      return !input.isOutdated() && !('reason' in right);
-    },
+    mayGoOn: () =>
+      !input.isOutdated() &&
+      context.hosts.get(judgement.located.hostName) === entry &&
+      !('reason' in judgeRight(resource, entry, judgement.located.observation, context)),
   });
   const operation = action.kind === 'run' && action.steps[0]?.operation === 'plug' ? 'plug' : 'unplug';
   if (outcome.kind === 'acted') context.metrics.operated(operation, 'accepted');

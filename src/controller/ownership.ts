@@ -36,12 +36,14 @@ export function judgeOwnership(input: OwnershipInput): Owned | Problem {
   const { resource, placed, claim, clusterId, labelsOf } = input;
   const { uuid } = placed.observation;
   let isUncertain = !input.complete;
+  let owner = resource;
   for (const other of input.others) {
-    if (other.metadata.uid === resource.metadata.uid || !isOlder(other, resource)) continue;
+    if (other.metadata.uid === resource.metadata.uid || !isOlder(other, owner)) continue;
     const entitlement = judgeEntitlement(other, placed, labelsOf(other.metadata.namespace));
-    if (entitlement === 'entitled') return explainOlder(uuid, other, resource);
+    if (entitlement === 'entitled') owner = other;
     if (entitlement === 'unknown') isUncertain = true;
   }
+  if (owner !== resource) return explainOlder(uuid, owner, resource);
   if (claim !== null && claim.clusterId !== clusterId) {
     return {
       reason: 'ClaimedByOther',

@@ -107,8 +107,14 @@ test('one resource has it at most, the oldest that may; in the dark only who hol
         const isForeign = claim !== null && !ours;
         expect(acts).toBe(index === rightful && !isForeign && (!isDark || holds));
         if (acts) expect(verdict.replacesUid).toBe(claim === null || holds ? null : objectUid);
-        else if (index !== rightful) expect(verdict.reason).toBe('DuplicateClaim');
-        else expect(verdict.reason).toBe(isForeign ? 'ClaimedByOther' : 'VMBusy');
+        else if (index !== rightful) {
+          expect(verdict.reason).toBe('DuplicateClaim');
+          // Another's name is told to the log alone, unless it is of the reader's own namespace.
+          const other = drafts[rightful ?? -1]?.namespace ?? '';
+          const isOwn = other === resource.metadata.namespace;
+          expect(verdict.message.includes(`${other}/r${rightful}`)).toBe(isOwn);
+          expect(verdict.adminDetail).toContain(`${other}/r${rightful}`);
+        } else expect(verdict.reason).toBe(isForeign ? 'ClaimedByOther' : 'VMBusy');
       }
     }),
     { numRuns: 2_000 },

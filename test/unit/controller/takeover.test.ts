@@ -143,6 +143,11 @@ describe('a right that is lost in the middle of a change', () => {
     expect(bench.reason()).toBe('VMNotFoundOrNotAllowed');
   });
 
+  it('ends it when the host is taken from the cluster', async () => {
+    expect(await interrupt(() => bench.hosts.remove('hv-1'))).toBe(1);
+    expect(bench.reason()).toBe('VMNotFoundOrNotAllowed');
+  });
+
   it('ends it when the resource is deleted', async () => {
     expect(await interrupt(() => bench.resources.remove('tenants/vm'))).toBe(1);
   });

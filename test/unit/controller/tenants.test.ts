@@ -163,6 +163,21 @@ describe('whoever may have the VM', () => {
     expect(total()).toBe(gib(2));
   });
 
+  it('is asked about again as soon as the host that the VM moved to is open to it', async () => {
+    bench = await openBench();
+    bench.addHost('hv-2', [], { allowedNamespaces: { from: 'None' } });
+    bench.apply({ memory: '2Gi' });
+    await bench.reaches('Converged');
+    bench.host('hv-2').script.arrive(bench.host().script.depart(vmUuid));
+    await bench.reaches('VMNotFoundOrNotAllowed');
+    bench.apply({ memory: '3Gi' });
+    await bench.clock.advance(1_000);
+    expect(bench.host('hv-2').script.total(vmUuid)).toBe(gib(2));
+    bench.changeHost('hv-2', { allowedNamespaces: gold });
+    await bench.reaches('Converged', 'vm', 5_000);
+    expect(bench.host('hv-2').script.total(vmUuid)).toBe(gib(3));
+  });
+
   it('has it without having been resolved first, by name', async () => {
     bench = await openBench();
     bench.apply({ virtualMachine: { name: 'db-1' }, hostRef: { name: 'hv-1' }, memory: '2Gi' }, 'by-name');
