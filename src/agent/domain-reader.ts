@@ -175,13 +175,15 @@ export class DomainReader {
 
 /** Nobody acts as if nothing were there when what is there can't be read. */
 function unreadableMetadata(memory: DomainMemoryXml) {
-  const [broken] = [memory.state, memory.ownerNamespace].filter((part) => !part.ok);
+  const [broken] = [memory.ownerNamespace, memory.state].filter((part) => !part.ok);
   const where = broken?.ok === false ? `${broken.error.path} ${broken.error.problem}` : '';
+  const wayOut = memory.ownerNamespace.ok
+    ? 'an admin of the host can remove it with "dimmer agent release UUID"'
+    : 'an admin of the host can write the owner element anew (docs/operations.md)';
   return fail(
     hostError(
       'claimed-by-other',
-      `What Dimmer keeps in the metadata of VM ${memory.name} cannot be read (${where}); ` +
-        'an admin of the host can remove it with "dimmer agent release UUID"',
+      `What is kept for Dimmer in the metadata of VM ${memory.name} cannot be read (${where}); ${wayOut}`,
     ),
   );
 }

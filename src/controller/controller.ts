@@ -20,7 +20,7 @@ import { type KnownHost, reconcileHostStatus } from './host-status.ts';
 import { createControllerMetrics } from './metrics.ts';
 import { reconcile } from './reconcile.ts';
 import { RejectedPlans } from './rejected-plans.ts';
-import { keysOfHost, watchNamespaces, watchResources } from './triggers.ts';
+import { keysOfDomain, keysOfHost, watchNamespaces, watchResources } from './triggers.ts';
 
 export type ControllerOptions = {
   readonly resources: ResourceSource<VirtualMachineMemory>;
@@ -82,7 +82,7 @@ export function createController(options: ControllerOptions): Controller {
     source: hostResources,
     connect: options.connect,
     listener: {
-      onDomain: (uuid) => claims.keysOf(uuid).forEach((key) => queue.add(key)),
+      onDomain: (uuid, what) => keysOfDomain(resources, claims, uuid, what).forEach((key) => queue.add(key)),
       onHost: enqueueHost,
     },
     clock,

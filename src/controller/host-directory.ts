@@ -15,8 +15,8 @@ const factsMaxAgeMs = 5_000;
 
 /** Told what concerns whom. */
 export interface HostListener {
-  /** Something happened to a domain. */
-  onDomain(uuid: string): void;
+  /** Something happened to a domain; `lifecycle`: it may be somebody else's now. */
+  onDomain(uuid: string, what: 'lifecycle' | 'memory'): void;
   /** Anything on this host may have changed, or the host can't be reached any more. */
   onHost(name: string): void;
 }
@@ -97,16 +97,16 @@ export class HostEntry {
     switch (event.kind) {
       case 'lifecycle':
         this.forgetDomains();
-        listener.onDomain(event.uuid);
+        listener.onDomain(event.uuid, 'lifecycle');
         return;
       case 'module-added':
       case 'module-removed':
         this.forgetFacts();
-        listener.onDomain(event.uuid);
+        listener.onDomain(event.uuid, 'memory');
         return;
       case 'module-refused':
       case 'statistics':
-        listener.onDomain(event.uuid);
+        listener.onDomain(event.uuid, 'memory');
         return;
       case 'reset':
       case 'lost':

@@ -34,16 +34,35 @@ const hasReady = ({ status }: VirtualMachineMemory): boolean =>
 /** Reasons of resources that a host may have a place for which they weren't last seen at. */
 const homeless: ReadonlySet<string | undefined> = new Set(['VMNotFoundOrNotAllowed', 'DuplicateClaim', 'AmbiguousVM']);
 
+const reasonOf = (resource: VirtualMachineMemory | undefined): string | undefined =>
+  findCondition(resource?.status?.conditions, 'Ready')?.reason;
+
+/**
+ * The keys that an event of a virtual machine concerns. What happens to its memory is nothing to those that may not have
+ * it: however many they are, they cost a host nothing while others work.
+ */
+export function keysOfDomain(
+  resources: ResourceSource<VirtualMachineMemory>,
+  claims: ClaimIndex,
+  uuid: string,
+  what: 'lifecycle' | 'memory',
+): readonly ResourceKey[] {
+  const keys = claims.keysOf(uuid);
+  if (what === 'lifecycle') return keys;
+  return keys.filter((key) => !homeless.has(reasonOf(resources.get(key))));
+}
+
 /**
  * The keys that a change of a host concerns: the resources that name it, that were last seen there, or that have no
  * place yet or any more.
  */
 export function keysOfHost(resources: readonly VirtualMachineMemory[], host: string): readonly ResourceKey[] {
   return resources
-    .filter(({ spec, status }) => {
+    .filter((resource) => {
+      const { spec, status } = resource;
       if (spec.hostRef !== undefined) return spec.hostRef.name === host;
       if (status?.hostName === undefined || status.hostName === host) return true;
-      return homeless.has(findCondition(status.conditions, 'Ready')?.reason);
+      return homeless.has(reasonOf(resource));
     })
     .map(keyOf);
 }

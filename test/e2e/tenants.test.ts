@@ -115,6 +115,8 @@ await describeLab('tenants', () => {
     await apply('rivals', 'by-uuid', '2Gi');
     await reaches('rivals', 'by-uuid', 'VMNotFoundOrNotAllowed');
     expect((await read('tenants', 'db-1')).status?.memory?.current).toBe('1Gi');
+    // Nor does whoever may scrape the controller learn names.
+    expect(await (await fetch(stack.metricsUrl)).text()).not.toMatch(/tenants|rivals|by-uuid|db-1/);
     expect(await claim()).toContain('namespace="tenants"');
   });
 

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import { hostError } from '../../../src/host/errors.ts';
 import type { SimulatedDomainSpec } from '../../../src/host/simulated/model.ts';
 import { gib } from '../../../src/memory/bytes.ts';
 import { type ControllerBench, createControllerBench, vmUuid } from '../../support/controller-bench.ts';
@@ -290,6 +291,31 @@ describe('what is in the dark', () => {
   });
 });
 
+describe('many resources that may not have the VM', () => {
+  let bench: ControllerBench;
+  afterEach(() => bench.close());
+
+  it('are not looked at whenever the memory of somebody else changes', async () => {
+    bench = await openBench([{ ...domain, ownerNamespace: 'tenants' }]);
+    bench.namespace('rivals', { tier: 'gold' });
+    bench.apply({ memory: '2Gi' });
+    bench.apply({ memory: '2Gi' }, 'second');
+    for (let nth = 0; nth < 50; nth += 1) bench.apply({ memory: '8Gi' }, `rivals/nth-${nth}`);
+    await bench.reaches('Converged');
+    await bench.reaches('DuplicateClaim', 'second');
+    await bench.reaches('VMNotFoundOrNotAllowed', 'rivals/nth-49');
+    await bench.clock.advance(10_000);
+    const { observe } = bench.host().script.calls();
+    bench.apply({ memory: '3Gi' });
+    await bench.reaches('Converged');
+    await bench.clock.advance(10_000);
+    expect(bench.host().script.calls().observe - observe).toBeLessThan(20);
+    // When it may be theirs they are.
+    bench.host().script.setOwner(vmUuid, 'rivals');
+    await bench.reaches('Converged', 'rivals/nth-0', 5_000);
+  });
+});
+
 describe('what a tenant is told', () => {
   let bench: ControllerBench;
   afterEach(() => bench.close());
@@ -327,6 +353,16 @@ describe('what a tenant is told', () => {
     };
     expect(await told('rivals/reserved-name')).toBe(await told('rivals/missing-name'));
     expect(await told('rivals/reserved-uuid')).toBe(await told('rivals/missing-uuid'));
+  });
+
+  it('is not the name of a VM whose metadata can not be read', async () => {
+    bench = await openBench();
+    const error = hostError('claimed-by-other', 'What Dimmer keeps in the metadata of VM db-1 cannot be read');
+    bench.host().script.inject('observe', { kind: 'fail', error }, 1_000);
+    bench.apply({ memory: '2Gi' });
+    await bench.reaches('ClaimedByOther');
+    expect(saidTo(bench, 'tenants/vm')).not.toContain('db-1');
+    expect(bench.condition('Ready')?.message).toContain('dimmer agent check');
   });
 
   it('is nothing of copies that are not its own', async () => {
