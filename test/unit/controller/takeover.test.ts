@@ -1,10 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { SimulatedDomainSpec } from '../../../src/host/simulated/model.ts';
 import { gib } from '../../../src/memory/bytes.ts';
 import { type ControllerBench, createControllerBench, vmUuid } from '../../support/controller-bench.ts';
-
-const domain: SimulatedDomainSpec = { uuid: vmUuid, name: 'db-1', boot: gib(1) };
-const gold = { from: 'Selector', selector: { matchLabels: { tier: 'gold' } } } as const;
+import { createTenantsBench, domain } from '../../support/tenants-bench.ts';
 
 describe('the claim of a resource that has lost its right', () => {
   let bench: ControllerBench;
@@ -14,8 +11,7 @@ describe('the claim of a resource that has lost its right', () => {
 
   /** `rivals` has the VM, and has wished for it many times; `tenants` wants it too. */
   async function openBench(): Promise<void> {
-    bench = await createControllerBench([domain], { hostSpec: { allowedNamespaces: gold } });
-    bench.namespace('tenants', { tier: 'gold' });
+    bench = await createTenantsBench();
     bench.namespace('rivals', { tier: 'gold' });
     for (let wish = 0; wish < 20; wish += 1) {
       bench.apply({ memory: '8Gi', unplugTimeout: `${30 + wish}s`, paused: wish < 19 }, 'rivals/first');
@@ -121,8 +117,7 @@ describe('a right that is lost in the middle of a change', () => {
 
   /** A growth of four modules; something happens while the answer to the first is on its way. */
   async function interrupt(happens: () => void): Promise<number> {
-    bench = await createControllerBench([domain], { hostSpec: { allowedNamespaces: gold } });
-    bench.namespace('tenants', { tier: 'gold' });
+    bench = await createTenantsBench();
     await bench.clock.advance(1_000);
     const { script } = bench.host();
     script.inject('plug', { kind: 'answer-late', ms: 2_000 });
