@@ -13,7 +13,7 @@ describe('what is in the dark', () => {
     bench.apply({ memory: '8Gi' }, 'rivals/first');
     await bench.clock.advance(60_000);
     expect(bench.host().script.changes()).toEqual([]);
-    expect(bench.status('rivals/first')).toEqual({});
+    expect(bench.status('rivals/first')).toEqual({ observedGeneration: -1 });
     bench.namespace('rivals', { quarantine: 'yes' });
     await bench.reaches('VMNotFoundOrNotAllowed', 'rivals/first', 5_000);
     expect(bench.host().script.changes()).toEqual([]);
