@@ -98,7 +98,7 @@ await describeLab(
         await guest.shOk(
           'rm -f /tmp/full; sh -c "dd if=/dev/zero of=/tmp/fill/file bs=1M 2>/dev/null; echo >/tmp/full" & echo',
         );
-        await delay((round * 400) / rounds);
+        await delay((round * 3_000) / rounds);
         // The planner's margin: what a guest may fill while it is being asked.
         const answer = codeOf(await ask(slot, { minUsableAfter: mib(128) }));
         answers.set(answer, (answers.get(answer) ?? 0) + 1);
@@ -140,7 +140,11 @@ await describeLab(
       await isReported();
       const slot = nextSlot();
       await plug(slot);
-      await guestHas(1);
+      await observedUntil(
+        { host: agent.client, uuid: guest.uuid },
+        'the guest says that it has the module',
+        (o) => (o.guest?.usable ?? 0) > size + mib(64),
+      );
       const driver = '/sys/bus/virtio/drivers/virtio_balloon';
       const device = (await guest.shOk(`ls ${driver} | grep ^virtio`)).trim();
       await guest.shOk(`echo ${device} >${driver}/unbind`);
