@@ -1,7 +1,7 @@
 /**
  * Bundles the program into `dist/`: everything it needs but Node itself, each command in a file of its own that is
- * loaded only when it runs. Why: docs/adr/0007-one-small-program.md. What it starts with is bundled apart: any
- * Node must be able to read it.
+ * loaded only when it runs. Why: docs/adr/0007-one-small-program.md. What it starts with, and which any Node must be able
+ * to read, is bundled apart: docs/adr/0010-the-package.md.
  */
 import { chmodSync, rmSync, writeFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
@@ -9,9 +9,11 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, type BuildOptions, type Metafile, type Plugin } from 'esbuild';
 import { collectLicenses } from './licenses.ts';
+import { restoreManifest } from './manifest.ts';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, 'dist');
+restoreManifest(root);
 
 /** Native helpers that the WebSockets of the Kubernetes client do without. */
 const optional = ['bufferutil', 'utf-8-validate'];
