@@ -26,7 +26,7 @@ export function copyCheckout(directory: string): Checkout {
   mkdirSync(home);
   const options = (env: Readonly<Record<string, string>>) => ({
     cwd: target,
-    env: { ...withoutNpm(), PATH: nodePath, HOME: home, ...env },
+    env: { ...withoutNpm(), PATH: nodePath, HOME: home, npm_config_update_notifier: 'false', ...env },
     timeoutMs: 120_000,
   });
   return {
