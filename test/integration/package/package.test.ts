@@ -1,5 +1,5 @@
 /** What people install: the package that `npm pack` makes holds all that it needs, and every command works from it. */
-import { existsSync, globSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, globSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { parse } from 'yaml';
@@ -10,6 +10,7 @@ import { type Daemon, startDaemon } from '../../lab/daemon.ts';
 import { describeLab } from '../../lab/describe.ts';
 import { freePorts } from '../../lab/ports.ts';
 import { waitFor } from '../../lab/wait.ts';
+import { commandsOf, documented, patternOf } from '../../support/documents.ts';
 import { type AgentPki, controllerUri, createAgentPki } from '../agent/agent-fixture.ts';
 import { type AgentProcess, startAgentProcess } from '../agent/agent-process.ts';
 import { type InstalledPackage, installPackage } from './installed-package.ts';
@@ -89,11 +90,23 @@ describe('the package', () => {
 test('`npm ci` of the README says nothing of engines, under the oldest Node that it names', async () => {
   const old = "Object.defineProperty(process, 'version', { value: 'v20.20.2' })";
   const env = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(old)}` };
-  const ci = (flags = '') => installed.checkout.sh(`npm ci --dry-run --offline --no-audit ${flags}`, env);
+  const command = documented('docs/operations.md', '`npm ci`').text;
+  expect(readFileSync(join(root, 'README.md'), 'utf8')).toContain(`\n${command} && npm test\n`);
+  const ci = (flags = '') => installed.checkout.sh(`${command} --dry-run --offline --no-audit ${flags}`, env);
   const quiet = await ci();
   expect([quiet.code, quiet.stderr]).toEqual([0, '']);
   // The packages would have something to say.
   expect((await ci('--loglevel=warn')).stderr).toContain('EBADENGINE');
+});
+
+test("README's preview prints what it shows, in a checkout that isn't built yet", async () => {
+  rmSync(join(installed.checkout.directory, 'dist'), { recursive: true });
+  const typed = commandsOf(documented('README.md', 'npm run -s dimmer -- plan'));
+  for (const { command, printed } of typed) {
+    const answer = await installed.checkout.shOk(command);
+    if (printed !== '') expect(answer).toMatch(patternOf(printed));
+  }
+  expect(typed.at(-1)?.printed).toContain('Unplug');
 });
 
 describe('its commands', () => {
