@@ -170,6 +170,24 @@ describe('its commands', () => {
       expect(await agent.end('SIGTERM')).toBe(0);
     }
   });
+
+  test('agent, that meets an error nobody foresaw: one line after its log', async () => {
+    const late = "setTimeout(() => { throw new RangeError('too\\nlate'); }, 1500)";
+    const env = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(late)}` };
+    const { directory, caFile } = pki.pki;
+    const { code, stderr } = await installed.dimmer(
+      [
+        ...['agent', '--driver=simulated', '--listen=127.0.0.1:0', `--allow-client=${controllerUri}`],
+        ...[`--tls-cert-file=${join(directory, 'agent.crt')}`, `--client-ca-file=${caFile}`],
+        `--tls-private-key-file=${join(directory, 'agent.key')}`,
+      ],
+      { env },
+    );
+    const lines = stderr.trimEnd().split('\n');
+    expect(code).toBe(1);
+    expect(lines.at(-1)).toMatch(/^dimmer agent: unforeseen error, .*: RangeError: too late$/);
+    expect(lines.slice(0, -1).map((line) => (JSON.parse(line) as { msg: string }).msg)).toContain('agent is ready');
+  });
 });
 
 await describeLab(

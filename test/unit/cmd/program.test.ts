@@ -52,6 +52,24 @@ test.each([
   expect(stderr).toContain(problem);
 });
 
+/** A file that can be read and is none of what is asked for. */
+const rubbish = join(import.meta.dirname, '../../../README.md');
+test.each([
+  ['agent', ['--allow-client=urn:x', '--driver=simulated', ...filesOf('tls-cert', 'tls-private-key', 'client-ca')]],
+  ['controller', filesOf('agent-client-cert', 'agent-client-key', 'agent-ca')],
+])('dimmer %s, that cannot begin, says why in one line, and where with --log-level debug', async (command, argv) => {
+  const plain = await runProgram([command, ...argv]);
+  expect([plain.exit, plain.stdout]).toEqual([1, '']);
+  expect(plain.stderr).toMatch(new RegExp(`^dimmer ${command}: [^\\n]* do not fit together: [^\\n]*\\n$`));
+  const debug = await runProgram([command, ...argv, '--log-level=debug']);
+  expect(debug.exit).toBe(1);
+  expect(debug.stderr).toMatch(/^dimmer \w+: .*\nError: .*\n {4}at /);
+});
+
+function filesOf(...flags: readonly string[]): string[] {
+  return flags.map((flag) => `--${flag}-file=${rubbish}`);
+}
+
 describe('an error that nobody foresaw', () => {
   const broken = before("JSON.stringify = () => { throw new TypeError('no JSON\\n  today'); }");
   const late = before("setTimeout(() => { throw new RangeError('too late'); }, 50)");
