@@ -1,10 +1,11 @@
 /** Plugging and unplugging one module: re-validate under the lock of the domain, record the intent, then act. */
 import { fail, type HostAnswer, hostError, type HostError, succeed } from '../host/errors.ts';
 import { isSameClaim, judgeClaim } from '../host/claim.ts';
-import { judgePlug, judgeRevision, judgeUnplug, totalOf } from '../host/guards.ts';
+import { explainSilence, judgeLeaving, judgePlug, judgeRevision, judgeUnplug, totalOf } from '../host/guards.ts';
 import type {
   ClaimRequest,
   DomainObservation,
+  ObservedModule,
   PlugAnswer,
   PlugRequest,
   UnplugAnswer,
@@ -20,6 +21,8 @@ import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { aliasesOfSlot } from './aliases.ts';
 import type { DomainReader } from './domain-reader.ts';
+import type { GuestFollowUp } from './guest-follow-up.ts';
+import type { GuestAnswer, GuestQuestions } from './guest-questions.ts';
 import { isInTheWay } from './hidden-memory.ts';
 import type { HostMemory } from './host-memory.ts';
 import { keepState } from './keep-state.ts';
@@ -28,12 +31,15 @@ import { askForModule, saysTheSame } from './marks.ts';
 import { type DomainFacts, modulesOf, ownPageSize, settledMarks, toObservation } from './observation.ts';
 import type { OrphanKeeper } from './orphans.ts';
 import type { Totals } from './recorded-change.ts';
+import type { HeardReport } from './runs.ts';
 
 export type ChangeContext = {
   readonly hypervisor: Hypervisor;
   readonly reader: DomainReader;
   readonly hostMemory: HostMemory;
   readonly orphans: OrphanKeeper;
+  readonly questions: GuestQuestions;
+  readonly followUp: GuestFollowUp;
   readonly clock: Clock;
   readonly logger: Logger;
 };
@@ -108,7 +114,7 @@ export async function plugModule(
     // beginning of a replacement: whoever comes after a crash sees that its module was plugged, or was about to be.
     const next = { ...operations, replacement: replacementOf(request, operations.replacement) };
     if (!isWritten(facts, next)) await keepState(context, facts, next);
-    return await attach(context, uuid, request);
+    return await attach(context, facts, request);
   } catch (error) {
     return fail(toHostError(error));
   } finally {
@@ -116,7 +122,11 @@ export async function plugModule(
   }
 }
 
-async function attach(context: ChangeContext, uuid: string, request: PlugRequest): Promise<HostAnswer<PlugAnswer>> {
+async function attach(
+  context: ChangeContext,
+  { memory: { uuid }, run, statistics }: DomainFacts,
+  request: PlugRequest,
+): Promise<HostAnswer<PlugAnswer>> {
   const { slot, size, node, pageSize, hostNodes } = request;
   let failure: HostError | null = null;
   for (const alias of aliasesOfSlot(slot)) {
@@ -136,6 +146,7 @@ async function attach(context: ChangeContext, uuid: string, request: PlugRequest
     }
     // The name of another alias was taken, though no module has it.
     if (failure !== null) context.orphans.doubt(uuid);
+    if (run !== null) context.followUp.plugged(run, statistics?.available ?? null, size);
     const after = await context.reader.gather(uuid, 'layout');
     if (!after.ok) {
       return fail(hostError('outcome-unknown', `The module was plugged, but then: ${after.error.message}`));
@@ -175,6 +186,62 @@ async function settleFailedPlug(
   return byQemu && there === undefined ? { kind: 'failed', error: failure } : settled(fail(failure));
 }
 
+/** What the guest is asked for, and how the domain stood when that was judged. */
+type Departing = Prepared & { readonly module: ObservedModule };
+
+/** Judges an unplug, in the end by what the guest says of its memory when it is asked. */
+async function prepareUnplug(
+  context: ChangeContext,
+  uuid: string,
+  revision: string,
+  request: UnplugRequest,
+  totals: Totals,
+): Promise<HostAnswer<Departing>> {
+  const prepared = await prepare(context, uuid, revision, request, totals, 'everything');
+  if (!prepared.ok) return prepared;
+  const { facts, observation } = prepared.value;
+  const leaving = judgeLeaving(observation, request.slot);
+  if (!leaving.ok) return leaving;
+  // What was left behind is taken away as a module is, and one leaves at a time.
+  const obstacle = await context.orphans.obstacle(facts);
+  if (obstacle !== null) return fail(obstacle);
+  if (request.minUsableAfter === undefined) return succeed({ ...prepared.value, module: leaving.value });
+
+  const report = await askGuest(context, prepared.value, request);
+  if (!report.ok) return report;
+  // As it is now: the question takes its time. By the very report that answers it: an older one may arrive after it.
+  const again = await prepare(context, uuid, revision, request, totals, 'layout');
+  if (!again.ok) return again;
+  const nowMs = context.clock.now();
+  const answered = { ...again.value.facts, statistics: report.value };
+  const judged = judgeUnplug(toObservation(answered, nowMs), request);
+  return judged.ok ? succeed({ ...again.value, module: judged.value }) : judged;
+}
+
+/** What the guest says now; an error when it doesn't, or says no. */
+async function askGuest(
+  context: ChangeContext,
+  { facts, observation }: Prepared,
+  request: UnplugRequest,
+): Promise<HostAnswer<HeardReport>> {
+  const { run } = facts;
+  // A paused guest can't answer.
+  const canAnswer = run !== null && (observation.state === 'Running' || observation.state === 'Blocked');
+  const answer: GuestAnswer = canAnswer ? await context.questions.ask(run) : { kind: 'late' };
+  switch (answer.kind) {
+    case 'answered':
+      return succeed(answer.report);
+    case 'busy':
+      return fail(hostError('busy', `VM ${observation.name} is held by another job, so its guest cannot be asked now`));
+    case 'absent':
+    case 'late': {
+      // What it said a moment ago may be a no already.
+      const judged = judgeUnplug(observation, request);
+      return fail(judged.ok ? explainSilence(observation) : judged.error);
+    }
+  }
+}
+
 /** Asks the guest for one module. The caller holds the lock of the domain. */
 export async function unplugModule(
   context: ChangeContext,
@@ -183,15 +250,14 @@ export async function unplugModule(
   request: UnplugRequest,
   totals: Totals,
 ): Promise<HostAnswer<UnplugAnswer>> {
-  const prepared = await prepare(context, uuid, revision, request, totals, 'everything');
+  let prepared: HostAnswer<Departing>;
+  try {
+    prepared = await prepareUnplug(context, uuid, revision, request, totals);
+  } catch (error) {
+    return fail(toHostError(error));
+  }
   if (!prepared.ok) return prepared;
-  const { facts, observation, operations } = prepared.value;
-  const judged = judgeUnplug(observation, request);
-  if (!judged.ok) return judged;
-  // What was left behind is taken away as a module is, and one leaves at a time.
-  const obstacle = await context.orphans.obstacle(facts);
-  if (obstacle !== null) return fail(obstacle);
-  const module = judged.value;
+  const { facts, operations, module } = prepared.value;
   if (module.alias === '') {
     return fail(hostError('rejected', `libvirt shows no alias for the module in slot ${module.slot}`));
   }

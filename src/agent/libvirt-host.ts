@@ -7,6 +7,8 @@ import type { Clock } from '../runtime/clock.ts';
 import type { Admits } from './admission.ts';
 import { type ChangeContext, plugModule, unplugModule } from './changes.ts';
 import { DomainReader } from './domain-reader.ts';
+import { GuestFollowUp } from './guest-follow-up.ts';
+import { GuestQuestions } from './guest-questions.ts';
 import { HostMemory, readHostMemory } from './host-memory.ts';
 import { KeyedMutex } from './keyed-mutex.ts';
 import { toHostError } from './libvirt-errors.ts';
@@ -16,6 +18,7 @@ import { createRecordedChange } from './recorded-change.ts';
 import { createRunIdentities, type RunIdentities } from './run-identity.ts';
 import { Runs } from './runs.ts';
 import type { RunnableService, ServiceParts } from './service.ts';
+import { StatisticsBell } from './statistics-bell.ts';
 import { Upkeep } from './upkeep.ts';
 
 export type LibvirtHostOptions = ServiceParts & {
@@ -45,15 +48,18 @@ export function createLibvirtHost(options: LibvirtHostOptions): RunnableService 
     ...{ hypervisor, runs, identities, hostMemory, admits, clock },
     onHidden: (uuid) => orphans.suspect(uuid),
   });
+  const bell = new StatisticsBell({ hypervisor, reader, clock, logger });
+  const questions = new GuestQuestions({ hypervisor, bell, clock });
+  const followUp = new GuestFollowUp({ questions, runs, events, mutex, clock, logger });
   const orphans = new OrphanKeeper({
-    ...{ hypervisor, reader, runs, mutex, events, clock, logger },
+    ...{ hypervisor, reader, questions, runs, mutex, events, clock, logger },
     audit: options.audit,
     onRepair: (outcome, durationMs) => options.onOperation?.('repair', outcome, durationMs),
   });
-  const changes: ChangeContext = { hypervisor, reader, hostMemory, orphans, clock, logger };
+  const changes: ChangeContext = { hypervisor, reader, hostMemory, orphans, questions, followUp, clock, logger };
   const upkeep = new Upkeep({
     ...{ hypervisor, reader, runs, identities, hostMemory, events },
-    ...{ changes, mutex, admits, clock, logger },
+    ...{ changes, bell, mutex, admits, clock, logger },
   });
   const change = createRecordedChange(options, mutex, toHostError);
   let info: HypervisorInfo | null = null;
@@ -150,6 +156,7 @@ export function createLibvirtHost(options: LibvirtHostOptions): RunnableService 
     async close() {
       upkeep.stop();
       orphans.stop();
+      bell.stop();
       await mutex.idle();
       await hypervisor.close();
     },

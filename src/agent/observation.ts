@@ -1,11 +1,11 @@
 /** From what libvirt says of a domain to what the port says. Pure. */
 import { correctReport } from '../host/departures.ts';
-import { isBooting, isFreshReport } from '../host/guards.ts';
+import { isBooting, isFreshReport, isReportOfThisBoot } from '../host/guards.ts';
 import type { DomainObservation, DomainState, GuestStatistics, MemoryLayout, ObservedModule } from '../host/port.ts';
 import { toObservedMark } from '../host/observed-mark.ts';
 import { computeRevision } from '../host/revision.ts';
 import type { DomainMemoryXml, HotplugObstacle } from '../libvirt/domain-memory.ts';
-import type { DomainMemoryStats, DomainState as LibvirtState } from '../libvirt/hypervisor.ts';
+import type { DomainState as LibvirtState } from '../libvirt/hypervisor.ts';
 import type { Bytes } from '../memory/bytes.ts';
 import { sumBytes } from '../memory/bytes.ts';
 import { isSameModule, type ModuleIdentity } from '../memory/module.ts';
@@ -13,7 +13,7 @@ import type { Mark, OperationState } from '../memory/operation-state.ts';
 import { describeHiddenMemory, isInTheWay } from './hidden-memory.ts';
 import { describeRepair, isOverdue } from './leftovers.ts';
 import { settleMarks } from './marks.ts';
-import type { Run } from './runs.ts';
+import type { HeardReport, Run } from './runs.ts';
 
 /** libvirt's word for a state in the port's. */
 export function toDomainState(state: LibvirtState): DomainState {
@@ -65,7 +65,7 @@ export type DomainFacts = OperationState & {
   readonly state: DomainState;
   /** null: the domain isn't running. */
   readonly run: Run | null;
-  readonly statistics: DomainMemoryStats | null;
+  readonly statistics: HeardReport | null;
   readonly migrating: boolean;
   readonly ownerNamespace: string | null;
   /** The host's default huge page size; null: it has none. */
@@ -74,16 +74,21 @@ export type DomainFacts = OperationState & {
 
 /** The guest's report, as far as the balloon gave all of it, without what has left since. */
 export function toGuestStatistics(
-  statistics: DomainMemoryStats | null,
+  statistics: HeardReport | null,
   run: Pick<Run, 'bootedAtMs' | 'firstSeenAtMs' | 'departures'>,
   nowMs: number,
 ): GuestStatistics | null {
   if (statistics === null) return null;
-  const { available, usable, unused, lastUpdateMs } = statistics;
+  const { available, usable, unused, lastUpdateMs, answersAtMs } = statistics;
   if (available === null || usable === null || unused === null || lastUpdateMs === null) return null;
-  const report = { total: available, usable, free: unused, reportedAtMs: lastUpdateMs };
-  const fresh = isFreshReport({ ...run, reportedAtMs: lastUpdateMs }, nowMs);
-  return { ...correctReport(report, run.departures), fresh };
+  const said = { total: available, usable, free: unused, reportedAtMs: lastUpdateMs, answersAtMs };
+  const { total, usable: spare, free } = correctReport(said, run.departures);
+  const evidence = { ...run, reportedAtMs: lastUpdateMs };
+  return {
+    ...{ total, usable: spare, free, reportedAtMs: lastUpdateMs },
+    fresh: isFreshReport(evidence, nowMs),
+    ofThisBoot: isReportOfThisBoot(evidence),
+  };
 }
 
 /** The page size behind memory that doesn't say; null: ordinary pages. */

@@ -11,6 +11,7 @@ import { askMonitorMemory, type MonitorMemory } from '../libvirt/monitor-memory.
 import type { Timer } from '../runtime/clock.ts';
 import type { DomainReader } from './domain-reader.ts';
 import type { EventLog } from './event-log.ts';
+import type { GuestQuestions } from './guest-questions.ts';
 import { certainAtMs, rulesOutHidden, type Verdict } from './hidden-memory.ts';
 import type { KeyedMutex } from './keyed-mutex.ts';
 import {
@@ -29,6 +30,7 @@ import type { Run, Runs } from './runs.ts';
 
 export type OrphanKeeperOptions = StepContext & {
   readonly reader: DomainReader;
+  readonly questions: GuestQuestions;
   readonly runs: Runs;
   readonly mutex: KeyedMutex;
   readonly events: EventLog;
@@ -210,7 +212,7 @@ export class OrphanKeeper {
 
   /** Takes the next step of a repair; the milliseconds until the next look, which alone can say that it is over. */
   async #repair(facts: DomainFacts, run: Run, repair: Repair): Promise<number> {
-    const nowMs = this.#options.clock.now();
+    const { clock } = this.#options;
     let isRefused = false;
     for (const name of repair.leftovers.backends)
       isRefused = !(await deleteBackend(this.#options, facts, name)) || isRefused;
@@ -221,17 +223,27 @@ export class OrphanKeeper {
     }
     let { asked } = repair;
     let problem: string | null = null;
-    if (asked === null || nowMs - asked.atMs >= askAgainMs(asked.attempts)) {
-      problem = judgeRemoval(orphan, toObservation(facts, nowMs));
+    if (asked === null || clock.now() - asked.atMs >= askAgainMs(asked.attempts)) {
+      problem = await this.#judge(facts, run, orphan);
       if (problem === null) {
         problem = await askForOrphan(this.#options, facts, orphan);
-        asked = { alias: orphan.alias, atMs: nowMs, attempts: (asked?.attempts ?? 0) + 1 };
+        asked = { alias: orphan.alias, atMs: clock.now(), attempts: (asked?.attempts ?? 0) + 1 };
       }
     }
     const isSilent = asked !== null && asked.attempts > 1;
     problem ??= isSilent ? `the guest has not given ${orphan.alias} up, asked ${asked?.attempts} times` : null;
     run.repair = { ...repair, asked, problem };
-    return asked === null ? retryMs : lookAgainMs(nowMs - asked.atMs);
+    return asked === null ? retryMs : lookAgainMs(clock.now() - asked.atMs);
+  }
+
+  /** Why the guest can't be asked for `orphan` now, by what it says when it is asked what it has; null: it can. */
+  async #judge(facts: DomainFacts, run: Run, orphan: Orphan): Promise<string | null> {
+    const { questions, clock } = this.#options;
+    const problem = judgeRemoval(orphan, toObservation(facts, clock.now()));
+    if (problem !== null) return problem;
+    const answer = await questions.ask(run);
+    if (answer.kind !== 'answered') return 'the guest does not say what memory it has';
+    return judgeRemoval(orphan, toObservation({ ...facts, statistics: answer.report }, clock.now()));
   }
 
   /** An orphan has left QEMU: the guest's last report may still count it. */

@@ -1,11 +1,17 @@
 /** What this process has heard about each run of a domain. Losing it costs time, never safety. */
 import type { OperationState } from '../memory/operation-state.ts';
 import { emptyOperationState } from '../memory/operation-state.ts';
-import { type Departure, forgetDepartures, type SeenModule } from '../host/departures.ts';
+import { type Departure, forgetDepartures, type ReportTime, type SeenModule } from '../host/departures.ts';
 import type { GuestStatistics } from '../host/port.ts';
 import type { HiddenMemory } from './hidden-memory.ts';
 import type { Repair } from './leftovers.ts';
 import type { DomainMemoryStats } from '../libvirt/hypervisor.ts';
+
+/** What the balloon said, and what is known of when. */
+export type HeardReport = DomainMemoryStats & {
+  /** When the question was put that the report certainly answers; null: the guest may have spoken by itself. */
+  readonly answersAtMs: number | null;
+};
 
 export type Run = {
   readonly uuid: string;
@@ -23,7 +29,12 @@ export type Run = {
   /** Modules that left and that what the balloon says may still count. */
   departures: readonly Departure[];
   /** What the balloon said last: stands in while the domain is too busy to be asked. */
-  statistics: DomainMemoryStats | null;
+  statistics: HeardReport | null;
+  /**
+   * What the guest had said when a question was put, by us or by an agent before us, that may not be answered yet: QEMU
+   * drops a question while another one is open, and what comes then answers that one. null: none is open.
+   */
+  unanswered: string | null;
   /** Memory that QEMU has and libvirt doesn't know of (see hidden-memory.ts); null: none. */
   hidden: HiddenMemory | null;
   /** A plug ended in the unknown: it has to be looked into QEMU for what it left behind (see orphans.ts). */
@@ -39,11 +50,28 @@ export type Run = {
   told: GuestStatistics | null;
 };
 
-/** Keeps what the balloon said. */
-export function takeStatistics(run: Run, statistics: DomainMemoryStats, nowMs: number): void {
-  run.statistics = statistics;
-  run.departures = forgetDepartures(run.departures, statistics.lastUpdateMs, nowMs);
+/**
+ * Keeps what the balloon said.
+ * @param answersAtMs when the question was put that it answers; null: not known
+ */
+export function takeStatistics(
+  run: Run,
+  statistics: DomainMemoryStats,
+  nowMs: number,
+  answersAtMs: number | null = null,
+): HeardReport {
+  const before = run.statistics;
+  const isSame = before?.report === statistics.report;
+  const heard = { ...statistics, answersAtMs: answersAtMs ?? (isSame ? before.answersAtMs : null) };
+  if (before === null) run.unanswered = statistics.report;
+  run.statistics = heard;
+  run.departures = forgetDepartures(run.departures, timeOf(heard), nowMs);
+  return heard;
 }
+
+/** When a report was made; null: there is none. */
+export const timeOf = ({ lastUpdateMs, answersAtMs }: HeardReport): ReportTime | null =>
+  lastUpdateMs === null ? null : { reportedAtMs: lastUpdateMs, answersAtMs };
 
 /** libvirt says that the module of an alias has gone. */
 export function noticeRemoval(run: Run, alias: string, nowMs: number): void {
@@ -70,6 +98,7 @@ export class Runs {
       modules: null,
       departures: [],
       statistics: null,
+      unanswered: null,
       hidden: null,
       suspected: false,
       repair: null,
@@ -100,6 +129,7 @@ export class Runs {
       run.firstSeenAtMs = nowMs;
       run.bootedAtMs = null;
       run.askedAtMs = 0;
+      run.unanswered = run.statistics?.report ?? null;
       // libvirt reads the balloon anew when it starts.
       run.hidden = null;
     }

@@ -33,13 +33,18 @@ export async function pollStatistics(options: StatisticsPollOptions): Promise<vo
   await Promise.all(interesting.map((run) => pollRun(options, run)));
 }
 
-async function pollRun({ hypervisor, events, clock }: StatisticsPollOptions, run: Run): Promise<void> {
+async function pollRun(options: StatisticsPollOptions, run: Run): Promise<void> {
   try {
-    takeStatistics(run, await hypervisor.memoryStats(run.uuid), clock.now());
+    takeStatistics(run, await options.hypervisor.memoryStats(run.uuid), options.clock.now());
   } catch {
     // It stops, or it is busy: the next poll is soon.
     return;
   }
+  tellReport(options, run);
+}
+
+/** Tells watchers of the run's last report, if that is news. */
+export function tellReport({ events, clock }: Pick<StatisticsPollOptions, 'events' | 'clock'>, run: Run): void {
   const report = toGuestStatistics(run.statistics, run, clock.now());
   if (report === null || !isStatisticsNews(run.told, report)) return;
   run.told = report;

@@ -18,6 +18,7 @@ import type { KeyedMutex } from './keyed-mutex.ts';
 import { settledMarks } from './observation.ts';
 import type { RunIdentities } from './run-identity.ts';
 import { noticeRemoval, type Run, type Runs } from './runs.ts';
+import type { StatisticsBell } from './statistics-bell.ts';
 import { pollStatistics } from './statistics-poll.ts';
 
 export type UpkeepOptions = {
@@ -28,14 +29,13 @@ export type UpkeepOptions = {
   readonly hostMemory: HostMemory;
   readonly events: EventLog;
   readonly changes: ChangeContext;
+  readonly bell: StatisticsBell;
   readonly mutex: KeyedMutex;
   readonly admits: Admits;
   readonly clock: Clock;
   readonly logger: Logger;
 };
 
-/** Where statistics are off they are switched on with this period. */
-const statisticsPeriodSeconds = 2;
 const pollMs = 2_000;
 const settleMs = 30_000;
 
@@ -132,7 +132,7 @@ export class Upkeep {
 
   /** Counts a running domain's memory; if it is admitted, switches its statistics on and settles its marks. */
   async #welcome(domain: DomainRef): Promise<void> {
-    const { hypervisor, reader, changes, logger } = this.#options;
+    const { hypervisor, reader, changes, bell, logger } = this.#options;
     const { uuid } = domain;
     let xml: string;
     try {
@@ -153,22 +153,12 @@ export class Upkeep {
     if (memory.value.state.ok) run.operations = memory.value.state.value;
     changes.orphans.welcome(memory.value, run);
     // Neither is waited for: either may queue behind a job that holds the domain.
-    if (memory.value.balloon?.statsPeriodSeconds === 0) void this.#enableStatistics(uuid);
+    bell.welcome(memory.value);
     if (run.operations.marks.length > 0) void this.#settle(uuid);
   }
 
-  async #enableStatistics(uuid: string): Promise<void> {
-    const { hypervisor, logger } = this.#options;
-    try {
-      await hypervisor.setMemoryStatsPeriod(uuid, statisticsPeriodSeconds);
-      logger.info({ uuid, periodSeconds: statisticsPeriodSeconds }, 'guest memory statistics switched on');
-    } catch (error) {
-      logger.warn({ uuid, error: String(error) }, 'guest memory statistics could not be switched on');
-    }
-  }
-
   #heed(event: DomainEvent): void {
-    const { runs, reader, hostMemory, clock } = this.#options;
+    const { runs, reader, hostMemory, changes, clock } = this.#options;
     const { domain } = event;
     const { uuid } = domain;
     const nowMs = clock.now();
@@ -203,6 +193,8 @@ export class Upkeep {
         if (run !== undefined) {
           run.refusals.delete(event.alias);
           noticeRemoval(run, event.alias, nowMs);
+          // Nobody asks a guest that nobody resizes.
+          if (run.operations.claim !== null) changes.followUp.departed(run);
         }
         this.#tell(domain, 'module-removed');
         if (run !== undefined && run.operations.marks.length > 0) this.#settleSoon(run);

@@ -15,7 +15,8 @@ import {
 import { WorkQueue } from '../runtime/work-queue.ts';
 import { ClaimIndex } from './claim-index.ts';
 import { HostDirectory } from './host-directory.ts';
-import { reconcileHostStatus } from './host-status.ts';
+import { declareHostMetrics, type HostReading } from './host-metrics.ts';
+import { type KnownHost, reconcileHostStatus } from './host-status.ts';
 import { createControllerMetrics } from './metrics.ts';
 import { reconcile } from './reconcile.ts';
 import { RejectedPlans } from './rejected-plans.ts';
@@ -26,7 +27,7 @@ export type ControllerOptions = {
   readonly hosts: ResourceSource<HypervisorHost>;
   readonly statusWriter: StatusWriter<VirtualMachineMemory>;
   readonly hostStatusWriter: StatusWriter<HypervisorHost>;
-  readonly events: EventRecorder<VirtualMachineMemory>;
+  readonly events: EventRecorder<VirtualMachineMemory | HypervisorHost>;
   /** Their labels say which hosts a namespace may use. */
   readonly namespaces: ResourceSource<LabelledResource>;
   readonly clusterId: string;
@@ -105,11 +106,19 @@ export function createController(options: ControllerOptions): Controller {
   const hostContext = {
     hosts,
     statuses: { source: hostResources, writer: options.hostStatusWriter },
+    events: options.events,
     clock,
     logger,
     random,
-    writtenAtMs: new Map<string, number>(),
+    known: new Map<string, KnownHost>(),
   };
+  // By the hosts that there are: one whose resource has gone has no series from then on.
+  declareHostMetrics(options.registry, () =>
+    hosts.list().flatMap(({ name }): [string, HostReading][] => {
+      const reading = hostContext.known.get(name)?.reading;
+      return reading === undefined ? [] : [[name, reading]];
+    }),
+  );
   const enqueue = (key: string): void => queue.add(key);
   const unwatchResources = watchResources(resources, claims, enqueue);
   const unwatchNamespaces = watchNamespaces(options.namespaces, resources, enqueue);

@@ -46,6 +46,8 @@ export function explainHostError(error: HostError, hostName: string): ErrorVerdi
       return said('GuestMemoryInUse', true);
     case 'guest-memory-unknown':
       return said('GuestMemoryUnknown', true);
+    case 'guest-late':
+      return said('WaitingForGuest', true);
     case 'insufficient-host-memory':
       return said('InsufficientHostMemory', true, `host ${hostName}: `);
     case 'hugepages-unavailable':

@@ -9,9 +9,18 @@ import type { HostFacts } from '../host/port.ts';
 import { formatMeasured, formatQuantity } from '../memory/quantity.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
+import type { EventRecorder } from '../runtime/resources.ts';
 import type { WorkResult } from '../runtime/work-queue.ts';
 import type { HostDirectory } from './host-directory.ts';
-import { explainHostError } from './host-problem.ts';
+import type { HostReading } from './host-metrics.ts';
+import {
+  computeCordonEvent,
+  computeHostConditions,
+  computeHostEvent,
+  type HostVerdict,
+  judgeHost,
+} from './host-verdict.ts';
+import { computeLeftOutEvent } from './recorded-event.ts';
 import { keepStatus, type StatusStore } from './status-store.ts';
 
 /** How often a host is asked, and how often an otherwise unchanged status is written, ms. */
@@ -21,26 +30,33 @@ const writeEveryMs = 300_000;
 export type HostStatusContext = {
   readonly hosts: HostDirectory;
   readonly statuses: StatusStore<HypervisorHost>;
+  readonly events: EventRecorder<HypervisorHost>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: () => number;
-  /** When each host's status was last written, epoch ms. */
-  readonly writtenAtMs: Map<string, number>;
+  /** What is remembered of each host. */
+  readonly known: Map<string, KnownHost>;
+};
+
+export type KnownHost = {
+  /** When its status was last written, epoch ms. */
+  readonly writtenAtMs?: number;
+  /** Whether it was cordoned when its status was last written. */
+  readonly wasCordoned?: boolean;
+  /** What the last look showed. */
+  readonly reading: HostReading;
 };
 
 /** The status that an answer makes of a host. Pure. */
 export function computeHostStatus(
   resource: HypervisorHost,
-  limitsProblem: string | null,
+  verdict: HostVerdict,
   answer: HostAnswer<HostFacts>,
   nowMs: number,
 ): HypervisorHostStatus {
   const { generation } = resource.metadata;
-  const said = explainReady(limitsProblem, answer, resource.metadata.name);
-  const conditions = computeConditions(resource.status?.conditions ?? [], [{ type: 'Ready', ...said }], {
-    generation,
-    nowMs,
-  });
+  const previous = resource.status?.conditions ?? [];
+  const conditions = computeConditions(previous, computeHostConditions(verdict), { generation, nowMs });
   // What was last known stays while the host doesn't answer.
   if (!answer.ok) return { ...resource.status, observedGeneration: generation, conditions };
   const { memory, nodes, ...rest } = answer.value;
@@ -66,18 +82,6 @@ export function computeHostStatus(
   };
 }
 
-function explainReady(
-  limitsProblem: string | null,
-  answer: HostAnswer<HostFacts>,
-  name: string,
-): { readonly status: 'True' | 'False'; readonly reason: string; readonly message: string } {
-  if (limitsProblem !== null) return { status: 'False', reason: 'InvalidSpec', message: limitsProblem };
-  if (answer.ok)
-    return { status: 'True', reason: 'AgentAnswers', message: `agent ${answer.value.agentVersion} answers` };
-  const { reason, message } = explainHostError(answer.error, name);
-  return { status: 'False', reason, message };
-}
-
 const readyOf = (status: HypervisorHostStatus | undefined): string => {
   const ready = findCondition(status?.conditions, 'Ready');
   return JSON.stringify([ready?.status, ready?.reason, ready?.observedGeneration, status?.agentVersion]);
@@ -85,25 +89,48 @@ const readyOf = (status: HypervisorHostStatus | undefined): string => {
 
 /** Asks a host and writes its status if that is due. */
 export async function reconcileHostStatus(name: string, context: HostStatusContext): Promise<WorkResult> {
-  const { hosts, statuses, clock, logger, writtenAtMs } = context;
+  const { hosts, statuses, clock, logger, known } = context;
   const resource = statuses.source.get(name);
   const entry = hosts.get(name);
   if (resource === undefined || entry === undefined) {
-    writtenAtMs.delete(name);
+    known.delete(name);
     return { kind: 'done' };
   }
   const answer = await entry.facts();
   const nowMs = clock.now();
-  const status = computeHostStatus(resource, entry.limits.ok ? null : entry.limits.problem, answer, nowMs);
-  const lastMs = writtenAtMs.get(name);
-  const isDue = lastMs === undefined || nowMs - lastMs >= writeEveryMs;
+  const verdict = judgeHost(entry.limits.ok ? null : entry.limits.problem, answer, name);
+  const status = computeHostStatus(resource, verdict, answer, nowMs);
+  const isCordoned = resource.spec.cordoned ?? false;
+  const remembered: KnownHost = {
+    ...known.get(name),
+    reading: { isReady: verdict.reason === 'AgentAnswers', isCordoned, facts: answer.ok ? answer.value : null },
+  };
+  known.set(name, remembered);
+  const { writtenAtMs } = remembered;
+  const isDue = writtenAtMs === undefined || nowMs - writtenAtMs >= writeEveryMs;
   if (isDue || readyOf(resource.status) !== readyOf(status)) {
     const written = await keepStatus(statuses, resource, status);
-    if (written.outcome === 'written' || written.outcome === 'unchanged') writtenAtMs.set(name, nowMs);
-    if (written.outcome === 'conflict') return { kind: 'after', ms: 50 };
-    if (written.outcome === 'failed') {
-      logger.warn({ host: name, cause: written.message }, 'host status could not be written');
-      return { kind: 'retry', message: written.message };
+    switch (written.outcome) {
+      case 'conflict':
+        return { kind: 'after', ms: 50 };
+      case 'failed':
+        logger.warn({ host: name, cause: written.message }, 'host status could not be written');
+        return { kind: 'retry', message: written.message };
+      case 'gone':
+        break;
+      case 'written':
+      case 'unchanged': {
+        const events = [
+          computeHostEvent(resource.status ?? {}, verdict),
+          computeCordonEvent(remembered.wasCordoned, isCordoned),
+          ...written.leftOut.map(computeLeftOutEvent),
+        ];
+        for (const event of events) if (event !== null) context.events.record(resource, event);
+        known.set(name, { ...remembered, writtenAtMs: nowMs, wasCordoned: isCordoned });
+        break;
+      }
+      default:
+        return written satisfies never;
     }
   }
   return { kind: 'after', ms: Math.round(askEveryMs * (1 - context.random() / 4)) };

@@ -14,6 +14,14 @@ import type { Judgement, Located, ModuleRefusals, Problem, Replacing } from './t
 export const computeCurrent = (layout: Located['layout']): Bytes =>
   sumBytes([...layout.boot, ...layout.modules].map(({ size }) => size));
 
+/** The guest's report as the planner judges it. */
+function toGuestReport({ guest, observedAtMs }: Located['observation']): PlannerObservation['guest'] {
+  if (guest === null) return null;
+  const { total, usable, fresh, ofThisBoot, reportedAtMs } = guest;
+  const report = { total, usable, fresh };
+  return fresh || !ofThisBoot ? report : { ...report, silentMs: Math.max(0, observedAtMs - reportedAtMs) };
+}
+
 function buildObservation(
   located: Located,
   desired: DesiredMemory,
@@ -49,7 +57,7 @@ function buildObservation(
     // Huge pages were set aside when the host booted: they are no part of its available memory.
     hostFree: facts === null || pageSize !== null ? null : computeHostFree(facts, limits),
     hugepagesFree: facts === null || pageSize === null ? null : computeHugepagesFree(facts, pageSize),
-    guest: observation.guest,
+    guest: toGuestReport(observation),
   };
 }
 

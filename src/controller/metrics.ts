@@ -1,4 +1,4 @@
-/** What the controller counts. Names follow Prometheus' conventions; labels are closed sets only. */
+/** What the controller counts. Names follow Prometheus' conventions; labels are closed sets only (but for host-metrics.ts). */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { Decision } from '../planner/types.ts';
 import type { Reason } from '../api/v1alpha1/reasons.ts';

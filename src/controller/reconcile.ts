@@ -6,7 +6,7 @@ import type { Clock } from '../runtime/clock.ts';
 import { type EventRecorder, keyOf, type ResourceKey } from '../runtime/resources.ts';
 import type { WorkResult } from '../runtime/work-queue.ts';
 import { type Driven, drive, type DriveContext } from './drive.ts';
-import { computeRecordedEvent } from './recorded-event.ts';
+import { computeLeftOutEvent, computeRecordedEvent } from './recorded-event.ts';
 import { completeResize, computeResize } from './resize.ts';
 import { computeStatus } from './status.ts';
 import { keepStatus, type StatusStore } from './status-store.ts';
@@ -64,6 +64,7 @@ export async function reconcile(key: ResourceKey, context: ReconcileContext): Pr
       return { kind: 'retry', message: written.message };
     case 'written':
     case 'unchanged': {
+      for (const condition of written.leftOut) context.events.record(resource, computeLeftOutEvent(condition));
       const event = computeRecordedEvent(resource.status ?? {}, status, verdict);
       if (event !== null) context.events.record(resource, event);
       return computeResult(verdict, context.random);

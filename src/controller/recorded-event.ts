@@ -1,5 +1,7 @@
 /** Which Kubernetes event a new status deserves: on transitions only, at most one a reconcile. Pure. */
 import { findCondition } from '../api/v1alpha1/conditions.ts';
+import { maxConditions } from '../api/v1alpha1/foreign-conditions.ts';
+import type { Condition } from '../api/v1alpha1/meta.ts';
 import { rowOf } from '../api/v1alpha1/reasons.ts';
 import type { VirtualMachineMemoryStatus } from '../api/v1alpha1/virtual-machine-memory.ts';
 import type { RecordedEvent } from '../runtime/resources.ts';
@@ -26,3 +28,13 @@ export function computeRecordedEvent(
   if (before?.reason === reason) return null;
   return { type, reason, action: 'Reconcile', message };
 }
+
+/** The event about a condition of somebody else's for which there was no room. */
+export const computeLeftOutEvent = ({ type, lastTransitionTime }: Condition): RecordedEvent => ({
+  type: 'Warning',
+  reason: 'ConditionLeftOut',
+  action: 'WriteStatus',
+  message:
+    `status.conditions is full (${maxConditions}): ${type}, unchanged since ${lastTransitionTime}, was left out as the ` +
+    "oldest that is not the controller's; whoever sets conditions here must remove some",
+});

@@ -1,8 +1,9 @@
 /**
  * What enqueues what. A watch event that changes generation, deletion or annotations, a host's event, or a host's own
- * change enqueue keys; our own status writes enqueue nothing.
+ * change enqueue keys; our own status writes enqueue nothing, and those of others only where they took our Ready away.
  */
 import { isDeepStrictEqual } from 'node:util';
+import { findCondition } from '../api/v1alpha1/conditions.ts';
 import type { VirtualMachineMemory } from '../api/v1alpha1/virtual-machine-memory.ts';
 import {
   keyOf,
@@ -22,9 +23,14 @@ export function isWorthReconciling({ previous, current }: ResourceChange<Virtual
     before.uid !== now.uid ||
     before.generation !== now.generation ||
     before.deletionTimestamp !== now.deletionTimestamp ||
-    JSON.stringify(before.annotations ?? {}) !== JSON.stringify(now.annotations ?? {})
+    JSON.stringify(before.annotations ?? {}) !== JSON.stringify(now.annotations ?? {}) ||
+    (hasReady(previous) && !hasReady(current))
   );
 }
+
+/** False after a merge patch of somebody else, which replaces the list; never after a write of ours. */
+const hasReady = ({ status }: VirtualMachineMemory): boolean =>
+  findCondition(status?.conditions, 'Ready') !== undefined;
 
 /**
  * The keys that a change of a host concerns: the resources that name it, that were last seen there, or that have no

@@ -10,6 +10,9 @@ import type { Judgement, Outcome, Problem, Verdict } from './types.ts';
 
 /** Polling intervals for what nobody tells us, ms. */
 const guestPollMs = 1_000;
+/** What a guest has taken up its agent tells; this is for an event that got lost. */
+const lostEventMs = 5_000;
+const longestLatePollMs = 16_000;
 const inUsePollMs = 10_000;
 const slowPollMs = 30_000;
 const hostBusyMs = 250;
@@ -42,7 +45,8 @@ export function computeVerdict(input: VerdictInput): Verdict {
   }
   if (outcome.kind === 'failed') {
     const { reason, message, retry } = explainHostError(outcome.error, located.hostName);
-    return { reason, message: `${outcome.what}: ${message}`, againInMs: retry ? 'backoff' : null };
+    const againInMs = outcome.error.code === 'guest-late' ? computeLatePollMs(located) : retry ? 'backoff' : null;
+    return { reason, message: `${outcome.what}: ${message}`, againInMs };
   }
   if (input.observeOnlySpec) {
     const current = formatQuantity(computeCurrent(located.layout));
@@ -70,7 +74,11 @@ function judgeConverged({ judgement, resize }: VerdictInput): Verdict {
   const ageMs = located.observation.observedAtMs - Date.parse(resize.startTime);
   if (ageMs < onlineTimeoutMs) {
     const message = `waiting for the guest to online ${formatMeasured(onlined.missing)}`;
-    return { reason: 'WaitingForGuest', message, againInMs: guestPollMs };
+    return {
+      reason: 'WaitingForGuest',
+      message,
+      againInMs: (ageMs < lostEventMs ? lostEventMs : onlineTimeoutMs) - ageMs,
+    };
   }
   return { reason: 'GuestNotOnlined', message: explainMissing(onlined.missing), againInMs: slowPollMs };
 }
@@ -105,10 +113,21 @@ function judgeLeaving(judgement: Judgement): Verdict {
   return { reason: 'UnplugUnknown', message, againInMs: untilRepeatMs };
 }
 
+/** A late guest is asked again after 1, 2, 4 s and so on: about as long again as it has been silent. */
+export function computeLatePollMs({ observation: { guest, observedAtMs } }: Judgement['located']): number {
+  const silentMs = Math.max(0, observedAtMs - (guest?.reportedAtMs ?? observedAtMs));
+  const seconds = 2 ** Math.floor(Math.log2(Math.max(1, silentMs / 2_000)));
+  return Math.min(longestLatePollMs, 1_000 * seconds);
+}
+
 function computePollMs({ plan, refusals, located }: Judgement): Verdict['againInMs'] {
   switch (plan.reason) {
-    case 'WaitingForGuest':
+    case 'WaitingForGuest': {
+      const { guest } = located.observation;
+      return guest?.ofThisBoot === true && !guest.fresh ? computeLatePollMs(located) : lostEventMs;
+    }
     case 'Plugging':
+      return lostEventMs;
     case 'Unplugging':
     case 'Replacing':
     case 'VMBusy':

@@ -36,6 +36,12 @@ export const nullable =
   (value, path) =>
     value === null ? null : decoder(value, path);
 
+/** What an older agent doesn't send: `fallback` stands for it. */
+export const since =
+  <T>(decoder: Decoder<T>, fallback: T): Decoder<T> =>
+  (value, path) =>
+    value === undefined ? fallback : decoder(value, path);
+
 /** At most `maxItems` of them. */
 export const array =
   <T>(decoder: Decoder<T>, maxItems: number): Decoder<readonly T[]> =>

@@ -2,7 +2,7 @@
  * What a guest's report is corrected by. The guest says every 2 s what it has, a module leaves within 50 ms, and what
  * was said before counts memory that has gone: an unplug judged by it makes the guest kill its processes. So the size of
  * every module that left is taken off until a report is certainly newer. In doubt it is taken off, too: a guest that
- * seems to have too little is asked 2 s later.
+ * seems to have too little is asked a moment later.
  *
  * Pure, and shared by the agent and the simulated host. Times are epoch milliseconds of the host's clock, by which QEMU
  * dates the reports as well.
@@ -30,23 +30,32 @@ const gatheringMs = 500;
 /** Answers of libvirt overtake each other by no more than this: the deadline of a reading call is 10 s. */
 const overtakingMs = 30_000;
 
+/** When a report was made, as far as that is known. */
+export type ReportTime = {
+  /** As QEMU dates it: whole seconds, rounded down. */
+  readonly reportedAtMs: number;
+  /** When the question was put that it certainly answers; null: not known, the guest may have spoken by itself. */
+  readonly answersAtMs: number | null;
+};
+
 /** Whether a report was certainly made when the module had gone. */
-const isAfter = (reportedAtMs: number, departure: Departure): boolean => reportedAtMs >= departure.atMs + gatheringMs;
+const isAfter = ({ reportedAtMs, answersAtMs }: ReportTime, { atMs }: Departure): boolean =>
+  (answersAtMs !== null && answersAtMs > atMs) || reportedAtMs >= atMs + gatheringMs;
 
 /** The report without what left after it was made, or may have. Never below 0. */
-export function correctReport<T extends Pick<GuestStatistics, 'total' | 'usable' | 'free' | 'reportedAtMs'>>(
+export function correctReport<T extends Pick<GuestStatistics, 'total' | 'usable' | 'free'> & ReportTime>(
   report: T,
   departures: readonly Departure[],
 ): T {
-  const gone = departures.reduce((sum, each) => (isAfter(report.reportedAtMs, each) ? sum : sum + each.size), 0);
+  const gone = departures.reduce((sum, each) => (isAfter(report, each) ? sum : sum + each.size), 0);
   if (gone === 0) return report;
   const without = (size: Bytes): Bytes => bytes(Math.max(0, size - gone));
   return { ...report, total: without(report.total), usable: without(report.usable), free: without(report.free) };
 }
 
 /** Whether a report needs correcting. */
-export const isCorrected = (reportedAtMs: number, departures: readonly Departure[]): boolean =>
-  departures.some((departure) => !isAfter(reportedAtMs, departure));
+export const isCorrected = (report: ReportTime, departures: readonly Departure[]): boolean =>
+  departures.some((departure) => !isAfter(report, departure));
 
 /**
  * The departures without those that no report still to be judged can be older than. One is kept for a while after a
@@ -54,11 +63,11 @@ export const isCorrected = (reportedAtMs: number, departures: readonly Departure
  */
 export function forgetDepartures(
   departures: readonly Departure[],
-  reportedAtMs: number | null,
+  report: ReportTime | null,
   nowMs: number,
 ): readonly Departure[] {
-  if (reportedAtMs === null) return departures;
-  const isOver = (each: Departure): boolean => isAfter(reportedAtMs, each) && nowMs - each.atMs >= overtakingMs;
+  if (report === null) return departures;
+  const isOver = (each: Departure): boolean => isAfter(report, each) && nowMs - each.atMs >= overtakingMs;
   return departures.some(isOver) ? departures.filter((each) => !isOver(each)) : departures;
 }
 

@@ -51,7 +51,8 @@ export const hostErrorTable = {
   rejected: { status: 422, title: 'The hypervisor rejected the change', recovery: 'wait-for-change' },
   'hotplug-unsupported': { status: 422, title: 'The VM does not support memory hotplug', recovery: 'wait-for-change' },
   'guest-memory-in-use': { status: 422, title: 'The guest is using the memory', recovery: 'observe' },
-  'guest-memory-unknown': { status: 422, title: 'The guest has not reported its memory lately', recovery: 'observe' },
+  'guest-memory-unknown': { status: 422, title: 'The guest does not report its memory', recovery: 'observe' },
+  'guest-late': { status: 422, title: 'The guest has not answered what memory it has', recovery: 'retry' },
   'revision-required': {
     status: 428,
     title: 'If-Match with the observed revision is required',

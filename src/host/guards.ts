@@ -139,33 +139,47 @@ export function judgePlug(observation: DomainObservation, request: PlugRequest):
   return changeable;
 }
 
-/**
- * Whether the guest may be asked for the module: at most one unplug is unsettled at a time (I3), and the guest keeps at
- * least `minUsableAfter`, judged by what it reports now (I10).
- */
-export function judgeUnplug(observation: DomainObservation, request: UnplugRequest): HostAnswer<ObservedModule> {
+/** Whether the module may leave as far as the layout goes: at most one unplug is unsettled at a time (I3). */
+export function judgeLeaving(observation: DomainObservation, slot: number): HostAnswer<ObservedModule> {
   const changeable = judgeChangeable(observation);
   if (!changeable.ok) return changeable;
   const { modules } = changeable.value;
-  const module = modules.find((candidate) => candidate.slot === request.slot);
-  if (module === undefined) return refuse('no-such-module', `There is no memory module in slot ${request.slot}`);
+  const module = modules.find((candidate) => candidate.slot === slot);
+  if (module === undefined) return refuse('no-such-module', `There is no memory module in slot ${slot}`);
 
   const leaving = modules.find((other) => other.state === 'Leaving' && !isSameModule(other, module));
-  if (leaving !== undefined) {
-    return refuse(
-      'unplug-unsettled',
-      `Module ${leaving.alias} in slot ${leaving.slot} is still leaving; one module may leave at a time`,
-    );
-  }
-  if (request.minUsableAfter === undefined) return succeed(module);
+  if (leaving === undefined) return succeed(module);
+  return refuse(
+    'unplug-unsettled',
+    `Module ${leaving.alias} in slot ${leaving.slot} is still leaving; one module may leave at a time`,
+  );
+}
 
-  const { guest } = observation;
-  if (guest?.fresh !== true) {
-    return refuse(
+/** Why nobody can say what the guest has: it never reported, or it is late. */
+export function explainSilence({ guest, name, observedAtMs }: DomainObservation): HostError {
+  if (guest?.ofThisBoot !== true) {
+    return hostError(
       'guest-memory-unknown',
-      'The guest has not reported its memory in the last 10 s; it needs a virtio memory balloon with its driver loaded',
+      `The guest of VM ${name} has not reported its memory since it booted; it needs a virtio memory balloon with its driver loaded`,
     );
   }
+  const silentS = Math.max(0, Math.round((observedAtMs - guest.reportedAtMs) / 1000));
+  return hostError(
+    'guest-late',
+    `The guest of VM ${name} does not answer; it last reported its memory ${silentS} s ago`,
+  );
+}
+
+/**
+ * Whether the guest may be asked for the module: {@link judgeLeaving}, and the guest keeps at least `minUsableAfter` by
+ * what it reports (I10). How new that report is decides how safe the guest is: see the agent's questions.
+ */
+export function judgeUnplug(observation: DomainObservation, request: UnplugRequest): HostAnswer<ObservedModule> {
+  const leaving = judgeLeaving(observation, request.slot);
+  if (!leaving.ok || request.minUsableAfter === undefined) return leaving;
+  const module = leaving.value;
+  const { guest } = observation;
+  if (guest?.fresh !== true) return fail(explainSilence(observation));
   if (guest.usable - module.size < request.minUsableAfter) {
     return refuse(
       'guest-memory-in-use',
@@ -173,7 +187,7 @@ export function judgeUnplug(observation: DomainObservation, request: UnplugReque
         `it would have less than the ${formatNeeded(request.minUsableAfter)} that it must keep`,
     );
   }
-  return succeed(module);
+  return leaving;
 }
 
 /** Whether the host can carry the module (api.md: `hostReserve`, `hostOvercommit`). Null: it can. */

@@ -70,6 +70,8 @@ export type GuestStatistics = {
   readonly reportedAtMs: number;
   /** Whether the report is at most 10 s old and from the present boot; judged by the agent. */
   readonly fresh: boolean;
+  /** Whether the guest has made it since it booted: one that has, and isn't fresh any more, is late. */
+  readonly ofThisBoot: boolean;
 };
 
 /** The memory of a running domain. */

@@ -5,7 +5,7 @@
 import type { Bytes } from '../memory/bytes.ts';
 import type { NodeMemory } from '../memory/module.ts';
 import type { Claim, Replacement } from '../memory/operation-state.ts';
-import { array, boolean, type Decoder, nullable, object, oneOf, string, whole } from './decode.ts';
+import { array, boolean, type Decoder, nullable, object, oneOf, since, string, whole } from './decode.ts';
 import type {
   DomainObservation,
   DomainState,
@@ -81,7 +81,11 @@ const layout = object<MemoryLayout>({
   architecture: text,
 });
 
-const guest = object<GuestStatistics>({ total: size, usable: size, free: size, reportedAtMs: whole, fresh: boolean });
+const guest = object<GuestStatistics>({
+  ...{ total: size, usable: size, free: size, reportedAtMs: whole, fresh: boolean },
+  // An agent of 0.1.0: a guest that may only be late is waited for before anything is done unjudged.
+  ofThisBoot: since(boolean, true),
+});
 
 const claim = object<Claim>({ clusterId: text, objectUid: text, namespace: text, generation: whole });
 

@@ -2,6 +2,7 @@
  * Reads a status back. It may have been written by another version of the controller, so a part whose required fields
  * aren't there, or have another type, is left out as a whole; the controller writes it anew.
  */
+import { isForeign } from '../api/v1alpha1/foreign-conditions.ts';
 import type { HypervisorHostStatus } from '../api/v1alpha1/hypervisor-host.ts';
 import type { Condition } from '../api/v1alpha1/meta.ts';
 import type {
@@ -44,20 +45,25 @@ const wholeListOf =
   (value) =>
     asWholeArrayOf(value, element);
 
-/** A condition; undefined when a part is missing. */
+const ownCondition = record<Condition>(
+  {
+    type: asString,
+    status: asOneOf(['True', 'False', 'Unknown']),
+    reason: asString,
+    message: asString,
+    lastTransitionTime: asString,
+    observedGeneration: asNumber,
+  },
+  ['type', 'status', 'reason', 'message', 'lastTransitionTime'],
+);
+
+/**
+ * A condition; undefined when a part of one of ours is missing. One of somebody else's stays as it came, whatever it
+ * holds (a later schema may know more fields): it is written back, and a field left out would be taken from its owner.
+ */
 const condition: Reader<Condition> = (value) => {
-  const read = record<Condition>(
-    {
-      type: asString,
-      status: asOneOf(['True', 'False', 'Unknown']),
-      reason: asString,
-      message: asString,
-      lastTransitionTime: asString,
-      observedGeneration: (generation) => asNumber(generation) ?? 0,
-    },
-    ['type', 'status', 'reason', 'message', 'lastTransitionTime'],
-  );
-  return read(value);
+  const type = asString(asObject(value)?.['type']);
+  return type !== undefined && isForeign({ type }) ? (value as Condition) : ownCondition(value);
 };
 
 const moduleStatus = record<ModuleStatus>(

@@ -24,13 +24,15 @@ export function createStatusWriter<T extends Typed>(options: StatusWriterOptions
   const { client, kind, logger, learn } = options;
 
   /** A 409 is said both of an object that has changed and of one that was deleted and made anew. */
-  const isRecreated = async ({ metadata }: T): Promise<boolean> => {
+  const explainConflict = async ({ metadata }: T): Promise<WriteResult<T>> => {
     const read = await readResource(client, kind, logger, { namespace: metadata.namespace, name: metadata.name });
-    return read.ok && read.value.object?.metadata.uid !== metadata.uid;
+    if (!read.ok) return { outcome: 'conflict' };
+    const current = read.value.object;
+    return current?.metadata.uid === metadata.uid ? { outcome: 'conflict', current } : { outcome: 'gone' };
   };
 
   return {
-    async write(resource, status): Promise<WriteResult> {
+    async write(resource, status): Promise<WriteResult<T>> {
       const { name, namespace, uid, resourceVersion } = resource.metadata;
       const written = await client.send({
         method: 'PUT',
@@ -45,7 +47,7 @@ export function createStatusWriter<T extends Typed>(options: StatusWriterOptions
       if (!written.ok) {
         const { failure } = written;
         if (failure.status === 404) return { outcome: 'gone' };
-        if (failure.status === 409) return { outcome: (await isRecreated(resource)) ? 'gone' : 'conflict' };
+        if (failure.status === 409) return explainConflict(resource);
         return { outcome: 'failed', message: failure.message, retryable: failure.retryable };
       }
       const decoded = kind.decode(written.value);

@@ -83,6 +83,8 @@ export type DomainMemoryXml = {
     /** 0: statistics are off. */
     readonly statsPeriodSeconds: number;
   } | null;
+  /** A statistics period that was set aside for a question to the guest and may not stand yet; null: none. */
+  readonly periodToRestore: number | null;
   /** What Dimmer keeps with the domain; an error when it isn't readable, the empty state when there is none. */
   readonly state: XmlResult<OperationState>;
   /** Namespace that the host's admin says the domain belongs to; null: not said. */

@@ -34,6 +34,8 @@ export type DomainMemoryStats = {
   readonly resident: Bytes | null;
   /** When the guest last reported, epoch milliseconds in whole seconds; null: never. */
   readonly lastUpdateMs: number | null;
+  /** All that the guest said, and when, as one text: two that differ are two reports. null: it never reported. */
+  readonly report: string | null;
 };
 
 /** What is known of a guest that never reported. */
@@ -44,6 +46,7 @@ export const noMemoryStats: DomainMemoryStats = {
   balloon: null,
   resident: null,
   lastUpdateMs: null,
+  report: null,
 };
 
 export type DomainStatistics = DomainRef & {
@@ -54,6 +57,16 @@ export type DomainStatistics = DomainRef & {
 };
 
 type Parameters = ReadonlyMap<string, TypedValue>;
+
+/** What libvirt and QEMU know without the guest. */
+const notByGuest: readonly string[] = ['balloon.current', 'balloon.maximum', 'balloon.rss'];
+
+/** Every figure that the guest gave, whatever its name: newer guests give more. */
+const reportOf = (parameters: Parameters): string =>
+  [...parameters]
+    .filter(([name]) => name.startsWith('balloon.') && !notByGuest.includes(name))
+    .map(([name, value]) => `${name}=${value}`)
+    .join(' ');
 
 function toMemoryStats(parameters: Parameters): DomainMemoryStats {
   const size = (name: string): Bytes | null => {
@@ -68,6 +81,7 @@ function toMemoryStats(parameters: Parameters): DomainMemoryStats {
     balloon: size('current'),
     resident: size('rss'),
     lastUpdateMs: lastUpdate > 0 ? lastUpdate * 1000 : null,
+    report: lastUpdate > 0 ? reportOf(parameters) : null,
   };
 }
 

@@ -13,6 +13,7 @@ import type {
   OtherMemoryDevice,
   XmlResult,
 } from './domain-memory.ts';
+import { maxPeriodSeconds, periodNamespace, readPeriodElement } from './period-xml.ts';
 import { parseAddress, parseCount, parseNodeSet, parseScaledSize } from './scaled-size.ts';
 import { ownerNamespace, readOwnerElement, readStateElement, stateNamespace } from './state-xml.ts';
 import type { Outline } from './xml-parts.ts';
@@ -183,7 +184,8 @@ function readBalloon(domain: XmlElement): DomainMemoryXml['balloon'] {
   const period = childOf(balloon, 'stats')?.attributes.get('period');
   return {
     model,
-    statsPeriodSeconds: period === undefined ? 0 : countOf(period, 0x7fffffff, 'devices/memballoon/stats/@period'),
+    statsPeriodSeconds:
+      period === undefined ? 0 : countOf(period, maxPeriodSeconds, 'devices/memballoon/stats/@period'),
   };
 }
 
@@ -224,6 +226,7 @@ function readDomain(domain: XmlElement): DomainMemoryXml {
   const current = childOf(domain, 'currentMemory');
   const state = findMetadata(domain, stateNamespace);
   const owner = findMetadata(domain, ownerNamespace);
+  const period = findMetadata(domain, periodNamespace);
 
   return {
     uuid,
@@ -242,6 +245,7 @@ function readDomain(domain: XmlElement): DomainMemoryXml {
         : sizeOf(current, 'currentMemory'),
     hugePages: readHugePages(domain),
     balloon: readBalloon(domain),
+    periodToRestore: period === undefined ? null : readPeriodElement(period),
     state: state === undefined ? { ok: true, value: emptyOperationState } : readStateElement(state),
     ownerNamespace: owner === undefined ? { ok: true, value: null } : readOwnerElement(owner),
   };

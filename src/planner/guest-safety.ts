@@ -9,6 +9,8 @@ import type { Situation } from './situation.ts';
 const minMargin = 128 * MiB;
 /** 5 % of the total. */
 const marginDivisor = 20;
+/** A guest that is late is waited for this long; then somebody has to look after it. */
+export const longestSilenceMs = 60_000;
 /** Linux' memory map: 64 bytes of `struct page` for every page of 4 KiB, 16 MiB a GiB. */
 const memoryPerMap = 64;
 
@@ -22,6 +24,8 @@ export type UnplugSafety =
   /** `note`: why memory in use wasn't judged; null when it was. */
   | { readonly kind: 'safe'; readonly minUsableAfter: Bytes | null; readonly note: string | null }
   | { readonly kind: 'unknown'; readonly stale: boolean }
+  /** The guest is late: a moment ago it did report. */
+  | { readonly kind: 'late'; readonly silentMs: number }
   /** `spare`: what could be taken now, 0 or more bytes. */
   | { readonly kind: 'inUse'; readonly usable: Bytes; readonly margin: Bytes; readonly spare: Bytes };
 
@@ -39,7 +43,10 @@ export function judgeUnplug(situation: Situation, taken: number, given: Bytes): 
   const margin = unplugMargin(current);
   const { guest } = observation;
   if (guest?.fresh !== true) {
-    return policy.guestSafety === 'Required'
+    const { silentMs } = guest ?? {};
+    // Late isn't absent: what it last said was true then, and a guest under pressure is late.
+    if (silentMs !== undefined && silentMs <= longestSilenceMs) return { kind: 'late', silentMs };
+    return policy.guestSafety === 'Required' || silentMs !== undefined
       ? { kind: 'unknown', stale: guest !== null }
       : { kind: 'safe', minUsableAfter: null, note: unknownNote };
   }
@@ -51,14 +58,15 @@ export function judgeUnplug(situation: Situation, taken: number, given: Bytes): 
 
 /**
  * What the guest must have left after the unplug of `size` is asked for again, when other modules may leave too;
- * null: not judged (guestSafety Off, or BestEffort without statistics).
+ * null: not judged (guestSafety Off, or BestEffort for a guest that hasn't reported since it booted).
  */
 export function minUsableOnAskingAgain(
   { observation, policy, current, settled }: Situation,
   size: Bytes,
 ): Bytes | null {
-  const judged =
-    policy.guestSafety === 'Required' || (policy.guestSafety === 'BestEffort' && observation.guest?.fresh === true);
+  const { guest } = observation;
+  const isKnown = guest !== null && (guest.fresh || guest.silentMs !== undefined);
+  const judged = policy.guestSafety === 'Required' || (policy.guestSafety === 'BestEffort' && isKnown);
   return judged ? bytes(unplugMargin(current) + current - settled - size) : null;
 }
 

@@ -28,6 +28,11 @@ export type GuestReport = {
   readonly total: Bytes;
   /** False when the report is too old to judge by. */
   readonly fresh: boolean;
+  /**
+   * For how long the guest has been silent, milliseconds, where it has reported since it booted and is late now;
+   * absent: it isn't late. One that reported only before it booted is as one that never did.
+   */
+  readonly silentMs?: number;
 };
 
 /** A virtual machine and its host, as observed. */

@@ -68,13 +68,30 @@ function unsafe(
   less: number,
   safety: Exclude<UnplugSafety, { kind: 'safe' }>,
 ): Verdict {
+  if (safety.kind === 'late') {
+    return verdict(
+      'wait',
+      'WaitingForGuest',
+      `the guest has not reported its memory for ${Math.round(safety.silentMs / 1000)} s, so it is unknown whether it can spare ${size(less)}: waiting for that`,
+    );
+  }
   if (safety.kind === 'unknown') {
-    const what = safety.stale ? "the guest's statistics are too old" : 'the guest reports no statistics';
+    const { silentMs } = observation.guest ?? {};
+    const what =
+      silentMs !== undefined
+        ? `the guest has not reported its memory for ${Math.round(silentMs / 1000)} s`
+        : safety.stale
+          ? "the guest's statistics are too old"
+          : 'the guest reports no statistics';
+    const wayOut =
+      silentMs !== undefined
+        ? 'see whether it hangs or is paused, or set guestSafety to Off'
+        : 'give it a virtio memory balloon with its driver (<memballoon model="virtio"> with <stats period="2"/>), or ' +
+          'set guestSafety to BestEffort';
     return verdict(
       'blocked',
       'GuestMemoryUnknown',
-      `${what}, so it is unknown whether it can spare ${size(less)}: give it a virtio memory balloon with its driver ` +
-        '(<memballoon model="virtio"> with <stats period="2"/>), or set guestSafety to BestEffort',
+      `${what}, so it is unknown whether it can spare ${size(less)}: ${wayOut}`,
     );
   }
   const lowest = settled - candidateSums.atMost(safety.spare);

@@ -1,5 +1,5 @@
 /** Plain HTTP for probes and Prometheus: /healthz, /readyz, /metrics. Meant for localhost or the cluster's network. */
-import { createServer, type Server } from 'node:http';
+import { createServer, type OutgoingHttpHeaders, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
 
@@ -22,21 +22,24 @@ export interface HealthServer {
 
 /** Listens. @throws the system's error when the address can't be had */
 export async function startHealthServer(options: HealthServerOptions): Promise<HealthServer> {
+  const { registry, probes, isReady } = options;
   const server: Server = createServer((request, response) => {
-    const answer = (status: number, body: string, type = 'text/plain'): void => {
-      response.writeHead(status, { 'content-type': type }).end(body);
+    const answer = (status: number, body: string, headers: OutgoingHttpHeaders = {}): void => {
+      response.writeHead(status, { 'content-type': 'text/plain', ...headers }).end(body);
     };
-    if (options.probes && request.url === '/healthz') answer(200, 'ok\n');
-    else if (options.probes && request.url === '/readyz') {
-      if (options.isReady()) answer(200, 'ok\n');
-      else answer(503, 'not ready\n');
-    } else if (options.registry !== null && request.url === '/metrics') {
-      const { registry } = options;
+    // Judged without its query: probes ask for ?verbose, scrapers add parameters.
+    const path = (request.url ?? '').split('?', 1)[0];
+    const isServed = path === '/metrics' ? registry !== null : probes && (path === '/healthz' || path === '/readyz');
+    if (!isServed) answer(404, 'not found\n');
+    else if (request.method !== 'GET' && request.method !== 'HEAD') {
+      answer(405, 'method not allowed\n', { allow: 'GET, HEAD' });
+    } else if (path === '/metrics' && registry !== null) {
       registry.metrics().then(
-        (text) => answer(200, text, registry.contentType),
+        (text) => answer(200, text, { 'content-type': registry.contentType }),
         (error: unknown) => answer(500, `${String(error)}\n`),
       );
-    } else answer(404, 'not found\n');
+    } else if (path === '/healthz' || isReady()) answer(200, 'ok\n');
+    else answer(503, 'not ready\n');
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

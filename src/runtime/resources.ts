@@ -49,12 +49,12 @@ export interface ResourceSource<T extends Resource> {
 }
 
 /**
- * `written` carries the new resourceVersion; `conflict`: the object has changed since, look again; `gone`: it was
- * deleted (or deleted and made anew).
+ * `written` carries the new resourceVersion; `conflict`: the object has changed since, look again (`current` is what it
+ * is now, where that could be read); `gone`: it was deleted (or deleted and made anew).
  */
-export type WriteResult =
+export type WriteResult<T extends Resource = Resource> =
   | { readonly outcome: 'written'; readonly resourceVersion: string }
-  | { readonly outcome: 'conflict' }
+  | { readonly outcome: 'conflict'; readonly current?: T }
   | { readonly outcome: 'gone' }
   | { readonly outcome: 'failed'; readonly message: string; readonly retryable: boolean };
 
@@ -64,7 +64,7 @@ export interface StatusWriter<T extends Resource> {
    * resolves as `written`, the source that the resource came from holds it too, so that nobody judges by the status
    * (a quarantine, say) that was just replaced.
    */
-  write(resource: T, status: object): Promise<WriteResult>;
+  write(resource: T, status: object): Promise<WriteResult<T>>;
 }
 
 export type RecordedEvent = {

@@ -17,6 +17,8 @@ export type ContractBench = {
   letGo(): Promise<void>;
   /** A process in the guest begins to use memory. */
   useMemory(size: Bytes): Promise<{ isAlive(): Promise<boolean>; free(): Promise<void> }>;
+  /** Stops the guest in its tracks, or lets it go on. */
+  setPaused(paused: boolean): Promise<void>;
   /** A module is plugged behind the host's back. */
   plugByHand(slot: number, size: Bytes): Promise<void>;
   dispose(): Promise<void>;

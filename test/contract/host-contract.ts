@@ -1,14 +1,15 @@
 /** What every implementation of the host port does: the simulated host and the agent on a real libvirt alike. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { bytes, gib, mib } from '../../src/memory/bytes.ts';
+import { type Bytes, bytes, gib, mib, sumBytes } from '../../src/memory/bytes.ts';
 import { aliasOfSlot } from '../../src/memory/module.ts';
-import type { DomainObservation } from '../../src/host/port.ts';
+import type { DomainObservation, GuestStatistics } from '../../src/host/port.ts';
 import {
   claim,
   codeOf,
   collectEvents,
   type ContractBench,
   eventually,
+  isUp,
   observedUntil,
   plugRequest,
   unplugRequest,
@@ -241,6 +242,77 @@ export function describeHostContract(name: string, create: () => Promise<Contrac
       await observedUntil(bench, 'the memory is free again', ({ guest }) => (guest?.usable ?? 0) > mib(500));
       valueOf(await unplug(1, least));
       await gone(1);
+    });
+
+    /** Plugs modules into the first slots, and waits until the guest says that it has them all. */
+    async function grow(sizes: readonly Bytes[]): Promise<GuestStatistics> {
+      const before = await observedUntil(bench, 'the guest reports', isUp);
+      for (const [slot, each] of sizes.entries()) valueOf(await plug(slot, { size: each }));
+      const expected = (before.guest?.total ?? 0) + sumBytes(sizes);
+      const { guest } = await observedUntil(bench, 'the guest has all', (o) => (o.guest?.total ?? 0) >= expected);
+      if (guest === null) throw new Error('unreachable');
+      return guest;
+    }
+
+    it('judges an unplug by what the guest has at that moment, whatever it said before', async () => {
+      const large = mib(256);
+      const least = { minUsableAfter: mib(64) };
+      const guest = await grow([large]);
+      const use = await bench.useMemory(bytes(guest.usable - mib(160)));
+      // Nobody has waited for a report.
+      expect(codeOf(await unplug(0, least))).toBe('guest-memory-in-use');
+      expect((await observe()).layout?.modules).toMatchObject([{ state: 'Plugged', mark: null }]);
+      expect((await observe()).guest?.usable).toBeLessThan(large);
+      expect(await use.isAlive()).toBe(true);
+      await use.free();
+      valueOf(await unplug(0, least));
+      await gone(0);
+    });
+
+    it('lets one module after the other go, each judged by a report from after the last one left', async () => {
+      const guest = await grow([size, size, size]);
+      // Whoever still counted the last one, or took it off twice, would be wrong by more than this leaves.
+      const least = (left: number) => ({ minUsableAfter: bytes(guest.usable - left * size - mib(48)) });
+      for (const slot of [0, 1, 2]) {
+        valueOf(await unplug(slot, least(slot + 1)));
+        await gone(slot);
+      }
+      expect((await observe()).layout?.modules).toEqual([]);
+    });
+
+    it('tells watchers what the guest has after a plug and after a departure', async () => {
+      const total = (await observedUntil(bench, 'the guest reports', isUp)).guest?.total ?? 0;
+      const watching = collectEvents(bench.host);
+      await eventually('the watch begins', () => (watching.events.length > 0 ? true : null));
+      const toldOf = (what: string, expected: number) =>
+        eventually(what, async () => {
+          const isTold = watching.events.some(({ kind }) => kind === 'statistics');
+          return isTold && (await observe()).guest?.total === expected ? true : null;
+        });
+      valueOf(await plug(0));
+      await toldOf('it is told that the guest has it', total + size);
+      watching.events.splice(0);
+      valueOf(await unplug(0));
+      await gone(0);
+      await toldOf('it is told that the guest has it no more', total);
+      watching.stop();
+    });
+
+    it('says of a guest that cannot answer that it is late, and asks it when it can', async () => {
+      const least = { minUsableAfter: mib(1) };
+      await grow([size]);
+      await bench.setPaused(true);
+      try {
+        const { revision } = await observe();
+        const refused = await bench.host.unplug(bench.uuid, revision, unplugRequest(0, least));
+        expect(codeOf(refused)).toBe('guest-late');
+        expect(refused.ok ? '' : refused.error.message).toMatch(/last reported its memory \d+ s ago$/);
+        expect((await observe()).guest).toMatchObject({ ofThisBoot: true });
+      } finally {
+        await bench.setPaused(false);
+      }
+      valueOf(await unplug(0, least));
+      await gone(0);
     });
 
     it('answers what is not there', async () => {

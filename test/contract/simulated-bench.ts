@@ -49,6 +49,11 @@ export function benchOfSimulated({ script }: SimulatedHost, host: Host, dispose:
         },
       });
     },
+    setPaused(paused) {
+      if (paused) script.pause(uuid);
+      else script.resume(uuid);
+      return Promise.resolve();
+    },
     plugByHand(slot, size) {
       script.plugByHand(uuid, { slot, size });
       return Promise.resolve();

@@ -2,7 +2,11 @@
 import { Registry } from 'prom-client';
 import { findCondition } from '../../src/api/v1alpha1/conditions.ts';
 import type { Condition } from '../../src/api/v1alpha1/meta.ts';
-import type { HypervisorHost, HypervisorHostSpec } from '../../src/api/v1alpha1/hypervisor-host.ts';
+import type {
+  HypervisorHost,
+  HypervisorHostSpec,
+  HypervisorHostStatus,
+} from '../../src/api/v1alpha1/hypervisor-host.ts';
 import type {
   VirtualMachineMemory,
   VirtualMachineMemorySpec,
@@ -18,6 +22,8 @@ import { ManualClock } from './manual-clock.ts';
 import { MemoryEvents, MemoryStore } from './memory-store.ts';
 
 export const vmUuid = '6f0c1a52-6a0e-4c0e-9c50-6e6f0f3d2a11';
+/** What the schema makes of a status that is not there. */
+const unseen = { observedGeneration: -1 };
 const clusterId = 'c1u57e00-0000-4000-8000-000000000000';
 
 export type ControllerBench = {
@@ -33,6 +39,11 @@ export type ControllerBench = {
   status(name?: string): VirtualMachineMemoryStatus;
   condition(type: string, name?: string): Condition | undefined;
   reason(name?: string): string | undefined;
+  hostStatus(name?: string): HypervisorHostStatus;
+  /** Changes the spec of a host. */
+  applyHost(spec: Partial<HypervisorHostSpec>, name?: string): void;
+  /** The controller's metrics, as Prometheus reads them. */
+  metrics(): Promise<string>;
   /** Lets time pass until the Ready condition has `reason` for the newest generation. */
   reaches(reason: string, name?: string, limitMs?: number): Promise<void>;
   /** Ends the controller and starts another, which knows only what the stores and hosts hold. */
@@ -60,8 +71,10 @@ export async function createControllerBench(
     creationTimestamp: new Date(clock.now() + uids * 1000).toISOString(),
   });
 
-  const create = (): Controller =>
-    createController({
+  let registry = new Registry();
+  const create = (): Controller => {
+    registry = new Registry();
+    return createController({
       resources,
       hosts,
       namespaces,
@@ -77,10 +90,11 @@ export async function createControllerBench(
       clock,
       random: () => 0,
       logger: silentLogger,
-      registry: new Registry(),
+      registry,
       concurrency: 4,
       observeOnly: options.observeOnly ?? false,
     });
+  };
 
   const bench: ControllerBench = {
     clock,
@@ -100,6 +114,7 @@ export async function createControllerBench(
         kind: 'HypervisorHost',
         metadata: metadata(name),
         spec: { address: `https://${name}:9443`, allowedNamespaces: { from: 'All' }, ...spec },
+        status: unseen,
       });
     },
     apply(spec, name = 'vm', annotations) {
@@ -113,10 +128,18 @@ export async function createControllerBench(
           ...(annotations === undefined ? {} : { annotations }),
         },
         spec: { virtualMachine: { uuid: vmUuid }, growPolicy: 'Whole', ...before?.spec, ...spec },
+        status: unseen,
       });
     },
     status: (name = 'vm') => resources.get(`tenants/${name}`)?.status ?? {},
     condition: (type, name) => findCondition(bench.status(name).conditions, type),
+    hostStatus: (name = 'hv-1') => hosts.get(name)?.status ?? {},
+    applyHost(spec, name = 'hv-1') {
+      const before = hosts.get(name);
+      if (before === undefined) throw new Error(`no host ${name}`);
+      hosts.apply({ ...before, spec: { ...before.spec, ...spec } });
+    },
+    metrics: () => registry.metrics(),
     reason: (name) => bench.condition('Ready', name)?.reason,
     async reaches(reason, name = 'vm', limitMs) {
       const holds = () =>

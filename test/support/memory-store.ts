@@ -19,7 +19,9 @@ export class MemoryStore<T extends Stored> implements ResourceSource<T>, StatusW
   /** Every write of a status, in order. */
   readonly writes: object[] = [];
   /** The next writes fail with these. */
-  readonly failures: WriteResult[] = [];
+  readonly failures: WriteResult<T>[] = [];
+  /** Each happens right before one of the next writes, as a write by somebody else would. */
+  readonly interruptions: (() => void)[] = [];
   readonly #objects = new Map<ResourceKey, T>();
   readonly #listeners = new Set<(change: ResourceChange<T>) => void>();
   #version = 0;
@@ -62,7 +64,8 @@ export class MemoryStore<T extends Stored> implements ResourceSource<T>, StatusW
     for (const listener of this.#listeners) listener({ key, previous, current: undefined });
   }
 
-  write(resource: T, status: object): Promise<WriteResult> {
+  write(resource: T, status: object): Promise<WriteResult<T>> {
+    this.interruptions.shift()?.();
     const failure = this.failures.shift();
     if (failure !== undefined) return Promise.resolve(failure);
     const key = keyOf(resource);
@@ -71,12 +74,20 @@ export class MemoryStore<T extends Stored> implements ResourceSource<T>, StatusW
       return Promise.resolve({ outcome: 'gone' });
     }
     if (stored.metadata.resourceVersion !== resource.metadata.resourceVersion) {
-      return Promise.resolve({ outcome: 'conflict' });
+      return Promise.resolve({ outcome: 'conflict', current: stored });
     }
     const resourceVersion = this.#nextVersion();
     this.writes.push(status);
     this.#put(key, { ...stored, status, metadata: { ...stored.metadata, resourceVersion } });
     return Promise.resolve({ outcome: 'written', resourceVersion });
+  }
+
+  /** Changes a status as somebody else would: whatever its version. */
+  patchStatus(key: ResourceKey, change: (status: NonNullable<T['status']>) => T['status']): void {
+    const stored = this.#objects.get(key);
+    if (stored === undefined) throw new Error(`${key} is not there`);
+    const status = change(stored.status ?? {});
+    this.#put(key, { ...stored, status, metadata: { ...stored.metadata, resourceVersion: this.#nextVersion() } });
   }
 
   #put(key: ResourceKey, current: T): void {

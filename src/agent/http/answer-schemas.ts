@@ -135,6 +135,7 @@ const guest = record<GuestStatistics>({
   free: bytes('MemFree of the guest'),
   reportedAtMs: time('When the guest reported this'),
   fresh: flag('At most 10 s old, and from the present boot'),
+  ofThisBoot: flag('From the present boot; one that is and is not fresh any more is late'),
 });
 
 const claim = record<Claim>({

@@ -77,7 +77,10 @@ export const operations: Readonly<Record<string, DocumentedOperation>> = {
     description: 'Accepted is not done: events and observations tell what becomes of it.',
     guarded: true,
     answers: { 202: { description: 'The guest was asked', schemas: ['UnplugAnswer'], tagged: true } },
-    problems: [...changing, 'no-such-module', 'unplug-unsettled', 'guest-memory-in-use', 'guest-memory-unknown'],
+    problems: [
+      ...changing,
+      ...(['no-such-module', 'unplug-unsettled', 'guest-memory-in-use', 'guest-memory-unknown', 'guest-late'] as const),
+    ],
   },
   'GET /v1/events': {
     operationId: 'watchEvents',

@@ -1,4 +1,5 @@
 /** The one setter of conditions: keeps the transition time unless the status changes. */
+import { withForeign } from './foreign-conditions.ts';
 import type { Condition, ConditionStatus } from './meta.ts';
 
 export type ConditionInput = {
@@ -19,14 +20,15 @@ const clip = (message: string): string =>
 
 /**
  * The conditions that `inputs` make, in their order. A condition keeps its lastTransitionTime from `previous` while
- * its status is the same, as metav1.Condition demands. Conditions of other types are dropped: we own the whole list.
+ * its status is the same, as metav1.Condition demands. After them come those of others from `previous`, untouched; other
+ * types without a domain prefix are dropped, since they are ours.
  */
 export function computeConditions(
   previous: readonly Condition[],
   inputs: readonly ConditionInput[],
   context: { readonly generation: number; readonly nowMs: number },
 ): readonly Condition[] {
-  return inputs.map((input) => {
+  const ours = inputs.map((input): Condition => {
     const before = previous.find((condition) => condition.type === input.type);
     return {
       type: input.type,
@@ -37,6 +39,7 @@ export function computeConditions(
       observedGeneration: context.generation,
     };
   });
+  return withForeign(ours, previous);
 }
 
 /** The condition of a type. */

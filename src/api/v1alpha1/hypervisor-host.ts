@@ -37,6 +37,7 @@ export type HypervisorHostSpec = {
 };
 
 export type HypervisorHostStatus = {
+  /** -1: no controller has looked yet (the schema's default). */
   readonly observedGeneration?: number;
   readonly conditions?: readonly Condition[];
   readonly agentVersion?: string;

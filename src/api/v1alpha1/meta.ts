@@ -32,5 +32,6 @@ export type Condition = {
   readonly message: string;
   /** RFC 3339, whole seconds. */
   readonly lastTransitionTime: string;
-  readonly observedGeneration: number;
+  /** Always there in ours; others need not set it. */
+  readonly observedGeneration?: number;
 };

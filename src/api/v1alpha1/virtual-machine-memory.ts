@@ -63,6 +63,7 @@ export type ReachableStatus = {
 };
 
 export type VirtualMachineMemoryStatus = {
+  /** -1: no controller has looked yet (the schema's default). */
   readonly observedGeneration?: number;
   readonly conditions?: readonly Condition[];
   readonly hostName?: string;

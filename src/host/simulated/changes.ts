@@ -3,10 +3,18 @@ import { aliasOfSlot, isSameModule } from '../../memory/module.ts';
 import type { Mark } from '../../memory/operation-state.ts';
 import { fail, type HostAnswer, succeed } from '../errors.ts';
 import { judgeClaim } from '../claim.ts';
-import { judgeHostMemory, judgePlug, judgeRevision, judgeUnplug } from '../guards.ts';
+import { explainSilence, judgeHostMemory, judgeLeaving, judgePlug, judgeRevision, judgeUnplug } from '../guards.ts';
 import { keptReplacement, replacementOf } from '../replacement.ts';
-import type { DomainObservation, HostFacts, PlugAnswer, PlugRequest, UnplugAnswer, UnplugRequest } from '../port.ts';
-import { removeModule, type ReportContext, tellReport } from './guest.ts';
+import type {
+  DomainObservation,
+  HostFacts,
+  ObservedModule,
+  PlugAnswer,
+  PlugRequest,
+  UnplugAnswer,
+  UnplugRequest,
+} from '../port.ts';
+import { askGuest, followUp, removeModule, type ReportContext } from './guest.ts';
 import {
   addModule,
   liveMarks,
@@ -52,7 +60,7 @@ export function plugSimulated(
   addModule(domain, { slot, size, node, alias: aliasOfSlot(slot), pageSize, onlineAtMs });
   recordChange(context, domain, 'plugged', { slot, size });
   context.emit({ kind: 'module-added', uuid: domain.uuid });
-  tellReport(context, domain, onlineAtMs);
+  followUp(context, domain, onlineAtMs);
   return succeed({ done: true, revision: context.observe(domain).revision });
 }
 
@@ -68,7 +76,7 @@ export function unplugSimulated(
   if (!claim.ok) return claim;
   const stale = judgeRevision(observation, revision);
   if (stale !== null) return fail(stale);
-  const judged = judgeUnplug(observation, request);
+  const judged = judgeAskedUnplug(context, domain, request);
   if (!judged.ok) return judged;
   const module = domain.modules.find((candidate) => isSameModule(candidate, judged.value));
   if (module === undefined) return fail({ code: 'internal-error', message: 'The simulated module vanished' });
@@ -92,6 +100,20 @@ export function unplugSimulated(
   recordChange(context, domain, 'asked', module);
   letGuestAnswer(context, domain, module);
   return succeed({ revision: context.observe(domain).revision });
+}
+
+/** The guards of an unplug, with the guest asked what it has before that is judged. */
+function judgeAskedUnplug(
+  context: ChangeContext,
+  domain: SimulatedDomain,
+  request: UnplugRequest,
+): HostAnswer<ObservedModule> {
+  const observation = context.observe(domain);
+  const leaving = judgeLeaving(observation, request.slot);
+  if (!leaving.ok || request.minUsableAfter === undefined) return leaving;
+  const isAnswered = askGuest(domain, context.clock.now());
+  const judged = judgeUnplug(context.observe(domain), request);
+  return isAnswered || !judged.ok ? judged : fail(explainSilence(observation));
 }
 
 /** What the guest does about a request for `module`. */
@@ -134,7 +156,7 @@ export function removeSimulated(
   domain.operations = { ...domain.operations, marks };
   recordChange(context, domain, 'removed', module);
   context.emit({ kind: 'module-removed', uuid: domain.uuid });
-  tellReport(context, domain, nowMs);
+  followUp(context, domain, nowMs);
 }
 
 function refuseSimulated(context: ChangeContext, domain: SimulatedDomain, module: SimulatedModule): void {

@@ -1,17 +1,20 @@
 /**
  * What a simulated guest says of its memory. As a real one with a balloon it reports every 2 s, so what it said last is
- * older than what it has.
+ * older than what it has; and it says it at once when it is asked, as the agent asks it before every unplug that is
+ * judged and after every change.
  */
 import { type Bytes, bytes } from '../../memory/bytes.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { correctReport, findDepartures, forgetDepartures, isCorrected } from '../departures.ts';
-import { isFreshReport } from '../guards.ts';
+import { isFreshReport, isReportOfThisBoot } from '../guards.ts';
 import type { GuestStatistics, HostEvent } from '../port.ts';
 import type { SimulatedDomain, SimulatedModule } from './model.ts';
 
 /** A guest reports this long after it booted, and then as often. */
 const guestBootMs = 5_000;
 const reportPeriodMs = 2_000;
+/** Until it is known what the guest answers after a change. */
+const answerMs = 5;
 
 /** When the guest makes the first report at or after `fromMs`. */
 export function nextReportAt(domain: SimulatedDomain, fromMs: number): number {
@@ -21,7 +24,7 @@ export function nextReportAt(domain: SimulatedDomain, fromMs: number): number {
 
 /** When the guest made its last report by `nowMs`; null: none. */
 function lastReportAt(domain: SimulatedDomain, nowMs: number): number | null {
-  const until = domain.pausedAtMs ?? nowMs;
+  const until = Math.min(domain.pausedAtMs ?? nowMs, domain.silentSinceMs ?? nowMs);
   const first = domain.bootedAtMs + guestBootMs;
   return until < first ? null : first + Math.floor((until - first) / reportPeriodMs) * reportPeriodMs;
 }
@@ -47,16 +50,33 @@ export function takeReport(domain: SimulatedDomain, nowMs: number): void {
     domain.report = null;
     return;
   }
-  if (domain.report?.madeAtMs === madeAtMs) return;
+  // It may have answered a question since.
+  if (domain.report === null || domain.report.madeAtMs < madeAtMs) makeReport(domain, madeAtMs, null, nowMs);
+}
+
+function makeReport(domain: SimulatedDomain, madeAtMs: number, answersAtMs: number | null, nowMs: number): void {
   // libvirt gives whole seconds, rounded down.
   const reportedAtMs = Math.floor(madeAtMs / 1000) * 1000;
-  domain.report = { ...guestMemory(domain, madeAtMs), reportedAtMs, madeAtMs };
-  domain.departures = forgetDepartures(domain.departures, reportedAtMs, nowMs);
+  domain.report = { ...guestMemory(domain, madeAtMs), reportedAtMs, madeAtMs, answersAtMs };
+  domain.departures = forgetDepartures(domain.departures, domain.report, nowMs);
+}
+
+/** Asks the guest what it has now. Whether it answers; one that has never reported, is paused or is late doesn't. */
+export function askGuest(domain: SimulatedDomain, nowMs: number): boolean {
+  takeReport(domain, nowMs);
+  if (domain.report === null || domain.pausedAtMs !== null || domain.silentSinceMs !== null) return false;
+  // What has happened in this millisecond had happened when the question was put.
+  makeReport(domain, nowMs, nowMs + 1, nowMs);
+  return true;
 }
 
 /** Takes a module out of the domain, whatever any guard would say; the agent sees it go. */
 export function removeModule(domain: SimulatedDomain, module: SimulatedModule, nowMs: number): void {
   takeReport(domain, nowMs);
+  const { report } = domain;
+  if (report !== null && report.answersAtMs !== null) {
+    domain.report = { ...report, answersAtMs: Math.min(report.answersAtMs, nowMs) };
+  }
   domain.modules = domain.modules.filter((other) => other !== module);
   domain.departures = [...domain.departures, { size: module.size, atMs: nowMs }];
 }
@@ -73,8 +93,9 @@ export function guestStatistics(domain: SimulatedDomain, nowMs: number): GuestSt
   if (domain.report === null) return null;
   const { total, usable, free, reportedAtMs } = correctReport(domain.report, domain.departures);
   const { bootedAtMs } = domain;
-  const fresh = isFreshReport({ bootedAtMs, firstSeenAtMs: bootedAtMs, reportedAtMs }, nowMs);
-  return { total, usable, free, reportedAtMs, fresh };
+  const evidence = { bootedAtMs, firstSeenAtMs: bootedAtMs, reportedAtMs };
+  const [fresh, ofThisBoot] = [isFreshReport(evidence, nowMs), isReportOfThisBoot(evidence)];
+  return { total, usable, free, reportedAtMs, fresh, ofThisBoot };
 }
 
 /** What telling of reports needs of the host. */
@@ -91,11 +112,21 @@ export function tellReport(context: ReportContext, domain: SimulatedDomain, from
   const { run } = domain;
   const nowMs = context.clock.now();
   context.clock.after(nextReportAt(domain, fromMs) - nowMs, () => {
-    if (!context.isHere(domain, run) || domain.pausedAtMs !== null) return;
+    if (!context.isHere(domain, run) || domain.pausedAtMs !== null || domain.silentSinceMs !== null) return;
     context.emit({ kind: 'statistics', uuid: domain.uuid });
     takeReport(domain, context.clock.now());
     const { report, departures } = domain;
-    if (report !== null && isCorrected(report.reportedAtMs, departures))
-      tellReport(context, domain, report.madeAtMs + 1);
+    if (report !== null && isCorrected(report, departures)) tellReport(context, domain, report.madeAtMs + 1);
+  });
+}
+
+/** After a change: asks the guest when it must have noticed it, at `fromMs` or later, and tells watchers. */
+export function followUp(context: ReportContext, domain: SimulatedDomain, fromMs: number): void {
+  if (!Number.isFinite(fromMs)) return;
+  const { run } = domain;
+  context.clock.after(fromMs - context.clock.now() + answerMs, () => {
+    if (!context.isHere(domain, run)) return;
+    if (askGuest(domain, context.clock.now())) context.emit({ kind: 'statistics', uuid: domain.uuid });
+    else tellReport(context, domain, context.clock.now());
   });
 }

@@ -2,7 +2,7 @@
 import { type Bytes, bytes, GiB, gib, mib, zeroBytes } from '../../memory/bytes.ts';
 import { aliasOfSlot, type NodeMemory } from '../../memory/module.ts';
 import { emptyOperationState, type OperationState, restingMs } from '../../memory/operation-state.ts';
-import type { Departure } from '../departures.ts';
+import type { Departure, ReportTime } from '../departures.ts';
 import type { DomainState, GuestStatistics } from '../port.ts';
 
 /** What a module does when the guest is asked for it. */
@@ -21,10 +21,11 @@ export type SimulatedModule = {
 };
 
 /** A report as the guest made it. */
-export type GuestReport = Omit<GuestStatistics, 'fresh'> & {
-  /** When it was made, not rounded. */
-  readonly madeAtMs: number;
-};
+export type GuestReport = Omit<GuestStatistics, 'fresh' | 'ofThisBoot'> &
+  ReportTime & {
+    /** When it was made, not rounded. */
+    readonly madeAtMs: number;
+  };
 
 /** A virtual machine to begin with. Everything but uuid and name has a sane value. */
 export type SimulatedDomainSpec = {
@@ -73,6 +74,8 @@ export type SimulatedDomain = {
   readonly granularity: Bytes | null;
   used: Bytes;
   reports: boolean;
+  /** Since when the guest neither reports nor answers, though it did before; null: it does. */
+  silentSinceMs: number | null;
   /** What the guest said last; null: nothing since it booted. See guest.ts. */
   report: GuestReport | null;
   /** What the agent knows to have left and the guest may not have reported yet. */
@@ -122,6 +125,7 @@ export function createSimulatedDomain(spec: SimulatedDomainSpec, nowMs: number):
     granularity: spec.granularity ?? null,
     used: spec.used ?? mib(64),
     reports: spec.reports ?? true,
+    silentSinceMs: null,
     report: null,
     departures: [],
     ownerNamespace: spec.ownerNamespace ?? null,

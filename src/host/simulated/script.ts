@@ -53,6 +53,8 @@ export interface SimulationScript {
   letGo(uuid: string, slot: number): void;
   /** What the guest's processes use; the guest's next report shows it, and watchers are told of that. */
   setUsed(uuid: string, used: Bytes): void;
+  /** True: the guest, which has reported, is late: it neither reports nor answers. False: it does again. */
+  setLate(uuid: string, late: boolean): void;
   /** Whether the guest reports statistics. */
   setReports(uuid: string, reports: boolean): void;
   /** False: modules plugged from now on are never onlined by the guest. */

@@ -34,6 +34,7 @@ export function createScript(context: ScriptContext): SimulationScript {
     domain.bootedAtMs = clock.now();
     domain.report = null;
     domain.pausedAtMs = null;
+    domain.silentSinceMs = null;
   };
 
   return {
@@ -81,6 +82,12 @@ export function createScript(context: ScriptContext): SimulationScript {
       takeReport(domain, clock.now());
       domain.used = used;
       tellReport(context, domain, clock.now());
+    },
+    setLate(uuid, late) {
+      const domain = find(uuid);
+      takeReport(domain, clock.now());
+      domain.silentSinceMs = late ? clock.now() : null;
+      if (!late) tellReport(context, domain, clock.now());
     },
     setReports(uuid, reports) {
       find(uuid).reports = reports;

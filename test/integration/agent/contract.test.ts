@@ -54,6 +54,9 @@ await describeLab(
           uses.push(use);
           return use;
         },
+        async setPaused(paused: boolean) {
+          await lab.hypervisor.virshOk([paused ? 'suspend' : 'resume', guest.uuid]);
+        },
         async plugByHand(_slot: number, size: number) {
           await guest.plugDimm(size / MiB, 'ua-by-hand');
         },

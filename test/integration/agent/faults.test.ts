@@ -160,7 +160,7 @@ await describeLab(
         expect(await observe()).toMatchObject({ state: 'Paused', booting: false });
         valueOf(await plug(0));
         await observedUntil(bench(), 'statistics are old', (o) => o.guest?.fresh === false, 15_000);
-        expect(codeOf(await unplug(0, { minUsableAfter: 0 as Bytes }))).toBe('guest-memory-unknown');
+        expect(codeOf(await unplug(0, { minUsableAfter: 0 as Bytes }))).toBe('guest-late');
       } finally {
         await lab.hypervisor.virshOk(['resume', guest.uuid]);
       }

@@ -150,9 +150,10 @@ describe("agent's API and its document", () => {
   const notFor: Readonly<Record<string, readonly string[]>> = {
     reading: [
       ...['old-generation', 'stale-revision', 'revision-required', 'no-such-module', 'unplug-unsettled'],
-      ...['guest-memory-in-use', 'guest-memory-unknown', 'insufficient-host-memory', 'hugepages-unavailable'],
+      ...['guest-memory-in-use', 'guest-memory-unknown', 'guest-late'],
+      ...['insufficient-host-memory', 'hugepages-unavailable'],
     ],
-    plug: ['no-such-module', 'unplug-unsettled', 'guest-memory-in-use', 'guest-memory-unknown'],
+    plug: ['no-such-module', 'unplug-unsettled', 'guest-memory-in-use', 'guest-memory-unknown', 'guest-late'],
     unplug: ['insufficient-host-memory', 'hugepages-unavailable'],
   };
   test.each(codes)('and problems of the service: %s', async (code) => {

@@ -2,8 +2,14 @@
 import { connect, createServer } from 'node:net';
 import { encodeFrame, FrameSplitter, frameType, remoteProgram } from '../../../src/libvirt/frames.ts';
 
-/** Procedures that change a domain (remote_protocol.x). */
-export const procedures = { attachDevice: 160, setMetadata: 264, detachDeviceAlias: 392 } as const;
+/** Procedures to step in at (remote_protocol.x). */
+export const procedures = {
+  getXmlDesc: 14,
+  attachDevice: 160,
+  setMetadata: 264,
+  setMemoryStatsPeriod: 308,
+  detachDeviceAlias: 392,
+} as const;
 
 /**
  * What becomes of a call. `mute`: it reaches libvirtd, but nothing that libvirtd says on this connection from now on
@@ -16,6 +22,8 @@ export type RpcRelay = {
   readonly uri: string;
   /** Asks `decide` what becomes of the next call of a procedure; it is held until that is known. Gives a promise of it. */
   readonly intercept: (procedure: number, decide: () => Fate | Promise<Fate>) => Promise<void>;
+  /** Cuts every connection; new ones are relayed. */
+  readonly disconnect: () => void;
   readonly close: () => void;
 };
 
@@ -70,6 +78,9 @@ export async function startRpcRelay(path: string, target: string): Promise<RpcRe
       new Promise((done) => {
         waiting.push({ procedure, decide, done });
       }),
+    disconnect() {
+      for (const close of closers) close();
+    },
     close() {
       server.close();
       for (const close of closers) close();

@@ -92,16 +92,16 @@ describe('printer columns', () => {
 
   it('show what matters of a HypervisorHost', async () => {
     expect(await table('hvh')).toEqual([
-      ['NAME', 'ADDRESS', 'READY', 'AVAILABLE', 'VMS', 'AGE'],
-      ['hv-07', 'https://127.0.0.1:9443', 'True', '93Gi', '41', 'AGE'],
+      ['NAME', 'ADDRESS', 'READY', 'REASON', 'AVAILABLE', 'VMS', 'AGE'],
+      ['hv-07', 'https://127.0.0.1:9443', 'True', 'Connected', '93Gi', '41', 'AGE'],
     ]);
   });
 
   it('show the rest of a HypervisorHost on demand', async () => {
     const [header, row] = await table('hvh', 'hv-07', '-o', 'wide');
-    expect(header?.slice(6)).toEqual(['CORDONED', 'TOTAL', 'COMMITTED', 'AGENT', 'LIBVIRT', 'MESSAGE']);
+    expect(header?.slice(7)).toEqual(['CORDONED', 'TOTAL', 'COMMITTED', 'AGENT', 'LIBVIRT', 'MESSAGE']);
     // Not cordoned is an empty cell.
-    expect(row?.slice(6)).toEqual(['256Gi', '160Gi', '0.1.0', '11.3.0', 'the agent answers']);
+    expect(row?.slice(7)).toEqual(['256Gi', '160Gi', '0.1.0', '11.3.0', 'the agent answers']);
   });
 
   it('come along with the category', async () => {

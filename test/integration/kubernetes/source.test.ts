@@ -130,10 +130,13 @@ describe('status', () => {
     await plane.apply(memory('conflict', 't', { memory: '6Gi' }));
     const old = await caughtUp('conflict');
     await plane.apply(memory('conflict', 't', { memory: '7Gi' }));
-    expect(await cluster.virtualMachineMemoryStatus.write(old, status('x'))).toEqual({ outcome: 'conflict' });
+    expect(await cluster.virtualMachineMemoryStatus.write(old, status('x'))).toMatchObject({
+      outcome: 'conflict',
+      current: { spec: { memory: '7Gi' } },
+    });
     cluster.virtualMachineMemories.refresh('t/conflict');
     await eventually('the fresh object', () => held('conflict')?.spec.memory === '7Gi');
-    expect((await plane.get('vmmem', 'conflict', '-n', 't'))['status']).toBeUndefined();
+    expect((await plane.get('vmmem', 'conflict', '-n', 't'))['status']).toEqual({ observedGeneration: -1 });
   });
 
   it('of a deleted object is gone', async () => {
@@ -156,7 +159,7 @@ describe('status', () => {
       metadata: { ...old.metadata, resourceVersion: String(present.metadata['resourceVersion']) },
     };
     expect(await cluster.virtualMachineMemoryStatus.write(forged, status('x'))).toEqual({ outcome: 'gone' });
-    expect((await plane.get('vmmem', 'recreated', '-n', 't'))['status']).toBeUndefined();
+    expect((await plane.get('vmmem', 'recreated', '-n', 't'))['status']).toEqual({ observedGeneration: -1 });
   });
 
   it('that the schema refuses fails for good', async () => {

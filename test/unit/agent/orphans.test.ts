@@ -15,6 +15,7 @@ import { emptyOperationState } from '../../../src/memory/operation-state.ts';
 import { silentLogger } from '../../../src/runtime/logger.ts';
 import { claim, codeOf, plugRequest, unplugRequest, valueOf } from '../../contract/bench.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
+import { FakeBalloon } from './support/fake-balloon.ts';
 
 const uuid = '6f0c1a52-6a0e-4c0e-9c50-6e6f0f3d2a11';
 const size = mib(512);
@@ -74,7 +75,10 @@ async function setUp(
         return { ok: false, error: { class: 'CommandNotFound', description: command.execute } };
     }
   };
-  const nothing = { available: null, unused: null, usable: null, balloon: null, resident: null, lastUpdateMs: null };
+  const balloon = new FakeBalloon({
+    clock,
+    figures: () => ({ total: bytes(total()), usable: bytes(state.usable ?? total() - mib(64)) }),
+  });
   const hypervisor = {
     connected: true,
     start: () => void connected({ kind: 'connected' }),
@@ -92,16 +96,15 @@ async function setUp(
         `<domain type='kvm' id='1'><name>db-1</name><uuid>${uuid}</uuid><metadata>${state.metadata}</metadata>` +
           `<maxMemory slots='16' unit='GiB'>16</maxMemory><features><acpi/></features>` +
           `<cpu><numa><cell id='0' memory='1' unit='GiB'/></numa></cpu><devices>` +
-          `<memballoon model='virtio'><stats period='2'/></memballoon></devices></domain>`,
+          `<memballoon model='virtio'><stats period='${balloon.periodSeconds}'/></memballoon></devices></domain>`,
       ),
-    memoryStats() {
-      const usable = bytes(state.usable ?? total() - mib(64));
-      const lastUpdateMs = Math.floor(clock.now() / 2_000) * 2_000;
-      const report = { available: bytes(total()), unused: usable, usable, lastUpdateMs };
-      return Promise.resolve({ ...nothing, ...report, balloon: bytes(total()) });
+    memoryStats: () => Promise.resolve({ ...balloon.statistics, balloon: bytes(total()) }),
+    setMemoryStatsPeriod(_uuid: string, seconds: number) {
+      balloon.setPeriod(seconds);
+      return Promise.resolve();
     },
-    setMetadata(_uuid: string, _uri: string, _prefix: string, xml: string | null) {
-      state.metadata = asKept(xml);
+    setMetadata(_uuid: string, uri: string, _prefix: string, xml: string | null) {
+      if (uri === stateNamespace) state.metadata = asKept(xml);
       return Promise.resolve();
     },
     attachDevice: () => Promise.resolve(),
@@ -139,8 +142,10 @@ describe('memory that libvirt forgot', () => {
   it('is asked for, goes, and was never more than a busy VM to anybody', async () => {
     const { clock, qemu, backends, audit, repairs, observe, plug } = await setUp();
     expect((await observe()).layout?.hotplugProblem).toBeNull();
-    expect(codeOf(await plug())).toBe('busy');
+    // It waits until the guest has said what it can spare.
+    const plugging = plug();
     await clock.advance(3_000);
+    expect(codeOf(await plugging)).toBe('busy');
     expect([...qemu, ...backends]).toEqual([]);
     expect((await observe()).layout).toMatchObject({ hotplugProblem: null, slots: { resting: [5], usedByOthers: [] } });
     expect(audit.filter(({ operation }) => operation === 'repair')).toMatchObject([

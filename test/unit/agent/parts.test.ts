@@ -18,6 +18,7 @@ import { RateLimit } from '../../../src/agent/http/rate-limit.ts';
 import { KeyedMutex } from '../../../src/agent/keyed-mutex.ts';
 import { createRunIdentities, startTimeOf } from '../../../src/agent/run-identity.ts';
 import { isStatisticsNews } from '../../../src/agent/statistics-poll.ts';
+import { noMemoryStats } from '../../../src/libvirt/domain-statistics.ts';
 import type { DomainMemoryXml } from '../../../src/libvirt/domain-memory.ts';
 import { type Bytes, gib, MiB, mib, zeroBytes } from '../../../src/memory/bytes.ts';
 import { plugRequest } from '../../contract/bench.ts';
@@ -230,7 +231,7 @@ describe('run identity of many domains', () => {
 describe('hidden memory', () => {
   const memory = { boot: [{ node: 0, size: mib(512) }], modules: [], others: [] } as unknown as DomainMemoryXml;
   const statistics = (balloon: Bytes | null) => ({
-    ...{ available: null, unused: null, usable: null, resident: null, lastUpdateMs: null },
+    ...noMemoryStats,
     balloon,
   });
 
@@ -266,7 +267,7 @@ describe('hidden memory', () => {
 });
 
 describe('isStatisticsNews', () => {
-  const report = { total: mib(1000), usable: mib(500), free: mib(400), reportedAtMs: 0, fresh: true };
+  const report = { total: mib(1000), usable: mib(500), free: mib(400), reportedAtMs: 0, fresh: true, ofThisBoot: true };
   it('tells a first report, another total and a real change, and nothing else', () => {
     expect(isStatisticsNews(null, report)).toBe(true);
     expect(isStatisticsNews(null, { ...report, fresh: false })).toBe(false);

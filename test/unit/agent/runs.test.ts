@@ -15,6 +15,7 @@ const module = { slot: 0, base: bytes(4 * GiB), size: mib(512), alias: 'ua-dimme
 const statistics = (lastUpdateMs: number) => ({
   ...{ available: mib(1500), usable: mib(800), unused: mib(600), balloon: null, resident: null },
   lastUpdateMs,
+  report: `reported at ${lastUpdateMs}`,
 });
 
 describe('what the balloon said', () => {

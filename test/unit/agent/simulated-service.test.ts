@@ -126,15 +126,17 @@ describe('agent on a simulated host', () => {
     expect(told.slice(1)).toEqual([
       { kind: 'module-added', uuid },
       { kind: 'module-removed', uuid },
+      // The guest is asked what it has now.
+      { kind: 'statistics', uuid },
     ]);
     host.script.setReachable(false);
     expect(service.readiness()).toEqual({ ready: false, problem: 'The simulated host is down' });
     host.script.setReachable(true);
     expect(service.readiness()).toEqual({ ready: true });
-    expect(told.slice(3)).toEqual([{ kind: 'reset' }]);
+    expect(told.slice(4)).toEqual([{ kind: 'reset' }]);
     await service.close();
     host.script.reset(uuid);
-    expect(told).toHaveLength(4);
+    expect(told).toHaveLength(5);
   });
 
   it('shows every VM at once as each by itself, and the version of the agent', async () => {

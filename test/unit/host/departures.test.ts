@@ -9,7 +9,7 @@ import {
 import { bytes, GiB, mib } from '../../../src/memory/bytes.ts';
 import type { Mark } from '../../../src/memory/operation-state.ts';
 
-const report = { total: mib(2000), usable: mib(900), free: mib(700), reportedAtMs: 10_000, fresh: true };
+const report = { total: mib(2000), usable: mib(900), free: mib(700), reportedAtMs: 10_000, answersAtMs: null };
 const departure: Departure = { size: mib(512), atMs: 10_000 };
 
 describe('a report made before a module left', () => {
@@ -37,10 +37,23 @@ describe('a report made before a module left', () => {
       [10_000, true],
       [30_000, true],
     ] as const) {
-      expect([atMs, isCorrected(report.reportedAtMs, [{ ...departure, atMs }])]).toEqual([atMs, corrected]);
+      expect([atMs, isCorrected(report, [{ ...departure, atMs }])]).toEqual([atMs, corrected]);
       expect(correctReport(report, [{ ...departure, atMs }]) === report).toBe(!corrected);
     }
     expect(correctReport(report, [])).toBe(report);
+  });
+
+  it('is newer for certain when it answers a question that was put later, whatever its second', () => {
+    for (const [answersAtMs, corrected] of [
+      [9_999, true],
+      // In the same millisecond, who knows.
+      [10_000, true],
+      [10_001, false],
+    ] as const) {
+      const answer = { ...report, answersAtMs };
+      expect([answersAtMs, isCorrected(answer, [departure])]).toEqual([answersAtMs, corrected]);
+      expect(correctReport(answer, [departure]) === answer).toBe(!corrected);
+    }
   });
 });
 
@@ -67,8 +80,9 @@ describe('departures', () => {
   it('are kept while an older report may still arrive', () => {
     const departures = [departure];
     expect(forgetDepartures(departures, null, 1_000_000)).toBe(departures);
-    expect(forgetDepartures(departures, 10_499, 1_000_000)).toBe(departures);
-    expect(forgetDepartures(departures, 12_000, 39_999)).toBe(departures);
-    expect(forgetDepartures(departures, 12_000, 40_000)).toEqual([]);
+    const at = (reportedAtMs: number) => ({ reportedAtMs, answersAtMs: null });
+    expect(forgetDepartures(departures, at(10_499), 1_000_000)).toBe(departures);
+    expect(forgetDepartures(departures, at(12_000), 39_999)).toBe(departures);
+    expect(forgetDepartures(departures, at(12_000), 40_000)).toEqual([]);
   });
 });

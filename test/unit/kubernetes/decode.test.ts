@@ -75,6 +75,7 @@ describe('decoding a status of another version', () => {
           { type: 'Ready', status: 'Maybe' },
           'x',
           { type: 'Stalled', status: 'False', reason: 'r', message: '', lastTransitionTime: 't' },
+          { type: 'acme.io/BackedUp', status: 'Maybe', severity: 'high' },
         ],
         memory: { boot: '1Gi', current: '2Gi' },
         slots: { total: 16, used: '1' },
@@ -87,7 +88,9 @@ describe('decoding a status of another version', () => {
     });
     expect(status).toEqual({
       conditions: [
-        { type: 'Stalled', status: 'False', reason: 'r', message: '', lastTransitionTime: 't', observedGeneration: 0 },
+        { type: 'Stalled', status: 'False', reason: 'r', message: '', lastTransitionTime: 't' },
+        // Somebody else's, which is written back as it came.
+        { type: 'acme.io/BackedUp', status: 'Maybe', severity: 'high' },
       ],
       virtualMachine: { uuid: 'u', name: 'n', state: 'Running' },
       modules: [whole],

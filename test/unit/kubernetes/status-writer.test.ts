@@ -15,9 +15,12 @@ beforeEach(async () => {
 });
 afterEach(() => server.close());
 
-const decoded = virtualMachineMemories.decode(rawMemory('a', '10'));
-if (!decoded.ok) throw new Error(decoded.problem);
-const resource: VirtualMachineMemory = decoded.value;
+const memoryAt = (resourceVersion: string): VirtualMachineMemory => {
+  const decoded = virtualMachineMemories.decode(rawMemory('a', resourceVersion));
+  if (!decoded.ok) throw new Error(decoded.problem);
+  return decoded.value;
+};
+const resource = memoryAt('10');
 
 const write = (...scripts: readonly Script[]): Promise<WriteResult> => {
   server.writes.push(...scripts);
@@ -50,7 +53,12 @@ describe('status writer', () => {
 
   it.each<[string, Script, Script | null, WriteResult]>([
     ['404', ({ refuse }) => refuse(404, 'NotFound'), null, { outcome: 'gone' }],
-    ['409', ({ refuse }) => refuse(409, 'Conflict'), listOf('20', rawMemory('a', '15')), { outcome: 'conflict' }],
+    [
+      '409',
+      ({ refuse }) => refuse(409, 'Conflict'),
+      listOf('20', rawMemory('a', '15')),
+      { outcome: 'conflict', current: memoryAt('15') },
+    ],
     [
       '409, then found anew',
       ({ refuse }) => refuse(409, 'Conflict'),

@@ -78,6 +78,7 @@ describe('a domain that libvirt described', () => {
       currentMemory: 1441792 * KiB,
       hugePages: [],
       balloon: { model: 'virtio', statsPeriodSeconds: 5 },
+      periodToRestore: null,
       state: { ok: true, value: { claim: null, marks: [], replacement: null } },
       ownerNamespace: { ok: true, value: 'tenants' },
     });

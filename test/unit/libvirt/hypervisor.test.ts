@@ -92,6 +92,7 @@ describe('statistics', () => {
       balloon: 524288 * 1024,
       resident: 46488 * 1024,
       lastUpdateMs: 1_795_000_000_000,
+      report: 'balloon.unused=300000 balloon.available=490000 balloon.usable=350000 balloon.last-update=1795000000',
     };
     expect(await hypervisor.statistics([uuid])).toEqual([
       { uuid, name: 'vm', id: 1, state: 'running', reason: 1, memory },

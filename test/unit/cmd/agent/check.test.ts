@@ -49,6 +49,7 @@ function factsOf(shape: Shape = {}, more: Partial<DomainFacts> = {}): DomainFact
       usable: mib(300),
       unused: mib(200),
       lastUpdateMs: nowMs - 1000,
+      answersAtMs: null,
     },
     migrating: false,
     claim: null,
@@ -97,11 +98,16 @@ describe('dimmer agent check: a VM', () => {
     ],
     ['no balloon', { balloon: "<memballoon model='none'/>" }, {}, 'warning: it has no memory balloon'],
     ['statistics off', { balloon: "<memballoon model='virtio'/>" }, {}, 'ok: its memory statistics are off; the agent'],
-    ['no driver', {}, { statistics: noMemoryStats }, 'warning: its guest does not report its memory'],
+    [
+      'no driver',
+      {},
+      { statistics: { ...noMemoryStats, answersAtMs: null } },
+      'warning: its guest does not report its memory',
+    ],
     [
       'old statistics',
       {},
-      { statistics: { ...noMemoryStats, lastUpdateMs: nowMs - 11_000 } },
+      { statistics: { ...noMemoryStats, answersAtMs: null, lastUpdateMs: nowMs - 11_000 } },
       'warning: its guest does',
     ],
     [

@@ -1,0 +1,173 @@
+/**
+ * The guest's word at once: an unplug is judged by what the guest has when it is asked, and nothing in it dies of one.
+ * `DIMMER_ROUNDS=100` makes the repeated ones longer.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { type Bytes, bytes, GiB, mib } from '../../../src/memory/bytes.ts';
+import { codeOf, isUp, observedUntil, plugRequest, unplugRequest, valueOf } from '../../contract/bench.ts';
+import { describeLab } from '../../lab/describe.ts';
+import type { LabGuest } from '../../lab/guest-types.ts';
+import { type Lab, startLab } from '../../lab/lab.ts';
+import { reportToTerminal } from '../../lab/progress.ts';
+import { waitFor } from '../../lab/wait.ts';
+import { type AgentFixture, createAgentPki, startAgentFixture } from './agent-fixture.ts';
+import { clearGuest } from './clear-guest.ts';
+
+const rounds = Number(process.env['DIMMER_ROUNDS'] ?? 20);
+const size = mib(512);
+const margin = { minUsableAfter: mib(64) };
+/** What no guest has. */
+const never = { minUsableAfter: bytes(1024 * GiB) };
+vi.setConfig({ testTimeout: 600_000 });
+
+await describeLab(
+  "a guest's word",
+  () => {
+    let lab: Lab;
+    let guest: LabGuest;
+    let mute: LabGuest;
+    let agent: AgentFixture;
+    let baseKib: number;
+
+    beforeAll(async () => {
+      lab = await startLab({ guests: [{ kind: 'accepting' }, { kind: 'accepting', name: 'mute', balloon: false }] });
+      [guest, mute] = lab.guests as [LabGuest, LabGuest];
+      baseKib = await guest.memTotalKiB();
+      agent = await startAgentFixture(lab.hypervisor.uri, await createAgentPki(lab.hypervisor.directory));
+    });
+    afterAll(async () => {
+      await agent.stop();
+      await lab.stop();
+    });
+    afterEach(() => clearGuest(lab.hypervisor, guest));
+
+    const observe = async () => valueOf(await agent.client.observe(guest.uuid));
+    const isReported = () => observedUntil({ host: agent.client, uuid: guest.uuid }, 'the guest reports', isUp);
+    const plug = async (slot: number, more: { size?: Bytes } = {}) =>
+      valueOf(await agent.client.plug(guest.uuid, (await observe()).revision, plugRequest(slot, more.size ?? size)));
+    const ask = async (slot: number, least: { minUsableAfter: Bytes } = margin) =>
+      agent.client.unplug(guest.uuid, (await observe()).revision, unplugRequest(slot, least));
+    const guestHas = (modules: number, each: Bytes = size) =>
+      waitFor(async () => (await guest.memTotalKiB()) === baseKib + (modules * each) / 1024, {
+        ...{ what: `the guest to have ${modules} modules`, timeoutMs: 30_000, intervalMs: 10 },
+      });
+    const period = async () =>
+      Number(/<stats period='(\d+)'/.exec(await lab.hypervisor.virshOk(['dumpxml', guest.uuid]))?.[1] ?? 0);
+
+    test(`one that has just filled its memory is not asked for any: ${rounds} times, at every phase of its reports`, async () => {
+      await isReported();
+      await plug(0);
+      await guestHas(1);
+      await guest.shOk('mkdir -p /tmp/fill && mount -t tmpfs -o size=700m tmpfs /tmp/fill');
+      try {
+        for (let round = 0; round < rounds; round += 1) {
+          // The last report says that all is free, and the next one is up to 2 s away.
+          expect(codeOf(await ask(0, never))).toBe('guest-memory-in-use');
+          await delay((round * 2_000) / rounds);
+          await guest.shOk('fallocate -l 520M /tmp/fill/file', 20_000);
+          expect([round, codeOf(await ask(0))]).toEqual([round, 'guest-memory-in-use']);
+          await guest.shOk('rm /tmp/fill/file');
+        }
+        expect((await observe()).layout?.modules).toMatchObject([{ state: 'Plugged', mark: null }]);
+        expect([await guest.oomKills(), await guest.memTotalKiB()]).toEqual([0, baseKib + size / 1024]);
+      } finally {
+        await guest.shOk('umount /tmp/fill');
+      }
+      valueOf(await ask(0));
+      await guestHas(0);
+      expect(await period()).toBe(2);
+    });
+
+    test(`one that goes on filling while it is shrunk keeps what it has: ${rounds} times`, async () => {
+      await isReported();
+      const outcomes = new Map<string, number>();
+      for (let round = 0; round < rounds; round += 1) {
+        const slot = round % 8;
+        await observedUntil(
+          { host: agent.client, uuid: guest.uuid },
+          'the slot is free',
+          ({ layout }) => layout?.modules.length === 0 && !layout.slots.resting.includes(slot),
+          90_000,
+        );
+        await plug(slot);
+        await guestHas(1);
+        await guest.shOk('mkdir -p /tmp/fill && mount -t tmpfs -o size=650m tmpfs /tmp/fill');
+        // As fast as it can, in the background; what it could write is what it has in the end.
+        await guest.shOk(
+          'rm -f /tmp/full; sh -c "dd if=/dev/zero of=/tmp/fill/file bs=1M 2>/dev/null; echo >/tmp/full" & echo $! >/tmp/filler',
+        );
+        await delay((round * 600) / rounds);
+        // The margin is the planner's: what a guest may fill while it is being asked.
+        const answer = await ask(slot, { minUsableAfter: mib(128) });
+        await waitFor(async () => (await guest.sh('test -e /tmp/full')).code === 0, {
+          ...{ what: 'the filling to end', timeoutMs: 60_000 },
+        });
+        const killed = await guest.oomKills();
+        outcomes.set(
+          `${codeOf(answer)}, ${killed} killed`,
+          (outcomes.get(`${codeOf(answer)}, ${killed} killed`) ?? 0) + 1,
+        );
+        await guest.shOk('umount /tmp/fill');
+        await clearGuest(lab.hypervisor, guest);
+        await isReported();
+      }
+      reportToTerminal(`filling while it is shrunk: ${JSON.stringify(Object.fromEntries(outcomes))}`);
+      expect([...outcomes.keys()].every((outcome) => outcome.endsWith(', 0 killed'))).toBe(true);
+    });
+
+    test(`an idle one, whose values never change, answers every time: ${rounds} questions`, async () => {
+      await isReported();
+      await plug(0, { size: mib(128) });
+      await guestHas(1, mib(128));
+      for (let round = 0; round < rounds; round += 1) {
+        expect([round, codeOf(await ask(0, never))]).toEqual([round, 'guest-memory-in-use']);
+        await delay(round * 13);
+      }
+    });
+
+    test(`is shrunk ${rounds} times, and never told late`, async () => {
+      await isReported();
+      for (let round = 0; round < rounds; round += 1) {
+        const slot = round % 16;
+        await plug(slot, { size: mib(128) });
+        await guestHas(1, mib(128));
+        valueOf(await ask(slot));
+        await guestHas(0);
+      }
+    }, 1_200_000);
+
+    test('one that is too busy to answer is late; it is asked again when it can', async () => {
+      await isReported();
+      await plug(0);
+      await guestHas(1);
+      // Nothing else in the guest gets the processor for 6 s: neither the balloon's worker nor the shell.
+      await guest.shOk('echo -1 >/proc/sys/kernel/sched_rt_runtime_us');
+      await guest.shOk(`chrt -f 99 timeout 6 sh -c 'sleep 0.3; while :; do :; done' >/dev/null 2>&1 & echo`);
+      await delay(800);
+      const late = await ask(0);
+      expect(codeOf(late)).toBe('guest-late');
+      await waitFor(async () => (await guest.sh('true', 20_000)).code === 0, { what: 'the guest', timeoutMs: 30_000 });
+      valueOf(await ask(0));
+      await guestHas(0);
+      expect([await guest.oomKills(), await period()]).toEqual([0, 2]);
+    });
+
+    test("one without a balloon is not asked, and its module not taken on anybody's word", async () => {
+      const observed = async () => valueOf(await agent.client.observe(mute.uuid));
+      await observedUntil(
+        { host: agent.client, uuid: mute.uuid },
+        'it can no longer be booting',
+        (o) => !o.booting,
+        90_000,
+      );
+      valueOf(await agent.client.plug(mute.uuid, (await observed()).revision, plugRequest(0, size)));
+      const startedAt = performance.now();
+      const answer = await agent.client.unplug(mute.uuid, (await observed()).revision, unplugRequest(0, margin));
+      expect(codeOf(answer)).toBe('guest-memory-unknown');
+      expect(performance.now() - startedAt).toBeLessThan(1_000);
+      expect(await mute.dumpXml()).not.toContain('xmlns/statistics');
+    });
+  },
+  ['hypervisor'],
+);
