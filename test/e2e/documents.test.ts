@@ -58,6 +58,8 @@ await describeLab('the commands of the documents', () => {
 
   it('the guide to operations installs everything with one command, which can be typed again', async () => {
     await typeAll(documented('docs/operations.md', 'kubectl apply -k deploy/'), root);
+    await type(documented('docs/operations.md', '`kubectl apply -f crds/`').text, root);
+    await type(documented('docs/operations.md', '`kubectl apply -f deploy/`').text, root);
   });
 
   it('its HypervisorHost is taken, and `kubectl get hvh` says that its agent does not answer', async () => {
@@ -70,6 +72,8 @@ await describeLab('the commands of the documents', () => {
       ...{ what: 'the host to be looked at', timeoutMs: 60_000, intervalMs: 500 },
     });
     expect(await type(list)).toMatch(/^hv-1\b.*\bTrue\b/m);
+    const told = await type(`${documented('docs/operations.md', '`kubectl describe hvh`').text} hv-07`);
+    expect(told).toMatch(/HostUnreachable/);
   });
 
   it("the user guide's resource is taken whole, and its fields are explained", async () => {

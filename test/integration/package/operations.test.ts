@@ -37,6 +37,7 @@ const desk = '/srv/admin';
 const patienceMs = 45_000;
 vi.setConfig({ testTimeout: 180_000 });
 
+const showOwner = 'virsh metadata tenant-1 https://dimmer.dev/xmlns/owner/1';
 const flags = documented('docs/operations.md', 'DIMMER_AGENT_FLAGS=').text;
 const clientUri = /--allow-client (\S+)/.exec(flags)?.[1] ?? '';
 
@@ -152,6 +153,11 @@ await describeLab(
       expect(await shOk('stat --format="%G %a" /run/libvirt/libvirt-sock')).toBe('libvirt 770\n');
     });
 
+    test('a VM is tied to a namespace', async () => {
+      await type(documented('docs/operations.md', 'xmlns/owner/1 --key dimmer-owner'));
+      expect(await shOk(showOwner)).toMatch(/namespace="tenants"/);
+    });
+
     test('the check before anything is changed prints what the guide shows', async () => {
       const [shown] = commandsOf(documented('docs/operations.md', 'runuser -u dimmer -- dimmer agent check'));
       const { command = '', printed = '' } = shown ?? {};
@@ -166,11 +172,9 @@ await describeLab(
       );
       expect(stdout).toMatch(patternOf(printed.replace('on hv-07', 'on ...'), varies));
       expect(stdout).toContain(`'tenant-*' admits 2 of ${lab.guests.length}\n`);
-      expect(stdout).toMatch(/\n1 problem, 1 warning\n$/);
+      const verdict = (report: string) => report.trimEnd().split('\n').at(-1);
+      expect(verdict(stdout)).toBe(verdict(printed));
       expect(code).toBe(1);
-      // What it complains of is put right, as far as the test is concerned.
-      await lab.guests[1]?.destroy();
-      await lab.guests[1]?.undefine();
     });
 
     test("an agent in the foreground, with libvirt's own certificates", async () => {
@@ -183,6 +187,9 @@ await describeLab(
     });
 
     test('4 to 6: certificates, what it is told, and a look before the leap', async () => {
+      // What the check complained of is out of the way.
+      await lab.guests[1]?.destroy();
+      await lab.guests[1]?.undefine();
       await type(documented('docs/operations.md', 'install -d -m 0750 -g dimmer'));
       writeFileSync(join(machine.etcDirectory, 'dimmer/agent.env'), `${flags}\n`);
       const [look] = commandsOf(documented('docs/operations.md', 'runuser -u dimmer -- sh -c'));
@@ -201,7 +208,9 @@ await describeLab(
       expect(rights).toMatch(/Overall exposure level for dimmer-agent\.service: [\d.]+ OK/);
     });
 
-    test('a VM is claimed, shown, tied to a namespace and released as it says', async () => {
+    test('a VM is claimed, shown and released as it says', async () => {
+      // The claim of this test is another namespace's.
+      await shOk(`${showOwner} --remove --live --config`);
       const uuid = lab.guests[0]?.uuid ?? '';
       const { revision } = await waitFor(
         async () => {
@@ -213,9 +222,6 @@ await describeLab(
       valueOf(await client.plug(uuid, revision, plugRequest(5, mib(128))));
       const state = documented('docs/operations.md', '`virsh metadata DOMAIN https://dimmer.dev/xmlns/state/1`');
       expect(await shOk(state.text.replace('DOMAIN', 'tenant-1'))).toMatch(/claim/);
-      const owner = documented('docs/operations.md', '`virsh metadata DOMAIN https://dimmer.dev/xmlns/owner/1 ...`');
-      await shOk(owner.text.replace('DOMAIN', 'tenant-1'));
-      expect(await shOk('virsh metadata tenant-1 https://dimmer.dev/xmlns/owner/1')).toMatch(/namespace="tenants"/);
       expect(await shOk(`${documented('docs/operations.md', '`virsh dominfo`').text} tenant-1`)).toMatch(
         /^State: +running/m,
       );
