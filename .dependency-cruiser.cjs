@@ -44,6 +44,13 @@ module.exports = {
       from: { path: '^src/(memory|planner|api)/' },
       to: { dependencyTypes: ['core', 'npm', 'npm-dev', 'npm-optional', 'npm-peer'] },
     },
+    {
+      name: 'packages-are-imported-by-name',
+      comment: "In the bundle `import('package')` of a CommonJS package has no names (docs/adr/0010-the-package.md).",
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { dynamic: true, dependencyTypes: ['npm', 'npm-dev', 'npm-optional', 'npm-peer', 'npm-no-pkg'] },
+    },
     { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
     { name: 'no-orphans', severity: 'error', from: { orphan: true, path: '^src/', pathNot: '\\.d\\.ts$' }, to: {} },
     { name: 'nothing-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },

@@ -1,28 +1,49 @@
 /**
  * Bundles the program into `dist/`: everything it needs but Node itself, each command in a file of its own that is
- * loaded only when it runs. Why: docs/adr/0007-one-small-program.md.
+ * loaded only when it runs. Why: docs/adr/0007-one-small-program.md. What it starts with, and which any Node must be able
+ * to read, is bundled apart: docs/adr/0010-the-package.md.
  */
 import { chmodSync, rmSync, writeFileSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { build, type BuildOptions, type Metafile, type Plugin } from 'esbuild';
 import { collectLicenses } from './licenses.ts';
+import { restoreManifest } from './manifest.ts';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, 'dist');
+restoreManifest(root);
+
+/** Native helpers that the WebSockets of the Kubernetes client do without. */
+const optional = ['bufferutil', 'utf-8-validate'];
 
 // A stale chunk must not be loaded, nor shipped.
 rmSync(dist, { recursive: true, force: true });
-const { metafile } = await build({
+const common = {
   absWorkingDir: root,
-  entryPoints: ['src/cmd/main.ts'],
   outbase: 'src',
   outdir: 'dist',
-  chunkNames: 'chunks/[name]-[hash]',
   bundle: true,
-  splitting: true,
   format: 'esm',
   platform: 'node',
+  legalComments: 'none',
+  logLevel: 'warning',
+} as const satisfies BuildOptions;
+
+/** The program stays a file of its own: what it is written in is none of the entry's business. */
+const programApart: Plugin = {
+  name: 'program-apart',
+  setup: (bundle) =>
+    bundle.onResolve({ filter: /^\.\/program\.ts$/ }, () => ({ path: './program.js', external: true })),
+};
+await build({ ...common, entryPoints: ['src/cmd/main.ts'], target: 'node12.22', plugins: [programApart] });
+
+const { metafile } = await build({
+  ...common,
+  entryPoints: ['src/cmd/program.ts'],
+  chunkNames: 'chunks/[name]-[hash]',
+  splitting: true,
   target: 'node24',
   // V8 keeps the source of what it runs; names stay, so that a stack trace in a log can be read.
   minifyWhitespace: true,
@@ -30,11 +51,19 @@ const { metafile } = await build({
   lineLimit: 160,
   sourcemap: 'linked',
   sourcesContent: false,
-  legalComments: 'none',
   // Packages in CommonJS ask for Node's own modules in their own way.
   banner: { js: "import{createRequire as $cr}from'node:module';const require=$cr(import.meta.url);" },
   metafile: true,
-  logLevel: 'warning',
 });
+refuseForeign(metafile);
 chmodSync(join(dist, 'cmd/main.js'), 0o755);
 writeFileSync(join(dist, 'THIRD-PARTY-LICENSES.txt'), collectLicenses(root, Object.keys(metafile.inputs)));
+
+/** What is imported and not in the bundle must be Node's own: the package that is installed declares nothing else. */
+function refuseForeign({ outputs }: Metafile): void {
+  const imports = Object.values(outputs).flatMap((output) => output.imports);
+  const foreign = imports.filter(
+    ({ path, external }) => external === true && !isBuiltin(path) && !optional.includes(path),
+  );
+  if (foreign.length > 0) throw new Error(`not in the bundle: ${foreign.map(({ path }) => path).join(', ')}`);
+}

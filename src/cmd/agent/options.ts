@@ -90,7 +90,7 @@ export function readAgentArguments(argv: readonly string[]): ReadAgentArguments 
     {
       'libvirt-uri': text,
       help: { type: 'boolean' },
-      ...(task === 'release' ? {} : serveOptions),
+      ...(task === 'release' ? { 'log-level': text } : serveOptions),
       ...(task === 'serve' ? { driver: text, 'simulated-vms': text } : {}),
       ...(task === 'check' ? { output: { type: 'string', short: 'o' } as const } : {}),
     },

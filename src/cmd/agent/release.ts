@@ -3,6 +3,7 @@ import { isCallError } from '../../libvirt/errors.ts';
 import { stateNamespace, statePrefix } from '../../libvirt/state-xml.ts';
 import type { LibvirtEndpoint } from '../../libvirt/uri.ts';
 import { silentLogger } from '../../runtime/logger.ts';
+import { describeError } from '../failure.ts';
 import { type CommandIo, exitFailure, exitOk } from '../io.ts';
 import { connectHypervisor } from './connect.ts';
 
@@ -32,9 +33,7 @@ export async function releaseDomain(uuid: string, endpoint: LibvirtEndpoint, io:
   } catch (error) {
     const problem = isCallError(error, 'InvalidState')
       ? `VM ${uuid} is not running: there is nothing to release`
-      : error instanceof Error
-        ? error.message
-        : String(error);
+      : describeError(error);
     io.stderr.write(`dimmer agent release: ${problem}\n`);
     return exitFailure;
   } finally {

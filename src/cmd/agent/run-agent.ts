@@ -12,6 +12,7 @@ import type { RunnableService, ServiceParts } from '../../agent/service.ts';
 import { openTlsFiles } from '../../host/tls-files.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import { createLogger, type Logger } from '../../runtime/logger.ts';
+import { describeError, writeFailure } from '../failure.ts';
 import { type CommandIo, exitFailure, exitOk } from '../io.ts';
 import { version } from '../version.ts';
 import { agentUsage, readAgentArguments, type ServeArguments } from './options.ts';
@@ -37,7 +38,7 @@ export async function runAgent(argv: readonly string[], io: CommandIo): Promise<
         await serve(read.options, logger, io.signal);
         return exitOk;
       } catch (error) {
-        io.stderr.write(`dimmer agent: ${error instanceof Error ? error.message : String(error)}\n`);
+        writeFailure(io.stderr, 'dimmer agent', describeError(error), error, read.options.logLevel === 'debug');
         return exitFailure;
       }
     }

@@ -11,6 +11,7 @@ import { createCluster } from '../../kubernetes/cluster.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import { startHealthServer } from '../../runtime/health-server.ts';
 import { createLogger, type Logger } from '../../runtime/logger.ts';
+import { describeError, writeFailure } from '../failure.ts';
 import { type CommandIo, exitFailure, exitOk } from '../io.ts';
 import { declareCertificateExpiry } from './certificate-metric.ts';
 import { type ControllerArguments, controllerUsage, readControllerArguments } from './options.ts';
@@ -31,9 +32,7 @@ export async function runController(argv: readonly string[], io: CommandIo): Pro
         await serve(read.options, logger, io.signal);
         return exitOk;
       } catch (error) {
-        const message = error instanceof Error ? error.message : String(error);
-        logger.error({ err: error }, 'controller failed');
-        io.stderr.write(`dimmer controller: ${message}\n`);
+        writeFailure(io.stderr, 'dimmer controller', describeError(error), error, read.options.logLevel === 'debug');
         return exitFailure;
       }
     }

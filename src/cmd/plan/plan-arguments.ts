@@ -2,6 +2,7 @@
 import type { Bytes } from '../../memory/bytes.ts';
 import { parseQuantity } from '../../memory/quantity.ts';
 import type { GrowPolicy, ShrinkPolicy } from '../../planner/types.ts';
+import type { LogLevel } from '../../runtime/logger.ts';
 import { readArguments } from '../arguments.ts';
 import { type PreviewInput, previewDefaults } from './preview-input.ts';
 
@@ -25,6 +26,7 @@ Nothing is changed and nobody is asked.
   --host-free SIZE       memory that the host has left to give (not judged)
   -o, --output FORMAT    text (default), json, yaml
   --batch                one JSON object a line on stdin, one plan a line on stdout
+  --log-level LEVEL      debug says where an error comes from that nobody foresaw (debug, info, warn, error)
   --help                 this text
 
 SIZE is a Kubernetes quantity that is a whole number of bytes: 1408Mi, 1.5Gi, 1e9.
@@ -33,6 +35,7 @@ Exit code: 0 nothing to do, plug, unplug or replace; 2 blocked; 3 wait; 1 bad us
 
 const outputs = ['text', 'json', 'yaml'] as const;
 const shrinkPolicies: readonly ShrinkPolicy[] = ['Exact', 'Nearest', 'Replace'];
+const logLevels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
 const growPolicies: readonly GrowPolicy[] = ['Whole', 'Divisible'];
 
 export type Output = (typeof outputs)[number];
@@ -65,6 +68,7 @@ const options = {
   grow: { type: 'string' },
   'host-free': { type: 'string' },
   output: { type: 'string', short: 'o' },
+  'log-level': { type: 'string' },
   batch: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
 } as const;
@@ -93,8 +97,10 @@ export function readPlanArguments(argv: readonly string[]): PlanArguments {
 }
 
 function readValues(values: Values, batch: boolean): PlanArguments {
+  // Used by the program around the command (../failure.ts).
+  readOneOf(values, 'log-level', logLevels);
   if (batch) {
-    forbid(values, Object.keys(values), '--batch');
+    forbid(values, without(Object.keys(values), 'log-level'), '--batch');
     return { kind: 'batch' };
   }
   const common: CommonArguments = {
@@ -124,6 +130,8 @@ function readValues(values: Values, batch: boolean): PlanArguments {
   };
   return { kind: 'preview', input, output };
 }
+
+const without = (names: readonly string[], left: string) => names.filter((name) => name !== left);
 
 function forbid(values: Values, names: readonly string[], beside: string): void {
   for (const name of names) if (values[name] !== undefined) bad(name, `can't be used with ${beside}`);

@@ -67,7 +67,7 @@ async function format(request: PlanRequest, plan: Plan, output: Output): Promise
     case 'json':
       return `${JSON.stringify(planToJson(plan), null, 2)}\n`;
     case 'yaml':
-      return (await import('yaml')).stringify(planToJson(plan), { lineWidth: 0 });
+      return (await import('./plan-yaml.ts')).planToYaml(plan);
     default:
       return output satisfies never;
   }

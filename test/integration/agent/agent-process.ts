@@ -6,12 +6,8 @@ import { createInterface } from 'node:readline';
 import { createHttpsHost } from '../../../src/host/https-host.ts';
 import type { Host } from '../../../src/host/port.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
+import { builtMain } from '../../support/built-program.ts';
 import { type AgentPki, controllerUri } from './agent-fixture.ts';
-
-const root = join(import.meta.dirname, '../../..');
-const main = join(root, 'src/cmd/main.ts');
-/** The program as users have it: `npm run build` makes it. With `--jitless` Node takes no TypeScript. */
-export const builtMain = join(root, 'dist/cmd/main.js');
 
 export type LogLine = Readonly<Record<string, unknown>>;
 
@@ -25,7 +21,7 @@ export type AgentProcess = {
   readonly end: (signal: 'SIGTERM' | 'SIGKILL') => Promise<number | null>;
 };
 
-/** Starts the program, from its sources unless said otherwise, with `flags` for what it drives, and waits until it is ready. */
+/** Starts the built program, or another copy of it, with `flags` for what it drives, and waits until it is ready. */
 export async function startAgentProcess(
   flags: readonly string[],
   { pki, clientTls }: AgentPki,
@@ -40,7 +36,7 @@ export async function startAgentProcess(
   const child = spawn(
     process.execPath,
     [
-      ...[options.program ?? main, 'agent', '--listen=127.0.0.1:0', `--allow-client=${controllerUri}`],
+      ...[options.program ?? builtMain, 'agent', '--listen=127.0.0.1:0', `--allow-client=${controllerUri}`],
       ...[`--tls-cert-file=${join(directory, 'agent.crt')}`, `--tls-private-key-file=${join(directory, 'agent.key')}`],
       ...[`--client-ca-file=${caFile}`, ...flags],
     ],

@@ -13,7 +13,7 @@ import { capturedFrames, mutate, mutation } from '../../unit/libvirt/support/cap
 import { FakeDaemon, FakePeer, type ReceivedCall } from '../../unit/libvirt/support/fake-daemon.ts';
 import { frameBytes, wire } from '../../unit/libvirt/support/wire.ts';
 import { createAgentPki } from './agent-fixture.ts';
-import { type AgentProcess, builtMain, startAgentProcess } from './agent-process.ts';
+import { type AgentProcess, startAgentProcess } from './agent-process.ts';
 
 /** What is done with a connection to the socket that the agent takes for libvirtd's. */
 type Behaviour = (agent: Socket) => void;
@@ -98,7 +98,7 @@ await describeLab(
       await new Promise<void>((resolve) => server.listen(path, resolve));
       const pki = await createAgentPki(lab.hypervisor.directory);
       agent = await startAgentProcess([`--libvirt-uri=qemu:///system?socket=${path}`], pki, {
-        ...{ program: builtMain, env: unitEnvironment() },
+        env: unitEnvironment(),
       });
     });
     afterAll(async () => {

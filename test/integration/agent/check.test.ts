@@ -13,8 +13,8 @@ import { setOwner } from '../../lab/owner.ts';
 import { createPki, type Pki } from '../../lab/pki.ts';
 import { type CommandResult, run } from '../../lab/run.ts';
 import { waitFor } from '../../lab/wait.ts';
+import { builtMain } from '../../support/built-program.ts';
 
-const main = join(import.meta.dirname, '../../../src/cmd/main.ts');
 /** The user and group that nobody is. */
 const nobody = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
 
@@ -98,7 +98,16 @@ await describeLab(
 
     const check = (more: readonly string[] = [], prefix: readonly string[] = []): Promise<CommandResult> => {
       const uri = `--libvirt-uri=qemu:///system?socket=${lab.hypervisor.socketPath}`;
-      const [command = '', ...args] = [...prefix, process.execPath, main, 'agent', 'check', uri, ...flags, ...more];
+      const [command = '', ...args] = [
+        ...prefix,
+        process.execPath,
+        builtMain,
+        'agent',
+        'check',
+        uri,
+        ...flags,
+        ...more,
+      ];
       return run(command, args);
     };
     const reportOf = ({ stdout }: CommandResult): CheckReport => JSON.parse(stdout) as CheckReport;

@@ -1,6 +1,4 @@
 /** `dimmer agent` as a program, the way its unit starts it: ready, served, killed and restarted, ended. */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { createHttpsHost } from '../../../src/host/https-host.ts';
@@ -11,8 +9,9 @@ import { unitEnvironment } from '../../bench/agent/program.ts';
 import { claim, codeOf, isUp, observedUntil, plugRequest, valueOf } from '../../contract/bench.ts';
 import { describeLab } from '../../lab/describe.ts';
 import { type Lab, startLab } from '../../lab/lab.ts';
+import { runProgram } from '../../support/built-program.ts';
 import { type AgentPki, controllerUri, createAgentPki } from './agent-fixture.ts';
-import { type AgentProcess, builtMain, startAgentProcess } from './agent-process.ts';
+import { type AgentProcess, startAgentProcess } from './agent-process.ts';
 
 await describeLab(
   'dimmer agent, the program',
@@ -35,7 +34,7 @@ await describeLab(
 
     /** Starts the program as its unit does. */
     const start = async (): Promise<AgentProcess> => {
-      running = await startAgentProcess([uriFlag], pki, { program: builtMain, env: unitEnvironment() });
+      running = await startAgentProcess([uriFlag], pki, { env: unitEnvironment() });
       return running;
     };
 
@@ -62,22 +61,13 @@ await describeLab(
 
     test('release ends a claim', async () => {
       const { uuid } = lab.guest('accepting');
-      const release = async (): Promise<{ code: number | null; out: string }> => {
-        const child = spawn(process.execPath, [builtMain, 'agent', 'release', uuid, uriFlag], {
-          stdio: ['ignore', 'pipe', 'pipe'],
-        });
-        let out = '';
-        child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
-        child.stderr.on('data', (chunk: Buffer) => (out += chunk.toString()));
-        const [code] = (await once(child, 'close')) as [number | null];
-        return { code, out };
-      };
+      const release = () => runProgram(['agent', 'release', uuid, uriFlag]);
       const first = await release();
-      expect(first.code, first.out).toBe(0);
-      expect(first.out).toContain(claim.objectUid);
+      expect(first.exit, first.stderr).toBe(0);
+      expect(first.stdout).toContain(claim.objectUid);
       const metadata = await lab.hypervisor.virsh(['metadata', uuid, stateNamespace, '--live']);
       expect(metadata.stdout).not.toContain('claim');
-      expect((await release()).out).toContain('is not claimed');
+      expect((await release()).stdout).toContain('is not claimed');
     });
 
     test('is small', async () => {

@@ -7,6 +7,7 @@ import { describeLab } from '../../lab/describe.ts';
 import type { LabMachine } from '../../lab/machine.ts';
 import { startMachineWithLibvirt } from '../../lab/shipped-libvirt.ts';
 import { waitFor } from '../../lab/wait.ts';
+import { documented } from '../../support/documents.ts';
 import { type AgentService, installAgentService, programFiles, unit } from './agent-service.ts';
 
 const patienceMs = 45_000;
@@ -89,12 +90,16 @@ await describeLab(
     test('without polkit the group of the socket decides, set up as docs/operations.md says', async () => {
       const dropIn = join(machine.etcDirectory, 'systemd/system/libvirtd.socket.d');
       mkdirSync(dropIn);
-      writeFileSync(join(dropIn, 'override.conf'), '[Socket]\nSocketGroup=libvirt\nSocketMode=0660\n');
+      writeFileSync(join(dropIn, 'override.conf'), `${documented('docs/operations.md', '[Socket]').text}\n`);
       writeFileSync(join(machine.etcDirectory, 'libvirt/libvirtd.conf'), 'auth_unix_rw = "none"\n');
       await systemctl('daemon-reload');
-      await systemctl('stop', 'libvirtd.service', 'polkit.service');
+      await systemctl('stop', 'polkit.service');
       await systemctl('mask', '--runtime', 'polkit.service');
-      await systemctl('restart', 'libvirtd.socket');
+      const anew = documented(
+        'docs/operations.md',
+        '`systemctl stop libvirtd.service && systemctl restart libvirtd.socket`',
+      );
+      await machine.runOk('sh', ['-euc', anew.text]);
       // The groups of a process are those of its user when it was started.
       await systemctl('restart', unit);
       await untilAnswer('ok');

@@ -103,7 +103,7 @@ describe('dimmer agent --driver simulated, the program', () => {
   });
 
   test('loads no driver but the one that is chosen', async () => {
-    const preload = pathToFileURL(join(import.meta.dirname, 'loaded-modules.ts')).href;
+    const preload = pathToFileURL(join(import.meta.dirname, '../../support/loaded-modules.ts')).href;
     const loadedBy = async (flags: readonly string[]): Promise<readonly string[]> => {
       const env = { NODE_OPTIONS: `--import=${preload}` };
       const agent = await start(flags, { env, isReadyWhen: 'agent is listening' });

@@ -9,9 +9,8 @@ import { describeLab } from '../../lab/describe.ts';
 import type { LabGuest } from '../../lab/guest-types.ts';
 import { type Lab, startLab } from '../../lab/lab.ts';
 import { run } from '../../lab/run.ts';
+import { builtMain } from '../../support/built-program.ts';
 import { createAgentPki, startAgentFixture } from './agent-fixture.ts';
-
-const main = join(import.meta.dirname, '../../../src/cmd/main.ts');
 
 await describeLab(
   "libvirt's sockets",
@@ -31,7 +30,7 @@ await describeLab(
 
     /** `dimmer agent check` where the lab's directories are libvirt's own: nothing tells it where the socket is. */
     async function findLibvirt(): Promise<string> {
-      const [command, args] = lab.hypervisor.commandInside(process.execPath, [main, 'agent', 'check']);
+      const [command, args] = lab.hypervisor.commandInside(process.execPath, [builtMain, 'agent', 'check']);
       const { stdout } = await run(command, args);
       return stdout.split('\n').find((line) => /^ +\w+ +libvirt /.test(line)) ?? stdout;
     }

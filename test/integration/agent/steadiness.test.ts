@@ -13,7 +13,7 @@ import { type Lab, startLab } from '../../lab/lab.ts';
 import { createPki, type IssuedCertificate, type Pki } from '../../lab/pki.ts';
 import { waitFor } from '../../lab/wait.ts';
 import { type AgentPki, controllerUri, createAgentPki } from './agent-fixture.ts';
-import { type AgentProcess, builtMain, startAgentProcess } from './agent-process.ts';
+import { type AgentProcess, startAgentProcess } from './agent-process.ts';
 
 const uuid = '6f0c1a52-6a0e-4c0e-9c50-6e6f0f3d2a11';
 const modules = `/v1/domains/${uuid}/memory/modules`;
@@ -90,7 +90,7 @@ await describeLab(
         { tls: tlsOf(await issue({ name: 'other', uri: ['urn:other'] })), bytes: hello },
       ];
       agent = await startAgentProcess([`--libvirt-uri=${lab.hypervisor.uri}`], pki, {
-        ...{ program: builtMain, env: unitEnvironment() },
+        env: unitEnvironment(),
       });
     });
     afterAll(async () => {

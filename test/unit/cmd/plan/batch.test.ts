@@ -4,7 +4,7 @@ import { run } from './support.ts';
 
 type Answer = Record<string, unknown>;
 
-async function batch(...lines: readonly unknown[]): Promise<{ exit: number; answers: Answer[] }> {
+async function batch(...lines: readonly unknown[]): Promise<{ exit: number | null; answers: Answer[] }> {
   const stdin = lines.map((line) => `${typeof line === 'string' ? line : JSON.stringify(line)}\n`).join('');
   const { exit, stdout, stderr } = await run(['--batch'], stdin);
   expect(stderr).toBe('');

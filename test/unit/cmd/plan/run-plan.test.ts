@@ -1,8 +1,9 @@
 /** `dimmer plan` as a person or a script calls it. */
-import { readFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { runProgram } from '../../../support/built-program.ts';
 import { dimmerPlan, run } from './support.ts';
 
 describe('output', () => {
@@ -239,22 +240,15 @@ describe('--domain-xml', () => {
   });
 });
 
-test('the plain preview loads no package, and nothing of libvirt, Kubernetes or the agent', () => {
-  const root = join(import.meta.dirname, '../../../../src');
-  const seen = new Set<string>();
-  const packages = new Set<string>();
-  const visit = (file: string): void => {
-    if (seen.has(file)) return;
-    seen.add(file);
-    for (const [, specifier = ''] of readFileSync(file, 'utf8').matchAll(
-      /^(?:import|export) (?!type )[^;]*?from '([^']+)';/gms,
-    )) {
-      if (specifier.startsWith('.')) visit(join(dirname(file), specifier));
-      else packages.add(specifier);
-    }
+test('the plain preview loads no package, and nothing of libvirt, Kubernetes or the agent', async () => {
+  const preload = pathToFileURL(join(import.meta.dirname, '../../../support/loaded-modules.ts')).href;
+  const loadedBy = async (...more: readonly string[]) => {
+    const argv = ['plan', '--boot=1Gi', '--memory=2Gi', ...more];
+    const { stderr } = await runProgram(argv, { env: { NODE_OPTIONS: `--import=${preload}` } });
+    return JSON.parse(stderr) as { readonly modules: readonly string[]; readonly packages: readonly string[] };
   };
-  visit(join(root, 'cmd/plan/run-plan.ts'));
-  expect([...packages]).toEqual(['node:util']);
-  const rooms = new Set([...seen].map((file) => relative(root, file).split('/')[0]));
-  expect([...rooms].sort()).toEqual(['cmd', 'memory', 'planner']);
+  const { modules, packages } = await loadedBy();
+  expect(packages).toEqual([]);
+  expect(new Set(modules.map((path) => path.split('/')[0]))).toEqual(new Set(['cmd', 'memory', 'planner']));
+  expect((await loadedBy('-o', 'yaml')).packages).toEqual(['yaml']);
 });

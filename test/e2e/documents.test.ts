@@ -1,0 +1,98 @@
+/** What README.md and the guides have a person type at kubectl, from their text, on the whole product. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { describeLab } from '../lab/describe.ts';
+import { type Lab, startLab } from '../lab/lab.ts';
+import { run } from '../lab/run.ts';
+import { type Stack, startStack } from '../lab/stack.ts';
+import { waitFor } from '../lab/wait.ts';
+import { commandsOf, documented, patternOf, type Snippet } from '../support/documents.ts';
+
+vi.setConfig({ testTimeout: 240_000 });
+const root = join(import.meta.dirname, '../..');
+/** As the column AGE has it. */
+const age = /\d+m?s|\d+m\d+s/;
+
+await describeLab('the commands of the documents', () => {
+  let lab: Lab;
+  let stack: Stack;
+  let directory: string;
+
+  beforeAll(async () => {
+    const manifest = documented('README.md', 'kind: VirtualMachineMemory').text;
+    const uuid = /uuid: (\S+)/.exec(manifest)?.[1] ?? '';
+    lab = await startLab({
+      controlPlane: {},
+      guests: [{ kind: 'accepting', name: 'db-1', uuid, nodes: [{ mib: 1024, vcpus: 1 }] }],
+    });
+    stack = await startStack(lab);
+    directory = join(lab.controlPlane.directory, 'person');
+    mkdirSync(directory);
+    writeFileSync(join(directory, 'db-1.yaml'), manifest);
+  });
+  afterAll(() => stack.stop());
+
+  /** Runs a command as a person with this cluster in their kubeconfig. */
+  async function type(command: string, cwd = directory): Promise<string> {
+    const { kubectlPath, adminKubeconfig } = lab.controlPlane;
+    const path = [dirname(kubectlPath), process.env['PATH'] ?? ''].join(delimiter);
+    const options = { cwd, env: { PATH: path, KUBECONFIG: adminKubeconfig, HOME: directory }, timeoutMs: 150_000 };
+    const { code, stdout, stderr } = await run('sh', ['-euc', command], options);
+    expect([command, code, stderr]).toEqual([command, 0, '']);
+    return stdout;
+  }
+  const typeAll = async (snippet: Snippet, cwd?: string): Promise<void> => {
+    for (const { command, printed } of commandsOf(snippet)) {
+      const answer = await type(command, cwd);
+      if (printed !== '') expect(answer).toMatch(patternOf(printed, [age]));
+    }
+  };
+
+  it("README's session ends as it is printed, and the guest has the memory", async () => {
+    const guest = lab.guest('accepting');
+    const before = await guest.memTotalKiB();
+    await typeAll(documented('README.md', 'kubectl apply -f db-1.yaml'));
+    expect(await guest.memTotalKiB()).toBeGreaterThan(before + 2_800 * 1024);
+  });
+
+  it('the guide to operations installs everything with one command, which can be typed again', async () => {
+    await typeAll(documented('docs/operations.md', 'kubectl apply -k deploy/'), root);
+    await type(documented('docs/operations.md', '`kubectl apply -f crds/`').text, root);
+    await type(documented('docs/operations.md', '`kubectl apply -f deploy/`').text, root);
+  });
+
+  it('its HypervisorHost is taken, and `kubectl get hvh` says that its agent does not answer', async () => {
+    const { text } = documented('docs/operations.md', 'kind: HypervisorHost');
+    writeFileSync(join(directory, 'hv-07.yaml'), text);
+    expect(await type('kubectl apply -f hv-07.yaml')).toBe('hypervisorhost.dimmer.dev/hv-07 created\n');
+    const list = documented('docs/operations.md', '`kubectl get hvh`').text;
+    expect(list).toBe(documented('docs/user-guide.md', '`kubectl get hvh`').text);
+    await waitFor(async () => /^hv-07\b.*\bFalse\b/m.test(await type(list)), {
+      ...{ what: 'the host to be looked at', timeoutMs: 60_000, intervalMs: 500 },
+    });
+    expect(await type(list)).toMatch(/^hv-1\b.*\bTrue\b/m);
+    const told = await type(`${documented('docs/operations.md', '`kubectl describe hvh`').text} hv-07`);
+    expect(told).toMatch(/HostUnreachable/);
+  });
+
+  it("the user guide's resource is taken whole, and its fields are explained", async () => {
+    const { text } = documented('docs/user-guide.md', 'kind: VirtualMachineMemory');
+    writeFileSync(join(directory, 'whole.yaml'), text);
+    // Not for good: db-1 is there already, and asks for something else.
+    expect(await type('kubectl apply --dry-run=server -f whole.yaml')).toMatch(/db-1 configured \(server dry run\)/);
+    const explained = await type(documented('docs/user-guide.md', '`kubectl explain vmmem.spec`').text);
+    const spec = text.slice(text.indexOf('spec:')).split('\n');
+    const fields = spec.flatMap((line) => /^ {2}(\w+):/.exec(line)?.[1] ?? []);
+    expect(fields.length).toBeGreaterThan(8);
+    for (const field of fields) expect(explained).toMatch(new RegExp(`^  ${field}\\t`, 'm'));
+  });
+
+  it('`kubectl get vmmem` has the columns that the user guide names', async () => {
+    const list = `${documented('docs/user-guide.md', '`kubectl get vmmem`').text} --namespace tenants`;
+    const columns = async (command: string) => (await type(command)).split('\n')[0]?.split(/ {2,}/).filter(Boolean);
+    expect(await columns(list)).toEqual(['NAME', 'VM', 'DESIRED', 'CURRENT', 'READY', 'REASON', 'AGE']);
+    const wide = await columns(`${list} -o wide`);
+    for (const column of ['HOST', 'BOOT', 'MAX', 'SLOTS', 'MESSAGE']) expect(wide).toContain(column);
+  });
+});

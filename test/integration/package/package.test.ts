@@ -1,0 +1,265 @@
+/** What people install: the package that `npm pack` makes holds all that it needs, and every command works from it. */
+import { existsSync, globSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { parse } from 'yaml';
+import { mib } from '../../../src/memory/bytes.ts';
+import { plugRequest, valueOf } from '../../contract/bench.ts';
+import { type ControlPlane, startControlPlane } from '../../lab/control-plane.ts';
+import { type Daemon, startDaemon } from '../../lab/daemon.ts';
+import { describeLab } from '../../lab/describe.ts';
+import { freePorts } from '../../lab/ports.ts';
+import { waitFor } from '../../lab/wait.ts';
+import { commandsOf, documented, patternOf } from '../../support/documents.ts';
+import { type AgentPki, controllerUri, createAgentPki } from '../agent/agent-fixture.ts';
+import { type AgentProcess, startAgentProcess } from '../agent/agent-process.ts';
+import { type InstalledPackage, installPackage } from './installed-package.ts';
+
+const root = join(import.meta.dirname, '../../..');
+const uuid = '00000000-0000-4000-8000-000000000001';
+
+// Packing builds, a few seconds each time on a machine with much else to do.
+vi.setConfig({ testTimeout: 180_000 });
+
+let installed: InstalledPackage;
+let pki: AgentPki;
+beforeAll(async () => {
+  installed = await installPackage();
+  pki = await createAgentPki(installed.directory);
+});
+afterAll(() => {
+  for (const tls of [pki.agentTls, pki.clientTls]) tls.close();
+  installed.remove();
+});
+
+describe('the package', () => {
+  test('is installed without a network, alone, in seconds', () => {
+    const { code, stdout, stderr, ms } = installed.installation;
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toMatch(/added 1 package\b/);
+    expect(ms).toBeLessThan(30_000);
+    expect(globSync(join(installed.home, '../*'))).toEqual([installed.home]);
+    expect(existsSync(join(installed.home, 'node_modules'))).toBe(false);
+  });
+
+  test('declares nothing that it contains, and says which Node it needs', () => {
+    const manifest = manifestOf(installed.home);
+    expect(Object.keys(manifest).filter((field) => /dependencies/i.test(field))).toEqual([]);
+    const { name, version, license, engines, bin } = manifestOf(root);
+    expect(manifest).toMatchObject({ name, version, license, engines, bin, type: 'module' });
+  });
+
+  test('holds what the documents speak of, and nothing of how it is made', () => {
+    const files = globSync(join(installed.home, '**')).map((path) => path.slice(installed.home.length + 1));
+    for (const file of [
+      ...['README.md', 'docs/operations.md', 'docs/openapi/agent-v1.json', 'dist/THIRD-PARTY-LICENSES.txt'],
+      ...['deploy/agent/dimmer-agent.service', 'deploy/kustomization.yaml', 'crds/kustomization.yaml'],
+    ]) {
+      expect(files).toContain(file);
+    }
+    const tops = new Set(files.map((file) => file.split('/')[0] ?? ''));
+    expect([...tops].filter((top) => /^(src|test|scripts|node_modules|\..+|.*config.*|.*\.tgz)$/.test(top))).toEqual(
+      [],
+    );
+    const licenses = readFileSync(join(installed.home, 'dist/THIRD-PARTY-LICENSES.txt'), 'utf8');
+    for (const name of Object.keys(manifestOf(root)['dependencies'] as object)) {
+      // What the bundle took of it, it passes the licence of.
+      if (name !== 'undici') expect(licenses).toContain(`${name} `);
+    }
+    expect(statSync(installed.program).mode & 0o111).toBe(0o111);
+  });
+
+  test("leaves the repository's package.json as it was, also where packing fails", async () => {
+    const file = join(installed.checkout.directory, 'package.json');
+    const before = readFileSync(join(root, 'package.json'), 'utf8');
+    expect(readFileSync(file, 'utf8')).toBe(before);
+    const failAndBuild = async (meanwhile: () => void) => {
+      expect((await installed.checkout.sh('npm pack --pack-destination /nowhere/at/all')).code).not.toBe(0);
+      meanwhile();
+      await installed.checkout.shOk('npm run build');
+      expect(existsSync(`${file}.aside`)).toBe(false);
+      return readFileSync(file, 'utf8');
+    };
+    expect(await failAndBuild(() => undefined)).toBe(before);
+    // Nor is lost what somebody wrote there in between.
+    const edited = before.replace('"private": true', '"private": false');
+    expect(await failAndBuild(() => writeFileSync(file, edited))).toBe(edited);
+  });
+});
+
+test('`npm ci` of the README says nothing of engines, under the oldest Node that it names', async () => {
+  const old = "Object.defineProperty(process, 'version', { value: 'v20.20.2' })";
+  const env = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(old)}` };
+  const command = documented('docs/operations.md', '`npm ci`').text;
+  expect(readFileSync(join(root, 'README.md'), 'utf8')).toContain(`\n${command} && npm test\n`);
+  const ci = (flags = '') => installed.checkout.sh(`${command} --dry-run --offline --no-audit ${flags}`, env);
+  const quiet = await ci();
+  expect([quiet.code, quiet.stderr]).toEqual([0, '']);
+  // The packages would have something to say.
+  expect((await ci('--loglevel=warn')).stderr).toContain('EBADENGINE');
+});
+
+test("README's preview prints what it shows, in a checkout that isn't built yet", async () => {
+  rmSync(join(installed.checkout.directory, 'dist'), { recursive: true });
+  const typed = commandsOf(documented('README.md', 'npm run -s dimmer -- plan'));
+  for (const { command, printed } of typed) {
+    const answer = await installed.checkout.shOk(command);
+    if (printed !== '') expect(answer).toMatch(patternOf(printed));
+  }
+  expect(typed.at(-1)?.printed).toContain('Unplug');
+});
+
+describe('its commands', () => {
+  const shrink = ['plan', '--boot=1Gi', '--modules=384Mi,256Mi,256Mi', '--memory=1408Mi'];
+
+  test('help and version', async () => {
+    const { version } = manifestOf(root);
+    expect(await installed.dimmer(['--version'])).toEqual({
+      code: 0,
+      stdout: `dimmer ${String(version)}\n`,
+      stderr: '',
+    });
+    for (const argv of [[], ['plan'], ['agent'], ['agent', 'check'], ['agent', 'release'], ['controller']]) {
+      const { code, stdout, stderr } = await installed.dimmer([...argv, '--help']);
+      expect([code, stderr]).toEqual([0, '']);
+      expect(stdout).toMatch(/^Usage: dimmer /);
+    }
+  });
+
+  test('plan, as text, JSON and YAML', async () => {
+    const text = await installed.dimmer(shrink);
+    expect([text.code, text.stderr]).toEqual([0, '']);
+    expect(text.stdout).toContain('Unplug (Unplugging): unplug 2 x 256Mi (slots 1, 2)');
+    const [json, yaml] = await Promise.all(
+      ['json', 'yaml'].map((format) => installed.dimmer([...shrink, '-o', format])),
+    );
+    expect([json?.code, yaml?.code, json?.stderr, yaml?.stderr]).toEqual([0, 0, '', '']);
+    expect(JSON.parse(json?.stdout ?? '')).toMatchObject({ decision: 'unplug', resultMemory: '1408Mi' });
+    expect(parse(yaml?.stdout ?? '')).toEqual(JSON.parse(json?.stdout ?? ''));
+  });
+
+  test('plan, many at once and from a domain', async () => {
+    const input = '{"id":1,"boot":"1Gi","memory":"2Gi"}\n{"id":2,"boot":"1Gi"}\n';
+    const batch = await installed.dimmer(['plan', '--batch'], { input });
+    expect([batch.code, batch.stderr]).toEqual([1, '']);
+    expect(batch.stdout).toMatch(/^\{"id":1,"decision":"plug".*\n\{"id":2,"error":"memory: .*\n$/);
+    const domain = await installed.dimmer(['plan', '--domain-xml=-', '--memory=2Gi', '-o', 'json'], {
+      input: domainXml,
+    });
+    expect([domain.code, domain.stderr]).toEqual([0, '']);
+    expect(JSON.parse(domain.stdout)).toMatchObject({ decision: 'plug', resultMemory: '2Gi' });
+  });
+
+  test('agent check and release, where there is no libvirt', async () => {
+    const uri = '--libvirt-uri=qemu:///system?socket=/nowhere/sock';
+    const check = await installed.dimmer(['agent', 'check', uri, '--allow-client=urn:x']);
+    expect([check.code, check.stderr]).toEqual([1, '']);
+    expect(check.stdout).toMatch(/problem +libvirt +there is no \/nowhere\/sock/);
+    const release = await installed.dimmer(['agent', 'release', uuid, uri]);
+    expect([release.code, release.stdout]).toEqual([1, '']);
+    expect(release.stderr).toMatch(/^dimmer agent release: libvirt cannot be reached: [^\n]+\n$/);
+  });
+
+  test('agent, with simulated VMs', async () => {
+    const agent = await startAgentProcess(['--driver=simulated'], pki, { program: installed.program });
+    try {
+      const { revision } = valueOf(await agent.client.observe(uuid));
+      valueOf(await agent.client.plug(uuid, revision, plugRequest(0, mib(512))));
+      expect(valueOf(await agent.client.observe(uuid)).layout?.modules).toMatchObject([{ slot: 0, size: mib(512) }]);
+    } finally {
+      expect(await agent.end('SIGTERM')).toBe(0);
+    }
+  });
+
+  test('agent, that meets an error nobody foresaw: one line after its log', async () => {
+    const late = "setTimeout(() => { throw new RangeError('too\\nlate'); }, 1500)";
+    const env = { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(late)}` };
+    const { directory, caFile } = pki.pki;
+    const { code, stderr } = await installed.dimmer(
+      [
+        ...['agent', '--driver=simulated', '--listen=127.0.0.1:0', `--allow-client=${controllerUri}`],
+        ...[`--tls-cert-file=${join(directory, 'agent.crt')}`, `--client-ca-file=${caFile}`],
+        `--tls-private-key-file=${join(directory, 'agent.key')}`,
+      ],
+      { env },
+    );
+    const lines = stderr.trimEnd().split('\n');
+    expect(code).toBe(1);
+    expect(lines.at(-1)).toMatch(/^dimmer agent: unforeseen error, .*: RangeError: too late$/);
+    expect(lines.slice(0, -1).map((line) => (JSON.parse(line) as { msg: string }).msg)).toContain('agent is ready');
+  });
+});
+
+await describeLab(
+  'its controller, with its manifests and its agent',
+  () => {
+    let plane: ControlPlane;
+    let agent: AgentProcess;
+    let controller: Daemon;
+    let probe: string;
+
+    beforeAll(async () => {
+      plane = await startControlPlane();
+      await plane.kubectlOk(['apply', '-k', join(installed.home, 'deploy')]);
+      await plane.kubectlOk(['wait', '--for=condition=Established', '--timeout=30s', 'crd', '--all']);
+      agent = await startAgentProcess(['--driver=simulated'], pki, { program: installed.program });
+      const kubeconfig = await plane.createKubeconfigForServiceAccount('dimmer-system', 'dimmer-controller');
+      const [port = 0] = await freePorts(1);
+      probe = `http://127.0.0.1:${port}`;
+      controller = await startDaemon({
+        name: 'controller',
+        command: process.execPath,
+        args: [
+          ...[installed.program, 'controller', `--kubeconfig=${kubeconfig}`],
+          ...[`--agent-client-cert-file=${join(pki.pki.directory, 'controller.crt')}`],
+          ...[`--agent-client-key-file=${join(pki.pki.directory, 'controller.key')}`],
+          ...[`--agent-ca-file=${pki.pki.caFile}`, `--health-probe-bind-address=127.0.0.1:${port}`],
+        ],
+        logFile: join(installed.directory, 'controller.log'),
+      });
+    });
+    afterAll(async () => {
+      await controller.stop(15_000);
+      await agent.end('SIGTERM');
+      await plane.stop();
+    });
+
+    test('is ready, and gives a VM its memory', async () => {
+      await waitFor(async () => (await fetch(`${probe}/readyz`)).ok, {
+        ...{ what: 'the controller to be ready', timeoutMs: 30_000, details: controller.logTail },
+      });
+      const items = [
+        { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'tenants' } },
+        {
+          ...{ apiVersion: 'dimmer.dev/v1alpha1', kind: 'HypervisorHost', metadata: { name: 'hv-1' } },
+          spec: { address: `https://127.0.0.1:${agent.port}`, allowedNamespaces: { from: 'All' } },
+        },
+        {
+          ...{ apiVersion: 'dimmer.dev/v1alpha1', kind: 'VirtualMachineMemory' },
+          metadata: { name: 'vm', namespace: 'tenants' },
+          spec: { virtualMachine: { uuid }, memory: '2Gi' },
+        },
+      ];
+      const input = JSON.stringify({ apiVersion: 'v1', kind: 'List', items });
+      await plane.kubectlOk(['apply', '-f', '-'], { input });
+      const ready = ['wait', '--for=condition=Ready', '--timeout=60s', 'vmmem/vm', '-n', 'tenants'];
+      await plane.kubectlOk(ready, { timeoutMs: 70_000 });
+      const current = ['get', 'vmmem', 'vm', '-n', 'tenants', '-o', 'jsonpath={.status.memory.current}'];
+      expect(await plane.kubectlOk(current)).toBe('2Gi');
+      expect(agent.lines.find(({ audit }) => audit === true)).toMatchObject({ client: controllerUri, uuid });
+      expect(controller.ended()).toBeNull();
+    });
+  },
+  ['control-plane'],
+);
+
+function manifestOf(directory: string): Record<string, unknown> {
+  return JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')) as Record<string, unknown>;
+}
+
+const domainXml = `
+  <domain type='qemu' id='3'>
+    <name>vm</name><uuid>6f0c1a52-6a0e-4c0e-9c50-6e6f0f3d2a11</uuid><maxMemory slots='4' unit='GiB'>8</maxMemory>
+    <memory unit='GiB'>1</memory><os><type arch='x86_64'>hvm</type></os><features><acpi/></features>
+    <cpu><numa><cell id='0' memory='1048576' unit='KiB'/></numa></cpu><devices/>
+  </domain>`;

@@ -1,0 +1,66 @@
+/** Whatever the documents tell people to type is run by a test, from their text, or is named here with the reason. */
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { type DocumentName, documents, type Snippet, snippetsNamed, snippetsOf } from '../../support/documents.ts';
+
+const tests = join(import.meta.dirname, '../..');
+
+/** `documented('FILE', 'PART')` in the tests. */
+const claimed = globSync(join(tests, '**/*.ts')).flatMap((file) => {
+  const calls = readFileSync(file, 'utf8').matchAll(/\bdocumented\(\s*'([^']+)',\s*(?:'([^']+)'|`([^`]+)`)/g);
+  return [...calls].map(([, document, one, other]) => ({ document, part: one ?? other ?? '' }));
+});
+
+const asName = "names what a sentence is about, isn't to be typed as it stands";
+const edits = 'opens an editor; a test writes the file that it is told to hold';
+const notRun: readonly (readonly [DocumentName, string, string])[] = [
+  ['README.md', 'npm ci && npm run demo:real', 'minutes of guests; their parts are what the tests here run'],
+  ['README.md', 'npm ci && npm test', 'runs this test'],
+  ['README.md', '`npm run lab`', 'waits for Ctrl-C; the demo and the tests in test/integration/lab use the same lab'],
+  ['README.md', '`kubectl apply`', asName],
+  ['README.md', '`dimmer plan`', asName],
+  ['docs/user-guide.md', '`kubectl apply`', asName],
+  ['docs/user-guide.md', '`dimmer plan`', asName],
+  ['docs/operations.md', '`dimmer agent check`', asName],
+  ['docs/operations.md', '`systemctl start`', asName],
+  ['docs/operations.md', '`systemctl status`', asName],
+  ['docs/operations.md', '`systemctl stop`', asName],
+  [
+    'docs/operations.md',
+    '`groupadd --system libvirt`',
+    'for hosts without the group, and the machine of the lab has it',
+  ],
+  ['docs/operations.md', '`systemctl edit virtqemud.socket`', edits],
+  ['docs/operations.md', '`systemctl edit dimmer-agent`', edits],
+  ['docs/planner.md', '`dimmer plan`', asName],
+  ['docs/planner.md', '`npm run bench -- planner`', 'a minute of full load; what it measures is in its own output'],
+];
+
+const key = ({ document, language, text }: Snippet) => `${document}, ${language}: ${text}`;
+const named = (parts: readonly (readonly [DocumentName, string])[]) =>
+  new Set(parts.flatMap(([document, part]) => snippetsNamed(document, part)).map(key));
+const isDocument = (name: string | undefined): name is DocumentName => documents.some((document) => document === name);
+
+const run = named(claimed.flatMap(({ document, part }) => (isDocument(document) ? [[document, part] as const] : [])));
+const left = named(notRun.map(([document, part]) => [document, part] as const));
+
+test('the documents have commands, and tests run them', () => {
+  expect(documents.flatMap(snippetsOf).length).toBeGreaterThan(40);
+  expect(run.size).toBeGreaterThan(20);
+});
+
+describe.each(documents)('%s', (document) => {
+  test.each(snippetsOf(document).map((snippet) => [snippet.text.split('\n')[0] ?? '', key(snippet)] as const))(
+    '%s',
+    (_, name) => {
+      expect([run.has(name), left.has(name)].filter(Boolean), 'run by a test, or left out with a reason').toEqual([
+        true,
+      ]);
+    },
+  );
+});
+
+test.each(notRun)('%s: %s is still there to be left out', (document, part) => {
+  expect(snippetsNamed(document, part)).not.toEqual([]);
+});
