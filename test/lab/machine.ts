@@ -5,12 +5,14 @@ import { type Daemon, startDaemon } from './daemon.ts';
 import { createLabDirectory, removeLabDirectory } from './directory.ts';
 import { writeMachineEtc } from './machine-etc.ts';
 import { childrenOf } from './namespaces.ts';
+import { type PortRelay, startPortRelay } from './port-relay.ts';
 import { type CommandResult, run, type RunOptions, runOk } from './run.ts';
 import { GiveUp, waitFor } from './wait.ts';
 
 /**
- * A machine that a real systemd runs: the programs of this one, with files, users, services and process ids of its own.
- * Only the network is this machine's. Nothing of this machine's /etc, and none of its services, is in it.
+ * A machine that a real systemd runs: the programs of this one, with files, users, services, process ids and a network
+ * of its own, so that what is installed in it may have the ports that it has by default. Nothing of this machine's /etc,
+ * and none of its services, is in it.
  */
 export type LabMachine = {
   readonly directory: string;
@@ -24,6 +26,8 @@ export type LabMachine = {
   readonly run: (command: string, args?: readonly string[], options?: RunOptions) => Promise<CommandResult>;
   /** As `run`, but a non-zero exit is an error; gives stdout. */
   readonly runOk: (command: string, args?: readonly string[], options?: RunOptions) => Promise<string>;
+  /** A port of 127.0.0.1 out here that leads to one of 127.0.0.1 in the machine. */
+  readonly relayPort: (port: number) => Promise<number>;
   /** Ends every process in the machine and removes its files. */
   readonly stop: () => Promise<void>;
 };
@@ -36,7 +40,7 @@ export type MachineOptions = {
 };
 
 /** Flags of unshare(1); the namespace for control groups is made by machine-init.sh, once it is in its groups. */
-const NAMESPACES = ['--mount', '--pid', '--uts', '--ipc'] as const;
+const NAMESPACES = ['--mount', '--pid', '--uts', '--ipc', '--net'] as const;
 const INIT = join(import.meta.dirname, 'machine-init.sh');
 const BOOT_TIMEOUT_MS = 60_000;
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -85,6 +89,7 @@ function prepareDirectory(directory: string, options: MachineOptions): void {
 function machineOf(directory: string, daemon: Daemon, initPid: number): LabMachine {
   const namespaces = [`--target=${initPid}`, ...NAMESPACES, '--cgroup', '--root'];
   const enter = [...namespaces, '--', 'env', '--ignore-environment', '--chdir=/', `PATH=${PATH}`];
+  const relays: PortRelay[] = [];
   return {
     directory,
     initPid,
@@ -92,7 +97,13 @@ function machineOf(directory: string, daemon: Daemon, initPid: number): LabMachi
     libvirtDirectory: join(directory, 'libvirt'),
     run: (command, args = [], options = {}) => run('nsenter', [...enter, command, ...args], options),
     runOk: (command, args = [], options = {}) => runOk('nsenter', [...enter, command, ...args], options),
+    relayPort: async (port) => {
+      const relay = await startPortRelay({ pid: initPid, port, directory });
+      relays.push(relay);
+      return relay.port;
+    },
     stop: async () => {
+      await Promise.all(relays.map((relay) => relay.stop()));
       // The kernel ends the whole namespace before the init's parent hears of its end (pid_namespaces(7)).
       if (daemon.ended() === null) process.kill(initPid, 'SIGKILL');
       await daemon.whenEnded;

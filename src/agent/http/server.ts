@@ -1,5 +1,6 @@
 /** The agent's HTTPS server: mutual TLS, limits, routes, a shutdown that finishes what is in hand. */
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import type { Server } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
@@ -133,7 +134,11 @@ export function createAgentServer(options: AgentServerOptions): AgentServer {
 
   return {
     async listen({ host, port }) {
-      await app.listen({ host, port });
+      // Not Fastify's own listen: of 0.0.0.0 it lists the network interfaces to name them in a log line, which needs
+      // AF_NETLINK, and the agent's unit forbids that. Its close() closes the server whoever made it listen.
+      await app.ready();
+      server.listen({ host, port });
+      await once(server, 'listening');
       return { port: (server.address() as AddressInfo).port };
     },
     async close() {

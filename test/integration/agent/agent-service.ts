@@ -1,13 +1,14 @@
 /** The agent installed on a lab machine as docs/operations.md tells an admin to, under its unit from deploy/. */
-import { copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createHttpsHost } from '../../../src/host/https-host.ts';
 import type { Host } from '../../../src/host/port.ts';
+import { openTlsFiles } from '../../../src/host/tls-files.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
+import { silentLogger } from '../../../src/runtime/logger.ts';
 import type { LabMachine } from '../../lab/machine.ts';
-import { freePorts } from '../../lab/ports.ts';
-import { type AgentPki, controllerUri, createAgentPki } from './agent-fixture.ts';
+import { createPki, type Pki } from '../../lab/pki.ts';
 
 const root = dirname(dirname(dirname(dirname(fileURLToPath(import.meta.url)))));
 const unitFile = join(root, 'deploy/agent/dimmer-agent.service');
@@ -18,8 +19,11 @@ export type LogLine = Readonly<Record<string, unknown>>;
 
 export type AgentService = {
   readonly machine: LabMachine;
-  readonly pki: AgentPki;
+  readonly pki: Pki;
+  /** Where the port that the agent has by default is reached out here. */
   readonly port: number;
+  /** The name that the documents let in, and a client that has it. */
+  readonly clientUri: string;
   readonly client: Host;
   /** Writes the agent's certificate and key where it looks for them. */
   readonly installCertificate: () => Promise<void>;
@@ -43,10 +47,19 @@ export function programFiles(): Readonly<Record<string, string>> {
   return { '/usr/local/bin/node': process.execPath, '/usr/lib/node_modules/dimmer': root };
 }
 
+/** What docs/operations.md has an admin write into /etc/dimmer/agent.env, to the letter. */
+function documentedEnvironment(): { readonly text: string; readonly clientUri: string } {
+  const guide = readFileSync(join(root, 'docs/operations.md'), 'utf8');
+  const text = /^ *```sh\n *(DIMMER_AGENT_FLAGS=.*\n) *```$/m.exec(guide)?.[1];
+  const clientUri = /--allow-client (\S+)/.exec(text ?? '')?.[1];
+  if (text === undefined || clientUri === undefined) throw new Error('docs/operations.md shows no agent.env');
+  return { text, clientUri };
+}
+
 /** Everything up to `systemctl enable --now`, which is left to the test. The machine has a hypervisor. */
 export async function installAgentService(machine: LabMachine): Promise<AgentService> {
-  const pki = await createAgentPki(machine.directory);
-  const [port = 0] = await freePorts(1);
+  const pki = await createPki(join(machine.directory, 'pki'));
+  const { text: environment, clientUri } = documentedEnvironment();
   const { etcDirectory: etc, runOk } = machine;
 
   await runOk('ln', ['-s', '../lib/node_modules/dimmer/dist/cmd/main.js', '/usr/bin/dimmer']);
@@ -56,24 +69,23 @@ export async function installAgentService(machine: LabMachine): Promise<AgentSer
   mkdirSync(join(etc, 'dimmer'));
   await runOk('chown', ['root:dimmer', '/etc/dimmer']);
   await runOk('chmod', ['0750', '/etc/dimmer']);
-  copyFileSync(pki.pki.caFile, join(etc, 'dimmer/ca.crt'));
+  copyFileSync(pki.caFile, join(etc, 'dimmer/ca.crt'));
   const installCertificate = async (): Promise<void> => {
-    await pki.pki.issue({ name: 'agent', dns: ['localhost'], ip: ['127.0.0.1'] });
+    await pki.issue({ name: 'agent', dns: ['localhost'], ip: ['127.0.0.1'] });
     for (const name of ['tls.crt', 'tls.key']) {
-      copyFileSync(join(pki.pki.directory, name.replace('tls', 'agent')), join(etc, 'dimmer', name));
+      copyFileSync(join(pki.directory, name.replace('tls', 'agent')), join(etc, 'dimmer', name));
     }
     await runOk('chown', ['root:dimmer', '/etc/dimmer/tls.key']);
     await runOk('chmod', ['0640', '/etc/dimmer/tls.key']);
   };
   await installCertificate();
-  const flags = [
-    ...[`--allow-client ${controllerUri}`, `--listen 127.0.0.1:${port}`, '--client-ca-file /etc/dimmer/ca.crt'],
-    ...['--tls-cert-file /etc/dimmer/tls.crt', '--tls-private-key-file /etc/dimmer/tls.key'],
-  ];
-  writeFileSync(join(etc, 'dimmer/agent.env'), `DIMMER_AGENT_FLAGS="${flags.join(' ')}"\n`);
+  writeFileSync(join(etc, 'dimmer/agent.env'), environment);
   copyFileSync(unitFile, join(etc, 'systemd/system', unit));
   await runOk('systemctl', ['daemon-reload']);
 
+  const port = await machine.relayPort(9443);
+  const client = await pki.issue({ name: 'controller', uri: [clientUri] });
+  const clientTls = openTlsFiles({ ...client, caFile: pki.caFile }, systemClock, silentLogger);
   const property = async (name: string): Promise<string> =>
     (await runOk('systemctl', ['show', '--property', name, '--value', unit])).trim();
   const proc = async (name: string): Promise<string> => runOk('cat', [`/proc/${await property('MainPID')}/${name}`]);
@@ -81,7 +93,8 @@ export async function installAgentService(machine: LabMachine): Promise<AgentSer
     machine,
     pki,
     port,
-    client: createHttpsHost({ address: `https://127.0.0.1:${port}`, tls: pki.clientTls, clock: systemClock }),
+    clientUri,
+    client: createHttpsHost({ address: `https://127.0.0.1:${port}`, tls: clientTls, clock: systemClock }),
     installCertificate,
     property,
     proc,

@@ -13,7 +13,6 @@ import { type Lab, startLab } from '../../lab/lab.ts';
 import { type LabMachine, startMachine } from '../../lab/machine.ts';
 import { waitFor } from '../../lab/wait.ts';
 import { type AgentService, installAgentService, programFiles, unit } from './agent-service.ts';
-import { controllerUri } from './agent-fixture.ts';
 import { type Fate, procedures, startRpcRelay } from './rpc-relay.ts';
 
 const size = mib(128);
@@ -31,7 +30,7 @@ await describeLab(
 
     beforeAll(async () => {
       machine = await startMachine({ shows: programFiles() });
-      lab = await startLab({ hypervisor: { machine }, guests: [{ kind: 'accepting' }] });
+      lab = await startLab({ hypervisor: { machine }, guests: [{ kind: 'accepting', name: 'tenant-1' }] });
       guest = lab.guest('accepting');
       service = await installAgentService(machine);
     });
@@ -130,7 +129,7 @@ await describeLab(
       valueOf(await service.client.unplug(guest.uuid, plugged.revision, unplugRequest(0)));
       await observedUntil(bench(), 'the module is gone', (o) => o.layout?.modules.length === 0, patienceMs);
       expect(await guest.memTotalKiB()).toBe(before);
-      const who = { audit: true, client: controllerUri, uuid: guest.uuid, slot: 0, objectUid: claim.objectUid };
+      const who = { audit: true, client: service.clientUri, uuid: guest.uuid, slot: 0, objectUid: claim.objectUid };
       expect((await service.log()).filter(({ audit }) => audit === true)).toMatchObject([
         { ...who, operation: 'plug', from: 512 * MiB, to: 640 * MiB, result: 'done' },
         { ...who, operation: 'unplug', from: 640 * MiB, to: 512 * MiB, result: 'accepted' },
@@ -151,7 +150,7 @@ await describeLab(
     /** The serial number of the certificate that the agent shows. */
     function serialInUse(): Promise<string> {
       return new Promise((resolve, reject) => {
-        const socket = connect({ host: '127.0.0.1', port: service.port, ca: service.pki.pki.caPem }, () => {
+        const socket = connect({ host: '127.0.0.1', port: service.port, ca: service.pki.caPem }, () => {
           const { serialNumber } = socket.getPeerCertificate();
           socket.destroy();
           resolve(serialNumber);
