@@ -1,6 +1,7 @@
 /** Requests to one host agent over HTTPS with mutual TLS: kept connections, deadlines, rotated certificates, errors. */
 import { type Dispatcher, Pool } from 'undici';
 import type { Clock } from '../runtime/clock.ts';
+import { modernTls } from '../runtime/tls-suites.ts';
 import { DecodeError, type Decoder } from './decode.ts';
 import {
   fail,
@@ -160,7 +161,7 @@ export class HttpsTransport {
         ca: material.ca,
         cert: material.cert,
         key: material.key,
-        minVersion: 'TLSv1.2',
+        ...modernTls,
         timeout: connectTimeoutMs,
         ...(tlsServerName === undefined ? {} : { servername: tlsServerName }),
       },

@@ -9,6 +9,7 @@ import { hostError } from '../../host/errors.ts';
 import type { TlsFiles, TlsMaterial } from '../../host/tls-files.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
+import { modernTls } from '../../runtime/tls-suites.ts';
 import type { EventLog } from '../event-log.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import type { HostService } from '../service.ts';
@@ -50,7 +51,7 @@ const secureOptions = (material: TlsMaterial) => ({
   cert: material.cert,
   key: material.key,
   ca: material.ca,
-  minVersion: 'TLSv1.2' as const,
+  ...modernTls,
 });
 
 /** Builds the server; nothing listens yet. */
