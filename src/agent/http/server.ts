@@ -16,6 +16,7 @@ import type { HostService } from '../service.ts';
 import { collectRoutes, declareApiDocument } from './api-document.ts';
 import { declareEventRoute } from './event-route.ts';
 import { findAllowedClient } from './identity.ts';
+import { createMethodFinder } from './method-not-allowed.ts';
 import { classifyFrameworkError, sendProblem } from './problems.ts';
 import { RateLimit } from './rate-limit.ts';
 import { declareRoutes } from './routes.ts';
@@ -103,9 +104,15 @@ export function createAgentServer(options: AgentServerOptions): AgentServer {
     }
     return sendProblem(reply, problem);
   });
-  app.setNotFoundHandler((_request, reply) =>
-    sendProblem(reply, hostError('no-such-route', 'There is nothing under this address')),
-  );
+  app.setNotFoundHandler((request, reply) => {
+    const methods = methodsOf(pathOf(request));
+    if (methods.length === 0) {
+      return sendProblem(reply, hostError('no-such-route', 'There is nothing under this address'));
+    }
+    // RFC 9110, section 15.5.6.
+    reply.header('allow', methods.join(', '));
+    return sendProblem(reply, hostError('method-not-allowed', `This address takes ${methods.join(' and ')} only`));
+  });
   app.addHook('onResponse', (request, reply, done) => {
     if (isMalformed(request, reply.statusCode)) reportRequest(request, reply);
     const labels = { method: request.method, route: request.routeOptions.url ?? 'none', status: reply.statusCode };
@@ -121,6 +128,7 @@ export function createAgentServer(options: AgentServerOptions): AgentServer {
   });
 
   const declared = collectRoutes(app);
+  const methodsOf = createMethodFinder(declared);
   declareHealth(app, options);
   declareRoutes(app, service, (request) => ({ client: clients.get(request) ?? 'unknown', requestId: request.id }));
   const streams = declareEventRoute(app, options.events, clock, metrics);
@@ -160,7 +168,7 @@ function guardAccess(
   const rates = new RateLimit();
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id);
-    const path = request.url.split('?', 1)[0];
+    const path = pathOf(request);
     if (path === '/healthz' || path === '/readyz' || path === '/metrics') {
       done();
       return;
@@ -198,9 +206,11 @@ function declareHealth(app: FastifyInstance, options: AgentServerOptions): void 
   });
 }
 
+const pathOf = (request: FastifyRequest): string => request.url.split('?', 1)[0] ?? '';
+
 /** Whether a request was refused for how it is written, and not for what it asks for. */
 const isMalformed = (request: FastifyRequest, status: number): boolean =>
-  status === 400 || status === 413 || (status === 404 && request.routeOptions.url === undefined);
+  status === 400 || status === 405 || status === 413 || (status === 404 && request.routeOptions.url === undefined);
 
 /** Strangers end in a log line, but no flood of strangers in a flood of lines. */
 function createStrangerLog(logger: Logger): (fields: object, message: string) => void {

@@ -44,6 +44,7 @@ describe("agent's API and its document", () => {
   let server: AgentServer;
   let port: number;
   let conforms: Awaited<ReturnType<typeof createConformance>>;
+  let document: Parameters<typeof memberOf>[0];
   let controller: Credentials;
   let stranger: Credentials;
   /** What the next change answers; null: what the simulated host does. */
@@ -76,7 +77,8 @@ describe("agent's API and its document", () => {
       caPem,
     );
     stranger = credentialsOf(await issue({ name: 'stranger', uri: ['urn:stranger'] }), caPem);
-    conforms = await createConformance(JSON.parse((await ask(documentPath)).body) as never);
+    document = JSON.parse((await ask(documentPath)).body) as typeof document;
+    conforms = await createConformance(document);
   });
   afterAll(async () => {
     await server.close();
@@ -125,6 +127,27 @@ describe("agent's API and its document", () => {
     expect(await codeOf('DELETE', slotPath, `${memory}/modules/0?${unplugQueryOf(claim)}`, { headers })).toBeNull();
   });
 
+  test('a method that a path has not is told from a path that is not there', async () => {
+    const paths = memberOf(document, 'paths') as Record<string, Record<string, unknown>>;
+    const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND'];
+    for (const [template, declared] of Object.entries(paths)) {
+      const path = template.replace('{uuid}', uuid).replace('{slot}', '0');
+      const known = Object.keys(declared).map((method) => method.toUpperCase());
+      for (const method of methods.filter((one) => !known.includes(one))) {
+        const { status, headers, body: text } = await ask(`${path}?x=1`, { method });
+        expect([method, path, status, headers['allow']]).toEqual([method, path, 405, known.join(', ')]);
+        if (method !== 'HEAD') expect(JSON.parse(text)).toMatchObject({ status: 405, code: 'method-not-allowed' });
+      }
+    }
+    expect(Object.keys(paths).length).toBeGreaterThan(8);
+    for (const path of ['/v1', '/v1/hosts', '/v1/host/', `${memory}/`, '/healthz/x', '/']) {
+      expect([path, (await ask(path, { method: 'PUT' })).status]).toEqual([path, 404]);
+    }
+    expect((await ask('/v1/host', { method: 'PUT' }, stranger)).status).toBe(403);
+    const told = memberOf(document, 'components', 'responses', 'MethodNotAllowed', 'headers', 'Allow', 'description');
+    expect(told).toContain('methods');
+  });
+
   test('so are problems that the server itself finds', async () => {
     const post = (options: ApiRequest, who = controller) =>
       codeOf('POST', modulesPath, `${memory}/modules`, options, who);
@@ -145,7 +168,8 @@ describe("agent's API and its document", () => {
 
   /** Every code of the table that the service may answer a call with. */
   const codes = (Object.keys(hostErrorTable) as HostErrorCode[]).filter(
-    (code) => hostErrorTable[code].status !== null && !['no-such-route', 'body-too-large'].includes(code),
+    (code) =>
+      hostErrorTable[code].status !== null && !['no-such-route', 'method-not-allowed', 'body-too-large'].includes(code),
   );
   const notFor: Readonly<Record<string, readonly string[]>> = {
     reading: [

@@ -208,7 +208,8 @@ describe('agent and strangers', () => {
       const answer = await ask(path, { method: 'DELETE', headers: { 'if-match': '"x"' } });
       expect(problemOf(answer), path).toBe('bad-request');
     }
-    expect(problemOf(await ask('/v1/host', { method: 'PUT' }))).toBe('no-such-route');
+    expect(problemOf(await ask('/v1/hosts', { method: 'PUT' }))).toBe('no-such-route');
+    expect(problemOf(await ask('/v1/host', { method: 'PUT' }))).toBe('method-not-allowed');
   });
 
   it('leaves a line in the log of who speaks badly, not of who is merely told no, and few lines of many', async () => {
@@ -227,6 +228,7 @@ describe('agent and strangers', () => {
       ['request refused', () => ask(`/v1/domains/${uuid}%00/memory`)],
       ['request refused', () => ask(`/v1/domains/%2e%2e%2f/memory`)],
       ['request refused', () => ask(`/v1/domains/%zz/memory`)],
+      ['request refused', () => ask('/v1/host', { method: 'DELETE' })],
       ['request refused', () => ask(modules, { ...post, headers: { ...json, 'if-match': '*' }, body: body() })],
       ['connection ended: what arrived is no HTTP', () => raw('rubbish\r\n\r\n')],
     ];
