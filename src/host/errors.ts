@@ -78,6 +78,8 @@ export type HostError = {
   readonly message: string;
   /** Where the error came from, for logs: the original error's text. */
   readonly cause?: string;
+  /** Of `too-many-requests`: how long the host wants to be left alone, ms. */
+  readonly retryAfterMs?: number;
 };
 
 /** What a caller does about `error`. */

@@ -60,6 +60,12 @@ function contentOf({ schemas, mediaType }: DocumentedAnswer): JsonSchema {
 const tag: JsonSchema = {
   ETag: { description: 'The revision of the memory', schema: { type: 'string', pattern: '^".+"$' } },
 };
+const retryAfter: JsonSchema = {
+  'Retry-After': {
+    description: 'Seconds until it is worth asking again',
+    schema: { type: 'string', pattern: '^[0-9]+$' },
+  },
+};
 const problemContent: JsonSchema = {
   'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } },
 };
@@ -84,6 +90,7 @@ function describeProblems(codes: readonly HostErrorCode[]): Record<string, JsonS
       String(status),
       {
         description: some.map((code) => `${code}: ${hostErrorTable[code].title}`).join('; '),
+        ...(some.includes('too-many-requests') ? { headers: retryAfter } : {}),
         content: problemContent,
       },
     ]),

@@ -18,6 +18,7 @@ import { declareEventRoute } from './event-route.ts';
 import { findAllowedClient } from './identity.ts';
 import { createMethodFinder } from './method-not-allowed.ts';
 import { classifyFrameworkError, sendProblem } from './problems.ts';
+import { InFlight, maxInFlight } from './in-flight.ts';
 import { RateLimit } from './rate-limit.ts';
 import { declareRoutes } from './routes.ts';
 import { noQuery } from './schemas.ts';
@@ -165,29 +166,34 @@ function guardAccess(
   options: AgentServerOptions,
   clients: WeakMap<FastifyRequest, string>,
 ): void {
-  const rates = new RateLimit();
+  const strangers = new RateLimit();
+  const inFlight = new InFlight();
+  inFlight.attach(app);
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id);
     const path = pathOf(request);
-    if (path === '/healthz' || path === '/readyz' || path === '/metrics') {
-      done();
-      return;
-    }
+    const isOpen = path === '/healthz' || path === '/readyz' || path === '/metrics';
     const nowMs = options.clock.now();
     const { socket } = request.raw;
     const client = socket instanceof TLSSocket ? findAllowedClient(socket, options.allowClients, nowMs) : null;
-    if (client === null) {
+    if (client !== null) {
+      if (isOpen || inFlight.enter(client, request, reply)) {
+        clients.set(request, client);
+        done();
+      } else {
+        sendProblem(reply, hostError('too-many-requests', `This client has ${maxInFlight} requests in hand already`));
+      }
+    } else if (!strangers.take(request.ip, nowMs)) {
+      const why = 'Too many requests come from this address, for a client that --allow-client does not admit';
+      sendProblem(reply, hostError('too-many-requests', why));
+    } else if (isOpen) {
+      done();
+    } else {
       options.logger.warn({ requestId: request.id, remote: request.ip }, 'client is not allowed');
       sendProblem(
         reply,
         hostError('client-not-allowed', "The client's certificate has no URI name that --allow-client admits"),
       );
-    } else if (!rates.take(client, nowMs)) {
-      reply.header('retry-after', '1');
-      sendProblem(reply, hostError('too-many-requests', 'This client sends more than 200 requests a second'));
-    } else {
-      clients.set(request, client);
-      done();
     }
   });
 }
