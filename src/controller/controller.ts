@@ -12,14 +12,16 @@ import {
   type ResourceSource,
   type StatusWriter,
 } from '../runtime/resources.ts';
+import type { Urgency } from '../runtime/urgency.ts';
 import { WorkQueue } from '../runtime/work-queue.ts';
 import { ClaimIndex } from './claim-index.ts';
 import { HostDirectory } from './host-directory.ts';
 import { reconcileHostStatus } from './host-status.ts';
 import { createControllerMetrics } from './metrics.ts';
+import { Postponed } from './postponed.ts';
 import { reconcile } from './reconcile.ts';
 import { RejectedPlans } from './rejected-plans.ts';
-import { keysOfHost, watchNamespaces, watchResources } from './triggers.ts';
+import { keysOfHost, laneOf, urgencyAtStart, watchNamespaces, watchResources } from './triggers.ts';
 
 export type ControllerOptions = {
   readonly resources: ResourceSource<VirtualMachineMemory>;
@@ -37,7 +39,7 @@ export type ControllerOptions = {
   readonly random: () => number;
   readonly logger: Logger;
   readonly registry: Registry;
-  /** Resources reconciled at once, 1 or more. */
+  /** Resources of one host reconciled at once, 1 or more; what waits for a place on the host doesn't count. */
   readonly concurrency: number;
   readonly observeOnly: boolean;
 };
@@ -58,7 +60,7 @@ export function createController(options: ControllerOptions): Controller {
   const claims = new ClaimIndex(resources);
   const enqueueHost = (name: string): void => {
     hostQueue.add(name);
-    for (const key of keysOfHost(resources.list(), name)) queue.add(key);
+    for (const key of keysOfHost(resources.list(), name)) queue.add(key, 'resync');
   };
 
   const queue: WorkQueue = new WorkQueue({
@@ -67,13 +69,16 @@ export function createController(options: ControllerOptions): Controller {
     random,
     concurrency: options.concurrency,
     retry,
-    work: (key) => reconcile(key, context),
+    laneOf: (key) => laneOf(resources.get(key)),
+    work: (key, turn) => reconcile(key, { ...context, ...turn }),
   });
   const hostQueue: WorkQueue = new WorkQueue({
     clock,
     logger,
     random,
-    concurrency: 4,
+    concurrency: 1,
+    // Each host by itself: one that doesn't answer keeps nobody from asking another.
+    laneOf: (name) => name,
     retry: hostRetry,
     work: (name) => reconcileHostStatus(name, hostContext),
   });
@@ -96,6 +101,7 @@ export function createController(options: ControllerOptions): Controller {
     statuses: { source: resources, writer: options.statusWriter },
     events: options.events,
     rejected: new RejectedPlans(),
+    postponed: new Postponed(),
     metrics: createControllerMetrics(options.registry, { depth: () => queue.depth, active: () => queue.active }),
     clock,
     random,
@@ -110,13 +116,13 @@ export function createController(options: ControllerOptions): Controller {
     random,
     writtenAtMs: new Map<string, number>(),
   };
-  const enqueue = (key: string): void => queue.add(key);
+  const enqueue = (key: string, urgency: Urgency): void => queue.add(key, urgency);
   const unwatchResources = watchResources(resources, claims, enqueue);
   const unwatchNamespaces = watchNamespaces(options.namespaces, resources, enqueue);
 
   return {
     start() {
-      for (const resource of resources.list()) queue.add(keyOf(resource));
+      for (const resource of resources.list()) queue.add(keyOf(resource), urgencyAtStart(resource));
       for (const host of hosts.list()) hostQueue.add(host.name);
       queue.start();
       hostQueue.start();
@@ -124,6 +130,7 @@ export function createController(options: ControllerOptions): Controller {
     async close() {
       unwatchResources();
       unwatchNamespaces();
+      hosts.stopWaiting();
       await Promise.all([queue.close(), hostQueue.close()]);
       await hosts.close();
     },

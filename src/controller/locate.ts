@@ -4,6 +4,7 @@ import { isNamespaceAllowed } from '../api/v1alpha1/selector.ts';
 import type { DomainObservation, DomainSummary } from '../host/port.ts';
 import type { HostDirectory, HostEntry } from './host-directory.ts';
 import { explainHostError } from './host-problem.ts';
+import type { Turn } from '../runtime/work-queue.ts';
 import type { Problem } from './types.ts';
 
 export type Location =
@@ -11,7 +12,7 @@ export type Location =
   | { readonly kind: 'problem'; readonly problem: Problem };
 
 /** Where to look: the hosts that the namespace may use. */
-export type LocateContext = {
+export type LocateContext = Pick<Turn, 'urgency'> & {
   readonly hosts: HostDirectory;
   /** Labels of a namespace; undefined: no such namespace is known. */
   readonly namespaceLabels: (namespace: string) => Readonly<Record<string, string>> | undefined;
@@ -45,33 +46,33 @@ export async function locate(resource: VirtualMachineMemory, context: LocateCont
         retry: false,
       });
     }
-    if (virtualMachine.uuid !== undefined) return observeOn(entry, virtualMachine.uuid);
-    return locateByName(entry, virtualMachine.name ?? '');
+    if (virtualMachine.uuid !== undefined) return observeOn(entry, virtualMachine.uuid, context);
+    return locateByName(entry, virtualMachine.name ?? '', context);
   }
-  return locateByUuid(hosts.list().filter(isAllowed), virtualMachine.uuid ?? '');
+  return locateByUuid(hosts.list().filter(isAllowed), virtualMachine.uuid ?? '', context);
 }
 
-async function observeOn(entry: HostEntry, uuid: string): Promise<Location> {
+async function observeOn(entry: HostEntry, uuid: string, { urgency }: LocateContext): Promise<Location> {
   // Asked beside the observation, so that planning needn't wait for it; the entry keeps the answer.
   void entry.facts();
-  const answer = await entry.host.observe(uuid);
+  const answer = await entry.line.as(urgency).observe(uuid);
   if (answer.ok) return { kind: 'found', entry, observation: answer.value };
   if (answer.error.code === 'not-found') return notFound(`VM ${uuid}`);
   return problem({ ...explainHostError(answer.error, entry.name), hostName: entry.name });
 }
 
-async function locateByName(entry: HostEntry, name: string): Promise<Location> {
+async function locateByName(entry: HostEntry, name: string, context: LocateContext): Promise<Location> {
   const domains = await entry.domains();
   if (!domains.ok) return problem({ ...explainHostError(domains.error, entry.name), hostName: entry.name });
   const found = [...domains.value.values()].find((domain) => domain.name === name);
-  return found === undefined ? notFound(`VM '${name}'`) : observeOn(entry, found.uuid);
+  return found === undefined ? notFound(`VM '${name}'`) : observeOn(entry, found.uuid, context);
 }
 
 type Copy = { readonly entry: HostEntry; readonly domain: DomainSummary };
 
 const hasProcess = (state: DomainSummary['state']): boolean => state !== 'ShutOff' && state !== 'Crashed';
 
-async function locateByUuid(entries: readonly HostEntry[], uuid: string): Promise<Location> {
+async function locateByUuid(entries: readonly HostEntry[], uuid: string, context: LocateContext): Promise<Location> {
   const copies: Copy[] = [];
   let silent: Problem | null = null;
   const listings = await Promise.all(entries.map(async (entry) => ({ entry, domains: await entry.domains() })));
@@ -92,17 +93,22 @@ async function locateByUuid(entries: readonly HostEntry[], uuid: string): Promis
       ? notFound(`VM ${uuid}`)
       : problem({ ...silent, message: `VM ${uuid} was not found yet, and not every host answers: ${silent.message}` });
   }
-  if (others.length > 0) return judgeCopies([copy, ...others], uuid, running.length > 0);
-  const location = await observeOn(copy.entry, uuid);
+  if (others.length > 0) return judgeCopies([copy, ...others], uuid, running.length > 0, context);
+  const location = await observeOn(copy.entry, uuid, context);
   // What we had cached is out of date; the next look asks the host.
   if (location.kind === 'problem') copy.entry.forgetDomains();
   return location;
 }
 
 /** Several copies: a migration on either of them explains it, else nothing is touched. */
-async function judgeCopies(copies: readonly Copy[], uuid: string, running: boolean): Promise<Location> {
+async function judgeCopies(
+  copies: readonly Copy[],
+  uuid: string,
+  running: boolean,
+  { urgency }: LocateContext,
+): Promise<Location> {
   const names = copies.map(({ entry }) => entry.name).join(', ');
-  const observations = await Promise.all(copies.map(({ entry }) => entry.host.observe(uuid)));
+  const observations = await Promise.all(copies.map(({ entry }) => entry.line.as(urgency).observe(uuid)));
   if (observations.some((answer) => answer.ok && answer.value.migrating)) {
     return problem({ reason: 'VMMigrating', message: `VM ${uuid} is migrating between ${names}`, retry: true });
   }

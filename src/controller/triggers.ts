@@ -1,8 +1,9 @@
 /**
- * What enqueues what. A watch event that changes generation, deletion or annotations, a host's event, or a host's own
+ * What enqueues what, and how urgently. A watch event that changes generation, deletion or annotations, a host's event, or a host's own
  * change enqueue keys; our own status writes enqueue nothing.
  */
 import { isDeepStrictEqual } from 'node:util';
+import { findCondition } from '../api/v1alpha1/conditions.ts';
 import type { VirtualMachineMemory } from '../api/v1alpha1/virtual-machine-memory.ts';
 import {
   keyOf,
@@ -11,6 +12,7 @@ import {
   type ResourceKey,
   type ResourceSource,
 } from '../runtime/resources.ts';
+import type { Urgency } from '../runtime/urgency.ts';
 import { type ClaimIndex, uuidOf } from './claim-index.ts';
 
 /** Whether a change is more than a status write. */
@@ -39,18 +41,30 @@ export function keysOfHost(resources: readonly VirtualMachineMemory[], host: str
     .map(keyOf);
 }
 
+/** Where a resource waits for a worker: with those of the host that it names, or was last seen on. */
+export const laneOf = (resource: VirtualMachineMemory | undefined): string =>
+  resource?.spec.hostRef?.name ?? resource?.status?.hostName ?? '';
+
+/** How urgent a resource is to a controller that has just started: what it was told before is still wanted. */
+export function urgencyAtStart({ metadata, status }: VirtualMachineMemory): Urgency {
+  if (status?.observedGeneration !== metadata.generation) return 'user';
+  return findCondition(status.conditions, 'Ready')?.status === 'True' ? 'resync' : 'event';
+}
+
+type Enqueue = (key: ResourceKey, urgency: Urgency) => void;
+
 /** Enqueues on changes of resources: the resource itself, and those about the same VM when an owner goes. */
 export function watchResources(
   source: ResourceSource<VirtualMachineMemory>,
   claims: ClaimIndex,
-  enqueue: (key: ResourceKey) => void,
+  enqueue: Enqueue,
 ): () => void {
   return source.onChange((change) => {
     if (!isWorthReconciling(change)) return;
-    enqueue(change.key);
+    enqueue(change.key, 'user');
     const gone = change.current === undefined ? change.previous : undefined;
     const uuid = gone === undefined ? undefined : uuidOf(gone);
-    if (uuid !== undefined) for (const key of claims.keysOf(uuid)) enqueue(key);
+    if (uuid !== undefined) for (const key of claims.keysOf(uuid)) enqueue(key, 'event');
   });
 }
 
@@ -58,12 +72,12 @@ export function watchResources(
 export function watchNamespaces(
   namespaces: ResourceSource<LabelledResource>,
   resources: ResourceSource<VirtualMachineMemory>,
-  enqueue: (key: ResourceKey) => void,
+  enqueue: Enqueue,
 ): () => void {
   return namespaces.onChange(({ key, previous, current }) => {
     if (isDeepStrictEqual(previous?.metadata.labels, current?.metadata.labels)) return;
     for (const resource of resources.list()) {
-      if (resource.metadata.namespace === key) enqueue(keyOf(resource));
+      if (resource.metadata.namespace === key) enqueue(keyOf(resource), 'event');
     }
   });
 }
