@@ -12,15 +12,17 @@ import {
   type ResourceSource,
   type StatusWriter,
 } from '../runtime/resources.ts';
+import type { Urgency } from '../runtime/urgency.ts';
 import { WorkQueue } from '../runtime/work-queue.ts';
 import { ClaimIndex } from './claim-index.ts';
 import { HostDirectory } from './host-directory.ts';
 import { declareHostMetrics, type HostReading } from './host-metrics.ts';
 import { type KnownHost, reconcileHostStatus } from './host-status.ts';
 import { createControllerMetrics } from './metrics.ts';
+import { Postponed } from './postponed.ts';
 import { reconcile } from './reconcile.ts';
 import { RejectedPlans } from './rejected-plans.ts';
-import { keysOfDomain, keysOfHost, watchNamespaces, watchResources } from './triggers.ts';
+import { keysOfDomain, keysOfHost, laneOf, urgencyAtStart, watchNamespaces, watchResources } from './triggers.ts';
 
 export type ControllerOptions = {
   readonly resources: ResourceSource<VirtualMachineMemory>;
@@ -38,7 +40,7 @@ export type ControllerOptions = {
   readonly random: () => number;
   readonly logger: Logger;
   readonly registry: Registry;
-  /** Resources reconciled at once, 1 or more. */
+  /** Resources of one host reconciled at once, 1 or more; what waits for a place on the host doesn't count. */
   readonly concurrency: number;
   readonly observeOnly: boolean;
 };
@@ -59,7 +61,7 @@ export function createController(options: ControllerOptions): Controller {
   const claims = new ClaimIndex(resources);
   const enqueueHost = (name: string): void => {
     hostQueue.add(name);
-    for (const key of keysOfHost(resources.list(), name)) queue.add(key);
+    for (const key of keysOfHost(resources.list(), name)) queue.add(key, 'resync');
   };
 
   const queue: WorkQueue = new WorkQueue({
@@ -68,13 +70,16 @@ export function createController(options: ControllerOptions): Controller {
     random,
     concurrency: options.concurrency,
     retry,
-    work: (key) => reconcile(key, context),
+    laneOf: (key) => laneOf(resources.get(key)),
+    work: (key, turn) => reconcile(key, { ...context, ...turn }),
   });
   const hostQueue: WorkQueue = new WorkQueue({
     clock,
     logger,
     random,
-    concurrency: 4,
+    concurrency: 1,
+    // Each host by itself: one that doesn't answer keeps nobody from asking another.
+    laneOf: (name) => name,
     retry: hostRetry,
     work: (name) => reconcileHostStatus(name, hostContext),
   });
@@ -100,6 +105,7 @@ export function createController(options: ControllerOptions): Controller {
     statuses: { source: resources, writer: options.statusWriter },
     events: options.events,
     rejected: new RejectedPlans(),
+    postponed: new Postponed(),
     metrics: createControllerMetrics(options.registry, { depth: () => queue.depth, active: () => queue.active }),
     clock,
     random,
@@ -123,13 +129,13 @@ export function createController(options: ControllerOptions): Controller {
       return reading === undefined ? [] : [[name, reading]];
     }),
   );
-  const enqueue = (key: string): void => queue.add(key);
+  const enqueue = (key: string, urgency: Urgency): void => queue.add(key, urgency);
   const unwatchResources = watchResources(resources, claims, enqueue);
   const unwatchNamespaces = watchNamespaces(options.namespaces, resources, claims, enqueue);
 
   return {
     start() {
-      for (const resource of resources.list()) queue.add(keyOf(resource));
+      for (const resource of resources.list()) queue.add(keyOf(resource), urgencyAtStart(resource));
       for (const host of hosts.list()) hostQueue.add(host.name);
       queue.start();
       hostQueue.start();
@@ -137,6 +143,7 @@ export function createController(options: ControllerOptions): Controller {
     async close() {
       unwatchResources();
       unwatchNamespaces();
+      hosts.stopWaiting();
       await Promise.all([queue.close(), hostQueue.close()]);
       await hosts.close();
     },

@@ -6,8 +6,10 @@ import { findCondition } from '../api/v1alpha1/conditions.ts';
 import type { DesiredMemory } from '../api/v1alpha1/spec.ts';
 import type { VirtualMachineMemory } from '../api/v1alpha1/virtual-machine-memory.ts';
 import { recoveryOf } from '../host/errors.ts';
+import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { keyOf } from '../runtime/resources.ts';
+import type { Turn } from '../runtime/work-queue.ts';
 import { decideAction } from './action.ts';
 import { execute } from './execute.ts';
 import { gather, type GatherContext, judgeRight } from './gather.ts';
@@ -15,6 +17,7 @@ import { computeCurrent, judge } from './judge.ts';
 import type { ControllerMetrics } from './metrics.ts';
 import type { RejectedPlans } from './rejected-plans.ts';
 import { judgeOnlined } from './onlined.ts';
+import { HostPlace } from './host-place.ts';
 import { type Before, computeResize } from './resize.ts';
 import type { Judgement, Outcome, Problem } from './types.ts';
 
@@ -23,11 +26,13 @@ const maxRounds = 600;
 /** How often a reconcile observes again at once because the VM had changed, before it backs off. */
 const maxSurprises = 4;
 
-export type DriveContext = GatherContext & {
-  readonly logger: Logger;
-  readonly metrics: ControllerMetrics;
-  readonly rejected: RejectedPlans;
-};
+export type DriveContext = GatherContext &
+  Turn & {
+    readonly clock: Clock;
+    readonly logger: Logger;
+    readonly metrics: ControllerMetrics;
+    readonly rejected: RejectedPlans;
+  };
 
 export type DriveInput = {
   readonly resource: VirtualMachineMemory;
@@ -37,22 +42,43 @@ export type DriveInput = {
   readonly retryNow: boolean;
   /** Whether the resource has changed since, so that this reconcile should end. */
   readonly isOutdated: () => boolean;
+  /** Told once, when what is to be done has waited in the host's line for a while. */
+  readonly onWaiting: (judgement: Judgement, before: Before) => Promise<void>;
+};
+
+/** What was planned last, and what came of it. */
+export type Judged = {
+  readonly judgement: Judgement;
+  readonly outcome: Outcome;
+  readonly acted: boolean;
+  readonly before: Before;
 };
 
 export type Driven =
   | { readonly kind: 'problem'; readonly problem: Problem; readonly acted: boolean; readonly before: Before | null }
-  | {
-      readonly kind: 'judged';
-      readonly judgement: Judgement;
-      readonly outcome: Outcome;
-      readonly acted: boolean;
-      readonly before: Before;
-    }
-  /** A newer wish has arrived, or the bound on rounds was met. */
+  | ({ readonly kind: 'judged' } & Judged)
+  /** A newer wish has arrived, the bound on rounds was met, or the host is gone for whose line this waited. */
   | { readonly kind: 'interrupted' };
 
 /** See the file's comment. Never throws for anything a host does. */
 export async function drive(input: DriveInput, context: DriveContext): Promise<Driven> {
+  let seen: { readonly judgement: Judgement; readonly before: Before } | null = null;
+  const place = new HostPlace(context, async () => {
+    if (seen !== null) await input.onWaiting(seen.judgement, seen.before);
+  });
+  try {
+    return await driveFrom(place, (judgement, before) => (seen = { judgement, before }), input, context);
+  } finally {
+    place.leave();
+  }
+}
+
+async function driveFrom(
+  place: HostPlace,
+  note: (judgement: Judgement, before: Before) => void,
+  input: DriveInput,
+  context: DriveContext,
+): Promise<Driven> {
   const { resource, desired } = input;
   let before: Before | null = null;
   let acted = false;
@@ -78,9 +104,18 @@ export async function drive(input: DriveInput, context: DriveContext): Promise<D
     });
     if ('reason' in judged) return { kind: 'problem', problem: judged, acted, before };
     context.metrics.planned(judged.plan.decision);
+    note(judged, before);
 
     const isOnlined = hasOnlined(judged, before, resource, isSameRuntime);
-    const outcome = input.mayAct ? await act(judged, isOnlined, input, context) : ({ kind: 'nothing' } as const);
+    const attempt = (): Promise<Outcome> =>
+      input.mayAct ? act(judged, isOnlined, place, input, context) : Promise.resolve({ kind: 'nothing' });
+    let outcome = await attempt();
+    if (outcome.kind === 'host-busy') {
+      const admitted = await place.wait();
+      if (admitted === 'gone' || input.isOutdated()) return { kind: 'interrupted' };
+      if (admitted === 'look') continue;
+      outcome = await attempt();
+    }
     if (outcome.kind === 'acted') {
       acted = true;
       continue;
@@ -126,6 +161,7 @@ function hasOnlined(
 async function act(
   judgement: Judgement,
   isOnlined: boolean,
+  place: HostPlace,
   input: DriveInput,
   context: DriveContext,
 ): Promise<Outcome> {
@@ -136,17 +172,19 @@ async function act(
   if (known !== null) return known;
   const entry = context.hosts.get(judgement.located.hostName);
   if (entry === undefined) return { kind: 'nothing' };
+  if (!place.take(entry)) return { kind: 'host-busy' };
 
-  const outcome = await execute(action, judgement, {
-    resource,
-    clusterId: context.clusterId,
-    entry,
-    logger: context.logger,
-    mayGoOn: () =>
-      !input.isOutdated() &&
-      context.hosts.get(judgement.located.hostName) === entry &&
-      !('reason' in judgeRight(resource, entry, judgement.located.observation, context)),
-  });
+  const { observation } = judgement.located;
+  const mayGoOn = (): boolean =>
+    !input.isOutdated() &&
+    context.hosts.get(judgement.located.hostName) === entry &&
+    !('reason' in judgeRight(resource, entry, observation, context));
+  const { clusterId, logger } = context;
+  // Whoever acts keeps a place on the host, and no worker from those that only look.
+  const outcome = await context.aside(() =>
+    execute(action, judgement, { resource, clusterId, entry, logger, mayGoOn }),
+  );
+  place.leave();
   const operation = action.kind === 'run' && action.steps[0]?.operation === 'plug' ? 'plug' : 'unplug';
   if (outcome.kind === 'acted') context.metrics.operated(operation, 'accepted');
   if (outcome.kind === 'failed') {

@@ -8,7 +8,7 @@ import type { ClaimRequest, UnplugRequest } from '../host/port.ts';
 import type { AskAgain, PlanStep } from '../planner/types.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { HostEntry } from './host-directory.ts';
-import type { Action, Judgement, Located, Outcome } from './types.ts';
+import type { Action, Executed, Judgement, Located } from './types.ts';
 
 export type ExecuteContext = {
   readonly resource: VirtualMachineMemory;
@@ -32,17 +32,13 @@ const describeStep = (step: PlanStep | AskAgain): string => {
     : `unplugging ${formatQuantity(step.size)} (module ${step.alias})`;
 };
 
-/** Carries out `action`. Never throws; stops at the first step that fails. */
-export async function execute(action: Action, judgement: Judgement, context: ExecuteContext): Promise<Outcome> {
+/** Carries out `action`; the caller has a place for it on the host. Never throws; stops at the first step that fails. */
+export async function execute(action: Action, judgement: Judgement, context: ExecuteContext): Promise<Executed> {
   if (action.kind === 'nothing') return { kind: 'nothing' };
-  const { entry } = context;
-  if (entry.operations >= judgement.located.limits.maxConcurrentOperations) return { kind: 'host-busy' };
-  entry.operations += 1;
   try {
     return await runSteps(action, judgement, context);
   } finally {
-    entry.operations -= 1;
-    entry.forgetFacts();
+    context.entry.forgetFacts();
   }
 }
 
@@ -50,7 +46,7 @@ async function runSteps(
   action: Exclude<Action, { kind: 'nothing' }>,
   { located, desired }: Judgement,
   context: ExecuteContext,
-): Promise<Outcome> {
+): Promise<Executed> {
   const { host, limits } = located;
   const { uuid } = located.observation;
   const claim = buildClaim(context, located);

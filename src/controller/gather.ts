@@ -83,7 +83,7 @@ export async function gather(resource: VirtualMachineMemory, context: GatherCont
     kind: 'located',
     located: {
       hostName: entry.name,
-      host: entry.host,
+      host: entry.line.as(context.urgency),
       limits: entry.limits.value,
       observation,
       layout: observation.layout,

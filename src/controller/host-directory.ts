@@ -5,6 +5,7 @@
 import { parseHostLimits, type Parsed, type HostLimits } from '../api/v1alpha1/spec.ts';
 import type { HypervisorHost } from '../api/v1alpha1/hypervisor-host.ts';
 import { fail, type HostAnswer, succeed } from '../host/errors.ts';
+import { HostLine } from '../host/host-line.ts';
 import type { DomainSummary, Host, HostEvent, HostFacts } from '../host/port.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
@@ -30,22 +31,27 @@ export type HostDirectoryOptions = {
   readonly logger: Logger;
 };
 
+type Domains = HostAnswer<ReadonlyMap<string, DomainSummary>>;
+
 /** One host. */
 export class HostEntry {
-  readonly host: Host;
+  /** All that is asked of the host goes through here. */
+  readonly line: HostLine;
   resource: HypervisorHost;
   limits: Parsed<HostLimits>;
-  /** Changes under way on this host, for `maxConcurrentOperations`. */
-  operations = 0;
+  readonly #host: Host;
   readonly #clock: Clock;
   readonly #unwatch: () => void;
-  #domains: Promise<HostAnswer<ReadonlyMap<string, DomainSummary>>> | null = null;
+  #domains: Promise<Domains> | null = null;
+  #failure: Domains | null = null;
   #facts: { readonly atMs: number; readonly answer: Promise<HostAnswer<HostFacts>> } | null = null;
 
   constructor(resource: HypervisorHost, host: Host, listener: HostListener, clock: Clock) {
     this.resource = resource;
     this.limits = parseHostLimits(resource.spec);
-    this.host = host;
+    this.#host = host;
+    // A host whose limits can't be read changes nothing; see gather.ts.
+    this.line = new HostLine(host, clock, () => (this.limits.ok ? this.limits.value.maxConcurrentOperations : 1));
     this.#clock = clock;
     this.#unwatch = host.watch((event) => this.#onEvent(event, listener));
   }
@@ -54,28 +60,42 @@ export class HostEntry {
     return this.resource.metadata.name;
   }
 
-  /** What runs or is defined here, by uuid. An error isn't cached. */
-  async domains(): Promise<HostAnswer<ReadonlyMap<string, DomainSummary>>> {
-    this.#domains ??= this.host.listDomains().then((answer) => {
-      if (!answer.ok) return fail(answer.error);
-      return succeed(new Map(answer.value.map((domain) => [domain.uuid, domain])));
+  /**
+   * What runs or is defined here, by uuid. An error is kept only until the host has been asked again: who looks for a VM
+   * on all hosts waits for one that doesn't answer once, not every time.
+   */
+  async domains(): Promise<Domains> {
+    const failure = this.#failure;
+    this.#domains ??= this.#listDomains();
+    return failure ?? this.#domains;
+  }
+
+  #listDomains(): Promise<Domains> {
+    const asked: Promise<Domains> = this.line.listDomains().then((answer) => {
+      const domains = answer.ok
+        ? succeed(new Map(answer.value.map((domain) => [domain.uuid, domain])))
+        : fail(answer.error);
+      // Else an event has made it worthless meanwhile.
+      if (this.#domains === asked) {
+        this.#failure = domains.ok ? null : domains;
+        if (!domains.ok) this.#domains = null;
+      }
+      return domains;
     });
-    const asked = this.#domains;
-    const answer = await asked;
-    if (!answer.ok && this.#domains === asked) this.#domains = null;
-    return answer;
+    return asked;
   }
 
   /** Forgets what runs here; the next question asks the host. */
   forgetDomains(): void {
     this.#domains = null;
+    this.#failure = null;
   }
 
   /** Capacity and free memory, at most 5 s old. An error isn't cached. */
   async facts(): Promise<HostAnswer<HostFacts>> {
     const nowMs = this.#clock.now();
     if (this.#facts === null || nowMs - this.#facts.atMs > factsMaxAgeMs) {
-      this.#facts = { atMs: nowMs, answer: this.host.facts() };
+      this.#facts = { atMs: nowMs, answer: this.line.facts() };
     }
     const asked = this.#facts;
     const answer = await asked.answer;
@@ -88,9 +108,15 @@ export class HostEntry {
     this.#facts = null;
   }
 
+  /** Sends away whoever waits for this host. */
+  stopWaiting(): void {
+    this.line.close();
+  }
+
   async close(): Promise<void> {
     this.#unwatch();
-    await this.host.close();
+    this.stopWaiting();
+    await this.#host.close();
   }
 
   #onEvent(event: HostEvent, listener: HostListener): void {
@@ -144,6 +170,11 @@ export class HostDirectory {
     return [...this.#entries.values()];
   }
 
+  /** Sends away whoever waits for any host: what is under way must end. */
+  stopWaiting(): void {
+    for (const entry of this.list()) entry.stopWaiting();
+  }
+
   async close(): Promise<void> {
     await Promise.all(this.list().map((entry) => entry.close()));
     this.#entries.clear();
@@ -160,6 +191,7 @@ export class HostDirectory {
       const changed = before.resource.metadata.generation !== resource.metadata.generation;
       before.resource = resource;
       before.limits = parseHostLimits(resource.spec);
+      before.line.admit();
       if (changed) listener.onHost(name);
       return;
     }

@@ -56,6 +56,7 @@ export function explainHostError(error: HostError, hostName: string): ErrorVerdi
       return said('HypervisorRejected', false);
     case 'bad-request':
     case 'no-such-route':
+    case 'method-not-allowed':
     case 'body-too-large':
     case 'revision-required':
       return said('HypervisorRejected', false, `host ${hostName}: the agent did not understand the controller: `);

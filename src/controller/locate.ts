@@ -5,6 +5,7 @@ import type { DomainObservation, DomainState } from '../host/port.ts';
 import { isOpenTo, judgeHostUse, type NamespaceLabels } from './entitlement.ts';
 import type { HostDirectory, HostEntry } from './host-directory.ts';
 import { explainHostError } from './host-problem.ts';
+import type { Turn } from '../runtime/work-queue.ts';
 import type { Problem } from './types.ts';
 
 export type Location =
@@ -12,7 +13,7 @@ export type Location =
   | { readonly kind: 'problem'; readonly problem: Problem };
 
 /** Where to look: the hosts that the namespace may use. */
-export type LocateContext = {
+export type LocateContext = Pick<Turn, 'urgency'> & {
   readonly hosts: HostDirectory;
   readonly namespaceLabels: (namespace: string) => NamespaceLabels;
 };
@@ -31,7 +32,7 @@ export const describeMachine = ({ uuid, name }: VirtualMachineMemory['spec']['vi
   uuid === undefined ? `VM '${name ?? ''}'` : `VM ${uuid}`;
 
 /** Who asks: messages call the machine as it does, and copies that aren't open to it aren't there. */
-type Asker = { readonly namespace: string; readonly what: string };
+type Asker = Pick<Turn, 'urgency'> & { readonly namespace: string; readonly what: string };
 
 /** Finds the virtual machine of `resource`. Changes nothing. */
 export async function locate(resource: VirtualMachineMemory, context: LocateContext): Promise<Location> {
@@ -42,7 +43,7 @@ export async function locate(resource: VirtualMachineMemory, context: LocateCont
     judgeHostUse(entry.resource.spec.allowedNamespaces, labels) === 'entitled';
 
   const { hostRef, virtualMachine } = resource.spec;
-  const asker = { namespace, what: describeMachine(virtualMachine) };
+  const asker = { namespace, what: describeMachine(virtualMachine), urgency: context.urgency };
   if (hostRef !== undefined) {
     const entry = hosts.get(hostRef.name);
     if (entry === undefined || !isAllowed(entry)) {
@@ -75,7 +76,7 @@ function explainUnobserved(error: HostError, entry: HostEntry, { what }: Asker):
 async function observeOn(entry: HostEntry, uuid: string, asker: Asker): Promise<Location> {
   // Asked beside the observation, so that planning needn't wait for it; the entry keeps the answer.
   void entry.facts();
-  const answer = await entry.host.observe(uuid);
+  const answer = await entry.line.as(asker.urgency).observe(uuid);
   if (answer.ok) return { kind: 'found', entry, observation: answer.value };
   return problem(explainUnobserved(answer.error, entry, asker));
 }
@@ -113,7 +114,9 @@ async function locateByUuid(entries: readonly HostEntry[], uuid: string, asker: 
 
 /** Of several copies the one that runs. A migration explains two of those; else nothing is touched. */
 async function chooseCopy(entries: readonly HostEntry[], uuid: string, asker: Asker): Promise<Location> {
-  const answers = await Promise.all(entries.map(async (entry) => ({ entry, answer: await entry.host.observe(uuid) })));
+  const answers = await Promise.all(
+    entries.map(async (entry) => ({ entry, answer: await entry.line.as(asker.urgency).observe(uuid) })),
+  );
   const copies: Extract<Location, { kind: 'found' }>[] = [];
   for (const { entry, answer } of answers) {
     // While a host doesn't say whose its copy is, none is chosen.

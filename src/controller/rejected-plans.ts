@@ -5,9 +5,9 @@
 import type { VirtualMachineMemory } from '../api/v1alpha1/virtual-machine-memory.ts';
 import { recoveryOf } from '../host/errors.ts';
 import { keyOf, type ResourceKey } from '../runtime/resources.ts';
-import type { Action, Judgement, Outcome } from './types.ts';
+import type { Action, Judgement, Executed } from './types.ts';
 
-type Failed = Extract<Outcome, { kind: 'failed' }>;
+type Failed = Extract<Executed, { kind: 'failed' }>;
 
 /** See the file's comment. */
 export class RejectedPlans {

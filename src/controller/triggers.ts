@@ -1,6 +1,7 @@
 /**
- * What enqueues what. A watch event that changes generation, deletion or annotations, a host's event, or a host's own
- * change enqueue keys; our own status writes enqueue nothing, and those of others only where they took our Ready away.
+ * What enqueues what, and how urgently. A watch event that changes generation, deletion or annotations, a host's event, or
+ * a host's own change enqueue keys; our own status writes enqueue nothing, and those of others only where they took our
+ * Ready away.
  */
 import { isDeepStrictEqual } from 'node:util';
 import { findCondition } from '../api/v1alpha1/conditions.ts';
@@ -12,6 +13,7 @@ import {
   type ResourceKey,
   type ResourceSource,
 } from '../runtime/resources.ts';
+import type { Urgency } from '../runtime/urgency.ts';
 import type { ClaimIndex } from './claim-index.ts';
 
 /** Whether a change is more than a status write. */
@@ -67,6 +69,18 @@ export function keysOfHost(resources: readonly VirtualMachineMemory[], host: str
     .map(keyOf);
 }
 
+/** Where a resource waits for a worker: with those of the host that it names, or was last seen on. */
+export const laneOf = (resource: VirtualMachineMemory | undefined): string =>
+  resource?.spec.hostRef?.name ?? resource?.status?.hostName ?? '';
+
+/** How urgent a resource is to a controller that has just started: what it was told before is still wanted. */
+export function urgencyAtStart({ metadata, status }: VirtualMachineMemory): Urgency {
+  if (status?.observedGeneration !== metadata.generation) return 'user';
+  return findCondition(status.conditions, 'Ready')?.status === 'True' ? 'resync' : 'event';
+}
+
+type Enqueue = (key: ResourceKey, urgency: Urgency) => void;
+
 /** Whether a change may have given a virtual machine to another resource: one came, went, or speaks of another. */
 const mayChangeHands = ({ previous, current }: ResourceChange<VirtualMachineMemory>): boolean =>
   previous?.metadata.uid !== current?.metadata.uid ||
@@ -77,14 +91,15 @@ const mayChangeHands = ({ previous, current }: ResourceChange<VirtualMachineMemo
 export function watchResources(
   source: ResourceSource<VirtualMachineMemory>,
   claims: ClaimIndex,
-  enqueue: (key: ResourceKey) => void,
+  enqueue: Enqueue,
 ): () => void {
   return source.onChange((change) => {
     if (!isWorthReconciling(change)) return;
-    enqueue(change.key);
+    enqueue(change.key, 'user');
     if (!mayChangeHands(change)) return;
     for (const resource of [change.previous, change.current]) {
-      if (resource !== undefined) claims.keysBeside(resource).forEach(enqueue);
+      if (resource === undefined) continue;
+      for (const key of claims.keysBeside(resource)) enqueue(key, 'event');
     }
   });
 }
@@ -97,15 +112,15 @@ export function watchNamespaces(
   namespaces: ResourceSource<LabelledResource>,
   resources: ResourceSource<VirtualMachineMemory>,
   claims: ClaimIndex,
-  enqueue: (key: ResourceKey) => void,
+  enqueue: Enqueue,
 ): () => void {
-  return namespaces.onChange(({ key, previous, current }) => {
+  return namespaces.onChange(({ key: namespace, previous, current }) => {
     const isThere = previous !== undefined && current !== undefined;
     if (isThere && isDeepStrictEqual(previous.metadata.labels, current.metadata.labels)) return;
     for (const resource of resources.list()) {
-      if (resource.metadata.namespace !== key) continue;
-      enqueue(keyOf(resource));
-      claims.keysBeside(resource).forEach(enqueue);
+      if (resource.metadata.namespace !== namespace) continue;
+      enqueue(keyOf(resource), 'event');
+      for (const key of claims.keysBeside(resource)) enqueue(key, 'event');
     }
   });
 }

@@ -2,7 +2,8 @@
 import type { HostLimits, DesiredMemory } from '../api/v1alpha1/spec.ts';
 import type { Reason } from '../api/v1alpha1/reasons.ts';
 import type { HostError } from '../host/errors.ts';
-import type { DomainObservation, Host, HostFacts, MemoryLayout } from '../host/port.ts';
+import type { HostCalls } from '../host/host-line.ts';
+import type { DomainObservation, HostFacts, MemoryLayout } from '../host/port.ts';
 import type { Bytes } from '../memory/bytes.ts';
 import type { AskAgain, Plan, PlanStep } from '../planner/types.ts';
 
@@ -22,7 +23,7 @@ export type Problem = {
 /** A virtual machine found on a host, with a running QEMU process. */
 export type Located = {
   readonly hostName: string;
-  readonly host: Host;
+  readonly host: HostCalls;
   readonly limits: HostLimits;
   readonly observation: DomainObservation;
   readonly layout: MemoryLayout;
@@ -76,13 +77,17 @@ export type Action =
   | { readonly kind: 'ask-again'; readonly module: AskAgain };
 
 /** What came of it. */
-export type Outcome =
+export type Executed =
   | { readonly kind: 'nothing' }
   /** Something was changed, or asked for: observe again. */
   | { readonly kind: 'acted'; readonly plugged: number; readonly asked: number }
-  /** The host is at its limit of concurrent operations. */
-  | { readonly kind: 'host-busy' }
   | { readonly kind: 'failed'; readonly what: string; readonly error: HostError };
+
+/** What came of it so far. */
+export type Outcome =
+  | Executed
+  /** The host is at its limit of changes at once: this one waits in line. */
+  | { readonly kind: 'host-busy' };
 
 /** The conclusion of a reconcile. */
 export type Verdict = {

@@ -15,7 +15,6 @@ const lostEventMs = 5_000;
 const longestLatePollMs = 16_000;
 const inUsePollMs = 10_000;
 const slowPollMs = 30_000;
-const hostBusyMs = 250;
 
 export type VerdictInput = {
   readonly judgement: Judgement;
@@ -41,8 +40,8 @@ export function computeVerdict(input: VerdictInput): Verdict {
   const { plan, located } = judgement;
   if (outcome.kind === 'host-busy') {
     const limit = located.limits.maxConcurrentOperations;
-    const message = `host ${located.hostName} is at its limit of ${limit} operations at once`;
-    return { reason: 'HostBusy', message, againInMs: hostBusyMs };
+    const message = `host ${located.hostName} is at its limit of ${limit} operations at once; this VM waits in line`;
+    return { reason: 'HostBusy', message, againInMs: null };
   }
   if (outcome.kind === 'failed') {
     const { reason, message, retry } = explainHostError(outcome.error, located.hostName);

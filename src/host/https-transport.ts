@@ -1,6 +1,7 @@
 /** Requests to one host agent over HTTPS with mutual TLS: kept connections, deadlines, rotated certificates, errors. */
 import { type Dispatcher, Pool } from 'undici';
 import type { Clock } from '../runtime/clock.ts';
+import { modernTls } from '../runtime/tls-suites.ts';
 import { DecodeError, type Decoder } from './decode.ts';
 import {
   fail,
@@ -35,8 +36,11 @@ export type HttpsRequest = {
 /** A layout of 256 modules takes 40 KiB; a whole host's layouts stay far below this. */
 const maxAnswerBytes = 16 * 1024 * 1024;
 const connectTimeoutMs = 4_000;
-/** A host's calls are few; more connections than this would only wait at the agent. */
-const maxConnections = 8;
+/**
+ * What is asked waits in line elsewhere (host-line.ts): its 8 looks, the 64 changes that a HypervisorHost may allow at
+ * most, and the stream of events never wait here, where their deadlines run already.
+ */
+const maxConnections = 73;
 
 /** Raised by OpenSSL and Node's tls for certificates that don't fit, either way round. */
 const tlsErrorPattern =
@@ -50,6 +54,17 @@ export function parseAgentAddress(address: string): URL {
     throw new RangeError(`'${address}' is not an address of the form https://host:port`);
   }
   return url;
+}
+
+/** `retryAfterMs`: from now; null: the answer doesn't say. */
+type Received = { readonly status: number; readonly text: string; readonly retryAfterMs: number | null };
+
+/** RFC 9110, section 10.2.3: whole seconds, or a date. null: neither. */
+export function parseRetryAfter(value: string | readonly string[] | undefined, nowMs: number): number | null {
+  if (typeof value !== 'string') return null;
+  if (/^\d{1,9}$/.test(value)) return Number(value) * 1_000;
+  const atMs = Date.parse(value);
+  return Number.isNaN(atMs) ? null : Math.max(0, atMs - nowMs);
 }
 
 type Failure = { readonly code: string | undefined; readonly message: string };
@@ -84,7 +99,7 @@ export class HttpsTransport {
   async call<T>(request: HttpsRequest, decode: Decoder<T>): Promise<HostAnswer<T>> {
     const answer = await this.#exchange(request);
     if (!answer.ok) return answer;
-    const { status, text } = answer.value;
+    const { status, text, retryAfterMs } = answer.value;
     let json: unknown;
     try {
       json = JSON.parse(text);
@@ -97,7 +112,7 @@ export class HttpsTransport {
       if (!isHostErrorCode(problem.code) || hostErrorTable[problem.code].status === null) {
         return fail(this.#badAnswer(`status ${status} with the unknown code '${problem.code.slice(0, 64)}'`));
       }
-      return fail(hostError(problem.code, problem.detail));
+      return fail({ ...hostError(problem.code, problem.detail), ...(retryAfterMs === null ? {} : { retryAfterMs }) });
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
       return fail(this.#badAnswer(`status ${status}: ${error.message}`));
@@ -160,14 +175,14 @@ export class HttpsTransport {
         ca: material.ca,
         cert: material.cert,
         key: material.key,
-        minVersion: 'TLSv1.2',
+        ...modernTls,
         timeout: connectTimeoutMs,
         ...(tlsServerName === undefined ? {} : { servername: tlsServerName }),
       },
     });
   }
 
-  async #exchange(request: HttpsRequest): Promise<HostAnswer<{ readonly status: number; readonly text: string }>> {
+  async #exchange(request: HttpsRequest): Promise<HostAnswer<Received>> {
     const mutation = request.method !== 'GET';
     const abort = new AbortController();
     const deadline = this.#options.clock.after(request.deadlineMs, () => abort.abort());
@@ -192,7 +207,7 @@ export class HttpsTransport {
     }
   }
 
-  async #once(request: HttpsRequest, signal: AbortSignal): Promise<{ readonly status: number; readonly text: string }> {
+  async #once(request: HttpsRequest, signal: AbortSignal): Promise<Received> {
     const { method, path, body, deadlineMs } = request;
     const response = await this.#pool.request({
       method,
@@ -215,7 +230,8 @@ export class HttpsTransport {
       if (length > maxAnswerBytes) throw new DecodeError('the answer has no end');
       chunks.push(chunk);
     }
-    return { status: response.statusCode, text: Buffer.concat(chunks).toString('utf8') };
+    const retryAfterMs = parseRetryAfter(response.headers['retry-after'], this.#options.clock.now());
+    return { status: response.statusCode, text: Buffer.concat(chunks).toString('utf8'), retryAfterMs };
   }
 
   #badAnswer(problem: string): HostError {

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { connect } from 'node:tls';
+import { modernTls } from '../runtime/tls-suites.ts';
 import { DialError } from './dial-error.ts';
 import type { TlsEndpoint } from './uri.ts';
 
@@ -29,7 +30,7 @@ export async function dialTls(endpoint: TlsEndpoint, timeoutMs: number): Promise
   return new Promise((resolve, reject) => {
     const where = `${host}:${port}`;
     const name = isIP(host) === 0 ? { servername: host } : {};
-    const socket = connect({ host, port, ca, cert, key, minVersion: 'TLSv1.2', ...name });
+    const socket = connect({ host, port, ca, cert, key, ...modernTls, ...name });
     const timer = setTimeout(() => socket.destroy(new DialError(`${where}: no answer`, 'ETIMEDOUT')), timeoutMs);
     let handshakeDone = false;
 

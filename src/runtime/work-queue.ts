@@ -1,42 +1,65 @@
 /**
  * The work queue: keys in, one worker a key at a time.
  * Adding a key that waits already merges with it; adding one that is being worked on runs it once more afterwards.
- * After client-go's util/workqueue, without its separate rate limiter: the result of the work says when it comes back.
+ * After client-go's util/workqueue, without its separate rate limiter (the result of the work says when it comes back),
+ * and with two things that it hasn't: keys have lanes, so that those that wait for one host keep no worker from those of
+ * another, and the most urgent key of a lane comes first.
  */
 import { computeBackoffMs } from './backoff.ts';
 import type { Clock, Timer } from './clock.ts';
 import type { Logger } from './logger.ts';
+import { moreUrgent, urgencies, type Urgency } from './urgency.ts';
 
 /** What a piece of work wants next. */
 export type WorkResult =
   /** Nothing until the key is added again. */
   | { readonly kind: 'done' }
-  /** Again in `ms` milliseconds (0: at once, after the keys that wait). */
-  | { readonly kind: 'after'; readonly ms: number }
-  /** Again after a growing delay. */
-  | { readonly kind: 'retry'; readonly message: string };
+  /** Again in `ms` milliseconds (0: at once, after the keys that wait). `urgency`: `event` when left out. */
+  | { readonly kind: 'after'; readonly ms: number; readonly urgency?: Urgency }
+  /** Again after a growing delay; `maxMs`: which is never longer than this. */
+  | { readonly kind: 'retry'; readonly message: string; readonly maxMs?: number };
+
+/** What a piece of work can tell and ask while it goes on. */
+export type Turn = {
+  /** How urgent it is now: what was added meanwhile counts. */
+  readonly urgency: () => Urgency;
+  /** Waits for something without keeping a worker; afterwards the work goes on at once. */
+  readonly aside: <T>(wait: () => Promise<T>) => Promise<T>;
+};
 
 export type WorkQueueOptions = {
   readonly clock: Clock;
   readonly logger: Logger;
   /** 0 (included) to 1 (excluded). */
   readonly random: () => number;
-  /** Keys worked on at once, 1 or more. */
+  /** Keys of one lane worked on at once, 1 or more. A quarter is kept for what is urgent to a user. */
   readonly concurrency: number;
+  /** The lane of a key, asked when it is added. One for all when left out. */
+  readonly laneOf?: (key: string) => string;
   /** Delay of the first retry and the longest one, ms. */
   readonly retry: { readonly initialMs: number; readonly maxMs: number };
   /** Must not throw; if it does all the same, the key is retried. */
-  readonly work: (key: string) => Promise<WorkResult>;
+  readonly work: (key: string, turn: Turn) => Promise<WorkResult>;
 };
 
 type Scheduled = { readonly dueMs: number; readonly timer: Timer };
+type Lane = {
+  readonly name: string;
+  readonly waiting: Readonly<Record<Urgency, Set<string>>>;
+  /** Keys that have a worker. */
+  working: number;
+  /** Keys that wait for something without one. */
+  aside: number;
+};
+type Place = { readonly lane: Lane; readonly urgency: Urgency };
 
 /** See the file's comment. */
 export class WorkQueue {
   readonly #options: WorkQueueOptions;
-  readonly #waiting = new Set<string>();
-  readonly #active = new Set<string>();
-  readonly #again = new Set<string>();
+  readonly #lanes = new Map<string, Lane>();
+  readonly #waiting = new Map<string, Place>();
+  readonly #active = new Map<string, Urgency>();
+  readonly #again = new Map<string, Urgency>();
   readonly #scheduled = new Map<string, Scheduled>();
   readonly #failures = new Map<string, number>();
   #open = false;
@@ -59,13 +82,14 @@ export class WorkQueue {
   /** Begins to work. */
   start(): void {
     this.#open = true;
-    this.#pump();
+    for (const lane of this.#lanes.values()) this.#pump(lane);
   }
 
   /** Takes no more work; resolves when what is under way has ended. */
   async close(): Promise<void> {
     this.#open = false;
     this.#waiting.clear();
+    for (const { waiting } of this.#lanes.values()) for (const urgency of urgencies) waiting[urgency].clear();
     this.#again.clear();
     for (const { timer } of this.#scheduled.values()) timer.cancel();
     this.#scheduled.clear();
@@ -73,24 +97,26 @@ export class WorkQueue {
   }
 
   /** Work on `key` as soon as a worker is free. */
-  add(key: string): void {
+  add(key: string, urgency: Urgency = 'event'): void {
+    // What a user has changed begins anew: its delays don't go by what failed before.
+    if (urgency === 'user') this.#failures.delete(key);
     this.#unschedule(key);
-    if (this.#active.has(key)) this.#again.add(key);
-    else this.#waiting.add(key);
-    this.#pump();
+    if (this.#active.has(key)) this.#again.set(key, moreUrgent(urgency, this.#again.get(key) ?? urgency));
+    else this.#enqueue(key, urgency);
   }
 
   /** Work on `key` in `ms` milliseconds, or earlier if it is due earlier already. */
-  addAfter(key: string, ms: number): void {
+  addAfter(key: string, ms: number, urgency: Urgency = 'event'): void {
     if (ms <= 0) {
-      this.add(key);
+      this.add(key, urgency);
       return;
     }
     const dueMs = this.#options.clock.now() + ms;
     const before = this.#scheduled.get(key);
     if (before !== undefined && before.dueMs <= dueMs) return;
     this.#unschedule(key);
-    this.#scheduled.set(key, { dueMs, timer: this.#options.clock.after(ms, () => this.add(key)) });
+    const timer = this.#options.clock.after(ms, () => this.add(key, urgency));
+    this.#scheduled.set(key, { dueMs, timer });
   }
 
   #unschedule(key: string): void {
@@ -98,38 +124,88 @@ export class WorkQueue {
     this.#scheduled.delete(key);
   }
 
-  #pump(): void {
-    if (!this.#open) return;
-    for (const key of this.#waiting) {
-      if (this.#active.size >= this.#options.concurrency) return;
-      this.#waiting.delete(key);
-      this.#active.add(key);
-      void this.#run(key);
+  /** A key that waits already keeps its place, unless it has become more urgent. */
+  #enqueue(key: string, urgency: Urgency): void {
+    const before = this.#waiting.get(key);
+    if (before !== undefined) {
+      if (moreUrgent(before.urgency, urgency) === before.urgency) return;
+      before.lane.waiting[before.urgency].delete(key);
     }
+    const lane = before?.lane ?? this.#laneOf(key);
+    lane.waiting[urgency].add(key);
+    this.#waiting.set(key, { lane, urgency });
+    this.#pump(lane);
   }
 
-  async #run(key: string): Promise<void> {
+  #laneOf(key: string): Lane {
+    const name = this.#options.laneOf?.(key) ?? '';
+    let lane = this.#lanes.get(name);
+    if (lane === undefined) {
+      lane = { name, waiting: { user: new Set(), event: new Set(), resync: new Set() }, working: 0, aside: 0 };
+      this.#lanes.set(name, lane);
+    }
+    return lane;
+  }
+
+  #pump(lane: Lane): void {
+    if (!this.#open) return;
+    const { concurrency } = this.#options;
+    const unreserved = concurrency - Math.floor(concurrency / 4);
+    for (const urgency of urgencies) {
+      const limit = urgency === 'user' ? concurrency : unreserved;
+      for (const key of lane.waiting[urgency]) {
+        if (lane.working >= limit) break;
+        lane.waiting[urgency].delete(key);
+        this.#waiting.delete(key);
+        this.#active.set(key, urgency);
+        lane.working += 1;
+        void this.#run(key, urgency, lane);
+      }
+    }
+    const isEmpty = lane.working + lane.aside === 0 && urgencies.every((urgency) => lane.waiting[urgency].size === 0);
+    if (isEmpty && this.#lanes.get(lane.name) === lane) this.#lanes.delete(lane.name);
+  }
+
+  async #run(key: string, urgency: Urgency, lane: Lane): Promise<void> {
+    const turn: Turn = {
+      urgency: () => moreUrgent(urgency, this.#again.get(key) ?? urgency),
+      aside: async (wait) => {
+        lane.working -= 1;
+        lane.aside += 1;
+        this.#pump(lane);
+        try {
+          return await wait();
+        } finally {
+          lane.aside -= 1;
+          lane.working += 1;
+        }
+      },
+    };
     let result: WorkResult;
     try {
-      result = await this.#options.work(key);
+      result = await this.#options.work(key, turn);
     } catch (error) {
       this.#options.logger.error({ key, err: error }, 'work failed unexpectedly');
       result = { kind: 'retry', message: error instanceof Error ? error.message : String(error) };
     }
     this.#active.delete(key);
+    lane.working -= 1;
     if (this.#open) this.#settle(key, result);
     if (this.#active.size === 0) {
       for (const resolve of this.#idle) resolve();
       this.#idle = [];
     }
-    this.#pump();
+    this.#pump(lane);
   }
 
   #settle(key: string, result: WorkResult): void {
     const delayMs = this.#computeDelayMs(key, result);
-    if (this.#again.delete(key)) this.#waiting.add(key);
-    else if (delayMs === 0) this.#waiting.add(key);
-    else if (delayMs !== null) this.addAfter(key, delayMs);
+    const again = this.#again.get(key);
+    const urgency = result.kind === 'after' ? (result.urgency ?? 'event') : 'event';
+    this.#again.delete(key);
+    if (again !== undefined) this.#enqueue(key, again);
+    else if (delayMs === 0) this.#enqueue(key, urgency);
+    else if (delayMs !== null) this.addAfter(key, delayMs, urgency);
   }
 
   /** null: not again. */
@@ -144,7 +220,9 @@ export class WorkQueue {
       case 'retry': {
         const failures = this.#failures.get(key) ?? 0;
         this.#failures.set(key, failures + 1);
-        return computeBackoffMs(failures, this.#options.retry, this.#options.random);
+        const { initialMs, maxMs } = this.#options.retry;
+        const limits = { initialMs, maxMs: Math.min(maxMs, result.maxMs ?? maxMs) };
+        return computeBackoffMs(failures, limits, this.#options.random);
       }
     }
   }

@@ -1,5 +1,6 @@
 /** `npm run bench [-- NAME ...]`: benchmarks by name; without a name the line. */
 import { runAgentBench } from './agent/bench.ts';
+import { runCrowdBench } from './crowd/bench.ts';
 import { runLineBench } from './line/bench.ts';
 import { runPlannerBench } from './planner/bench.ts';
 
@@ -7,6 +8,7 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   line: runLineBench,
   planner: runPlannerBench,
   agent: runAgentBench,
+  crowd: runCrowdBench,
 };
 
 const names = process.argv.slice(2);

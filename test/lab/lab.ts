@@ -7,8 +7,8 @@ import type { HypervisorOptions } from './hypervisor-config.ts';
 export type LabOptions = {
   /** Left out: no control plane. */
   readonly controlPlane?: ControlPlaneOptions;
-  /** Left out: the default hypervisor. */
-  readonly hypervisor?: HypervisorOptions;
+  /** Left out: the default hypervisor. null: none, and no guests. */
+  readonly hypervisor?: HypervisorOptions | null;
   readonly guests?: readonly GuestOptions[];
 };
 
@@ -16,6 +16,7 @@ export type LabOptions = {
 export type Lab = {
   /** Throws when the lab was started without one. */
   readonly controlPlane: ControlPlane;
+  /** Throws when the lab was started without one. */
   readonly hypervisor: LabHypervisor;
   /** In the order of the options. */
   readonly guests: readonly LabGuest[];
@@ -31,11 +32,13 @@ const GUESTS_AT_ONCE = 2;
 export async function startLab(options: LabOptions = {}): Promise<Lab> {
   const [controlPlane, hypervisor] = await Promise.allSettled([
     options.controlPlane === undefined ? undefined : startControlPlane(options.controlPlane),
-    startHypervisorWithGuests(options.hypervisor ?? {}, options.guests ?? []),
+    options.hypervisor === null
+      ? { hypervisor: undefined, guests: [] }
+      : startHypervisorWithGuests(options.hypervisor ?? {}, options.guests ?? []),
   ]);
   if (controlPlane.status === 'rejected' || hypervisor.status === 'rejected') {
     if (controlPlane.status === 'fulfilled') await controlPlane.value?.stop();
-    if (hypervisor.status === 'fulfilled') await hypervisor.value.hypervisor.stop();
+    if (hypervisor.status === 'fulfilled') await hypervisor.value.hypervisor?.stop();
     const reasons: unknown[] = [];
     for (const piece of [controlPlane, hypervisor]) if (piece.status === 'rejected') reasons.push(piece.reason);
     throw reasons.length === 1 ? reasons[0] : new AggregateError(reasons, reasons.map(String).join('\n'));
@@ -43,13 +46,20 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
   return labOf(controlPlane.value, hypervisor.value.hypervisor, hypervisor.value.guests);
 }
 
-function labOf(controlPlane: ControlPlane | undefined, hypervisor: LabHypervisor, guests: readonly LabGuest[]): Lab {
+function labOf(
+  controlPlane: ControlPlane | undefined,
+  hypervisor: LabHypervisor | undefined,
+  guests: readonly LabGuest[],
+): Lab {
   return {
     get controlPlane() {
       if (controlPlane === undefined) throw new Error('this lab was started without a control plane');
       return controlPlane;
     },
-    hypervisor,
+    get hypervisor() {
+      if (hypervisor === undefined) throw new Error('this lab was started without a hypervisor');
+      return hypervisor;
+    },
     guests,
     guest: (kind) => {
       const [guest, ...others] = guests.filter((candidate) => candidate.kind === kind);
@@ -57,7 +67,7 @@ function labOf(controlPlane: ControlPlane | undefined, hypervisor: LabHypervisor
       return guest;
     },
     stop: async () => {
-      await Promise.all([controlPlane?.stop(), hypervisor.stop()]);
+      await Promise.all([controlPlane?.stop(), hypervisor?.stop()]);
     },
   };
 }

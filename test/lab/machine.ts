@@ -5,7 +5,7 @@ import { type Daemon, startDaemon } from './daemon.ts';
 import { createLabDirectory, removeLabDirectory } from './directory.ts';
 import { writeMachineEtc } from './machine-etc.ts';
 import { childrenOf } from './namespaces.ts';
-import { type PortRelay, startPortRelay } from './port-relay.ts';
+import { type PortRelay, startPortRelay, startPortShow } from './port-relay.ts';
 import { type CommandResult, run, type RunOptions, runOk } from './run.ts';
 import { GiveUp, waitFor } from './wait.ts';
 
@@ -28,6 +28,8 @@ export type LabMachine = {
   readonly runOk: (command: string, args?: readonly string[], options?: RunOptions) => Promise<string>;
   /** A port of 127.0.0.1 out here that leads to one of 127.0.0.1 in the machine. */
   readonly relayPort: (port: number) => Promise<number>;
+  /** Makes a port of 127.0.0.1 out here the same one in the machine. */
+  readonly showPort: (port: number) => Promise<void>;
   /** Ends every process in the machine and removes its files. */
   readonly stop: () => Promise<void>;
 };
@@ -101,6 +103,9 @@ function machineOf(directory: string, daemon: Daemon, initPid: number): LabMachi
       const relay = await startPortRelay({ pid: initPid, port, directory });
       relays.push(relay);
       return relay.port;
+    },
+    showPort: async (port) => {
+      relays.push(await startPortShow({ pid: initPid, port, directory }));
     },
     stop: async () => {
       await Promise.all(relays.map((relay) => relay.stop()));

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { startDaemon } from './daemon.ts';
+import { type Daemon, startDaemon } from './daemon.ts';
 import { GiveUp, waitFor } from './wait.ts';
 
 /** A port of 127.0.0.1 here that leads to a port in another network namespace. */
@@ -11,44 +11,31 @@ export type PortRelay = { readonly port: number; readonly stop: () => Promise<vo
 /** A UNIX socket is reached from every network namespace that sees its file: one end in there, the other out here. */
 const INSIDE = `
   const { connect, createServer } = require('node:net');
-  const [path, port] = process.argv.slice(1);
+  const place = (text) => (/^[0-9]+$/.test(text) ? { host: '127.0.0.1', port: Number(text) } : { path: text });
+  const [listen, target] = process.argv.slice(1).map(place);
   createServer((from) => {
-    const to = connect({ host: '127.0.0.1', port: Number(port) });
+    const to = connect(target);
     const end = () => { from.destroy(); to.destroy(); };
     for (const socket of [from, to]) socket.on('error', end).on('close', end);
     from.pipe(to).pipe(from);
-  }).listen(path);
+  }).listen(listen);
 `;
 
-/** Leads to a port of 127.0.0.1 in the network namespace of the process `pid`, whether or not somebody listens there. */
-export async function startPortRelay(options: {
-  readonly pid: number;
-  readonly port: number;
-  readonly directory: string;
-}): Promise<PortRelay> {
-  const { pid, port, directory } = options;
-  const path = join(directory, `port-${port}.sock`);
-  const inside = await startDaemon({
-    name: `the relay to port ${port}`,
+type Place = { readonly host: string; readonly port: number } | { readonly path: string };
+type RelayOptions = { readonly pid: number; readonly port: number; readonly directory: string };
+
+const startInside = ({ pid, port, directory }: RelayOptions, listen: string, target: string): Promise<Daemon> =>
+  startDaemon({
+    name: `the relay of port ${port}`,
     command: 'nsenter',
-    args: [`--target=${pid}`, '--net', '--', process.execPath, '--eval', INSIDE, '--', path, String(port)],
+    args: [`--target=${pid}`, '--net', '--', process.execPath, '--eval', INSIDE, '--', listen, target],
     logFile: join(directory, `port-${port}.log`),
   });
-  try {
-    await waitFor(
-      () => {
-        if (inside.ended() !== null) throw new GiveUp(`${inside.name} ended\n${inside.logTail()}`);
-        return existsSync(path);
-      },
-      { what: inside.name, timeoutMs: 20_000, intervalMs: 20, details: inside.logTail },
-    );
-  } catch (error) {
-    await inside.stop();
-    throw error;
-  }
+
+async function startOutside(listen: Place, target: Place): Promise<{ port: number; stop: () => void }> {
   const open = new Set<Socket>();
   const server = createServer((from) => {
-    const to = connect({ path });
+    const to = connect(target);
     const end = (): void => {
       for (const socket of [from, to]) {
         socket.destroy();
@@ -61,13 +48,54 @@ export async function startPortRelay(options: {
     }
     from.pipe(to).pipe(from);
   });
-  server.listen({ host: '127.0.0.1', port: 0 });
+  server.listen(listen);
   await once(server, 'listening');
+  const address = server.address();
   return {
-    port: (server.address() as AddressInfo).port,
-    stop: async () => {
+    port: typeof address === 'object' && address !== null ? address.port : 0,
+    stop: () => {
       server.close();
       for (const socket of open) socket.destroy();
+    },
+  };
+}
+
+/** Leads to a port of 127.0.0.1 in the network namespace of the process `pid`, whether or not somebody listens there. */
+export async function startPortRelay(options: RelayOptions): Promise<PortRelay> {
+  const path = join(options.directory, `port-${options.port}.sock`);
+  const inside = await startInside(options, path, String(options.port));
+  try {
+    await waitFor(
+      () => {
+        if (inside.ended() !== null) throw new GiveUp(`${inside.name} ended\n${inside.logTail()}`);
+        return existsSync(path);
+      },
+      { what: inside.name, timeoutMs: 20_000, intervalMs: 20, details: inside.logTail },
+    );
+    const { port, stop } = await startOutside({ host: '127.0.0.1', port: 0 }, { path });
+    return {
+      port,
+      stop: async () => {
+        stop();
+        await inside.stop();
+      },
+    };
+  } catch (error) {
+    await inside.stop();
+    throw error;
+  }
+}
+
+/** The other way round: makes a port of 127.0.0.1 out here the same port in there. */
+export async function startPortShow(options: RelayOptions): Promise<PortRelay> {
+  const { port, directory } = options;
+  const path = join(directory, `port-${port}.sock`);
+  const outside = await startOutside({ path }, { host: '127.0.0.1', port });
+  const inside = await startInside(options, String(port), path);
+  return {
+    port,
+    stop: async () => {
+      outside.stop();
       await inside.stop();
     },
   };

@@ -108,10 +108,16 @@ async function isListening(port: number): Promise<boolean> {
   }
 }
 
+export type StackOptions = {
+  /** Which VMs the agent has; those of the lab's hypervisor when left out. */
+  readonly agentDriver?: readonly string[];
+};
+
 /** Installs and starts everything on a lab that has a control plane. */
-export async function startStack(lab: Lab): Promise<Stack> {
+export async function startStack(lab: Lab, options: StackOptions = {}): Promise<Stack> {
   if (!existsSync(program)) throw new Error(`${program} is missing; run 'npm run build' first`);
-  const { controlPlane, hypervisor } = lab;
+  const { controlPlane } = lab;
+  const driver = options.agentDriver ?? [`--libvirt-uri=qemu:///system?socket=${lab.hypervisor.socketPath}`];
   const { pki, directory } = controlPlane;
   await controlPlane.kubectlOk(['apply', '-k', join(root, 'deploy')]);
   await controlPlane.kubectlOk(
@@ -128,7 +134,7 @@ export async function startStack(lab: Lab): Promise<Stack> {
     'agent',
     [
       'agent',
-      `--libvirt-uri=qemu:///system?socket=${hypervisor.socketPath}`,
+      ...driver,
       `--listen=127.0.0.1:${agentPort}`,
       `--tls-cert-file=${agentCert.certFile}`,
       `--tls-private-key-file=${agentCert.keyFile}`,

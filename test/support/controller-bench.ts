@@ -64,7 +64,10 @@ export type ControllerBench = {
 /** Host `hv-1` with the given domains, and a controller that has started. */
 export async function createControllerBench(
   domains: readonly SimulatedDomainSpec[],
-  options: { readonly observeOnly?: boolean; readonly hostSpec?: Partial<HypervisorHostSpec> } = {},
+  options: {
+    readonly observeOnly?: boolean;
+    readonly hostSpec?: Partial<HypervisorHostSpec>;
+  } = {},
 ): Promise<ControllerBench> {
   const clock = new ManualClock();
   const resources = new MemoryStore<VirtualMachineMemory>();
@@ -101,7 +104,8 @@ export async function createControllerBench(
       random: () => 0,
       logger: silentLogger,
       registry,
-      concurrency: 4,
+      // The default of --max-concurrent-reconciles.
+      concurrency: 16,
       observeOnly: options.observeOnly ?? false,
     });
   };

@@ -58,7 +58,22 @@ function contentOf({ schemas, mediaType }: DocumentedAnswer): JsonSchema {
 }
 
 const tag: JsonSchema = {
-  ETag: { description: 'The revision of the memory', schema: { type: 'string' } },
+  ETag: { description: 'The revision of the memory', schema: { type: 'string', pattern: '^".+"$' } },
+};
+const retryAfter: JsonSchema = {
+  'Retry-After': {
+    description: 'Seconds until it is worth asking again',
+    schema: { type: 'string', pattern: '^[0-9]+$' },
+  },
+};
+const problemContent: JsonSchema = {
+  'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } },
+};
+/** No operation ends in it: it is the answer to a method that a path hasn't. */
+const methodNotAllowed: JsonSchema = {
+  description: `method-not-allowed: ${hostErrorTable['method-not-allowed'].title}`,
+  headers: { Allow: { description: 'The methods that the path has', schema: { type: 'string' } } },
+  content: problemContent,
 };
 
 const describeAnswer = (answer: DocumentedAnswer): JsonSchema => ({
@@ -75,7 +90,8 @@ function describeProblems(codes: readonly HostErrorCode[]): Record<string, JsonS
       String(status),
       {
         description: some.map((code) => `${code}: ${hostErrorTable[code].title}`).join('; '),
-        content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+        ...(some.includes('too-many-requests') ? { headers: retryAfter } : {}),
+        content: problemContent,
       },
     ]),
   );
@@ -127,13 +143,17 @@ export function buildApiDocument(routes: readonly DeclaredRoute[]): JsonSchema {
       description:
         'Observes, plugs and unplugs memory modules of the virtual machines of one hypervisor host. Sizes are whole ' +
         'numbers of bytes. Clients show a certificate with a URI name that the host admits; only the paths outside ' +
-        '/v1 are open to every client of the CA.',
+        '/v1 are open to every client of the CA. A method that a path has not is answered as MethodNotAllowed describes.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: 'https://{host}:9443', variables: { host: { default: 'localhost' } } }],
     security: [{ mutualTLS: [] }],
     paths,
-    components: { schemas: answerSchemas, securitySchemes: { mutualTLS: { type: 'mutualTLS' } } },
+    components: {
+      schemas: answerSchemas,
+      responses: { MethodNotAllowed: methodNotAllowed },
+      securitySchemes: { mutualTLS: { type: 'mutualTLS' } },
+    },
   };
 }
 

@@ -23,9 +23,9 @@ export type DocumentedOperation = {
 };
 
 /** Any route may end in these. */
-const always = ['bad-request', 'internal-error'] as const;
+const always = ['bad-request', 'internal-error', 'too-many-requests'] as const;
 /** Any route of `/v1` may end in these. */
-const admitted = [...always, 'client-not-allowed', 'too-many-requests'] as const;
+const admitted = [...always, 'client-not-allowed'] as const;
 /** What reading from libvirt may end in. */
 const reading = [...admitted, 'hypervisor-unreachable', 'outcome-unknown', 'rejected', 'busy'] as const;
 const ofDomain = [...reading, 'not-found', 'not-running', 'claimed-by-other', 'hotplug-unsupported'] as const;

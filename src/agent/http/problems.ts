@@ -2,10 +2,16 @@
 import type { FastifyReply } from 'fastify';
 import { type HostError, hostError, hostErrorTable } from '../../host/errors.ts';
 
+/** Whoever has too much in hand comes back after so long: longer than almost any request takes. */
+const retryAfterMs = 1_000;
+
 /** Answers with `error`. Codes that only a client raises can't come from here and count as our own failure. */
 export function sendProblem(reply: FastifyReply, error: HostError): FastifyReply {
   const row = hostErrorTable[error.code];
   const status = row.status ?? 500;
+  if (error.code === 'too-many-requests') {
+    reply.header('retry-after', String(Math.ceil((error.retryAfterMs ?? retryAfterMs) / 1_000)));
+  }
   return reply
     .code(status)
     .header('content-type', 'application/problem+json')

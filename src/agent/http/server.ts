@@ -9,13 +9,16 @@ import { hostError } from '../../host/errors.ts';
 import type { TlsFiles, TlsMaterial } from '../../host/tls-files.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
+import { modernTls } from '../../runtime/tls-suites.ts';
 import type { EventLog } from '../event-log.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import type { HostService } from '../service.ts';
 import { collectRoutes, declareApiDocument } from './api-document.ts';
 import { declareEventRoute } from './event-route.ts';
 import { findAllowedClient } from './identity.ts';
+import { createMethodFinder } from './method-not-allowed.ts';
 import { classifyFrameworkError, sendProblem } from './problems.ts';
+import { InFlight, maxInFlight } from './in-flight.ts';
 import { RateLimit } from './rate-limit.ts';
 import { declareRoutes } from './routes.ts';
 import { noQuery } from './schemas.ts';
@@ -50,7 +53,7 @@ const secureOptions = (material: TlsMaterial) => ({
   cert: material.cert,
   key: material.key,
   ca: material.ca,
-  minVersion: 'TLSv1.2' as const,
+  ...modernTls,
 });
 
 /** Builds the server; nothing listens yet. */
@@ -102,9 +105,15 @@ export function createAgentServer(options: AgentServerOptions): AgentServer {
     }
     return sendProblem(reply, problem);
   });
-  app.setNotFoundHandler((_request, reply) =>
-    sendProblem(reply, hostError('no-such-route', 'There is nothing under this address')),
-  );
+  app.setNotFoundHandler((request, reply) => {
+    const methods = methodsOf(pathOf(request));
+    if (methods.length === 0) {
+      return sendProblem(reply, hostError('no-such-route', 'There is nothing under this address'));
+    }
+    // RFC 9110, section 15.5.6.
+    reply.header('allow', methods.join(', '));
+    return sendProblem(reply, hostError('method-not-allowed', `This address takes ${methods.join(' and ')} only`));
+  });
   app.addHook('onResponse', (request, reply, done) => {
     if (isMalformed(request, reply.statusCode)) reportRequest(request, reply);
     const labels = { method: request.method, route: request.routeOptions.url ?? 'none', status: reply.statusCode };
@@ -120,6 +129,7 @@ export function createAgentServer(options: AgentServerOptions): AgentServer {
   });
 
   const declared = collectRoutes(app);
+  const methodsOf = createMethodFinder(declared);
   declareHealth(app, options);
   declareRoutes(app, service, (request) => ({ client: clients.get(request) ?? 'unknown', requestId: request.id }));
   const streams = declareEventRoute(app, options.events, clock, metrics);
@@ -156,29 +166,34 @@ function guardAccess(
   options: AgentServerOptions,
   clients: WeakMap<FastifyRequest, string>,
 ): void {
-  const rates = new RateLimit();
+  const strangers = new RateLimit();
+  const inFlight = new InFlight();
+  inFlight.attach(app);
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id);
-    const path = request.url.split('?', 1)[0];
-    if (path === '/healthz' || path === '/readyz' || path === '/metrics') {
-      done();
-      return;
-    }
+    const path = pathOf(request);
+    const isOpen = path === '/healthz' || path === '/readyz' || path === '/metrics';
     const nowMs = options.clock.now();
     const { socket } = request.raw;
     const client = socket instanceof TLSSocket ? findAllowedClient(socket, options.allowClients, nowMs) : null;
-    if (client === null) {
+    if (client !== null) {
+      if (isOpen || inFlight.enter(client, request, reply)) {
+        clients.set(request, client);
+        done();
+      } else {
+        sendProblem(reply, hostError('too-many-requests', `This client has ${maxInFlight} requests in hand already`));
+      }
+    } else if (!strangers.take(request.ip, nowMs)) {
+      const why = 'Too many requests come from this address, for a client that --allow-client does not admit';
+      sendProblem(reply, hostError('too-many-requests', why));
+    } else if (isOpen) {
+      done();
+    } else {
       options.logger.warn({ requestId: request.id, remote: request.ip }, 'client is not allowed');
       sendProblem(
         reply,
         hostError('client-not-allowed', "The client's certificate has no URI name that --allow-client admits"),
       );
-    } else if (!rates.take(client, nowMs)) {
-      reply.header('retry-after', '1');
-      sendProblem(reply, hostError('too-many-requests', 'This client sends more than 200 requests a second'));
-    } else {
-      clients.set(request, client);
-      done();
     }
   });
 }
@@ -197,9 +212,11 @@ function declareHealth(app: FastifyInstance, options: AgentServerOptions): void 
   });
 }
 
+const pathOf = (request: FastifyRequest): string => request.url.split('?', 1)[0] ?? '';
+
 /** Whether a request was refused for how it is written, and not for what it asks for. */
 const isMalformed = (request: FastifyRequest, status: number): boolean =>
-  status === 400 || status === 413 || (status === 404 && request.routeOptions.url === undefined);
+  status === 400 || status === 405 || status === 413 || (status === 404 && request.routeOptions.url === undefined);
 
 /** Strangers end in a log line, but no flood of strangers in a flood of lines. */
 function createStrangerLog(logger: Logger): (fields: object, message: string) => void {

@@ -13,7 +13,7 @@ Options:
   --agent-client-cert-file FILE      certificate that the controller shows to agents (required)
   --agent-client-key-file FILE       its key (required)
   --agent-ca-file FILE               CA of the agents' certificates (required)
-  --max-concurrent-reconciles N      resources reconciled at once, 1 to 256 (default 16)
+  --max-concurrent-reconciles N      resources of one host reconciled at once, 1 to 256 (default 16)
   --metrics-bind-address HOST:PORT   serve /metrics there (default: not served)
   --health-probe-bind-address HOST:PORT   serve /healthz and /readyz there (default: not served)
   --observe-only                     observe and plan, change nothing on any VM

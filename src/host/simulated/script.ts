@@ -17,6 +17,8 @@ export type SimulatedFault =
   /** Nothing is done: the caller sees `unreachable`. */
   | { readonly kind: 'lose-request' }
   /** Nothing is done: the caller sees this error. */
+  /** Nothing is done, and the client gives up after `ms`. */
+  | { readonly kind: 'hang'; readonly ms: number }
   | { readonly kind: 'fail'; readonly error: HostError };
 
 /** A change that was carried out, in order: what invariant checks look at. */
@@ -34,6 +36,8 @@ export type SimulatedChange = {
 export interface SimulationScript {
   /** The next `times` calls (default 1) of `operation` meet `fault`. */
   inject(operation: SimulatedOperation, fault: SimulatedFault, times?: number): void;
+  /** No call meets a fault any more. */
+  clearFaults(): void;
   /** False: every call fails with `unreachable` and watchers get `lost`; true: they get `reset`. */
   setReachable(reachable: boolean): void;
   /** The agent dies and comes back: watchers get `lost` and `reset`, what only its process knew is forgotten. */

@@ -38,6 +38,9 @@ export function createScript(context: ScriptContext): SimulationScript {
   };
 
   return {
+    clearFaults() {
+      context.faults.length = 0;
+    },
     inject(operation, fault, times = 1) {
       context.faults.push({ operation, fault, times });
     },

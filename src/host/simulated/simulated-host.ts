@@ -109,6 +109,10 @@ export function createSimulatedHost(options: SimulatedHostOptions): SimulatedHos
         return timedOut();
       case 'lose-request':
         return fail(hostError('unreachable', 'The simulated host did not get the request'));
+      case 'hang':
+        return new Promise((resolve) =>
+          clock.after(fault.ms, () => resolve(fail(hostError('timeout', 'The simulated host did not answer in time')))),
+        );
       case 'fail':
         return fail(fault.error);
     }

@@ -4,6 +4,7 @@ import { request, type RequestOptions } from 'node:https';
 export type ApiAnswer = {
   readonly status: number;
   readonly type: string;
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
   readonly etag: string;
   readonly body: string;
 };
@@ -28,6 +29,7 @@ export function askApi(
         resolve({
           status: response.statusCode ?? 0,
           type: response.headers['content-type'] ?? '',
+          headers: response.headers,
           etag: response.headers.etag ?? '',
           body: text,
         }),

@@ -44,11 +44,14 @@ describe("agent's API and its document", () => {
   let server: AgentServer;
   let port: number;
   let conforms: Awaited<ReturnType<typeof createConformance>>;
+  let document: Parameters<typeof memberOf>[0];
   let controller: Credentials;
   let stranger: Credentials;
   /** What the next change answers; null: what the simulated host does. */
   let forced: HostErrorCode | null = null;
   let readiness: Readiness = { ready: true };
+  /** What a look at the host waits for. */
+  let held: Promise<void> = Promise.resolve();
 
   beforeAll(async () => {
     directory = mkdtempSync(join(tmpdir(), 'dimmer-openapi-'));
@@ -58,7 +61,11 @@ describe("agent's API and its document", () => {
       forced === null ? work() : Promise.resolve(fail(hostError(forced, 'as the test says')));
     const service: HostService = {
       ...host,
-      facts: () => unless(() => host.facts()),
+      facts: () =>
+        unless(async () => {
+          await held;
+          return host.facts();
+        }),
       observe: (id) => unless(() => host.observe(id)),
       plug: (id, revision, request) => unless(() => host.plug(id, revision, request)),
       unplug: (id, revision, request) => unless(() => host.unplug(id, revision, request)),
@@ -76,7 +83,8 @@ describe("agent's API and its document", () => {
       caPem,
     );
     stranger = credentialsOf(await issue({ name: 'stranger', uri: ['urn:stranger'] }), caPem);
-    conforms = await createConformance(JSON.parse((await ask(documentPath)).body) as never);
+    document = JSON.parse((await ask(documentPath)).body) as typeof document;
+    conforms = await createConformance(document);
   });
   afterAll(async () => {
     await server.close();
@@ -125,6 +133,27 @@ describe("agent's API and its document", () => {
     expect(await codeOf('DELETE', slotPath, `${memory}/modules/0?${unplugQueryOf(claim)}`, { headers })).toBeNull();
   });
 
+  test('a method that a path has not is told from a path that is not there', async () => {
+    const paths = memberOf(document, 'paths') as Record<string, Record<string, unknown>>;
+    const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND'];
+    for (const [template, declared] of Object.entries(paths)) {
+      const path = template.replace('{uuid}', uuid).replace('{slot}', '0');
+      const known = Object.keys(declared).map((method) => method.toUpperCase());
+      for (const method of methods.filter((one) => !known.includes(one))) {
+        const { status, headers, body: text } = await ask(`${path}?x=1`, { method });
+        expect([method, path, status, headers['allow']]).toEqual([method, path, 405, known.join(', ')]);
+        if (method !== 'HEAD') expect(JSON.parse(text)).toMatchObject({ status: 405, code: 'method-not-allowed' });
+      }
+    }
+    expect(Object.keys(paths).length).toBeGreaterThan(8);
+    for (const path of ['/v1', '/v1/hosts', '/v1/host/', `${memory}/`, '/healthz/x', '/']) {
+      expect([path, (await ask(path, { method: 'PUT' })).status]).toEqual([path, 404]);
+    }
+    expect((await ask('/v1/host', { method: 'PUT' }, stranger)).status).toBe(403);
+    const told = memberOf(document, 'components', 'responses', 'MethodNotAllowed', 'headers', 'Allow', 'description');
+    expect(told).toContain('methods');
+  });
+
   test('so are problems that the server itself finds', async () => {
     const post = (options: ApiRequest, who = controller) =>
       codeOf('POST', modulesPath, `${memory}/modules`, options, who);
@@ -145,7 +174,8 @@ describe("agent's API and its document", () => {
 
   /** Every code of the table that the service may answer a call with. */
   const codes = (Object.keys(hostErrorTable) as HostErrorCode[]).filter(
-    (code) => hostErrorTable[code].status !== null && !['no-such-route', 'body-too-large'].includes(code),
+    (code) =>
+      hostErrorTable[code].status !== null && !['no-such-route', 'method-not-allowed', 'body-too-large'].includes(code),
   );
   const notFor: Readonly<Record<string, readonly string[]>> = {
     reading: [
@@ -173,14 +203,18 @@ describe("agent's API and its document", () => {
     }
   });
 
-  test('a client that runs wild is told so in the same way', async () => {
-    const burst = await Promise.all(
-      Array.from({ length: 60 }, () => Promise.all(Array.from({ length: 10 }, () => ask('/v1/host')))),
-    );
-    const wild = burst.flat().filter(({ status }) => status === 429);
-    if (wild.length > 0)
-      for (const answer of wild) expect(conforms('GET', '/v1/host', answer)).toBe('too-many-requests');
-    await eventually('it is let in again', async () => ((await ask('/v1/host')).status === 200 ? true : null));
+  test('a client that has too much in hand is told so in the same way', async () => {
+    let letGo = (): void => undefined;
+    held = new Promise((resolve) => (letGo = resolve));
+    const asked = Array.from({ length: 120 }, () => ask('/v1/host'));
+    const first = await Promise.race(asked);
+    letGo();
+    held = Promise.resolve();
+    expect(conforms('GET', '/v1/host', first)).toBe('too-many-requests');
+    for (const answer of await Promise.all(asked)) {
+      expect(['too-many-requests', null]).toContain(conforms('GET', '/v1/host', answer));
+    }
+    expect(await codeOf('GET', '/v1/host', '/v1/host')).toBeNull();
   });
 
   test('a schema that does not fit is noticed', async () => {

@@ -20,9 +20,15 @@ import { codeOf, collectEvents, eventually, plugRequest, unplugRequest, valueOf 
 import { createPki, type IssuedCertificate, type Pki } from '../../lab/pki.ts';
 
 const allowed = 'spiffe://dimmer.test/controller';
+const alsoAllowed = 'spiffe://dimmer.test/second-controller';
 const uuid = '6f0c1a52-6a0e-4c0e-9c50-6e6f0f3d2a11';
 
-type Answer = { readonly status: number; readonly type: string; readonly body: string };
+type Answer = {
+  readonly status: number;
+  readonly type: string;
+  readonly retryAfter: string | undefined;
+  readonly body: string;
+};
 
 describe('agent and strangers', () => {
   let directory: string;
@@ -37,8 +43,14 @@ describe('agent and strangers', () => {
   const warnings: string[] = [];
   const logger: Logger = { ...silentLogger, warn: (_fields, message) => warnings.push(message) };
   const host = createSimulatedHost({ clock: systemClock, domains: [{ uuid, name: 'db-1' }] });
+  /** What every look waits for. */
+  let hold: () => Promise<void> = () => Promise.resolve();
   const service: HostService = {
     ...host,
+    async observe(id) {
+      await hold();
+      return host.observe(id);
+    },
     async observeAll() {
       return succeed([valueOf(await host.observe(uuid))]);
     },
@@ -54,7 +66,7 @@ describe('agent and strangers', () => {
     agentTls = openTlsFiles({ ...agentFiles, caFile: pki.caFile }, systemClock, silentLogger);
     const metrics = createAgentMetrics('test', () => 0);
     const parts = { service, events, tls: agentTls, clock: systemClock, logger, metrics };
-    server = createAgentServer({ ...parts, allowClients: [allowed] });
+    server = createAgentServer({ ...parts, allowClients: [allowed, alsoAllowed] });
     ({ port } = await server.listen({ host: '127.0.0.1', port: 0 }));
   });
   afterAll(async () => {
@@ -79,7 +91,12 @@ describe('agent and strangers', () => {
         response.on('data', (chunk: string) => (text += chunk));
         response.on('error', reject);
         response.on('end', () =>
-          resolve({ status: response.statusCode ?? 0, type: response.headers['content-type'] ?? '', body: text }),
+          resolve({
+            status: response.statusCode ?? 0,
+            type: response.headers['content-type'] ?? '',
+            retryAfter: response.headers['retry-after'],
+            body: text,
+          }),
         );
       });
       request.on('error', reject);
@@ -208,7 +225,8 @@ describe('agent and strangers', () => {
       const answer = await ask(path, { method: 'DELETE', headers: { 'if-match': '"x"' } });
       expect(problemOf(answer), path).toBe('bad-request');
     }
-    expect(problemOf(await ask('/v1/host', { method: 'PUT' }))).toBe('no-such-route');
+    expect(problemOf(await ask('/v1/hosts', { method: 'PUT' }))).toBe('no-such-route');
+    expect(problemOf(await ask('/v1/host', { method: 'PUT' }))).toBe('method-not-allowed');
   });
 
   it('leaves a line in the log of who speaks badly, not of who is merely told no, and few lines of many', async () => {
@@ -227,6 +245,7 @@ describe('agent and strangers', () => {
       ['request refused', () => ask(`/v1/domains/${uuid}%00/memory`)],
       ['request refused', () => ask(`/v1/domains/%2e%2e%2f/memory`)],
       ['request refused', () => ask(`/v1/domains/%zz/memory`)],
+      ['request refused', () => ask('/v1/host', { method: 'DELETE' })],
       ['request refused', () => ask(modules, { ...post, headers: { ...json, 'if-match': '*' }, body: body() })],
       ['connection ended: what arrived is no HTTP', () => raw('rubbish\r\n\r\n')],
     ];
@@ -263,12 +282,86 @@ describe('agent and strangers', () => {
     expect(warnings.at(-1)).toBe('connection ended: the request took too long');
   });
 
-  it('slows down a client that runs wild, and lets it in again', async () => {
+  /** Asks `count` times at once, over as many connections. */
+  const askAtOnce = (count: number, path: string, options: RequestOptions = {}): Promise<readonly Answer[]> =>
+    Promise.all(Array.from({ length: count }, () => ask(path, options)));
+  const memory = `/v1/domains/${uuid}/memory`;
+
+  it('holds a client by what it has in hand, and serves another meanwhile', async () => {
+    let letGo = (): void => undefined;
+    const held = new Promise<void>((resolve) => (letGo = resolve));
+    hold = () => held;
+    let answered = 0;
+    const wild = Promise.all(
+      Array.from({ length: 130 }, async () => {
+        const answer = await ask(memory);
+        answered += 1;
+        return answer;
+      }),
+    );
+    // Nobody has been let go: these are the ones that were too many.
+    await eventually('the rest is refused', () => (answered === 130 - 96 ? true : null), 20_000);
+    hold = () => Promise.resolve();
+    const second = await pki.issue({ name: 'second', uri: [alsoAllowed] });
+    const tls = { cert: readFileSync(second.certFile), key: readFileSync(second.keyFile) };
+    expect((await ask(memory, tls)).status).toBe(200);
+    expect(await ask(memory)).toMatchObject({ status: 429, retryAfter: '1' });
+    expect((await ask('/healthz')).status).toBe(200);
     const client = clientOf(controller);
-    const codes = (await Promise.all(Array.from({ length: 900 }, () => client.observe(uuid)))).map(codeOf);
-    expect(new Set(codes)).toEqual(new Set(['ok', 'too-many-requests']));
-    await eventually('it is let in again', async () => ((await client.observe(uuid)).ok ? true : null));
+    expect(await client.observe(uuid)).toMatchObject({
+      error: { code: 'too-many-requests', retryAfterMs: 1_000 },
+    });
     await client.close();
+    letGo();
+    const statuses = Map.groupBy(await wild, ({ status, retryAfter }) => `${status} ${retryAfter}`);
+    expect([...statuses].map(([status, some]) => [status, some.length]).sort()).toEqual([
+      ['200 undefined', 96],
+      ['429 1', 34],
+    ]);
+    expect((await ask(memory)).status).toBe(200);
+  });
+
+  it('counts what goes on for a client that has hung up', async () => {
+    let letGo = (): void => undefined;
+    let begun = 0;
+    const held = new Promise<void>((resolve) => (letGo = resolve));
+    hold = () => {
+      begun += 1;
+      return held;
+    };
+    const hangUp = new AbortController();
+    const gone = Promise.allSettled(Array.from({ length: 96 }, () => ask(memory, { signal: hangUp.signal })));
+    await eventually('all are in hand', () => (begun === 96 ? true : null), 20_000);
+    hangUp.abort();
+    await gone;
+    expect((await ask(memory)).status).toBe(429);
+    hold = () => Promise.resolve();
+    letGo();
+    await eventually('it is let in again', async () => ((await ask(memory)).status === 200 ? true : null));
+  });
+
+  it('takes a burst of any size from a client that waits for its answers', async () => {
+    const client = clientOf(controller);
+    const codes = (await Promise.all(Array.from({ length: 1_000 }, () => client.observe(uuid)))).map(codeOf);
+    expect(new Set(codes)).toEqual(new Set(['ok']));
+    await client.close();
+  });
+
+  it('lets no stranger keep it busy', async () => {
+    const other = await pki.issue({ name: 'busy-stranger', uri: ['spiffe://dimmer.test/stranger'] });
+    const tls = { cert: readFileSync(other.certFile), key: readFileSync(other.keyFile) };
+    for (const [path, usual] of [
+      ['/v1/host', 403],
+      ['/metrics', 200],
+    ] as const) {
+      const answers = await askAtOnce(150, path, tls);
+      expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([usual, 429]));
+      expect(answers.find(({ status }) => status === 429)).toMatchObject({
+        ...{ type: 'application/problem+json', retryAfter: '1' },
+      });
+      expect((await ask(memory)).status).toBe(200);
+      await eventually('it is told its health again', async () => (await ask('/healthz', tls)).status === 200 || null);
+    }
   });
 
   it('takes up rotated certificates without a restart, on both sides', async () => {

@@ -2,6 +2,7 @@
 import { chmodSync, chownSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { startTimeOf } from '../../../src/agent/run-identity.ts';
 import type { DomainObservation } from '../../../src/host/port.ts';
@@ -60,6 +61,12 @@ await describeLab(
       expect(answer.stdout).toMatch(/ok +private key +\/etc\/dimmer\/tls\.key: can be read/);
       expect(answer.stdout).toMatch(/\n0 problems, /);
       expect(answer.code).toBe(0);
+    });
+
+    test('what the unit gives as its documentation is there', async () => {
+      const addresses = (await service.property('Documentation')).split(' ');
+      expect(addresses).not.toEqual(['']);
+      for (const address of addresses) await machine.runOk('test', ['-s', fileURLToPath(address)]);
     });
 
     test('the unit has no mistakes, and is not looser than it has to be', async () => {

@@ -99,17 +99,25 @@ describe('KeyedMutex', () => {
 });
 
 describe('RateLimit', () => {
-  it('allows a burst, then a rate, for each client', () => {
+  const taken = (rates: RateLimit, address: string, nowMs: number): number => {
+    let count = 0;
+    while (rates.take(address, nowMs)) count += 1;
+    return count;
+  };
+
+  it('allows a burst, then a rate, for each address', () => {
     const rates = new RateLimit();
-    const taken = (client: string, nowMs: number): number => {
-      let count = 0;
-      while (rates.take(client, nowMs)) count += 1;
-      return count;
-    };
-    expect(taken('a', 0)).toBe(400);
-    expect(taken('a', 100)).toBe(20);
-    expect(taken('a', 50)).toBe(0);
-    expect(taken('b', 100)).toBe(400);
+    expect(taken(rates, '192.0.2.1', 0)).toBe(60);
+    expect(taken(rates, '192.0.2.1', 1_000)).toBe(20);
+    expect(taken(rates, '192.0.2.1', 50)).toBe(0);
+    expect(taken(rates, '192.0.2.2', 1_000)).toBe(60);
+  });
+
+  it('forgets none that has used up its burst, however many others come', () => {
+    const rates = new RateLimit();
+    expect(taken(rates, '192.0.2.1', 0)).toBe(60);
+    for (let index = 0; index < 5_000; index += 1) rates.take(`198.51.100.${index}`, 0);
+    expect(taken(rates, '192.0.2.1', 0)).toBe(0);
   });
 });
 

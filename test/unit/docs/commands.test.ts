@@ -22,6 +22,7 @@ const notRun: readonly (readonly [DocumentName, string, string])[] = [
   ['README.md', '`dimmer plan`', asName],
   ['docs/user-guide.md', '`kubectl apply`', asName],
   ['docs/user-guide.md', '`dimmer plan`', asName],
+  ['docs/user-guide.md', '`dimmer agent check`', asName],
   ['docs/operations.md', '`dimmer agent check`', asName],
   ['docs/operations.md', '`systemctl start`', asName],
   ['docs/operations.md', '`systemctl status`', asName],
