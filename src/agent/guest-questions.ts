@@ -13,6 +13,8 @@ export type GuestQuestionsOptions = {
   readonly hypervisor: Hypervisor;
   readonly bell: StatisticsBell;
   readonly clock: Clock;
+  /** Called when a question is over, with what became of it. */
+  readonly onQuestion?: ((answer: GuestAnswer['kind'], durationMs: number) => void) | undefined;
 };
 
 export type GuestAnswer =
@@ -42,13 +44,15 @@ export class GuestQuestions {
 
   /** Asks the guest; one question at a time on a domain. @throws LibvirtError */
   ask(run: Run): Promise<GuestAnswer> {
-    return this.#options.bell.exclusively(run.uuid, async () => {
-      try {
-        return await this.#ask(run);
-      } catch (error) {
+    const { bell, clock, onQuestion } = this.#options;
+    return bell.exclusively(run.uuid, async () => {
+      const beganMs = clock.now();
+      const answer = await this.#ask(run).catch((error: unknown): GuestAnswer => {
         if (isCallError(error, 'Busy')) return { kind: 'busy' };
         throw error;
-      }
+      });
+      onQuestion?.(answer.kind, clock.now() - beganMs);
+      return answer;
     });
   }
 

@@ -5,10 +5,12 @@ import type { DomainRef } from '../libvirt/events.ts';
 import type { Hypervisor, HypervisorInfo } from '../libvirt/hypervisor.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Admits } from './admission.ts';
-import { type ChangeContext, plugModule, unplugModule } from './changes.ts';
+import { plugModule } from './plug.ts';
+import type { ChangeContext } from './prepare-change.ts';
+import { unplugModule } from './unplug.ts';
 import { DomainReader } from './domain-reader.ts';
 import { GuestFollowUp } from './guest-follow-up.ts';
-import { GuestQuestions } from './guest-questions.ts';
+import { GuestQuestions, type GuestQuestionsOptions } from './guest-questions.ts';
 import { HostMemory, readHostMemory } from './host-memory.ts';
 import { KeyedMutex } from './keyed-mutex.ts';
 import { toHostError } from './libvirt-errors.ts';
@@ -26,6 +28,8 @@ export type LibvirtHostOptions = ServiceParts & {
   readonly admits: Admits;
   readonly hostMemory?: HostMemory;
   readonly identities?: RunIdentities;
+  /** Called when a question to a guest is over. */
+  readonly onQuestion?: GuestQuestionsOptions['onQuestion'];
 };
 
 /** A plug that takes longer (huge pages) is answered as unfinished; it goes on. Below the client's 40 s. */
@@ -49,7 +53,7 @@ export function createLibvirtHost(options: LibvirtHostOptions): RunnableService 
     onHidden: (uuid) => orphans.suspect(uuid),
   });
   const bell = new StatisticsBell({ hypervisor, reader, clock, logger });
-  const questions = new GuestQuestions({ hypervisor, bell, clock });
+  const questions = new GuestQuestions({ hypervisor, bell, clock, onQuestion: options.onQuestion });
   const followUp = new GuestFollowUp({ questions, runs, events, mutex, clock, logger });
   const orphans = new OrphanKeeper({
     ...{ hypervisor, reader, questions, runs, mutex, events, clock, logger },

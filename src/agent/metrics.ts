@@ -16,6 +16,8 @@ export type AgentMetrics = {
 /** Of an agent whose VMs are libvirt's. */
 export type LibvirtMetrics = {
   readonly calls: Histogram<'procedure' | 'outcome'>;
+  /** Questions to guests by what became of them. */
+  readonly questions: Histogram<'answer'>;
   readonly connected: Gauge;
 };
 
@@ -75,6 +77,13 @@ export function declareLibvirtMetrics(registry: Registry): LibvirtMetrics {
       name: 'dimmer_agent_libvirt_call_duration_seconds',
       help: 'Calls to libvirt by procedure and outcome.',
       labelNames: ['procedure', 'outcome'],
+      buckets: seconds,
+      registers,
+    }),
+    questions: new Histogram({
+      name: 'dimmer_agent_guest_question_duration_seconds',
+      help: 'Questions what memory a guest has, by the answer: answered, late, absent or busy.',
+      labelNames: ['answer'],
       buckets: seconds,
       registers,
     }),

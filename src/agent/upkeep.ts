@@ -10,7 +10,7 @@ import { zeroBytes } from '../memory/bytes.ts';
 import type { Clock, Timer } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Admits } from './admission.ts';
-import type { ChangeContext } from './changes.ts';
+import type { ChangeContext } from './prepare-change.ts';
 import type { DomainReader } from './domain-reader.ts';
 import type { DomainHostEvent, EventLog } from './event-log.ts';
 import type { HostMemory } from './host-memory.ts';

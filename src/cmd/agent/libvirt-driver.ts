@@ -18,5 +18,8 @@ export function openLibvirtDriver(
     metrics.calls.observe({ procedure, outcome }, durationMs / 1000),
   );
   hypervisor.onConnection((change) => metrics.connected.set(change.kind === 'connected' ? 1 : 0));
-  return createLibvirtHost({ ...parts, hypervisor, admits });
+  return createLibvirtHost({
+    ...{ ...parts, hypervisor, admits },
+    onQuestion: (answer, durationMs) => metrics.questions.observe({ answer }, durationMs / 1000),
+  });
 }
