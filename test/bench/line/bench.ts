@@ -1,6 +1,7 @@
 /**
- * From wish to module: the time from the API server's answer to a patch of spec.memory until libvirt's device-added,
- * next to a bare `virsh attach-device` from its start to the same event, on the same guest, in turn, in one run.
+ * From wish to module: the time from the API server's answer to a patch of spec.memory until libvirt's device-added and
+ * until the guest's own MemTotal, next to a bare `virsh attach-device` from its start to the same, and until a watcher
+ * hears Ready=True, up and down; on the same guest, in turn, in one run.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -20,7 +21,7 @@ import { namespace, type Stack, startStack } from '../../lab/stack.ts';
 import { waitFor } from '../../lab/wait.ts';
 import { median, summaryRow } from '../summary.ts';
 
-const rounds = 20;
+const rounds = 40;
 /** virsh takes slots from here up, Dimmer the lowest free one: they never meet. */
 const firstVirshSlot = 128;
 
@@ -34,8 +35,30 @@ const nextAdded = (observer: Hypervisor, uuid: string): Promise<number> =>
     });
   });
 
-/** Patches as kubectl does, over a connection that is open already; gives the time of the answer. */
-function createPatcher(stack: Stack): (name: string, spec: object) => Promise<number> {
+type ApiServer = {
+  /** Patches as kubectl does, over a connection that is open already; gives the time of the answer. */
+  readonly patch: (name: string, spec: object) => Promise<number>;
+  /** As `kubectl wait`, from now on: resolves with the time at which a watch tells that Ready is True for `memory`. */
+  readonly untilReady: (name: string, memory: string) => Promise<number>;
+};
+
+type Watched = {
+  readonly object: {
+    readonly metadata: { readonly generation: number };
+    readonly spec: { readonly memory?: string };
+    readonly status?: {
+      readonly observedGeneration?: number;
+      readonly conditions?: readonly { readonly type: string; readonly status: string }[];
+    };
+  };
+};
+
+const isReady = ({ object: { metadata, spec, status } }: Watched, memory: string): boolean =>
+  spec.memory === memory &&
+  status?.observedGeneration === metadata.generation &&
+  status.conditions?.some((condition) => condition.type === 'Ready' && condition.status === 'True') === true;
+
+function connectToApi(stack: Stack): ApiServer {
   const { controlPlane } = stack.lab;
   const config = JSON.parse(readFileSync(controlPlane.adminKubeconfig, 'utf8')) as {
     users: { user: { 'client-certificate': string; 'client-key': string } }[];
@@ -49,9 +72,9 @@ function createPatcher(stack: Stack): (name: string, spec: object) => Promise<nu
       key: readFileSync(user['client-key']),
     },
   });
-  return async (name, spec) => {
-    const path = `/apis/dimmer.dev/v1alpha1/namespaces/${namespace}/virtualmachinememories/${name}`;
-    const response = await request(`${controlPlane.url}${path}`, {
+  const collection = `${controlPlane.url}/apis/dimmer.dev/v1alpha1/namespaces/${namespace}/virtualmachinememories`;
+  async function patch(name: string, spec: object): Promise<number> {
+    const response = await request(`${collection}/${name}`, {
       dispatcher,
       method: 'PATCH',
       headers: { 'content-type': 'application/merge-patch+json' },
@@ -61,7 +84,20 @@ function createPatcher(stack: Stack): (name: string, spec: object) => Promise<nu
     const body = await response.body.text();
     if (response.statusCode !== 200) throw new Error(`patch failed with ${response.statusCode}: ${body}`);
     return answeredAt;
-  };
+  }
+  async function untilReady(name: string, memory: string): Promise<number> {
+    const response = await request(`${collection}?watch=1&fieldSelector=metadata.name%3D${name}`, { dispatcher });
+    let rest = '';
+    for await (const chunk of response.body as AsyncIterable<Buffer>) {
+      const heardAt = performance.now();
+      const lines = (rest + chunk.toString('utf8')).split('\n');
+      rest = lines.pop() ?? '';
+      // Leaving the loop ends the watch.
+      if (lines.some((line) => isReady(JSON.parse(line) as Watched, memory))) return heardAt;
+    }
+    throw new Error(`the watch ended before ${name} was ready`);
+  }
+  return { patch, untilReady };
 }
 
 /** Watches the guest's own total in the background of a measurement: the time until it shows more, ms. */
@@ -81,7 +117,7 @@ async function measureDimmer(
   stack: Stack,
   guest: LabGuest,
   observer: Hypervisor,
-  patch: ReturnType<typeof createPatcher>,
+  { patch }: ApiServer,
   into: Series,
 ): Promise<void> {
   const before = await guest.memTotalKiB();
@@ -91,6 +127,13 @@ async function measureDimmer(
   into.toEvent.push(addedAt - answeredAt);
   into.toGuest.push(addedAt - answeredAt + (await untilGrown(guest, before)));
   await stack.reaches(guest.name, 'Converged');
+}
+
+/** The time from a patch's answer until a watcher hears that it has been done, ms; with nobody else at the guest. */
+async function measureReady(guest: LabGuest, { patch, untilReady }: ApiServer, memory: string): Promise<number> {
+  const ready = untilReady(guest.name, memory);
+  const answeredAt = await patch(guest.name, { memory });
+  return (await ready) - answeredAt;
 }
 
 async function measureVirsh(
@@ -140,20 +183,24 @@ export async function runLineBench(): Promise<void> {
     observer.start();
     await connected;
     const guest = lab.guest('accepting');
-    const patch = createPatcher(stack);
+    const api = connectToApi(stack);
+    const { patch } = api;
     await stack.apply(stack.manifest(guest.name, guest.uuid, { memory: '512Mi' }));
     await stack.reaches(guest.name, 'Converged');
 
     const dimmer: Series = { toEvent: [], toGuest: [] };
     const virsh: Series = { toEvent: [], toGuest: [] };
+    const ready: { up: number[]; down: number[] } = { up: [], down: [] };
     for (let round = 0; round < rounds; round += 1) {
-      await measureDimmer(stack, guest, observer, patch, dimmer);
+      await measureDimmer(stack, guest, observer, api, dimmer);
       // While virsh has its turn, the controller would take its module out again.
       await patch(guest.name, { paused: true });
       await stack.reaches(guest.name, 'Paused');
       await measureVirsh(stack, guest, observer, firstVirshSlot + round, virsh);
       await patch(guest.name, { paused: false, memory: '512Mi' });
       await stack.reaches(guest.name, 'Converged');
+      ready.up.push(await measureReady(guest, api, '640Mi'));
+      ready.down.push(await measureReady(guest, api, '512Mi'));
     }
     console.log(summaryRow('dimmer: patch answered to device-added', dimmer.toEvent));
     console.log(summaryRow('virsh attach-device: start to device-added', virsh.toEvent));
@@ -161,7 +208,10 @@ export async function runLineBench(): Promise<void> {
     console.log(summaryRow('virsh attach-device: start to guest MemTotal', virsh.toGuest));
     const ratio = median(dimmer.toEvent) / median(virsh.toEvent);
     console.log(`ratio of medians to device-added: ${ratio.toFixed(2)} (aim: at most 1.5)`);
-    console.log(`ratio of medians to guest MemTotal: ${(median(dimmer.toGuest) / median(virsh.toGuest)).toFixed(2)}`);
+    const guestRatio = median(dimmer.toGuest) / median(virsh.toGuest);
+    console.log(`ratio of medians to guest MemTotal: ${guestRatio.toFixed(2)} (aim: at most 1.0)`);
+    console.log(`${summaryRow('dimmer: patch answered to Ready=True, up', ready.up)} (aim: at most 300)`);
+    console.log(`${summaryRow('dimmer: patch answered to Ready=True, down', ready.down)} (aim: at most 300)`);
   } finally {
     await observer.close();
     await stack.stop();

@@ -4,11 +4,13 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import type { HostAnswer } from '../../../src/host/errors.ts';
+import type { DomainObservation } from '../../../src/host/port.ts';
 import { type Bytes, bytes, GiB, mib } from '../../../src/memory/bytes.ts';
 import { codeOf, isUp, observedUntil, plugRequest, unplugRequest, valueOf } from '../../contract/bench.ts';
 import { describeLab } from '../../lab/describe.ts';
 import type { LabGuest } from '../../lab/guest-types.ts';
-import { type Lab, startLab } from '../../lab/lab.ts';
+import { type Lab, startGuests, startLab } from '../../lab/lab.ts';
 import { waitFor } from '../../lab/wait.ts';
 import { type AgentFixture, createAgentPki, startAgentFixture } from './agent-fixture.ts';
 import { clearGuest } from './clear-guest.ts';
@@ -174,6 +176,32 @@ await describeLab(
       expect(codeOf(answer)).toBe('guest-memory-unknown');
       expect(performance.now() - startedAt).toBeLessThan(1_000);
       expect(await mute.dumpXml()).not.toContain('xmlns/statistics');
+    });
+
+    test('forty domains resized at once: each gets its module, and nothing is left behind of a question', async () => {
+      // Paused right at their start, so that they take no processor; none of them can answer.
+      const many = await startGuests(
+        lab.hypervisor,
+        Array.from({ length: 40 }, (_, index) => ({
+          ...({ kind: 'no-os', name: `many-${index}`, leaveOff: true } as const),
+          nodes: [{ mib: 64, vcpus: 1 }],
+        })),
+      );
+      for (const { name } of many) await lab.hypervisor.virshOk(['start', name, '--paused']);
+      const watching = agent.client.watch(() => undefined);
+      const each = async (change: (observation: DomainObservation) => Promise<HostAnswer<unknown>>) =>
+        Promise.all(many.map(async ({ uuid }) => codeOf(await change(valueOf(await agent.client.observe(uuid))))));
+      const plugged = await each(({ uuid, revision }) => agent.client.plug(uuid, revision, plugRequest(0, mib(128))));
+      expect(new Set(plugged)).toEqual(new Set(['ok']));
+      const asked = await each(({ uuid, revision }) => agent.client.unplug(uuid, revision, unplugRequest(0, margin)));
+      expect(new Set(asked)).toEqual(new Set(['guest-memory-unknown']));
+      watching();
+      for (const one of many) {
+        const xml = await one.dumpXml();
+        expect(xml).toContain(`<stats period='2'/>`);
+        expect(xml).not.toContain('xmlns/statistics');
+      }
+      for (const one of many) await one.destroy();
     });
   },
   ['hypervisor'],
