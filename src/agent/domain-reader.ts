@@ -1,7 +1,7 @@
 /** Gathers what is known about a domain, in one round of calls. Changes nothing on it. */
-import { findDepartures } from '../host/departures.ts';
+import { findDepartures } from '../host/rules/report-correction.ts';
 import { fail, type HostAnswer, hostError, succeed } from '../host/errors.ts';
-import { isActiveState } from '../host/guards.ts';
+import { isActiveState } from '../host/rules/boot.ts';
 import type { DomainMemoryXml } from '../libvirt/domain-memory.ts';
 import type { DomainRef } from '../libvirt/events.ts';
 import { isCallError } from '../libvirt/errors.ts';

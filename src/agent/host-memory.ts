@@ -1,7 +1,7 @@
 /** The host's memory as the kernel tells it, and what VMs have been promised of it. */
 import { readdirSync, readFileSync } from 'node:fs';
 import type { HostError } from '../host/errors.ts';
-import { judgeHostMemory } from '../host/guards.ts';
+import { judgeHostMemory } from '../host/rules/capacity.ts';
 import type { HostFacts, HostNode, PlugRequest } from '../host/port.ts';
 import { type Bytes, bytes, isBytes, KiB, sumBytes, zeroBytes } from '../memory/bytes.ts';
 

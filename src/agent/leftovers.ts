@@ -5,7 +5,9 @@
 import type { DomainObservation } from '../host/port.ts';
 import type { DomainMemoryXml } from '../libvirt/domain-memory.ts';
 import type { MonitorDevice, MonitorMemory } from '../libvirt/monitor-memory.ts';
-import { type Bytes, MiB } from '../memory/bytes.ts';
+import { leastUsableAfter } from '../host/rules/margins.ts';
+import { totalOf } from '../host/rules/total.ts';
+import { type Bytes, bytes, MiB } from '../memory/bytes.ts';
 import type { ModuleIdentity } from '../memory/module.ts';
 import { formatQuantity } from '../memory/quantity.ts';
 import { aliasOfBackend, slotOfAlias } from './aliases.ts';
@@ -53,9 +55,6 @@ export function findLeftovers(qemu: MonitorMemory, xml: Pick<DomainMemoryXml, 'm
   };
 }
 
-/** The agent's own margin for a guest that loses a module: the planner's (docs/planner.md, guest safety). */
-const leastUsable = (total: number): number => Math.max(128 * MiB, Math.ceil(total / 20));
-
 /** Why the guest can't be asked for `orphan` now; null: it can. The guards are those of any unplug. */
 export function judgeRemoval(orphan: Orphan, observation: DomainObservation): string | null {
   const { layout, guest } = observation;
@@ -65,7 +64,7 @@ export function judgeRemoval(orphan: Orphan, observation: DomainObservation): st
   const leaving = layout.modules.find(({ state }) => state === 'Leaving');
   if (leaving !== undefined) return `module ${leaving.alias} is still leaving`;
   if (guest?.fresh !== true) return 'the guest has not reported its memory in the last 10 s';
-  const least = leastUsable(guest.total);
+  const least = leastUsableAfter(bytes(totalOf(layout) + orphan.size));
   if (guest.usable - orphan.size >= least) return null;
   return (
     `the guest can spare ${formatQuantity(guest.usable)} and must keep ${Math.ceil(least / MiB)}Mi: ` +
@@ -85,9 +84,6 @@ export type Repair = {
   /** What keeps it from going on, for people; null: nothing. */
   readonly problem: string | null;
 };
-
-/** A silent guest is asked again after 5, 10, 20 s and so on, at most every 5 minutes, as the controller does. */
-export const askAgainMs = (attempts: number): number => Math.min(300_000, 5_000 * 2 ** (attempts - 1));
 
 /** How long to wait before looking again whether it has gone: most guests need less than a quarter of a second. */
 export const lookAgainMs = (waitedMs: number): number => Math.min(5_000, Math.max(50, Math.ceil(waitedMs / 4)));

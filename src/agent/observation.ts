@@ -1,9 +1,9 @@
 /** From what libvirt says of a domain to what the port says. Pure. */
-import { correctReport } from '../host/departures.ts';
-import { isBooting, isFreshReport, isReportOfThisBoot } from '../host/guards.ts';
+import { correctReport } from '../host/rules/report-correction.ts';
+import { isBooting, isFreshReport, isReportOfThisBoot } from '../host/rules/boot.ts';
 import type { DomainObservation, DomainState, GuestStatistics, MemoryLayout, ObservedModule } from '../host/port.ts';
-import { toObservedMark } from '../host/observed-mark.ts';
-import { computeRevision } from '../host/revision.ts';
+import { toObservedMark } from '../host/rules/marks.ts';
+import { computeRevision } from '../host/rules/revision.ts';
 import type { DomainMemoryXml, HotplugObstacle } from '../libvirt/domain-memory.ts';
 import type { DomainState as LibvirtState } from '../libvirt/hypervisor.ts';
 import type { Bytes } from '../memory/bytes.ts';
@@ -12,7 +12,7 @@ import { isSameModule, type ModuleIdentity } from '../memory/module.ts';
 import type { Mark, OperationState } from '../memory/operation-state.ts';
 import { describeHiddenMemory, isInTheWay } from './hidden-memory.ts';
 import { describeRepair, isOverdue } from './leftovers.ts';
-import { settleMarks } from './marks.ts';
+import { settleMarks } from '../host/rules/marks.ts';
 import type { HeardReport, Run } from './runs.ts';
 
 /** libvirt's word for a state in the port's. */

@@ -5,6 +5,7 @@
  * QEMU's monitor is asked only when something points to leftovers, since libvirt marks the domain as tainted for it.
  */
 import { hostError, type HostError } from '../host/errors.ts';
+import { computeRepeatMs } from '../host/rules/repeat.ts';
 import type { DomainMemoryXml } from '../libvirt/domain-memory.ts';
 import { isCallError, isLibvirtError } from '../libvirt/errors.ts';
 import { askMonitorMemory, type MonitorMemory } from '../libvirt/monitor-memory.ts';
@@ -15,7 +16,6 @@ import type { GuestQuestions } from './guest-questions.ts';
 import { certainAtMs, rulesOutHidden, type Verdict } from './hidden-memory.ts';
 import type { KeyedMutex } from './keyed-mutex.ts';
 import {
-  askAgainMs,
   describeRepair,
   findLeftovers,
   isOverdue,
@@ -223,7 +223,7 @@ export class OrphanKeeper {
     }
     let { asked } = repair;
     let problem: string | null = null;
-    if (asked === null || clock.now() - asked.atMs >= askAgainMs(asked.attempts)) {
+    if (asked === null || clock.now() - asked.atMs >= computeRepeatMs(asked.attempts)) {
       problem = await this.#judge(facts, run, orphan);
       if (problem === null) {
         problem = await askForOrphan(this.#options, facts, orphan);

@@ -1,22 +1,23 @@
 /** Plugging one module: re-validate under the lock of the domain, record the intent, then act. */
-import { isSameClaim } from '../host/claim.ts';
+import { isSameClaim } from '../host/rules/claim.ts';
 import { fail, type HostAnswer, hostError, type HostError, succeed } from '../host/errors.ts';
-import { judgePlug } from '../host/guards.ts';
+import { admitPlug } from '../host/rules/admit.ts';
 import type { PlugAnswer, PlugRequest } from '../host/port.ts';
-import { isSameReplacement, replacementOf } from '../host/replacement.ts';
+import { isSameReplacement, replacementOf } from '../host/rules/replacement.ts';
 import { writeDimmXml } from '../libvirt/device-xml.ts';
 import { isCallError, isLibvirtError, isOutcomeUnknown } from '../libvirt/errors.ts';
+import type { Claim, OperationState } from '../memory/operation-state.ts';
 import { aliasesOfSlot } from './aliases.ts';
 import { isInTheWay } from './hidden-memory.ts';
 import { keepState } from './keep-state.ts';
 import { toHostError } from './libvirt-errors.ts';
-import { saysTheSame } from './marks.ts';
+import { saysTheSame } from '../host/rules/marks.ts';
 import { type DomainFacts, ownPageSize, toObservation } from './observation.ts';
-import { type ChangeContext, type Prepared, prepareChange } from './prepare-change.ts';
+import { type ChangeContext, findDomain } from './prepare-change.ts';
 import type { Totals } from './recorded-change.ts';
 
 /** Whether the metadata says so already. */
-const isWritten = (facts: DomainFacts, next: Prepared['operations']): boolean =>
+const isWritten = (facts: DomainFacts, next: OperationState & { readonly claim: Claim }): boolean =>
   isSameClaim(facts.claim, next.claim) &&
   saysTheSame(facts.marks, next.marks) &&
   isSameReplacement(facts.replacement, next.replacement);
@@ -29,11 +30,11 @@ export async function plugModule(
   request: PlugRequest,
   totals: Totals,
 ): Promise<HostAnswer<PlugAnswer>> {
-  const prepared = await prepareChange(context, uuid, revision, request, totals, 'layout');
-  if (!prepared.ok) return prepared;
-  const { facts, observation, operations } = prepared.value;
-  const judged = judgePlug(observation, request);
-  if (!judged.ok) return judged;
+  const found = await findDomain(context, uuid, totals, 'layout');
+  if (!found.ok) return found;
+  const { facts, observation, marks } = found.value;
+  const admitted = admitPlug(observation, revision, request);
+  if (!admitted.ok) return admitted;
   const obstacle = await context.orphans.obstacle(facts);
   if (obstacle !== null) return fail(obstacle);
   if (isInTheWay(facts.run?.hidden ?? null)) {
@@ -49,7 +50,8 @@ export async function plugModule(
   try {
     // The generation is written before the first change that is made for it: the claim keeps older ones away. So is the
     // beginning of a replacement: whoever comes after a crash sees that its module was plugged, or was about to be.
-    const next = { ...operations, replacement: replacementOf(request, operations.replacement) };
+    const { claim, replacement } = admitted.value;
+    const next = { claim, marks, replacement: replacementOf(request, replacement) };
     if (!isWritten(facts, next)) await keepState(context, facts, next);
     return await attach(context, facts, request);
   } catch (error) {

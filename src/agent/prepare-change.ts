@@ -1,11 +1,9 @@
-/** What every change of a domain begins with: who asks, and whether the domain is as he saw it. */
-import { judgeClaim } from '../host/claim.ts';
-import { fail, type HostAnswer, succeed } from '../host/errors.ts';
-import { judgeRevision, totalOf } from '../host/guards.ts';
-import type { ClaimRequest, DomainObservation } from '../host/port.ts';
-import { keptReplacement } from '../host/replacement.ts';
+/** What every change of a domain begins with: a look at it. */
+import { type HostAnswer, succeed } from '../host/errors.ts';
+import type { DomainObservation } from '../host/port.ts';
+import { totalOf } from '../host/rules/total.ts';
 import type { Hypervisor } from '../libvirt/hypervisor.ts';
-import type { Claim, OperationState } from '../memory/operation-state.ts';
+import type { Mark } from '../memory/operation-state.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { DomainReader } from './domain-reader.ts';
@@ -27,37 +25,26 @@ export type ChangeContext = {
   readonly logger: Logger;
 };
 
-/** A change that may be made as far as claim and revision go. */
-export type Prepared = {
+/** The domain as a change finds it. */
+export type Found = {
   readonly facts: DomainFacts;
   readonly observation: DomainObservation;
-  /** What is to stand in the metadata before anything is changed. */
-  readonly operations: OperationState & { readonly claim: Claim };
+  /** The marks that hold now. */
+  readonly marks: readonly Mark[];
 };
 
-/** What plug and unplug have in common before either looks at memory. */
-export async function prepareChange(
-  context: ChangeContext,
+/** Looks at the domain for a change of it. The caller holds its lock. */
+export async function findDomain(
+  { reader, clock }: ChangeContext,
   uuid: string,
-  revision: string,
-  request: ClaimRequest,
   totals: Totals,
   need: 'everything' | 'layout',
-): Promise<HostAnswer<Prepared>> {
-  const gathered = await context.reader.gather(uuid, need);
+): Promise<HostAnswer<Found>> {
+  const gathered = await reader.gather(uuid, need);
   if (!gathered.ok) return gathered;
   const facts = gathered.value;
-  const nowMs = context.clock.now();
+  const nowMs = clock.now();
   const observation = toObservation(facts, nowMs);
   if (observation.layout !== null) totals.from = totalOf(observation.layout);
-  const claim = judgeClaim(facts.claim, facts.ownerNamespace, request);
-  if (!claim.ok) return claim;
-  const stale = judgeRevision(observation, revision);
-  if (stale !== null) return fail(stale);
-  const replacement = keptReplacement(facts, claim.value);
-  return succeed({
-    facts,
-    observation,
-    operations: { claim: claim.value, marks: settledMarks(facts, nowMs), replacement },
-  });
+  return succeed({ facts, observation, marks: settledMarks(facts, nowMs) });
 }

@@ -1,5 +1,5 @@
 /** The single steps of a repair (orphans.ts): what is done to QEMU, and what is said of it. */
-import { totalOf } from '../host/guards.ts';
+import { totalOf } from '../host/rules/total.ts';
 import type { Hypervisor } from '../libvirt/hypervisor.ts';
 import { deleteDevice, deleteObject } from '../libvirt/monitor-memory.ts';
 import { zeroBytes } from '../memory/bytes.ts';
@@ -10,7 +10,7 @@ import { aliasOfBackend, slotOfAlias } from './aliases.ts';
 import type { Audit } from './audit.ts';
 import { keepState } from './keep-state.ts';
 import type { Orphan } from './leftovers.ts';
-import { askForModule } from './marks.ts';
+import { askForModule } from '../host/rules/marks.ts';
 import { type DomainFacts, settledMarks } from './observation.ts';
 
 export type StepContext = {

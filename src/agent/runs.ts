@@ -1,7 +1,7 @@
 /** What this process has heard about each run of a domain. Losing it costs time, never safety. */
 import type { OperationState } from '../memory/operation-state.ts';
 import { emptyOperationState } from '../memory/operation-state.ts';
-import { type Departure, forgetDepartures, type ReportTime, type SeenModule } from '../host/departures.ts';
+import { type Departure, forgetDepartures, type ReportTime, type SeenModule } from '../host/rules/report-correction.ts';
 import type { GuestStatistics } from '../host/port.ts';
 import type { HiddenMemory } from './hidden-memory.ts';
 import type { Repair } from './leftovers.ts';

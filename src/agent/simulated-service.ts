@@ -5,7 +5,7 @@
  * have is `not-found` to everybody, and no event tells of it.
  */
 import { hostError, succeed } from '../host/errors.ts';
-import { totalOf } from '../host/guards.ts';
+import { totalOf } from '../host/rules/total.ts';
 import type { Host, HostEvent, MemoryLayout } from '../host/port.ts';
 import { KeyedMutex } from './keyed-mutex.ts';
 import { createRecordedChange, type Totals } from './recorded-change.ts';

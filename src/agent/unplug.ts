@@ -1,21 +1,21 @@
 /** Unplugging one module: re-validate under the lock of the domain, ask the guest what it can spare, mark, then act. */
 import { fail, type HostAnswer, hostError, succeed } from '../host/errors.ts';
-import { explainSilence, judgeLeaving, judgeUnplug } from '../host/guards.ts';
+import { type Admitted, admitUnplug, explainSilence, judgeUnplug } from '../host/rules/admit.ts';
 import type { ObservedModule, UnplugAnswer, UnplugRequest } from '../host/port.ts';
-import { computeRevision } from '../host/revision.ts';
+import { computeRevision } from '../host/rules/revision.ts';
 import { isLibvirtError } from '../libvirt/errors.ts';
 import type { OperationState } from '../memory/operation-state.ts';
 import type { GuestAnswer } from './guest-questions.ts';
 import { keepState } from './keep-state.ts';
 import { toHostError } from './libvirt-errors.ts';
-import { askForModule } from './marks.ts';
+import { askForModule } from '../host/rules/marks.ts';
 import { type DomainFacts, modulesOf, toObservation } from './observation.ts';
-import { type ChangeContext, type Prepared, prepareChange } from './prepare-change.ts';
+import { type ChangeContext, findDomain, type Found } from './prepare-change.ts';
 import type { Totals } from './recorded-change.ts';
 import type { HeardReport } from './runs.ts';
 
 /** What the guest is asked for, and how the domain stood when that was judged. */
-type Departing = Prepared & { readonly module: ObservedModule };
+type Departing = Found & Admitted & { readonly module: ObservedModule };
 
 /** Judges an unplug, in the end by what the guest says of its memory when it is asked. */
 async function prepareUnplug(
@@ -25,31 +25,29 @@ async function prepareUnplug(
   request: UnplugRequest,
   totals: Totals,
 ): Promise<HostAnswer<Departing>> {
-  const prepared = await prepareChange(context, uuid, revision, request, totals, 'everything');
-  if (!prepared.ok) return prepared;
-  const { facts, observation } = prepared.value;
-  const leaving = judgeLeaving(observation, request.slot);
-  if (!leaving.ok) return leaving;
+  const found = await findDomain(context, uuid, totals, 'everything');
+  if (!found.ok) return found;
+  const admitted = admitUnplug(found.value.observation, revision, request, 'layout');
+  if (!admitted.ok) return admitted;
   // What was left behind is taken away as a module is, and one leaves at a time.
-  const obstacle = await context.orphans.obstacle(facts);
+  const obstacle = await context.orphans.obstacle(found.value.facts);
   if (obstacle !== null) return fail(obstacle);
-  if (request.minUsableAfter === undefined) return succeed({ ...prepared.value, module: leaving.value });
+  if (request.minUsableAfter === undefined) return succeed({ ...found.value, ...admitted.value });
 
-  const report = await askGuest(context, prepared.value, request);
+  const report = await askGuest(context, found.value, request);
   if (!report.ok) return report;
   // As it is now: the question takes its time. By the very report that answers it: an older one may arrive after it.
-  const again = await prepareChange(context, uuid, revision, request, totals, 'layout');
+  const again = await findDomain(context, uuid, totals, 'layout');
   if (!again.ok) return again;
-  const nowMs = context.clock.now();
-  const answered = { ...again.value.facts, statistics: report.value };
-  const judged = judgeUnplug(toObservation(answered, nowMs), request);
-  return judged.ok ? succeed({ ...again.value, module: judged.value }) : judged;
+  const answered = toObservation({ ...again.value.facts, statistics: report.value }, context.clock.now());
+  const judged = admitUnplug(answered, revision, request, 'guest');
+  return judged.ok ? succeed({ ...again.value, ...judged.value }) : judged;
 }
 
 /** What the guest says now; an error when it doesn't, or says no. */
 async function askGuest(
   context: ChangeContext,
-  { facts, observation }: Prepared,
+  { facts, observation }: Found,
   request: UnplugRequest,
 ): Promise<HostAnswer<HeardReport>> {
   const { run } = facts;
@@ -85,23 +83,23 @@ export async function unplugModule(
     return fail(toHostError(error));
   }
   if (!prepared.ok) return prepared;
-  const { facts, operations, module } = prepared.value;
+  const { facts, marks, claim, replacement, module } = prepared.value;
   if (module.alias === '') {
     return fail(hostError('rejected', `libvirt shows no alias for the module in slot ${module.slot}`));
   }
   totals.to = (totals.from ?? 0) - module.size;
 
-  const asked = askForModule(operations.marks, module, operations.claim.generation, context.clock.now());
+  const asked = askForModule(marks, module, claim.generation, context.clock.now());
   try {
     // The mark comes before the detach: from now on the module counts as leaving, whatever crashes.
-    await keepState(context, facts, { ...operations, marks: asked });
+    await keepState(context, facts, { claim, replacement, marks: asked });
   } catch (error) {
     return fail(toHostError(error));
   }
   try {
     await context.hypervisor.detachDeviceAlias(uuid, module.alias);
   } catch (error) {
-    return fail(await settleFailedUnplug(context, facts, operations, request, error));
+    return fail(await settleFailedUnplug(context, facts, { claim, replacement, marks }, request, error));
   }
   const runtimeId = facts.run?.runtimeId ?? null;
   return succeed({ revision: computeRevision({ runtimeId, modules: modulesOf(facts.memory), marks: asked }) });

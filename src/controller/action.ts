@@ -1,12 +1,6 @@
 /** From a plan to what is done about it now. Pure. */
+import { computeRepeatMs } from '../host/rules/repeat.ts';
 import type { Action, Judgement } from './types.ts';
-
-const firstRepeatMs = 5_000;
-const longestRepeatMs = 300_000;
-
-/** How long after its `attempts`th request a silent guest is asked again: 5, 10, 20 s and so on, at most 5 min. */
-export const computeRepeatMs = (attempts: number): number =>
-  Math.min(longestRepeatMs, firstRepeatMs * 2 ** Math.min(Math.max(0, attempts - 1), 10));
 
 /** When the leaving module may be asked for again, by the host's clock; null: nothing is leaving. */
 export function nextRepeatMs({ located }: Pick<Judgement, 'located'>): number | null {

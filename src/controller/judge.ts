@@ -6,7 +6,7 @@ import { type Bytes, subtractBytes, sumBytes } from '../memory/bytes.ts';
 import { defaultGranularity } from '../planner/granularity.ts';
 import { computePlan, type PlanResult } from '../planner/plan.ts';
 import type { Plan, PlannerObservation, ShrinkPolicy } from '../planner/types.ts';
-import { computeHostFree, computeHugepagesFree } from './host-free.ts';
+import { computeHostFree, computeHugepagesFree } from '../host/rules/capacity.ts';
 import { computeRefusals } from './refusals.ts';
 import type { Judgement, Located, ModuleRefusals, Problem, Replacing } from './types.ts';
 
@@ -54,9 +54,8 @@ function buildObservation(
     cordoned: limits.cordoned,
     granularity,
     pageSize,
-    // Huge pages were set aside when the host booted: they are no part of its available memory.
-    hostFree: facts === null || pageSize !== null ? null : computeHostFree(facts, limits),
-    hugepagesFree: facts === null || pageSize === null ? null : computeHugepagesFree(facts, pageSize),
+    hostFree: facts === null ? null : computeHostFree(facts, limits, pageSize),
+    hugepagesFree: facts === null || pageSize === null ? null : computeHugepagesFree(facts.nodes, pageSize),
     guest: toGuestReport(observation),
   };
 }

@@ -1,7 +1,8 @@
 /** What an admin should know of one VM before the agent serves it. Pure. */
 import { describeHiddenMemory, isCertain } from '../../agent/hidden-memory.ts';
 import { describeObstacle, type DomainFacts, ownPageSize } from '../../agent/observation.ts';
-import { statisticsFreshMs, totalOf } from '../../host/guards.ts';
+import { statisticsFreshMs } from '../../host/rules/boot.ts';
+import { totalOf } from '../../host/rules/total.ts';
 import type { HostNode } from '../../host/port.ts';
 import { type Bytes, mib, sumBytes } from '../../memory/bytes.ts';
 import { maxTotalPerBootMemory } from '../../memory/module.ts';

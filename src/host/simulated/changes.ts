@@ -2,18 +2,11 @@
 import { aliasOfSlot, isSameModule } from '../../memory/module.ts';
 import type { Mark } from '../../memory/operation-state.ts';
 import { fail, type HostAnswer, succeed } from '../errors.ts';
-import { judgeClaim } from '../claim.ts';
-import { explainSilence, judgeHostMemory, judgeLeaving, judgePlug, judgeRevision, judgeUnplug } from '../guards.ts';
-import { keptReplacement, replacementOf } from '../replacement.ts';
-import type {
-  DomainObservation,
-  HostFacts,
-  ObservedModule,
-  PlugAnswer,
-  PlugRequest,
-  UnplugAnswer,
-  UnplugRequest,
-} from '../port.ts';
+import { admitPlug, admitUnplug, explainSilence } from '../rules/admit.ts';
+import { judgeHostMemory } from '../rules/capacity.ts';
+import { askForModule } from '../rules/marks.ts';
+import { replacementOf } from '../rules/replacement.ts';
+import type { DomainObservation, HostFacts, PlugAnswer, PlugRequest, UnplugAnswer, UnplugRequest } from '../port.ts';
 import { askGuest, followUp, removeModule, type ReportContext } from './guest.ts';
 import {
   addModule,
@@ -41,20 +34,16 @@ export function plugSimulated(
   revision: string,
   request: PlugRequest,
 ): HostAnswer<PlugAnswer> {
-  const observation = context.observe(domain);
-  const claim = judgeClaim(domain.operations.claim, domain.ownerNamespace, request);
-  if (!claim.ok) return claim;
-  const stale = judgeRevision(observation, revision);
-  if (stale !== null) return fail(stale);
-  const layout = judgePlug(observation, request);
-  if (!layout.ok) return layout;
+  const admitted = admitPlug(context.observe(domain), revision, request);
+  if (!admitted.ok) return admitted;
   const pageSize = request.pageSize ?? domain.pageSize;
   const short = judgeHostMemory(context.facts(), request, pageSize);
   if (short !== null) return fail(short);
 
   const nowMs = context.clock.now();
-  const replacement = replacementOf(request, keptReplacement(domain.operations, claim.value));
-  domain.operations = { claim: claim.value, marks: liveMarks(domain.operations, nowMs), replacement };
+  const { claim } = admitted.value;
+  const replacement = replacementOf(request, admitted.value.replacement);
+  domain.operations = { claim, marks: liveMarks(domain.operations, nowMs), replacement };
   const { slot, size, node } = request;
   const onlineAtMs = domain.onlines ? nowMs + context.onlineMs : Infinity;
   addModule(domain, { slot, size, node, alias: aliasOfSlot(slot), pageSize, onlineAtMs });
@@ -71,48 +60,32 @@ export function unplugSimulated(
   revision: string,
   request: UnplugRequest,
 ): HostAnswer<UnplugAnswer> {
-  const observation = context.observe(domain);
-  const claim = judgeClaim(domain.operations.claim, domain.ownerNamespace, request);
-  if (!claim.ok) return claim;
-  const stale = judgeRevision(observation, revision);
-  if (stale !== null) return fail(stale);
-  const judged = judgeAskedUnplug(context, domain, request);
-  if (!judged.ok) return judged;
-  const module = domain.modules.find((candidate) => isSameModule(candidate, judged.value));
+  const admitted = admitAskedUnplug(context, domain, revision, request);
+  if (!admitted.ok) return admitted;
+  const { claim, replacement } = admitted.value;
+  const module = domain.modules.find((candidate) => isSameModule(candidate, admitted.value.module));
   if (module === undefined) return fail({ code: 'internal-error', message: 'The simulated module vanished' });
 
   const nowMs = context.clock.now();
-  const earlier = domain.operations.marks.find((mark) => isSameModule(mark, module) && mark.phase === 'leaving');
-  const mark: Mark = {
-    slot: module.slot,
-    base: module.base,
-    size: module.size,
-    alias: module.alias,
-    generation: earlier?.generation ?? request.generation,
-    firstAskedAtMs: earlier?.firstAskedAtMs ?? nowMs,
-    lastAskedAtMs: nowMs,
-    attempts: (earlier?.attempts ?? 0) + 1,
-    phase: 'leaving',
-  };
-  const others = liveMarks(domain.operations, nowMs).filter((other) => other !== earlier);
-  const replacement = keptReplacement(domain.operations, claim.value);
-  domain.operations = { claim: claim.value, marks: [...others, mark], replacement };
+  const marks = askForModule(liveMarks(domain.operations, nowMs), module, request.generation, nowMs);
+  domain.operations = { claim, marks, replacement };
   recordChange(context, domain, 'asked', module);
   letGuestAnswer(context, domain, module);
   return succeed({ revision: context.observe(domain).revision });
 }
 
 /** The guards of an unplug, with the guest asked what it has before that is judged. */
-function judgeAskedUnplug(
+function admitAskedUnplug(
   context: ChangeContext,
   domain: SimulatedDomain,
+  revision: string,
   request: UnplugRequest,
-): HostAnswer<ObservedModule> {
+): ReturnType<typeof admitUnplug> {
   const observation = context.observe(domain);
-  const leaving = judgeLeaving(observation, request.slot);
-  if (!leaving.ok || request.minUsableAfter === undefined) return leaving;
+  const admitted = admitUnplug(observation, revision, request, 'layout');
+  if (!admitted.ok || request.minUsableAfter === undefined) return admitted;
   const isAnswered = askGuest(domain, context.clock.now());
-  const judged = judgeUnplug(context.observe(domain), request);
+  const judged = admitUnplug(context.observe(domain), revision, request, 'guest');
   return isAnswered || !judged.ok ? judged : fail(explainSilence(observation));
 }
 

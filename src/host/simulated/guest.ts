@@ -5,8 +5,8 @@
  */
 import { type Bytes, bytes } from '../../memory/bytes.ts';
 import type { Clock } from '../../runtime/clock.ts';
-import { correctReport, findDepartures, forgetDepartures, isCorrected } from '../departures.ts';
-import { isFreshReport, isReportOfThisBoot } from '../guards.ts';
+import { correctReport, findDepartures, forgetDepartures, isCorrected } from '../rules/report-correction.ts';
+import { isFreshReport, isReportOfThisBoot } from '../rules/boot.ts';
 import type { GuestStatistics, HostEvent } from '../port.ts';
 import type { SimulatedDomain, SimulatedModule } from './model.ts';
 

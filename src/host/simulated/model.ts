@@ -2,7 +2,7 @@
 import { type Bytes, bytes, GiB, gib, mib, zeroBytes } from '../../memory/bytes.ts';
 import { aliasOfSlot, type NodeMemory } from '../../memory/module.ts';
 import { emptyOperationState, type OperationState, restingMs } from '../../memory/operation-state.ts';
-import type { Departure, ReportTime } from '../departures.ts';
+import type { Departure, ReportTime } from '../rules/report-correction.ts';
 import type { DomainState, GuestStatistics } from '../port.ts';
 
 /** What a module does when the guest is asked for it. */

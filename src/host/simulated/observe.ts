@@ -1,10 +1,10 @@
 /** How an observation of the port is read from the simulated host's own picture. */
 import { bytes } from '../../memory/bytes.ts';
 import { isSameModule } from '../../memory/module.ts';
-import { isActiveState, isBooting } from '../guards.ts';
+import { isActiveState, isBooting } from '../rules/boot.ts';
 import type { DomainObservation, MemoryLayout, ObservedModule } from '../port.ts';
-import { computeRevision } from '../revision.ts';
-import { toObservedMark } from '../observed-mark.ts';
+import { computeRevision } from '../rules/revision.ts';
+import { toObservedMark } from '../rules/marks.ts';
 import { guestStatistics } from './guest.ts';
 import { liveMarks, type SimulatedDomain, simulatedTotal } from './model.ts';
 

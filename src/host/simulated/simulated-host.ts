@@ -2,7 +2,7 @@
 import { type Bytes, bytes, gib, zeroBytes } from '../../memory/bytes.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { fail, type HostAnswer, hostError, succeed } from '../errors.ts';
-import { isActiveState } from '../guards.ts';
+import { isActiveState } from '../rules/boot.ts';
 import type { HostEvent, HostFacts, HostNode } from '../port.ts';
 import { type ChangeContext, plugSimulated, unplugSimulated } from './changes.ts';
 import { createSimulatedDomain, type SimulatedDomain, type SimulatedDomainSpec, simulatedTotal } from './model.ts';

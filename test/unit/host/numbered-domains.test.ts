@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { totalOf } from '../../../src/host/guards.ts';
+import { totalOf } from '../../../src/host/rules/total.ts';
 import { memoryForNumbered, numberedDomains, uuidOfNumber } from '../../../src/host/simulated/numbered-domains.ts';
 import { createSimulatedHost } from '../../../src/host/simulated/simulated-host.ts';
 import { gib, mib } from '../../../src/memory/bytes.ts';

@@ -1,6 +1,7 @@
-/** How marks of unplugs move on. Pure; times are epoch milliseconds of the host's clock. */
-import { isSameModule, type ModuleIdentity } from '../memory/module.ts';
-import { type Mark, restingMs } from '../memory/operation-state.ts';
+/** How marks of unplugs move on, and how they are shown. Pure; times are epoch milliseconds of the host's clock. */
+import { isSameModule, type ModuleIdentity } from '../../memory/module.ts';
+import { type Mark, restingMs } from '../../memory/operation-state.ts';
+import type { ObservedMark } from '../port.ts';
 
 /** What has been heard about a run. */
 export type MarkEvidence = {
@@ -66,3 +67,14 @@ export function askForModule(
   // A mark of an earlier module at the same place is settled by this one.
   return [...marks.filter((other) => !isSameModule(other, module)), mark];
 }
+
+/** The part of a mark that callers learn; null: the module isn't leaving. */
+export const toObservedMark = (mark: Mark | undefined): ObservedMark | null =>
+  mark === undefined
+    ? null
+    : {
+        generation: mark.generation,
+        firstAskedAtMs: mark.firstAskedAtMs,
+        lastAskedAtMs: mark.lastAskedAtMs,
+        attempts: mark.attempts,
+      };

@@ -7,10 +7,10 @@
  * Pure, and shared by the agent and the simulated host. Times are epoch milliseconds of the host's clock, by which QEMU
  * dates the reports as well.
  */
-import { type Bytes, bytes } from '../memory/bytes.ts';
-import { isSameModule, type ModuleIdentity } from '../memory/module.ts';
-import type { Mark } from '../memory/operation-state.ts';
-import type { GuestStatistics } from './port.ts';
+import { type Bytes, bytes } from '../../memory/bytes.ts';
+import { isSameModule, type ModuleIdentity } from '../../memory/module.ts';
+import type { Mark } from '../../memory/operation-state.ts';
+import type { GuestStatistics } from '../port.ts';
 
 /** A module that is gone. */
 export type Departure = {

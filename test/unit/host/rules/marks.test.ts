@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { askForModule, saysTheSame, settleMarks } from '../../../src/agent/marks.ts';
-import { bytes, GiB, mib } from '../../../src/memory/bytes.ts';
-import type { Mark } from '../../../src/memory/operation-state.ts';
+import { askForModule, saysTheSame, settleMarks } from '../../../../src/host/rules/marks.ts';
+import { bytes, GiB, mib } from '../../../../src/memory/bytes.ts';
+import type { Mark } from '../../../../src/memory/operation-state.ts';
 
 const module = { slot: 0, base: bytes(4 * GiB), size: mib(128), alias: 'ua-dimmer-0' };
 const leaving: Mark = {

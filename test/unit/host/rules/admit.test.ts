@@ -1,20 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import {
-  bootWindowMs,
-  isBooting,
-  isFreshReport,
-  judgeHostMemory,
-  judgePlug,
-  judgeUnplug,
-} from '../../../src/host/guards.ts';
-import { judgeClaim } from '../../../src/host/claim.ts';
-import type { DomainObservation } from '../../../src/host/port.ts';
-import { computeRevision } from '../../../src/host/revision.ts';
-import { createSimulatedHost } from '../../../src/host/simulated/simulated-host.ts';
-import { bytes, type Bytes, gib, MiB, mib } from '../../../src/memory/bytes.ts';
-import type { Mark } from '../../../src/memory/operation-state.ts';
-import { systemClock } from '../../../src/runtime/clock.ts';
-import { claim, codeOf, plugRequest, unplugRequest, valueOf } from '../../contract/bench.ts';
+import { judgePlug, judgeUnplug } from '../../../../src/host/rules/admit.ts';
+import { bootWindowMs, isBooting, isFreshReport } from '../../../../src/host/rules/boot.ts';
+import { judgeHostMemory } from '../../../../src/host/rules/capacity.ts';
+import { judgeClaim } from '../../../../src/host/rules/claim.ts';
+import type { DomainObservation } from '../../../../src/host/port.ts';
+import { computeRevision } from '../../../../src/host/rules/revision.ts';
+import { createSimulatedHost } from '../../../../src/host/simulated/simulated-host.ts';
+import { bytes, type Bytes, gib, MiB, mib } from '../../../../src/memory/bytes.ts';
+import type { Mark } from '../../../../src/memory/operation-state.ts';
+import { systemClock } from '../../../../src/runtime/clock.ts';
+import { claim, codeOf, plugRequest, unplugRequest, valueOf } from '../../../contract/bench.ts';
 
 const uuid = '6f0c1a52-6a0e-4c0e-9c50-6e6f0f3d2a11';
 

@@ -1,6 +1,6 @@
 /** How the record of a begun replacement moves on. Pure, shared by the agent and the simulated host. */
-import type { Claim, OperationState, Replacement } from '../memory/operation-state.ts';
-import type { PlugRequest } from './port.ts';
+import type { Claim, OperationState, Replacement } from '../../memory/operation-state.ts';
+import type { PlugRequest } from '../port.ts';
 
 /** The record that stands beside `claim`, the next claim: it goes with a newer generation and with another object. */
 export function keptReplacement(

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { isSameReplacement, keptReplacement, replacementOf } from '../../../src/host/replacement.ts';
-import { claim } from '../../contract/bench.ts';
+import { isSameReplacement, keptReplacement, replacementOf } from '../../../../src/host/rules/replacement.ts';
+import { claim } from '../../../contract/bench.ts';
 
 const replacement = { slot: 3, generation: 1 };
 

@@ -5,9 +5,9 @@ import {
   findDepartures,
   forgetDepartures,
   isCorrected,
-} from '../../../src/host/departures.ts';
-import { bytes, GiB, mib } from '../../../src/memory/bytes.ts';
-import type { Mark } from '../../../src/memory/operation-state.ts';
+} from '../../../../src/host/rules/report-correction.ts';
+import { bytes, GiB, mib } from '../../../../src/memory/bytes.ts';
+import type { Mark } from '../../../../src/memory/operation-state.ts';
 
 const report = { total: mib(2000), usable: mib(900), free: mib(700), reportedAtMs: 10_000, answersAtMs: null };
 const departure: Departure = { size: mib(512), atMs: 10_000 };

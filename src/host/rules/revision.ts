@@ -1,7 +1,7 @@
 /** The revision of a domain: what changes are guarded by. */
 import { createHash } from 'node:crypto';
-import type { ModuleIdentity } from '../memory/module.ts';
-import type { Mark } from '../memory/operation-state.ts';
+import type { ModuleIdentity } from '../../memory/module.ts';
+import type { Mark } from '../../memory/operation-state.ts';
 
 /** What a revision is the hash of. */
 export type RevisionInput = {

@@ -1,0 +1,175 @@
+/**
+ * What must hold at the moment of a change, judged from an observation made under the domain's lock: who asks, whether
+ * the domain is as he saw it, and whether it may be changed in that way; in this order, wherever it is judged. Pure. The
+ * agent and the simulated host call these, so that the two can't disagree.
+ */
+import { MiB } from '../../memory/bytes.ts';
+import { isSameModule } from '../../memory/module.ts';
+import type { Claim, Replacement } from '../../memory/operation-state.ts';
+import { formatMeasured, formatNeeded, formatQuantity } from '../../memory/quantity.ts';
+import { fail, type HostAnswer, hostError, type HostError, type HostErrorCode, succeed } from '../errors.ts';
+import type {
+  ClaimRequest,
+  DomainObservation,
+  MemoryLayout,
+  ObservedModule,
+  PlugRequest,
+  UnplugRequest,
+} from '../port.ts';
+import { isActiveState } from './boot.ts';
+import { judgeClaim } from './claim.ts';
+import { keptReplacement } from './replacement.ts';
+import { totalOf } from './total.ts';
+
+/** QEMU: "backend memory size must be multiple of 0x200000" (facts-libvirt, section 2). */
+const dimmUnit = 2 * MiB;
+
+const refuse = (code: HostErrorCode, message: string) => fail(hostError(code, message));
+
+/** What must stand in the domain's metadata before anything is changed. */
+export type Admitted = { readonly claim: Claim; readonly replacement: Replacement | null };
+
+/** Who may change the domain at all, and from what he saw: nothing is said of its memory to anybody else. */
+export function admitChange(
+  observation: DomainObservation,
+  revision: string,
+  request: ClaimRequest,
+): HostAnswer<Admitted> {
+  const claim = judgeClaim(observation.claim, observation.ownerNamespace, request);
+  if (!claim.ok) return claim;
+  const stale = judgeRevision(observation, revision);
+  if (stale !== null) return fail(stale);
+  return succeed({ claim: claim.value, replacement: keptReplacement(observation, claim.value) });
+}
+
+/** {@link admitChange}, and the module may be plugged as far as the domain goes; the host's memory is capacity.ts. */
+export function admitPlug(
+  observation: DomainObservation,
+  revision: string,
+  request: PlugRequest,
+): HostAnswer<Admitted> {
+  const admitted = admitChange(observation, revision, request);
+  if (!admitted.ok) return admitted;
+  const judged = judgePlug(observation, request);
+  return judged.ok ? admitted : judged;
+}
+
+/**
+ * {@link admitChange}, and the module may leave.
+ * @param by `layout`: whatever the guest has; `guest`: and it keeps `minUsableAfter` by its last report, too
+ */
+export function admitUnplug(
+  observation: DomainObservation,
+  revision: string,
+  request: UnplugRequest,
+  by: 'layout' | 'guest',
+): HostAnswer<Admitted & { readonly module: ObservedModule }> {
+  const admitted = admitChange(observation, revision, request);
+  if (!admitted.ok) return admitted;
+  const judged = by === 'layout' ? judgeLeaving(observation, request.slot) : judgeUnplug(observation, request);
+  return judged.ok ? succeed({ ...admitted.value, module: judged.value }) : judged;
+}
+
+/** The domain must still be as it was when the change was planned. */
+export function judgeRevision(observation: DomainObservation, revision: string): HostError | null {
+  if (observation.revision === revision) return null;
+  return hostError('stale-revision', `VM ${observation.name} has changed since it was observed; observe it again`);
+}
+
+/** A running domain that may be changed now, with its memory. */
+function judgeChangeable(observation: DomainObservation): HostAnswer<MemoryLayout> {
+  if (observation.layout === null || !isActiveState(observation.state)) {
+    return refuse('not-running', `VM ${observation.name} is not running (${observation.state})`);
+  }
+  if (observation.migrating) return refuse('busy', `VM ${observation.name} is migrating; retry when it has arrived`);
+  if (observation.booting) {
+    return refuse('busy', `The guest of VM ${observation.name} is still booting; retry when it reports its memory`);
+  }
+  return succeed(observation.layout);
+}
+
+/** Whether the module may be plugged as far as the domain is concerned; the host's memory is {@link judgeHostMemory}. */
+export function judgePlug(observation: DomainObservation, request: PlugRequest): HostAnswer<MemoryLayout> {
+  const changeable = judgeChangeable(observation);
+  if (!changeable.ok) return changeable;
+  const layout = changeable.value;
+  if (layout.maxMemory === null || layout.hotplugProblem !== null) {
+    return refuse('hotplug-unsupported', layout.hotplugProblem ?? 'The domain has no <maxMemory>');
+  }
+  if (request.slot >= layout.slots.total) {
+    return refuse('rejected', `Slot ${request.slot} does not exist: the domain has ${layout.slots.total} slots`);
+  }
+  if (
+    layout.modules.some((module) => module.slot === request.slot) ||
+    layout.slots.usedByOthers.includes(request.slot)
+  ) {
+    return refuse('rejected', `Slot ${request.slot} is already in use`);
+  }
+  if (layout.slots.resting.includes(request.slot)) {
+    return refuse('busy', `Slot ${request.slot} was emptied a moment ago and cannot be reused yet`);
+  }
+  if (!layout.boot.some((node) => node.node === request.node)) {
+    return refuse('rejected', `The guest has no NUMA node ${request.node}`);
+  }
+  if (request.size === 0 || request.size % dimmUnit !== 0) {
+    return refuse('rejected', `A module of ${formatQuantity(request.size)} is no positive multiple of 2Mi`);
+  }
+  if (totalOf(layout) + layout.otherBytes + request.size > layout.maxMemory) {
+    return refuse(
+      'rejected',
+      `A module of ${formatQuantity(request.size)} would exceed the VM's maximum of ${formatQuantity(layout.maxMemory)}`,
+    );
+  }
+  return changeable;
+}
+
+/** Whether the module may leave as far as the layout goes: at most one unplug is unsettled at a time (I3). */
+export function judgeLeaving(observation: DomainObservation, slot: number): HostAnswer<ObservedModule> {
+  const changeable = judgeChangeable(observation);
+  if (!changeable.ok) return changeable;
+  const { modules } = changeable.value;
+  const module = modules.find((candidate) => candidate.slot === slot);
+  if (module === undefined) return refuse('no-such-module', `There is no memory module in slot ${slot}`);
+
+  const leaving = modules.find((other) => other.state === 'Leaving' && !isSameModule(other, module));
+  if (leaving === undefined) return succeed(module);
+  return refuse(
+    'unplug-unsettled',
+    `Module ${leaving.alias} in slot ${leaving.slot} is still leaving; one module may leave at a time`,
+  );
+}
+
+/** Why nobody can say what the guest has: it never reported, or it is late. */
+export function explainSilence({ guest, name, observedAtMs }: DomainObservation): HostError {
+  if (guest?.ofThisBoot !== true) {
+    return hostError(
+      'guest-memory-unknown',
+      `The guest of VM ${name} has not reported its memory since it booted; it needs a virtio memory balloon with its driver loaded`,
+    );
+  }
+  const silentS = Math.max(0, Math.round((observedAtMs - guest.reportedAtMs) / 1000));
+  return hostError(
+    'guest-late',
+    `The guest of VM ${name} does not answer; it last reported its memory ${silentS} s ago`,
+  );
+}
+
+/**
+ * Whether the guest may be asked for the module: {@link judgeLeaving}, and the guest keeps at least `minUsableAfter` by
+ * what it reports (I10). How new that report is decides how safe the guest is: see the agent's questions.
+ */
+export function judgeUnplug(observation: DomainObservation, request: UnplugRequest): HostAnswer<ObservedModule> {
+  const leaving = judgeLeaving(observation, request.slot);
+  if (!leaving.ok || request.minUsableAfter === undefined) return leaving;
+  const module = leaving.value;
+  const { guest } = observation;
+  if (guest?.fresh !== true) return fail(explainSilence(observation));
+  if (guest.usable - module.size < request.minUsableAfter) {
+    return refuse(
+      'guest-memory-in-use',
+      `The guest can spare ${formatMeasured(guest.usable)}; without ${module.alias} (${formatQuantity(module.size)}) ` +
+        `it would have less than the ${formatNeeded(request.minUsableAfter)} that it must keep`,
+    );
+  }
+  return leaving;
+}
