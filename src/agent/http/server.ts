@@ -77,7 +77,8 @@ export function createAgentServer(options: AgentServerOptions): AgentServer {
       maxHeaderSize: 16 * 1024,
     },
     logger: false,
-    exposeHeadRoutes: false,
+    // RFC 9110, section 9.3.2; the route of events knows of it.
+    exposeHeadRoutes: true,
     bodyLimit,
     requestTimeout: requestTimeoutMs,
     keepAliveTimeout: keepAliveTimeoutMs,
