@@ -139,7 +139,9 @@ describe("agent's API and its document", () => {
     for (const [template, declared] of Object.entries(paths)) {
       const path = template.replace('{uuid}', uuid).replace('{slot}', '0');
       // HEAD is what GET is (RFC 9110, section 9.3.2), and is told with it.
-      const known = Object.keys(declared).flatMap((method) => (method === 'get' ? ['GET', 'HEAD'] : [method.toUpperCase()]));
+      const known = Object.keys(declared).flatMap((method) =>
+        method === 'get' ? ['GET', 'HEAD'] : [method.toUpperCase()],
+      );
       for (const method of methods.filter((one) => !known.includes(one))) {
         const { status, headers, body: text } = await ask(`${path}?x=1`, { method });
         expect([method, path, status, headers['allow']]).toEqual([method, path, 405, known.join(', ')]);
@@ -160,7 +162,11 @@ describe("agent's API and its document", () => {
     const paths = ['/v1/host', '/v1/domains', '/v1/domains?view=memory', memory, nobody, documentPath];
     for (const path of [...paths, '/v1/domains?view=all', '/v1/nothing', '/healthz', '/readyz', '/metrics']) {
       const [full, head] = [await ask(path), await ask(path, { method: 'HEAD' })];
-      const told = ({ status, headers }: typeof full) => ({ status, type: headers['content-type'], etag: headers['etag'] });
+      const told = ({ status, headers }: typeof full) => ({
+        status,
+        type: headers['content-type'],
+        etag: headers['etag'],
+      });
       expect([path, told(head), head.body]).toEqual([path, told(full), '']);
       expect(head.headers['content-length'], path).toMatch(/^[1-9]\d*$/);
     }
