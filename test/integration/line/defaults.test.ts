@@ -130,7 +130,12 @@ await describeLab(
         { what: 'the controller to be ready', timeoutMs: 30_000, details: () => log },
       );
       expect((await ask(health, container.livenessProbe.httpGet.path)).status).toBe(200);
-      expect(await (await ask(metrics, '/metrics')).text()).toContain('dimmer_queue_depth');
+      // Probes and scrapers add queries of their own.
+      for (const path of ['/metrics', '/metrics?x=1']) {
+        expect(await (await ask(metrics, path)).text(), path).toContain('dimmer_queue_depth');
+      }
+      expect((await ask(health, '/readyz?verbose')).status).toBe(200);
+      expect((await ask(health, '/healthz?verbose&exclude=x')).status).toBe(200);
     });
 
     test('a VM is resized', async () => {
