@@ -43,8 +43,6 @@ export type HostStatusContext = {
 export type KnownHost = {
   /** When its status was last written, epoch ms. */
   readonly writtenAtMs?: number;
-  /** Whether it was cordoned when its status was last written. */
-  readonly wasCordoned?: boolean;
   /** What the last look showed. */
   readonly reading: HostReading;
 };
@@ -61,13 +59,15 @@ export function computeHostStatus(
   const previous = resource.status?.conditions ?? [];
   const said = [...computeHostConditions(verdict), computeOwnersCondition(resource, answer, namespaces)];
   const conditions = computeConditions(previous, said, { generation, nowMs });
+  const cordoned = resource.spec.cordoned ?? false;
   // What was last known stays while the host doesn't answer.
-  if (!answer.ok) return { ...resource.status, observedGeneration: generation, conditions };
+  if (!answer.ok) return { ...resource.status, observedGeneration: generation, conditions, cordoned };
   const { memory, nodes, virtualMachinesWithoutOwner: _, ...rest } = answer.value;
   return {
     ...rest,
     observedGeneration: generation,
     conditions,
+    cordoned,
     memory: {
       total: formatMeasured(memory.total),
       available: formatMeasured(memory.available),
@@ -130,11 +130,11 @@ export async function reconcileHostStatus(name: string, context: HostStatusConte
       case 'unchanged': {
         const events = [
           computeHostEvent(resource.status ?? {}, verdict),
-          computeCordonEvent(remembered.wasCordoned, isCordoned),
+          computeCordonEvent(resource.status?.cordoned, isCordoned),
           ...written.leftOut.map(computeLeftOutEvent),
         ];
         for (const event of events) if (event !== null) context.events.record(resource, event);
-        known.set(name, { ...remembered, writtenAtMs: nowMs, wasCordoned: isCordoned });
+        known.set(name, { ...remembered, writtenAtMs: nowMs });
         break;
       }
       default:

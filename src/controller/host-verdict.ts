@@ -41,7 +41,7 @@ export function computeHostEvent(previous: HypervisorHostStatus, verdict: HostVe
   return { type: rowOfHost(verdict).warning ? 'Warning' : 'Normal', reason, action: 'Connect', message };
 }
 
-/** The event about a cordon; `before` undefined: not known, so that nothing is said when a controller starts. */
+/** The event about a cordon; `before` as the status had it, undefined: it said nothing yet, and nothing has changed. */
 export function computeCordonEvent(before: boolean | undefined, isCordoned: boolean): RecordedEvent | null {
   if (before === undefined || before === isCordoned) return null;
   return isCordoned

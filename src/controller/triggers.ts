@@ -33,6 +33,7 @@ export function isWorthReconciling({ previous, current }: ResourceChange<Virtual
 /** False after a merge patch of somebody else, which replaces the list; never after a write of ours. */
 const hasReady = ({ status }: VirtualMachineMemory): boolean =>
   findCondition(status?.conditions, 'Ready') !== undefined;
+
 /** Reasons of resources that a host may have a place for which they weren't last seen at. */
 const homeless: ReadonlySet<string | undefined> = new Set(['VMNotFoundOrNotAllowed', 'DuplicateClaim', 'AmbiguousVM']);
 

@@ -1,6 +1,7 @@
 /** Requests to one host agent over HTTPS with mutual TLS: kept connections, deadlines, rotated certificates, errors. */
 import { type Dispatcher, Pool } from 'undici';
 import type { Clock } from '../runtime/clock.ts';
+import { parseRetryAfter } from '../runtime/retry-after.ts';
 import { modernTls } from '../runtime/tls-suites.ts';
 import { DecodeError, type Decoder } from './decode.ts';
 import {
@@ -58,14 +59,6 @@ export function parseAgentAddress(address: string): URL {
 
 /** `retryAfterMs`: from now; null: the answer doesn't say. */
 type Received = { readonly status: number; readonly text: string; readonly retryAfterMs: number | null };
-
-/** RFC 9110, section 10.2.3: whole seconds, or a date. null: neither. */
-export function parseRetryAfter(value: string | readonly string[] | undefined, nowMs: number): number | null {
-  if (typeof value !== 'string') return null;
-  if (/^\d{1,9}$/.test(value)) return Number(value) * 1_000;
-  const atMs = Date.parse(value);
-  return Number.isNaN(atMs) ? null : Math.max(0, atMs - nowMs);
-}
 
 type Failure = { readonly code: string | undefined; readonly message: string };
 

@@ -1,6 +1,8 @@
 /** Requests to the API server, and the one table that says what a failed one means. */
 import type { Readable } from 'node:stream';
 import { type Dispatcher, errors, request as undiciRequest } from 'undici';
+import { systemClock } from '../runtime/clock.ts';
+import { parseRetryAfter } from '../runtime/retry-after.ts';
 import type { AccessProvider } from './connect.ts';
 import { asArrayOf, asNumber, asObject, asString, isObject, type JsonObject } from './json.ts';
 
@@ -153,8 +155,7 @@ async function readFailure(response: Dispatcher.ResponseData): Promise<ApiFailur
     // The status line says enough.
   }
   const parsed = parseStatus(text);
-  const retryAfter = Number(response.headers['retry-after']);
-  const retryAfterMs = Number.isFinite(retryAfter) && retryAfter > 0 ? retryAfter * 1000 : parsed.retryAfterMs;
+  const retryAfterMs = parseRetryAfter(response.headers['retry-after'], systemClock.now()) ?? parsed.retryAfterMs;
   return {
     kind: 'status',
     status,

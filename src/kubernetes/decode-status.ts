@@ -183,6 +183,7 @@ export const decodeHypervisorHostStatus: Reader<HypervisorHostStatus> = record<H
       ),
     ),
     virtualMachines: asNumber,
+    cordoned: asBoolean,
   },
   [],
 );

@@ -56,8 +56,8 @@ export type ControllerBench = {
   metrics(): Promise<string>;
   /** Lets time pass until the Ready condition has `reason` for the newest generation. */
   reaches(reason: string, name?: string, limitMs?: number): Promise<void>;
-  /** Ends the controller and starts another, which knows only what the stores and hosts hold. */
-  restart(): Promise<void>;
+  /** Ends the controller and starts another, which knows only what the stores and hosts hold; `meanwhile` is in between. */
+  restart(meanwhile?: () => void): Promise<void>;
   close(): Promise<void>;
 };
 
@@ -177,11 +177,12 @@ export async function createControllerBench(
         throw new Error(`${(error as Error).message}; it says ${said}: ${message}`, { cause: error });
       }
     },
-    async restart() {
+    async restart(meanwhile) {
       let closed = false;
       // It finishes what it has under way, and that takes time.
       void controller.close().then(() => (closed = true));
       await clock.until('the controller ends', () => closed);
+      meanwhile?.();
       controller = create();
       controller.start();
     },

@@ -126,7 +126,8 @@ function describeOperation({ schemas, url }: DeclaredRoute, operation: Documente
 export function buildApiDocument(routes: readonly DeclaredRoute[]): JsonSchema {
   const paths: Record<string, Record<string, JsonSchema>> = {};
   const undeclared = new Set(Object.keys(operations));
-  for (const route of routes) {
+  // What GET is, HEAD is without a body: the document says so once.
+  for (const route of routes.filter(({ method }) => method !== 'HEAD')) {
     const key = `${route.method} ${route.url}`;
     const operation = Object.hasOwn(operations, key) ? operations[key] : undefined;
     if (operation === undefined) throw new Error(`route ${key} is not documented`);
@@ -143,7 +144,8 @@ export function buildApiDocument(routes: readonly DeclaredRoute[]): JsonSchema {
       description:
         'Observes, plugs and unplugs memory modules of the virtual machines of one hypervisor host. Sizes are whole ' +
         'numbers of bytes. Clients show a certificate with a URI name that the host admits; only the paths outside ' +
-        '/v1 are open to every client of the CA. A method that a path has not is answered as MethodNotAllowed describes.',
+        '/v1 are open to every client of the CA. HEAD is answered as GET is, without the body. A method that a path has ' +
+        'not is answered as MethodNotAllowed describes.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: 'https://{host}:9443', variables: { host: { default: 'localhost' } } }],

@@ -23,6 +23,8 @@ export type EventStreams = {
   endAll(): void;
 };
 
+const streamHeaders = { 'content-type': 'text/event-stream', 'cache-control': 'no-store' } as const;
+
 /** Declares the route. A stream begins with `resumed` and what was missed, or with `reset`. */
 export function declareEventRoute(
   app: FastifyInstance,
@@ -33,6 +35,12 @@ export function declareEventRoute(
   const open = new Set<() => void>();
 
   app.get(eventsPath, { schema: { querystring: noQuery } }, (request, reply) => {
+    // Of HEAD's answer nothing follows the headers, and a stream has no length to tell.
+    if (request.method === 'HEAD') {
+      reply.hijack();
+      reply.raw.writeHead(200, { ...streamHeaders, 'x-request-id': request.id }).end();
+      return reply;
+    }
     if (open.size >= maxStreams) {
       return sendProblem(reply, hostError('too-many-requests', `There are already ${maxStreams} event streams`));
     }
@@ -42,11 +50,7 @@ export function declareEventRoute(
 
     reply.hijack();
     const response: ServerResponse = reply.raw;
-    response.writeHead(200, {
-      'content-type': 'text/event-stream',
-      'cache-control': 'no-store',
-      'x-request-id': request.id,
-    });
+    response.writeHead(200, { ...streamHeaders, 'x-request-id': request.id });
     const firstId = missed === null || typeof lastId !== 'string' ? log.lastId : lastId;
     response.write(formatSse({ id: firstId, event: first, data: '{}' }));
     for (const entry of missed ?? []) response.write(toText(entry));

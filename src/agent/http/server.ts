@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import type { Server } from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { hostError } from '../../host/errors.ts';
@@ -16,12 +16,13 @@ import type { HostService } from '../service.ts';
 import { collectRoutes, declareApiDocument } from './api-document.ts';
 import { declareEventRoute } from './event-route.ts';
 import { findAllowedClient } from './identity.ts';
+import { InFlight, maxInFlight } from './in-flight.ts';
 import { createMethodFinder } from './method-not-allowed.ts';
 import { classifyFrameworkError, sendProblem } from './problems.ts';
-import { InFlight, maxInFlight } from './in-flight.ts';
 import { RateLimit } from './rate-limit.ts';
 import { declareRoutes } from './routes.ts';
 import { noQuery } from './schemas.ts';
+import { createStrangerLog, reportStrangers } from './stranger-log.ts';
 
 export type AgentServerOptions = {
   readonly service: HostService;
@@ -77,7 +78,8 @@ export function createAgentServer(options: AgentServerOptions): AgentServer {
       maxHeaderSize: 16 * 1024,
     },
     logger: false,
-    exposeHeadRoutes: false,
+    // RFC 9110, section 9.3.2; the route of events knows of it.
+    exposeHeadRoutes: true,
     bodyLimit,
     requestTimeout: requestTimeoutMs,
     keepAliveTimeout: keepAliveTimeoutMs,
@@ -217,35 +219,3 @@ const pathOf = (request: FastifyRequest): string => request.url.split('?', 1)[0]
 /** Whether a request was refused for how it is written, and not for what it asks for. */
 const isMalformed = (request: FastifyRequest, status: number): boolean =>
   status === 400 || status === 405 || status === 413 || (status === 404 && request.routeOptions.url === undefined);
-
-/** Strangers end in a log line, but no flood of strangers in a flood of lines. */
-function createStrangerLog(logger: Logger): (fields: object, message: string) => void {
-  let lines = 0;
-  let second = 0;
-  return (fields, message) => {
-    const now = Math.floor(performance.now() / 1000);
-    if (now !== second) [second, lines] = [now, 0];
-    lines += 1;
-    if (lines <= 5) logger.warn(fields, message);
-  };
-}
-
-/** Those who don't get as far as a request. */
-function reportStrangers(server: Server, log: (fields: object, message: string) => void, metrics: AgentMetrics): void {
-  server.on('tlsClientError', (error: Error & { code?: string }, socket: TLSSocket) => {
-    metrics.refusedConnections.inc({ why: 'tls' });
-    log({ remote: socket.remoteAddress, error: error.message, code: error.code }, 'TLS handshake failed');
-  });
-  server.on('drop', (data?: { remoteAddress?: string }) => {
-    metrics.refusedConnections.inc({ why: 'too-many' });
-    log({ remote: data?.remoteAddress }, 'connection dropped: too many are open');
-  });
-  // Fastify answers and ends the connection; a client that went away in the middle of its request is no stranger.
-  server.on('clientError', (error: Error & { code?: string }, socket: Socket) => {
-    if (error.code === 'ECONNRESET') return;
-    const isSlow = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
-    metrics.refusedConnections.inc({ why: isSlow ? 'slow' : 'no-http' });
-    const why = isSlow ? 'the request took too long' : 'what arrived is no HTTP';
-    log({ remote: socket.remoteAddress, error: error.message, code: error.code }, `connection ended: ${why}`);
-  });
-}

@@ -53,6 +53,8 @@ export type HypervisorHostStatus = {
     readonly hugepages: readonly { readonly pageSize: string; readonly total: number; readonly free: number }[];
   }[];
   readonly virtualMachines?: number;
+  /** `spec.cordoned` as a controller last saw it: whoever comes after knows what has been told. */
+  readonly cordoned?: boolean;
 };
 
 export type HypervisorHost = {

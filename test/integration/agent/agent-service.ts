@@ -1,5 +1,5 @@
 /** The agent installed on a lab machine as docs/operations.md tells an admin to, under its unit from deploy/. */
-import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createHttpsHost } from '../../../src/host/https-host.ts';
@@ -9,6 +9,7 @@ import { systemClock } from '../../../src/runtime/clock.ts';
 import { silentLogger } from '../../../src/runtime/logger.ts';
 import type { LabMachine } from '../../lab/machine.ts';
 import { createPki, type Pki } from '../../lab/pki.ts';
+import { documented } from '../../support/documents.ts';
 
 const root = dirname(dirname(dirname(dirname(fileURLToPath(import.meta.url)))));
 const unitFile = join(root, 'deploy/agent/dimmer-agent.service');
@@ -49,11 +50,10 @@ export function programFiles(): Readonly<Record<string, string>> {
 
 /** What docs/operations.md has an admin write into /etc/dimmer/agent.env, to the letter. */
 function documentedEnvironment(): { readonly text: string; readonly clientUri: string } {
-  const guide = readFileSync(join(root, 'docs/operations.md'), 'utf8');
-  const text = /^ *```sh\n *(DIMMER_AGENT_FLAGS=.*\n) *```$/m.exec(guide)?.[1];
-  const clientUri = /--allow-client (\S+)/.exec(text ?? '')?.[1];
-  if (text === undefined || clientUri === undefined) throw new Error('docs/operations.md shows no agent.env');
-  return { text, clientUri };
+  const { text } = documented('docs/operations.md', 'DIMMER_AGENT_FLAGS=');
+  const clientUri = /--allow-client (\S+)/.exec(text)?.[1];
+  if (clientUri === undefined) throw new Error('the agent.env of docs/operations.md names no client');
+  return { text: `${text}\n`, clientUri };
 }
 
 /** Everything up to `systemctl enable --now`, which is left to the test. The machine has a hypervisor. */

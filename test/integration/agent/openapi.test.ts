@@ -138,7 +138,10 @@ describe("agent's API and its document", () => {
     const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND'];
     for (const [template, declared] of Object.entries(paths)) {
       const path = template.replace('{uuid}', uuid).replace('{slot}', '0');
-      const known = Object.keys(declared).map((method) => method.toUpperCase());
+      // HEAD is what GET is (RFC 9110, section 9.3.2), and is told with it.
+      const known = Object.keys(declared).flatMap((method) =>
+        method === 'get' ? ['GET', 'HEAD'] : [method.toUpperCase()],
+      );
       for (const method of methods.filter((one) => !known.includes(one))) {
         const { status, headers, body: text } = await ask(`${path}?x=1`, { method });
         expect([method, path, status, headers['allow']]).toEqual([method, path, 405, known.join(', ')]);
@@ -152,6 +155,29 @@ describe("agent's API and its document", () => {
     expect((await ask('/v1/host', { method: 'PUT' }, stranger)).status).toBe(403);
     const told = memberOf(document, 'components', 'responses', 'MethodNotAllowed', 'headers', 'Allow', 'description');
     expect(told).toContain('methods');
+  });
+
+  test('HEAD is answered as GET is, without the body', async () => {
+    const nobody = '/v1/domains/00000000-0000-4000-8000-000000000000/memory';
+    const paths = ['/v1/host', '/v1/domains', '/v1/domains?view=memory', memory, nobody, documentPath];
+    for (const path of [...paths, '/v1/domains?view=all', '/v1/nothing', '/healthz', '/readyz', '/metrics']) {
+      const [full, head] = [await ask(path), await ask(path, { method: 'HEAD' })];
+      const told = ({ status, headers }: typeof full) => ({
+        status,
+        type: headers['content-type'],
+        etag: headers['etag'],
+      });
+      expect([path, told(head), head.body]).toEqual([path, told(full), '']);
+      expect(head.headers['content-length'], path).toMatch(/^[1-9]\d*$/);
+    }
+    expect((await ask('/v1/host', { method: 'HEAD' }, stranger)).status).toBe(403);
+    // It must end, though a stream of events doesn't.
+    const streams = async () => /dimmer_agent_event_streams (\d+)/.exec((await ask('/metrics')).body)?.[1];
+    const { status, headers } = await ask('/v1/events', { method: 'HEAD' });
+    expect([status, headers['content-type'], headers['cache-control'], headers['content-length']]).toEqual([
+      ...[200, 'text/event-stream', 'no-store', undefined],
+    ]);
+    expect(await streams()).toBe('0');
   });
 
   test('so are problems that the server itself finds', async () => {

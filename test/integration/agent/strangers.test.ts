@@ -9,7 +9,8 @@ import { EventLog } from '../../../src/agent/event-log.ts';
 import { type AgentServer, createAgentServer } from '../../../src/agent/http/server.ts';
 import { createAgentMetrics } from '../../../src/agent/metrics.ts';
 import type { HostService } from '../../../src/agent/service.ts';
-import { succeed } from '../../../src/host/errors.ts';
+import { type HostAnswer, succeed } from '../../../src/host/errors.ts';
+import { HostLine } from '../../../src/host/host-line.ts';
 import { createHttpsHost } from '../../../src/host/https-host.ts';
 import { createSimulatedHost } from '../../../src/host/simulated/simulated-host.ts';
 import { openTlsFiles, type TlsFiles } from '../../../src/host/tls-files.ts';
@@ -319,6 +320,52 @@ describe('agent and strangers', () => {
       ['429 1', 34],
     ]);
     expect((await ask(memory)).status).toBe(200);
+  });
+
+  it('serves within a second of a free place whatever waits in line, and a change that was told to wait once', async () => {
+    let letGo = (): void => undefined;
+    let begun = 0;
+    const held = new Promise<void>((resolve) => (letGo = resolve));
+    hold = () => {
+      begun += 1;
+      return held;
+    };
+    const others = Promise.all(Array.from({ length: 96 }, () => ask(memory)));
+    await eventually('all places are taken', () => (begun === 96 ? true : null), 20_000);
+    hold = () => Promise.resolve();
+    // A second connection of the same controller, as while one replica takes over from another.
+    const client = clientOf(controller);
+    const line = new HostLine(client, systemClock, () => 1);
+    const { revision } = valueOf(await host.observe(uuid));
+    const refusals = async (): Promise<number> => {
+      const rows = (await ask('/metrics')).body.matchAll(/_duration_seconds_count\{.*status="429".*\} (\d+)/g);
+      return [...rows].reduce((sum, [, count]) => sum + Number(count), 0);
+    };
+    const [refusedBefore, pluggedBefore] = [await refusals(), host.script.calls().plug];
+    const answered: { readonly code: string; readonly atMs: number }[] = [];
+    const note = async (answer: Promise<HostAnswer<unknown>>): Promise<void> => {
+      const code = codeOf(await answer);
+      answered.push({ code, atMs: Date.now() });
+    };
+    const calls = line.as(() => 'user');
+    const slot = 7;
+    const asked = Promise.all([
+      note(calls.plug(uuid, revision, plugRequest(slot, mib(128)))),
+      ...Array.from({ length: 20 }, () => note(calls.observe(uuid))),
+    ]);
+    // The change and eight looks at a time.
+    await eventually('they are told to wait, again', async () => (await refusals()) > refusedBefore + 9 || null);
+    expect(answered).toEqual([]);
+    const freeMs = Date.now();
+    letGo();
+    await asked;
+    await others;
+    expect(new Set(answered.map(({ code }) => code))).toEqual(new Set(['ok']));
+    // A second by the word; the rest is 21 exchanges on a busy machine.
+    expect(Math.max(...answered.map(({ atMs }) => atMs)) - freeMs).toBeLessThan(1_500);
+    expect(host.script.calls().plug).toBe(pluggedBefore + 1);
+    line.close();
+    await client.close();
   });
 
   it('counts what goes on for a client that has hung up', async () => {

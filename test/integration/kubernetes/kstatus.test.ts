@@ -50,6 +50,24 @@ describe('before any controller has seen an object', () => {
     const clear = ['--subresource=status', '--type=merge', '-p', '{"status":null}'];
     await plane.kubectlOk(['patch', resource, name, ...scope, ...clear]);
   });
+
+  it.each([
+    ['vmmem', 'db', ['-n', 't'], 'VirtualMachineMemory'],
+    ['hvh', 'hv', [], 'HypervisorHost'],
+  ] as const)('a %s was observed at -1 at the least', async (resource, name, scope, kind) => {
+    const patch = (observedGeneration: unknown) =>
+      plane.kubectl([
+        ...['patch', resource, name, ...scope, '--subresource=status', '--type=merge', '--dry-run=server'],
+        ...['-p', JSON.stringify({ status: { observedGeneration } })],
+      ]);
+    for (const wrong of [-2, 1.5, '1']) {
+      const { code, stderr } = await patch(wrong);
+      expect([wrong, code]).toEqual([wrong, 1]);
+      expect(stderr).toContain(`The ${kind} "${name}" is invalid: status.observedGeneration`);
+      if (wrong === -2) expect(stderr).toContain('should be greater than or equal to -1');
+    }
+    for (const right of [-1, 0, 1]) expect([right, (await patch(right)).code]).toEqual([right, 0]);
+  });
 });
 
 describe('with a controller', () => {

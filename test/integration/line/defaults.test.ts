@@ -1,5 +1,5 @@
 /**
- * Controller and agent with what they have when nothing is said: the controller as deploy/controller.yaml starts it in a
+ * Controller and agent with what they have when nothing is said: the controller as deploy/40-controller.yaml starts it in a
  * pod, the agent with libvirt's PKI paths and its own port.
  */
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -39,7 +39,7 @@ await describeLab(
   () => {
     let lab: Lab;
     let machine: LabMachine;
-    const { spec } = parse(readFileSync(join(root, 'deploy/controller.yaml'), 'utf8')) as Deployment;
+    const { spec } = parse(readFileSync(join(root, 'deploy/40-controller.yaml'), 'utf8')) as Deployment;
     const [container] = spec.template.spec.containers;
     if (container === undefined) throw new Error('the Deployment has no container');
 
@@ -130,7 +130,12 @@ await describeLab(
         { what: 'the controller to be ready', timeoutMs: 30_000, details: () => log },
       );
       expect((await ask(health, container.livenessProbe.httpGet.path)).status).toBe(200);
-      expect(await (await ask(metrics, '/metrics')).text()).toContain('dimmer_queue_depth');
+      // Probes and scrapers add queries of their own.
+      for (const path of ['/metrics', '/metrics?x=1']) {
+        expect(await (await ask(metrics, path)).text(), path).toContain('dimmer_queue_depth');
+      }
+      expect((await ask(health, '/readyz?verbose')).status).toBe(200);
+      expect((await ask(health, '/healthz?verbose&exclude=x')).status).toBe(200);
     });
 
     test('a VM is resized', async () => {

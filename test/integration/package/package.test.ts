@@ -53,7 +53,7 @@ describe('the package', () => {
     const files = globSync(join(installed.home, '**')).map((path) => path.slice(installed.home.length + 1));
     for (const file of [
       ...['README.md', 'docs/operations.md', 'docs/openapi/agent-v1.json', 'dist/THIRD-PARTY-LICENSES.txt'],
-      ...['deploy/agent/dimmer-agent.service', 'deploy/kustomization.yaml', 'crds/kustomization.yaml'],
+      ...['deploy/agent/dimmer-agent.service', 'deploy/Kustomization', 'crds/Kustomization'],
     ]) {
       expect(files).toContain(file);
     }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { readAgentArguments } from '../../../src/cmd/agent/options.ts';
-import { runAgent } from '../../../src/cmd/agent/run-agent.ts';
+import { runProgram } from '../../support/built-program.ts';
 
 const file = import.meta.filename;
 const files = [`--tls-cert-file=${file}`, `--tls-private-key-file=${file}`, `--client-ca-file=${file}`];
@@ -77,19 +77,14 @@ describe('dimmer agent: command line', () => {
   });
 
   it('says how it is used, and exits 1 on a mistake', async () => {
-    const written = { stdout: '', stderr: '' };
-    const io = {
-      stdin: process.stdin,
-      stdout: { write: (text: string) => (written.stdout += text) },
-      stderr: { write: (text: string) => (written.stderr += text) },
-      signal: new AbortController().signal,
-    };
-    expect(await runAgent(['--help'], io)).toBe(0);
-    expect(written.stdout).toContain('--allow-client URI');
-    expect(await runAgent([], io)).toBe(1);
-    expect(written.stderr).toBe(
-      'dimmer agent: --allow-client is required: without it every client of the CA would be admitted; ' +
+    const help = await runProgram(['agent', '--help']);
+    expect([help.exit, help.stderr]).toEqual([0, '']);
+    expect(help.stdout).toContain('--allow-client URI');
+    expect(await runProgram(['agent'])).toEqual({
+      ...{ exit: 1, stdout: '' },
+      stderr:
+        'dimmer agent: --allow-client is required: without it every client of the CA would be admitted; ' +
         "'dimmer agent --help' says more\n",
-    );
+    });
   });
 });

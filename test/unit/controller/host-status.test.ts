@@ -68,6 +68,22 @@ describe('a host', () => {
     ]);
   });
 
+  it('tells a cordon that was made, or ended, while no controller ran, and once', async () => {
+    bench = await createControllerBench([domain]);
+    await says('AgentAnswers');
+    for (const cordoned of [true, false]) {
+      await bench.restart(() => bench.applyHost({ cordoned }));
+      await bench.clock.advance(60_000);
+      await bench.restart();
+      await bench.clock.advance(60_000);
+    }
+    expect(events()).toEqual([
+      'hv-1 Normal AgentAnswers Connect',
+      'hv-1 Normal Cordoned Cordon',
+      'hv-1 Normal Uncordoned Cordon',
+    ]);
+  });
+
   it('keeps in its status what was last known, and in the metrics only what is so', async () => {
     bench = await createControllerBench([domain]);
     bench.addHost('hv-2', [], { cordoned: true });

@@ -116,6 +116,7 @@ const host: Complete<Omit<HypervisorHost, 'apiVersion' | 'kind' | 'metadata' | '
     memory: { total: '1Gi', available: '1Gi', committed: '1Gi' },
     nodes: [{ id: 0, total: '1Gi', available: '1Gi', hugepages: [{ pageSize: '2Mi', total: 1, free: 1 }] }],
     virtualMachines: 1,
+    cordoned: true,
   },
 };
 
