@@ -29,6 +29,8 @@ export type Story = {
   /** Answers by slot, one after the other; when they run out the guest gives. */
   readonly guest?: Readonly<Record<number, readonly Answer[]>>;
   readonly then?: readonly Happening[];
+  /** What a line of `dimmer plan --batch` can't say of the guest at the beginning. */
+  readonly begin?: Change;
 };
 
 const maxRounds = 20;
@@ -60,7 +62,8 @@ class Teller {
     if (!line.ok) throw new Error(`${story.name}: ${line.error}`);
     const built = buildRequest(line.input);
     if (!built.ok) throw new Error(`${story.name}: ${built.field}: ${built.problem}`);
-    this.request = built.request;
+    const { observation } = built.request;
+    this.request = { ...built.request, observation: story.begin?.(observation) ?? observation };
     this.answers = new Map(Object.entries(story.guest ?? {}).map(([slot, answers]) => [Number(slot), [...answers]]));
     this.happenings = [...(story.then ?? [])];
   }

@@ -6,6 +6,13 @@ const freesMemory: Change = (observation) => ({
   guest: { usable: size('900Mi'), total: size('1500Mi'), fresh: true },
 });
 
+const silentFor =
+  (silentMs: number): Change =>
+  (observation) => ({
+    ...observation,
+    guest: { usable: size('900Mi'), total: size('1500Mi'), fresh: false, silentMs },
+  });
+
 const fresh = (usable: string, total = '2Gi') => ({ usable, total, fresh: true });
 
 export const guests: readonly Story[] = [
@@ -132,6 +139,16 @@ export const guests: readonly Story[] = [
       },
     ],
   },
+  ...(['Required', 'BestEffort'] as const).map((guestSafety): Story => ({
+    name: `a late guest, ${guestSafety}`,
+    tale: 'The guest has reported since it booted and is silent now. It is waited for, and nothing is done unjudged.',
+    vm: { boot: '1Gi', modules: ['512Mi'], memory: '1Gi', guestSafety },
+    then: [
+      { told: 'A minute is over.', change: silentFor(75_000) },
+      { told: 'It reports again.', change: freesMemory },
+    ],
+    begin: silentFor(12_000),
+  })),
   {
     name: 'no statistics, BestEffort',
     tale: 'BestEffort goes ahead, and says so.',

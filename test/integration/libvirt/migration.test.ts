@@ -9,6 +9,7 @@ import { dialEndpoint } from '../../../src/libvirt/dial.ts';
 import type { DomainMemoryXml } from '../../../src/libvirt/domain-memory.ts';
 import { readDomainMemory } from '../../../src/libvirt/domain-xml.ts';
 import { createHypervisor, type Hypervisor } from '../../../src/libvirt/hypervisor.ts';
+import { periodNamespace, periodPrefix, writePeriod } from '../../../src/libvirt/period-xml.ts';
 import { Session } from '../../../src/libvirt/session.ts';
 import { stateNamespace, statePrefix, writeState } from '../../../src/libvirt/state-xml.ts';
 import { systemTimers } from '../../../src/libvirt/timers.ts';
@@ -17,6 +18,7 @@ import { startGuest } from '../../lab/guest.ts';
 import type { LabGuest } from '../../lab/guest-types.ts';
 import { type LabHypervisor, startHypervisor } from '../../lab/hypervisor.ts';
 import { waitFor } from '../../lab/wait.ts';
+import { createAgentPki, startAgentFixture } from '../agent/agent-fixture.ts';
 
 type Side = { readonly lab: LabHypervisor; readonly hypervisor: Hypervisor };
 
@@ -108,6 +110,29 @@ await describeLab(
       const after = await memoryOn(target);
       expect(after.modules).toEqual(before.modules);
       expect(after.state).toEqual({ ok: true, value: state });
+    });
+
+    test('of a guest that was being asked: the agent there puts the period back that stood before', async () => {
+      // As an agent leaves it that is killed between its two calls, here on its way back.
+      const { hypervisor, lab } = target;
+      await hypervisor.setMetadata(guest.uuid, periodNamespace, periodPrefix, writePeriod(7));
+      await hypervisor.setMemoryStatsPeriod(guest.uuid, 0);
+      const agent = await startAgentFixture(source.lab.uri, await createAgentPki(source.lab.directory));
+      try {
+        const moved = await lab.virsh(
+          [
+            ...['migrate', '--live', '--unsafe', guest.uuid, source.lab.uri],
+            ...['--migrateuri', `unix://${join(source.lab.directory, 'migration.sock')}`],
+          ],
+          120_000,
+        );
+        expect(moved).toMatchObject({ code: 0 });
+        await waitFor(async () => (await memoryOn(source)).balloon?.statsPeriodSeconds === 7, {
+          ...{ what: 'the agent to put the period back', timeoutMs: 20_000 },
+        });
+      } finally {
+        await agent.stop();
+      }
     });
   },
   ['hypervisor'],
