@@ -1,25 +1,33 @@
 import { defineConfig } from 'vitest/config';
+import { alone } from './test/alone.ts';
+
+/** Each file has a lab of its own, and waits more than it works: two at a time keep two cores busy. */
+const labs = { hookTimeout: 600_000, maxWorkers: 2, sequence: { groupOrder: 1 } };
+const integration = { include: ['test/integration/**/*.test.ts'], testTimeout: 60_000 };
 
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: ['test/{unit,property,golden}/**/*.test.ts'], testTimeout: 30_000 } },
+      // Groups run one after the other: no unit test waits for a processor that a guest has.
       {
         test: {
-          name: 'integration',
-          include: ['test/integration/**/*.test.ts'],
-          testTimeout: 60_000,
-          hookTimeout: 600_000,
-          fileParallelism: false,
+          name: 'unit',
+          include: ['test/{unit,property,golden}/**/*.test.ts'],
+          testTimeout: 30_000,
+          maxWorkers: 2,
+          sequence: { groupOrder: 0 },
         },
       },
+      { test: { ...labs, ...integration, name: 'integration', exclude: Object.keys(alone) } },
+      { test: { ...labs, name: 'e2e', include: ['test/e2e/**/*.test.ts'], testTimeout: 180_000 } },
       {
         test: {
-          name: 'e2e',
-          include: ['test/e2e/**/*.test.ts'],
-          testTimeout: 180_000,
-          hookTimeout: 600_000,
-          fileParallelism: false,
+          ...labs,
+          ...integration,
+          name: 'integration-alone',
+          include: Object.keys(alone),
+          maxWorkers: 1,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

@@ -4,12 +4,16 @@ import { stateNamespace, statePrefix, writeState } from '../libvirt/state-xml.ts
 import type { OperationState } from '../memory/operation-state.ts';
 import type { DomainFacts } from './observation.ts';
 
-/** Writes the state. The caller holds the lock of the domain. Rejects with a LibvirtError. */
+/**
+ * Writes the state; what `facts` show beside it and only a newer agent knows stays. The caller holds the lock of the
+ * domain. Rejects with a LibvirtError.
+ */
 export async function keepState(
   { hypervisor }: { readonly hypervisor: Hypervisor },
   facts: DomainFacts,
   state: OperationState,
 ): Promise<void> {
-  await hypervisor.setMetadata(facts.memory.uuid, stateNamespace, statePrefix, writeState(state));
+  const xml = writeState(state, facts.unread);
+  await hypervisor.setMetadata(facts.memory.uuid, stateNamespace, statePrefix, xml);
   if (facts.run !== null) facts.run.operations = state;
 }

@@ -6,10 +6,11 @@ import { toObservedMark } from '../host/rules/marks.ts';
 import { computeRevision } from '../host/rules/revision.ts';
 import type { DomainMemoryXml, HotplugObstacle } from '../libvirt/domain-memory.ts';
 import type { DomainState as LibvirtState } from '../libvirt/hypervisor.ts';
+import type { KeptState } from '../libvirt/unread-state.ts';
 import type { Bytes } from '../memory/bytes.ts';
 import { sumBytes } from '../memory/bytes.ts';
 import { isSameModule, type ModuleIdentity } from '../memory/module.ts';
-import type { Mark, OperationState } from '../memory/operation-state.ts';
+import type { Mark } from '../memory/operation-state.ts';
 import { describeHiddenMemory, isInTheWay } from './hidden-memory.ts';
 import { describeRepair, isOverdue } from './leftovers.ts';
 import { settleMarks } from '../host/rules/marks.ts';
@@ -60,7 +61,7 @@ function describeHotplugProblem(memory: DomainMemoryXml, run: Run, nowMs: number
 }
 
 /** Everything that was gathered about one domain. Its operation state is as the metadata says, marks not settled yet. */
-export type DomainFacts = OperationState & {
+export type DomainFacts = KeptState & {
   readonly memory: DomainMemoryXml;
   readonly state: DomainState;
   /** null: the domain isn't running. */

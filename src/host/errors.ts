@@ -18,9 +18,11 @@ type Row = {
   readonly status: number | null;
   readonly title: string;
   readonly recovery: Recovery;
+  /** Of a code that clients of 0.1.0 don't know: the one of theirs that has them do the right thing. */
+  readonly olderCode?: string;
 };
 
-/** Stable codes. Those with a status travel as `code` in RFC 9457 problem documents. */
+/** Stable codes. Those with a status travel as `type` and `code` in RFC 9457 problem documents. */
 export const hostErrorTable = {
   // Raised by the client.
   unreachable: { status: null, title: 'The host agent could not be reached', recovery: 'retry' },
@@ -43,7 +45,12 @@ export const hostErrorTable = {
   'not-found': { status: 404, title: 'No such virtual machine', recovery: 'wait-for-change' },
   'no-such-module': { status: 404, title: 'No such memory module', recovery: 'observe' },
   'no-such-route': { status: 404, title: 'No such route', recovery: 'wait-for-change' },
-  'method-not-allowed': { status: 405, title: 'The path has no such method', recovery: 'wait-for-change' },
+  'method-not-allowed': {
+    status: 405,
+    title: 'The path has no such method',
+    recovery: 'wait-for-change',
+    olderCode: 'no-such-route',
+  },
   busy: { status: 409, title: 'The VM is busy', recovery: 'retry' },
   'old-generation': { status: 409, title: 'A newer generation has been acted for', recovery: 'observe' },
   'not-running': { status: 409, title: 'The VM is not running', recovery: 'observe' },
@@ -54,7 +61,12 @@ export const hostErrorTable = {
   'hotplug-unsupported': { status: 422, title: 'The VM does not support memory hotplug', recovery: 'wait-for-change' },
   'guest-memory-in-use': { status: 422, title: 'The guest is using the memory', recovery: 'observe' },
   'guest-memory-unknown': { status: 422, title: 'The guest does not report its memory', recovery: 'observe' },
-  'guest-late': { status: 422, title: 'The guest has not answered what memory it has', recovery: 'retry' },
+  'guest-late': {
+    status: 422,
+    title: 'The guest has not answered what memory it has',
+    recovery: 'retry',
+    olderCode: 'guest-memory-unknown',
+  },
   'revision-required': {
     status: 428,
     title: 'If-Match with the observed revision is required',
@@ -90,6 +102,25 @@ export const recoveryOf = (error: HostError): Recovery => hostErrorTable[error.c
 /** Whether `code` is one of the table. */
 export const isHostErrorCode = (code: unknown): code is HostErrorCode =>
   typeof code === 'string' && Object.hasOwn(hostErrorTable, code);
+
+/** What comes before the code in the `type` of a problem document. */
+export const problemTypePrefix = 'https://dimmer.dev/problems/';
+
+/** The `code` of a problem document: one that every client knows (docs/adr/0026-what-is-not-known-is-kept.md). */
+export function widelyKnownCode(code: HostErrorCode): string {
+  const row: Row = hostErrorTable[code];
+  return row.olderCode ?? code;
+}
+
+/**
+ * The code that a problem document stands for: what its type says if that is known, else its `code`. Null: neither is
+ * one that an agent raises.
+ */
+export function codeOfProblem({ type, code }: { readonly type: string; readonly code: string }): HostErrorCode | null {
+  const said = type.startsWith(problemTypePrefix) ? type.slice(problemTypePrefix.length) : code;
+  const known = [said, code].find((word) => isHostErrorCode(word) && hostErrorTable[word].status !== null);
+  return (known as HostErrorCode | undefined) ?? null;
+}
 
 /** Makes an error; `cause` is normalised to its text. */
 export function hostError(code: HostErrorCode, message: string, cause?: unknown): HostError {

@@ -4,15 +4,7 @@ import type { Clock } from '../runtime/clock.ts';
 import { parseRetryAfter } from '../runtime/retry-after.ts';
 import { modernTls } from '../runtime/tls-suites.ts';
 import { DecodeError, type Decoder } from './decode.ts';
-import {
-  fail,
-  type HostAnswer,
-  hostError,
-  type HostError,
-  hostErrorTable,
-  isHostErrorCode,
-  succeed,
-} from './errors.ts';
+import { fail, type HostAnswer, hostError, type HostError, codeOfProblem, succeed } from './errors.ts';
 import type { TlsFiles, TlsMaterial } from './tls-files.ts';
 import { decodeProblem } from './wire.ts';
 
@@ -102,10 +94,11 @@ export class HttpsTransport {
     try {
       if (status >= 200 && status < 300) return succeed(decode(json, ''));
       const problem = decodeProblem(json, '');
-      if (!isHostErrorCode(problem.code) || hostErrorTable[problem.code].status === null) {
+      const code = codeOfProblem(problem);
+      if (code === null) {
         return fail(this.#badAnswer(`status ${status} with the unknown code '${problem.code.slice(0, 64)}'`));
       }
-      return fail({ ...hostError(problem.code, problem.detail), ...(retryAfterMs === null ? {} : { retryAfterMs }) });
+      return fail({ ...hostError(code, problem.detail), ...(retryAfterMs === null ? {} : { retryAfterMs }) });
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
       return fail(this.#badAnswer(`status ${status}: ${error.message}`));

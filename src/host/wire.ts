@@ -115,10 +115,13 @@ export const decodePlugAnswer: Decoder<PlugAnswer> = object({ done: boolean, rev
 export const decodeUnplugAnswer: Decoder<UnplugAnswer> = object({ revision: text });
 
 /** An RFC 9457 problem document, as far as the client reads it. */
-export const decodeProblem: Decoder<{ readonly code: string; readonly detail: string }> = object({
-  code: text,
-  detail: text,
-});
+export const decodeProblem: Decoder<{ readonly type: string; readonly code: string; readonly detail: string }> = object(
+  {
+    type: since(text, ''),
+    code: text,
+    detail: text,
+  },
+);
 
 /** The `data` of an event. Kinds that a newer agent may send decode as null and are passed over. */
 export const decodeEventData: Decoder<{ readonly uuid: string }> = object({ uuid: text });

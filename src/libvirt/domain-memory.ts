@@ -1,7 +1,7 @@
 /** What Dimmer reads from a domain's XML: memory, and nothing else. */
 import type { Bytes } from '../memory/bytes.ts';
 import type { NodeMemory } from '../memory/module.ts';
-import type { OperationState } from '../memory/operation-state.ts';
+import type { KeptState } from './unread-state.ts';
 
 /** Where in the XML something is wrong (`devices/memory[2]/target/size`), and what. */
 export type XmlProblem = { readonly path: string; readonly problem: string };
@@ -86,7 +86,7 @@ export type DomainMemoryXml = {
   /** A statistics period that was set aside for a question to the guest and may not stand yet; null: none. */
   readonly periodToRestore: number | null;
   /** What Dimmer keeps with the domain; an error when it isn't readable, the empty state when there is none. */
-  readonly state: XmlResult<OperationState>;
+  readonly state: XmlResult<KeptState>;
   /** Namespace that the host's admin says the domain belongs to; null: not said. */
   readonly ownerNamespace: XmlResult<string | null>;
 };

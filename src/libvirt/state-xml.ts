@@ -1,9 +1,11 @@
 /**
- * What Dimmer keeps in a domain's live metadata, as XML. libvirt keeps one element for each namespace URI; what is
- * unknown or damaged is an error that names it, so that nobody acts as if nothing were there.
+ * What Dimmer keeps in a domain's live metadata, as XML. libvirt keeps one element for each namespace URI. What is
+ * damaged is an error that names it, so that nobody acts as if nothing were there; what only a newer Dimmer knows is
+ * kept (unread-state.ts).
  */
 import { create } from 'xmlbuilder2';
 import { type Bytes, isBytes } from '../memory/bytes.ts';
+import { isSameModule } from '../memory/module.ts';
 import {
   type Claim,
   emptyOperationState,
@@ -12,6 +14,17 @@ import {
   type Replacement,
 } from '../memory/operation-state.ts';
 import type { XmlResult } from './domain-memory.ts';
+import {
+  isNothing,
+  type KeptState,
+  type Unread,
+  unreadOfClaim,
+  unreadOfMark,
+  unreadOfReplacement,
+  type UnreadState,
+  withUnread,
+  writeUnread,
+} from './unread-state.ts';
 import { parseXml, type XmlElement } from './xml-tree.ts';
 
 /** The agent's alone: claim, marks and the replacement that was begun. */
@@ -49,11 +62,13 @@ function checkNumbers(element: object): void {
 
 /**
  * The `<state>` element for an operation state; null when there is nothing to keep, so that the element goes away.
+ * @param unread what stands there now and isn't known: it stays with what it belongs to, and goes with it
  * @throws RangeError when a text in it isn't 1 to 253 printable ASCII characters without `&`, or a number isn't whole:
  * a fault of the caller
  */
-export function writeState(state: OperationState): string | null {
-  if (state.claim === null && state.marks.length === 0 && state.replacement === null) return null;
+export function writeState(state: OperationState, unread?: UnreadState): string | null {
+  const isEmpty = state.claim === null && state.marks.length === 0 && state.replacement === null;
+  if (isEmpty && (unread === undefined || isNothing(unread.state))) return null;
   for (const [name, value] of Object.entries(state.claim ?? {})) {
     if (typeof value === 'string') checkText(name, value);
   }
@@ -62,16 +77,22 @@ export function writeState(state: OperationState): string | null {
   const root = create().ele('state');
   if (state.claim !== null) {
     const { clusterId, objectUid, namespace, generation } = state.claim;
-    root.ele('claim', { clusterId, objectUid, namespace, generation });
+    const element = root.ele('claim', { clusterId, objectUid, namespace, generation });
+    writeUnread(element, unreadOfClaim(unread, state.claim));
   }
   if (state.replacement !== null) {
     const { slot, generation } = state.replacement;
-    root.ele('replacement', { slot, generation });
+    const element = root.ele('replacement', { slot, generation });
+    writeUnread(element, unreadOfReplacement(unread, state.replacement));
   }
   for (const mark of state.marks) {
     const { slot, base, size, alias, generation, firstAskedAtMs, lastAskedAtMs, attempts, phase } = mark;
-    root.ele('mark', { slot, base, size, alias, generation, firstAskedAtMs, lastAskedAtMs, attempts, phase });
+    const element = root.ele('mark', {
+      ...{ slot, base, size, alias, generation, firstAskedAtMs, lastAskedAtMs, attempts, phase },
+    });
+    writeUnread(element, unreadOfMark(unread, mark));
   }
+  writeUnread(root, unread?.state);
   return root.end({ headless: true });
 }
 
@@ -79,7 +100,24 @@ function refuseText(element: XmlElement, path: string): void {
   if (element.text.trim() !== '') throw new StateXmlError(path, 'has text inside');
 }
 
-/** The attributes of one element, each of which must be there and none else. */
+/**
+ * A newer Dimmer adds attributes and elements without a prefix, in the state's namespace or none; anything else can't
+ * be written again as it was.
+ */
+function checkKeepable({ attributes, children }: Unread, path: string): void {
+  for (const name of attributes.keys()) {
+    if (name.includes(':')) throw new StateXmlError(`${path}/@${name}`, 'is not known');
+  }
+  for (const child of children) {
+    const childPath = `${path}/${child.name}`;
+    const isOurs = child.namespace === '' || child.namespace === stateNamespace;
+    if (!isOurs || child.name.includes(':')) throw new StateXmlError(childPath, 'is not known');
+    if (child.children.length > 0) refuseText(child, childPath);
+    checkKeepable(child, childPath);
+  }
+}
+
+/** The attributes of one element, each of which must be there; others are kept. */
 class Attributes {
   readonly #element: XmlElement;
   readonly #path: string;
@@ -89,7 +127,6 @@ class Attributes {
     this.#element = element;
     this.#path = path;
     this.#unread = new Set(element.attributes.keys());
-    if (element.children.length > 0) throw new StateXmlError(path, 'has elements inside that are not known');
     refuseText(element, path);
   }
 
@@ -115,12 +152,16 @@ class Attributes {
     return slot;
   }
 
-  end(): void {
-    for (const name of this.#unread) throw new StateXmlError(`${this.#path}/@${name}`, 'is not known');
+  /** What was not asked for. */
+  unread(): Unread {
+    const { attributes, children } = this.#element;
+    const unread = { attributes: new Map([...attributes].filter(([name]) => this.#unread.has(name))), children };
+    checkKeepable(unread, this.#path);
+    return unread;
   }
 }
 
-function readClaim(element: XmlElement): Claim {
+function readClaim(element: XmlElement): readonly [Claim, Unread] {
   const attributes = new Attributes(element, 'state/claim');
   const claim = {
     clusterId: attributes.text('clusterId'),
@@ -128,19 +169,17 @@ function readClaim(element: XmlElement): Claim {
     namespace: attributes.text('namespace'),
     generation: attributes.whole('generation', 1),
   };
-  attributes.end();
-  return claim;
+  return [claim, attributes.unread()];
 }
 
-function readReplacement(element: XmlElement): Replacement {
+function readReplacement(element: XmlElement): readonly [Replacement, Unread] {
   const path = 'state/replacement';
   const attributes = new Attributes(element, path);
   const replacement = { slot: attributes.slot(), generation: attributes.whole('generation', 1) };
-  attributes.end();
-  return replacement;
+  return [replacement, attributes.unread()];
 }
 
-function readMark(element: XmlElement, path: string): Mark {
+function readMark(element: XmlElement, path: string): readonly [Mark, Unread] {
   const attributes = new Attributes(element, path);
   const phase = attributes.text('phase');
   if (phase !== 'leaving' && phase !== 'resting') throw new StateXmlError(`${path}/@phase`, `'${phase}' is not known`);
@@ -155,36 +194,52 @@ function readMark(element: XmlElement, path: string): Mark {
     attempts: attributes.whole('attempts', 1),
     phase,
   } as const;
-  attributes.end();
-  return mark;
+  return [mark, attributes.unread()];
+}
+
+/** Whether this version reads the element. */
+const isKnown = (name: string): boolean => name === 'claim' || name === 'replacement' || name === 'mark';
+
+function readStateParts(element: XmlElement): KeptState {
+  if (element.name !== 'state') throw new StateXmlError(element.name, `is not 'state'`);
+  refuseText(element, 'state');
+  let claim: UnreadState['claim'] = null;
+  let replacement: UnreadState['replacement'] = null;
+  const marks: (readonly [Mark, Unread])[] = [];
+  for (const child of element.children) {
+    if (child.name === 'claim' && claim === null) {
+      claim = readClaim(child);
+    } else if (child.name === 'replacement' && replacement === null) {
+      replacement = readReplacement(child);
+    } else if (child.name === 'mark') {
+      const path = `state/mark[${marks.length}]`;
+      const read = readMark(child, path);
+      if (marks.some(([other]) => isSameModule(other, read[0]))) {
+        throw new StateXmlError(path, 'marks a module a second time');
+      }
+      marks.push(read);
+    } else if (isKnown(child.name)) {
+      throw new StateXmlError(`state/${child.name}`, 'is there twice');
+    }
+  }
+  const children = element.children.filter((child) => !isKnown(child.name));
+  const [first] = children;
+  // It may be a claim that was damaged; whoever adds elements does so beside a claim.
+  if (claim === null && first !== undefined) throw new StateXmlError(`state/${first.name}`, 'is not known');
+  const state = { attributes: element.attributes, children };
+  checkKeepable(state, 'state');
+  const value = {
+    claim: claim?.[0] ?? null,
+    marks: marks.map(([mark]) => mark),
+    replacement: replacement?.[0] ?? null,
+  };
+  return withUnread(value, { state, claim, replacement, marks });
 }
 
 /** The operation state of a `<state>` element, as a part of the domain's XML. */
-export function readStateElement(element: XmlElement): XmlResult<OperationState> {
+export function readStateElement(element: XmlElement): XmlResult<KeptState> {
   try {
-    if (element.name !== 'state') throw new StateXmlError(element.name, `is not 'state'`);
-    for (const name of element.attributes.keys()) throw new StateXmlError(`state/@${name}`, 'is not known');
-    refuseText(element, 'state');
-    let claim: Claim | null = null;
-    let replacement: Replacement | null = null;
-    const marks: Mark[] = [];
-    for (const child of element.children) {
-      if (child.name === 'claim' && claim === null) {
-        claim = readClaim(child);
-      } else if (child.name === 'replacement' && replacement === null) {
-        replacement = readReplacement(child);
-      } else if (child.name === 'mark') {
-        const mark = readMark(child, `state/mark[${marks.length}]`);
-        if (marks.some((other) => other.slot === mark.slot && other.base === mark.base)) {
-          throw new StateXmlError(`state/mark[${marks.length}]`, 'marks a module a second time');
-        }
-        marks.push(mark);
-      } else {
-        const known = child.name === 'claim' || child.name === 'replacement';
-        throw new StateXmlError(`state/${child.name}`, known ? 'is there twice' : 'is not known');
-      }
-    }
-    return { ok: true, value: { claim, marks, replacement } };
+    return { ok: true, value: readStateParts(element) };
   } catch (error) {
     if (!(error instanceof StateXmlError)) throw error;
     return { ok: false, error: { path: error.path, problem: error.message } };
@@ -192,7 +247,7 @@ export function readStateElement(element: XmlElement): XmlResult<OperationState>
 }
 
 /** The operation state of what `getMetadata` gave for {@link stateNamespace}; null stands for the empty state. */
-export function readState(xml: string | null): XmlResult<OperationState> {
+export function readState(xml: string | null): XmlResult<KeptState> {
   if (xml === null) return { ok: true, value: emptyOperationState };
   const parsed = parseXml(xml);
   return parsed.ok ? readStateElement(parsed.value) : { ok: false, error: { path: 'state', problem: parsed.problem } };

@@ -1,4 +1,13 @@
-import { chmodSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { removeControlGroups } from './control-groups.ts';
@@ -22,7 +31,9 @@ export function createLabDirectory(): string {
   const base = tmpdir().length <= 40 ? tmpdir() : '/tmp';
   const directory = mkdtempSync(join(base, PREFIX));
   chmodSync(directory, 0o711);
-  writeFileSync(join(directory, OWNER), ownIdentity());
+  // Whole at once: a lab that sweeps at this moment would take an owner without a name for a dead one.
+  writeFileSync(join(directory, `${OWNER}.new`), ownIdentity());
+  renameSync(join(directory, `${OWNER}.new`), join(directory, OWNER));
   return directory;
 }
 

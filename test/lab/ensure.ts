@@ -4,12 +4,14 @@ import { MINIMUM_GO } from './go-toolchain.ts';
 import { ensureGuestImage } from './guest-image.ts';
 import { ALL_PARTS, type LabPart, labProblem, missingPackages, STACK_PARTS, unfitReason } from './needs.ts';
 import { reportToTerminal, type Report } from './progress.ts';
+import { ensureReleasedProgram, releasedProgramProblem } from './released-program.ts';
 import { ensureShippedLibvirt } from './shipped-libvirt.ts';
 
 const INTRODUCTION = `The lab needs, and installs or makes once what is missing:
   - libvirt, QEMU, systemd, polkit and small tools from Debian's packages (as root, without recommended packages)
   - a Kubernetes control plane: from KUBEBUILDER_ASSETS or the PATH, else built with Go (about 4 minutes)
-  - a guest: a Debian kernel and busybox, downloaded but not installed (30 MB)`;
+  - a guest: a Debian kernel and busybox, downloaded but not installed (30 MB)
+  - for the tests: the program of version 0.1.0, built from this repository's history with npm (a minute)`;
 
 /** Installs and builds what these parts of the lab need. Throws with one message that says what to do if it can't. */
 export async function ensureLab(report: Report, parts: readonly LabPart[] = STACK_PARTS): Promise<void> {
@@ -25,6 +27,11 @@ export async function ensureLab(report: Report, parts: readonly LabPart[] = STAC
   if (parts.includes('control-plane')) await ensureControlPlane(report);
   if (parts.includes('hypervisor')) await ensureGuestImage(report);
   if (parts.includes('machine')) await ensureShippedLibvirt(report);
+  if (parts.includes('released')) {
+    const lacking = await releasedProgramProblem();
+    if (lacking !== null) throw new Error(`The lab can't run all tests: ${lacking}`);
+    await ensureReleasedProgram(report);
+  }
   const problem = await labProblem(parts);
   if (problem !== null) throw new Error(`The lab still can't run: ${problem}`);
 }

@@ -1,7 +1,8 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-const POOL = '/sys/kernel/mm/hugepages/hugepages-2048kB';
+const POOL = '/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages';
 const RECORD = 'huge-pages';
 
 /**
@@ -10,10 +11,8 @@ const RECORD = 'huge-pages';
  * later lab. Throws when the machine has no memory for them.
  */
 export function reserveHugePages(directory: string, count: number): void {
-  const before = poolSize();
   writeFileSync(join(directory, RECORD), String(count));
-  writeFileSync(`${POOL}/nr_hugepages`, String(before + count));
-  const got = poolSize() - before;
+  const got = changePool(count);
   writeFileSync(join(directory, RECORD), String(got));
   if (got < count) {
     releaseHugePages(directory);
@@ -25,11 +24,20 @@ export function reserveHugePages(directory: string, count: number): void {
 export function releaseHugePages(directory: string): void {
   const record = join(directory, RECORD);
   if (!existsSync(record)) return;
-  const count = Number(readFileSync(record, 'utf8'));
-  writeFileSync(record, '0');
-  writeFileSync(`${POOL}/nr_hugepages`, String(Math.max(0, poolSize() - count)));
+  // Of several labs that sweep the same dead one, one can move the record, and the others throw here.
+  const taken = `${record}.${process.pid}`;
+  renameSync(record, taken);
+  changePool(-Number(readFileSync(taken, 'utf8')));
 }
 
-function poolSize(): number {
-  return Number(readFileSync(`${POOL}/nr_hugepages`, 'utf8'));
+/**
+ * Makes the pool that much larger, or smaller; gives by how much it has changed. Whoever changes it holds a lock on it
+ * meanwhile (flock(1)): two labs that read the same number before they write theirs would lose the pages of one.
+ */
+function changePool(by: number): number {
+  const script =
+    'read -r a <"$0"; w=$((a + $1)); [ "$w" -gt 0 ] || w=0; echo "$w" >"$0"; read -r b <"$0"; echo $((b - a))';
+  return Number(
+    execFileSync('flock', ['--exclusive', POOL, 'sh', '-euc', script, POOL, String(by)], { encoding: 'utf8' }),
+  );
 }

@@ -4,16 +4,17 @@ import { CONTROL_PLANE_MISSING, findControlPlane } from './control-plane-binarie
 import { findGo } from './go-toolchain.ts';
 import { findGuestImage } from './guest-image.ts';
 import { namespaceProblem } from './namespaces.ts';
+import { findReleasedProgram, releasedProgramProblem } from './released-program.ts';
 import { SEARCH_PATH } from './run.ts';
 import { hasShippedLibvirt } from './shipped-libvirt.ts';
 
 /** The parts of the lab; a test names those that it needs. */
-export type LabPart = 'control-plane' | 'hypervisor' | 'machine';
+export type LabPart = 'control-plane' | 'hypervisor' | 'machine' | 'released';
 
 /** What it takes to run the whole product. */
 export const STACK_PARTS: readonly LabPart[] = ['control-plane', 'hypervisor'];
 /** What it takes to run all tests. */
-export const ALL_PARTS: readonly LabPart[] = [...STACK_PARTS, 'machine'];
+export const ALL_PARTS: readonly LabPart[] = [...STACK_PARTS, 'machine', 'released'];
 
 /** A program or file that the lab uses, and the Debian packages that bring it. */
 type Need = { readonly files: string; readonly packages: readonly string[]; readonly parts: readonly LabPart[] };
@@ -42,6 +43,10 @@ const NEEDS: readonly Need[] = [
   { files: '/lib/systemd/system/dbus.service', packages: ['dbus'], parts: MACHINE },
   { files: '/lib/systemd/system/polkit.service', packages: ['polkitd'], parts: MACHINE },
 ];
+const TO_BUILD_WHAT_WAS_RELEASED: readonly Need[] = [
+  { files: 'git', packages: ['git'], parts: ['released'] },
+  { files: 'tar', packages: ['tar'], parts: ['released'] },
+];
 const TO_MAKE_A_GUEST: readonly Need[] = [
   { files: 'gcc', packages: ['gcc', 'libc6-dev'], parts: HYPERVISOR },
   { files: '/usr/lib/x86_64-linux-gnu/libc.a', packages: ['libc6-dev'], parts: HYPERVISOR },
@@ -50,7 +55,11 @@ const TO_MAKE_A_GUEST: readonly Need[] = [
 
 /** Debian packages that would bring what is missing, without double ones. */
 export async function missingPackages(parts: readonly LabPart[]): Promise<string[]> {
-  const needs = [...NEEDS, ...(findGuestImage() === null ? TO_MAKE_A_GUEST : [])];
+  const needs = [
+    ...NEEDS,
+    ...(findGuestImage() === null ? TO_MAKE_A_GUEST : []),
+    ...(findReleasedProgram() === null ? TO_BUILD_WHAT_WAS_RELEASED : []),
+  ];
   const missing = needs.filter((need) => need.parts.some((part) => parts.includes(part)) && !isThere(need.files));
   const packages = missing.flatMap((need) => need.packages);
   if (parts.includes('control-plane') && (await findControlPlane()) === null && (await findGo()) === null) {
@@ -91,6 +100,9 @@ async function findProblem(parts: readonly LabPart[]): Promise<string | null> {
     return `${CONTROL_PLANE_MISSING}; ${remedy}`;
   if (parts.includes('hypervisor') && findGuestImage() === null) return `the guest image is not made yet; ${remedy}`;
   if (parts.includes('machine') && !hasShippedLibvirt()) return `libvirt's package is not unpacked yet; ${remedy}`;
+  if (parts.includes('released') && findReleasedProgram() === null) {
+    return (await releasedProgramProblem()) ?? `the program of version 0.1.0 is not built yet; ${remedy}`;
+  }
   return null;
 }
 

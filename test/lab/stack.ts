@@ -15,7 +15,7 @@ import { freePorts } from './ports.ts';
 import { waitFor } from './wait.ts';
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
-const program = join(root, 'dist/cmd/main.js');
+export const program = join(root, 'dist/cmd/main.js');
 
 /** The URI in the controller's certificate, by which the agent knows it. */
 export const controllerUri = 'spiffe://dimmer.test/controller';
@@ -29,8 +29,8 @@ export type StackProcess = {
   readonly kill: (signal: NodeJS.Signals) => void;
   /** Ends it (SIGTERM when left out) and waits until it is gone. */
   readonly stop: (signal?: 'SIGTERM' | 'SIGKILL') => Promise<void>;
-  /** Starts it, if it doesn't run, and waits until it says that it is ready. */
-  readonly start: () => Promise<void>;
+  /** Starts it, if it doesn't run, and waits until it says that it is ready; by another program, if one is given. */
+  readonly start: (other?: string) => Promise<void>;
 };
 
 export type Stack = {
@@ -62,16 +62,19 @@ async function startProcess(
   args: readonly string[],
   directory: string,
   isReady: () => Promise<boolean>,
+  first = program,
 ): Promise<StackProcess> {
   const logFile = join(directory, `${name}.log`);
   let daemon: Daemon | null = null;
+  let main = first;
   const running = (): Daemon => {
     if (daemon?.ended() !== null) throw new Error(`${name} is not running`);
     return daemon;
   };
-  const start = async (): Promise<void> => {
+  const start = async (other = main): Promise<void> => {
     if (daemon?.ended() === null) return;
-    const started = await startDaemon({ name, command: process.execPath, args: [program, ...args], logFile });
+    main = other;
+    const started = await startDaemon({ name, command: process.execPath, args: [main, ...args], logFile });
     daemon = started;
     await waitFor(
       async () => {
@@ -111,6 +114,8 @@ async function isListening(port: number): Promise<boolean> {
 export type StackOptions = {
   /** Which VMs the agent has; those of the lab's hypervisor when left out. */
   readonly agentDriver?: readonly string[];
+  /** What both run; the program built here when left out. */
+  readonly program?: string;
 };
 
 /** Installs and starts everything on a lab that has a control plane. */
@@ -144,6 +149,7 @@ export async function startStack(lab: Lab, options: StackOptions = {}): Promise<
     ],
     directory,
     () => isListening(agentPort),
+    options.program,
   );
 
   const kubeconfig = await controlPlane.createKubeconfigForServiceAccount('dimmer-system', 'dimmer-controller');
@@ -161,6 +167,7 @@ export async function startStack(lab: Lab, options: StackOptions = {}): Promise<
     ],
     directory,
     () => answersOk(`http://127.0.0.1:${healthPort}/readyz`),
+    options.program,
   );
 
   const apply = (manifest: object): Promise<CommandResult> =>

@@ -1,5 +1,5 @@
 /** JSON schemas of what the agent answers, for the API's document. The compiler holds their members to the port's. */
-import { type HostErrorCode, hostErrorTable } from '../../host/errors.ts';
+import { type HostErrorCode, hostErrorTable, problemTypePrefix } from '../../host/errors.ts';
 import type {
   DomainObservation,
   DomainState,
@@ -183,10 +183,10 @@ type Problem = Record<'type' | 'title' | 'status' | 'code' | 'detail' | 'instanc
 
 const problem = record<Problem>(
   {
-    type: { type: 'string', format: 'uri', description: 'https://dimmer.dev/problems/ and the code' },
+    type: { type: 'string', format: 'uri', description: `${problemTypePrefix} and the code; programs go by this` },
     title: text('What the code stands for'),
     status: { type: 'integer', minimum: 400, maximum: 599, description: 'The HTTP status' },
-    code: { type: 'string', enum: problemCodes, description: 'Stable; programs go by this' },
+    code: { type: 'string', enum: problemCodes, description: 'The same code, or one of 0.1.0 that comes nearest' },
     detail: text('What happened, for people'),
     instance: { type: 'string', format: 'uri', description: 'urn:request: and the id of the request' },
   },

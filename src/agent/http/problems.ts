@@ -1,6 +1,6 @@
-/** Errors on the wire: RFC 9457 problem documents with a stable `code`. */
+/** Errors on the wire: RFC 9457 problem documents, whose `type` tells the code. */
 import type { FastifyReply } from 'fastify';
-import { type HostError, hostError, hostErrorTable } from '../../host/errors.ts';
+import { type HostError, hostError, hostErrorTable, problemTypePrefix, widelyKnownCode } from '../../host/errors.ts';
 
 /** Whoever has too much in hand comes back after so long: longer than almost any request takes. */
 const retryAfterMs = 1_000;
@@ -19,10 +19,10 @@ export function sendProblem(reply: FastifyReply, error: HostError): FastifyReply
       // As bytes: to a text Fastify would add a charset, which the media type doesn't have (RFC 9457, section 6.1).
       Buffer.from(
         JSON.stringify({
-          type: `https://dimmer.dev/problems/${error.code}`,
+          type: `${problemTypePrefix}${error.code}`,
           title: row.title,
           status,
-          code: error.code,
+          code: widelyKnownCode(error.code),
           detail: error.message,
           instance: `urn:request:${reply.request.id}`,
         }),

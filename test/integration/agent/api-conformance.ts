@@ -1,4 +1,5 @@
 /** Holds the agent's answers to the document that it serves. */
+import { isHostErrorCode, problemTypePrefix, widelyKnownCode } from '../../../src/host/errors.ts';
 import Fastify from 'fastify';
 import { expect } from 'vitest';
 import type { ApiAnswer } from './api-client.ts';
@@ -75,7 +76,8 @@ export async function createConformance(
     const body = JSON.parse(answer.body) as Json;
     expect(validate(body), `${where}\n${JSON.stringify(validate.errors)}`).toBe(true);
     if (mediaType !== 'application/problem+json') return null;
-    const code = memberOf(body, 'code') as string;
+    const code = (memberOf(body, 'type') as string).replace(problemTypePrefix, '');
+    expect(isHostErrorCode(code) && widelyKnownCode(code), where).toBe(memberOf(body, 'code'));
     expect(memberOf(response, 'description'), where).toMatch(new RegExp(`(^|; )${code}: `));
     expect(memberOf(body, 'status')).toBe(answer.status);
     return code;

@@ -123,6 +123,22 @@ describe('HTTPS client and agents that misbehave', () => {
     expect(codeOf(await host.observe(uuid))).toBe('stale-revision');
   });
 
+  it('takes the code from the type of a problem, and from an older one beside a type it does not know', async () => {
+    let next = '';
+    await answerWith((_request, response) => response.writeHead(422).end(next));
+    const problem = (type: string, code: string) => JSON.stringify({ type, code, detail: 'x' });
+    const said = async (type: string, code: string) => {
+      next = problem(type, code);
+      return codeOf(await host.observe(uuid));
+    };
+    const ours = 'https://dimmer.dev/problems/';
+    expect(await said(`${ours}guest-late`, 'guest-memory-unknown')).toBe('guest-late');
+    expect(await said(`${ours}guest-asleep`, 'guest-memory-unknown')).toBe('guest-memory-unknown');
+    expect(await said('about:blank', 'guest-memory-unknown')).toBe('guest-memory-unknown');
+    expect(await said(`${ours}timeout`, 'toString')).toBe('bad-answer');
+    expect(await said(`${ours}guest-asleep`, 'unheard-of')).toBe('bad-answer');
+  });
+
   it('reads no answer without an end', async () => {
     await answerWith((_request, response) => {
       response.writeHead(200, { 'content-type': 'application/json' });

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { create } from 'xmlbuilder2';
 import { bytes, KiB } from '../../../src/memory/bytes.ts';
 import { aliasOfSlot } from '../../../src/memory/module.ts';
 import type { Mark, OperationState } from '../../../src/memory/operation-state.ts';
@@ -58,6 +59,33 @@ describe('the state kept with a domain', () => {
         const xml = writeState(value);
         expect(readState(xml)).toEqual({ ok: true, value });
         if (xml !== null) expect(readState(asLibvirtKeepsIt(xml))).toEqual({ ok: true, value });
+      }),
+    );
+  });
+
+  test('keeps whatever a newer version adds, through every rewriting', () => {
+    const name = fc
+      .stringMatching(/^[a-z][a-zA-Z0-9]{0,8}$/)
+      .filter((word) => !/^(claim|replacement|mark|xml)/.test(word));
+    const value = fc.string({
+      unit: fc.oneof(fc.constantFrom('&', '<', '"', '&lt;', '\n', '\t', ' ', ']]>'), fc.constantFrom('a', 'ü', '😀')),
+    });
+    const words = fc.dictionary(name, value, { noNullPrototype: true });
+    const claim = { clusterId: 'cluster', objectUid: 'object', namespace: 'tenants', generation: 1 };
+    fc.assert(
+      fc.property(words, words, (attributes, elements) => {
+        const added = create().ele('state', attributes);
+        added.ele('claim', claim).att({ ...attributes, ...claim });
+        for (const [element, text] of Object.entries(elements)) added.ele(element, { text }).txt(text);
+        const first = readState(added.end({ headless: true }));
+        if (!first.ok) throw new Error(first.error.problem);
+        const { unread, ...known } = first.value;
+        const second = readState(writeState({ ...known, claim: { ...claim, generation: 2 } }, unread));
+        expect(second).toMatchObject({ ok: true, value: { claim: { ...claim, generation: 2 } } });
+        if (!second.ok) return;
+        // What is written a second time is what was read the first time.
+        expect(second.value.unread?.state).toEqual(unread?.state);
+        expect(second.value.unread?.claim?.[1]).toEqual(unread?.claim?.[1]);
       }),
     );
   });

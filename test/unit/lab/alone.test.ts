@@ -1,0 +1,21 @@
+/** What runs beside other tests must not use what the machine has once. */
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { alone } from '../../alone.ts';
+
+const root = join(import.meta.dirname, '../../..');
+const labTests = globSync('test/{integration,e2e}/**/*.test.ts', { cwd: root });
+
+test('every file that runs alone is there, and says why', () => {
+  for (const [file, reason] of Object.entries(alone)) {
+    expect(labTests).toContain(file);
+    expect(reason).not.toBe('');
+  }
+});
+
+test('whoever changes the pool of huge pages, which the machine has once, runs alone', () => {
+  const users = labTests.filter((file) => /hugePages: \d/.test(readFileSync(join(root, file), 'utf8')));
+  expect(users.length).toBeGreaterThan(2);
+  expect(users.filter((file) => alone[file] === undefined)).toEqual([]);
+});
