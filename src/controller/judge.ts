@@ -7,8 +7,8 @@ import { defaultGranularity } from '../planner/granularity.ts';
 import { computePlan, type PlanResult } from '../planner/plan.ts';
 import type { Plan, PlannerObservation, ShrinkPolicy } from '../planner/types.ts';
 import { computeHostFree, computeHugepagesFree } from './host-free.ts';
-import { computeRefusals } from './refusals.ts';
-import type { Judgement, Located, ModuleRefusals, Problem, Replacing } from './types.ts';
+import { withHistory } from './refusals.ts';
+import type { Judgement, KnownModule, Located, Problem, Replacing } from './types.ts';
 
 /** Total guest memory: boot memory plus all modules, those that are leaving too. */
 export const computeCurrent = (layout: Located['layout']): Bytes =>
@@ -25,28 +25,24 @@ function toGuestReport({ guest, observedAtMs }: Located['observation']): Planner
 function buildObservation(
   located: Located,
   desired: DesiredMemory,
-  refusals: readonly ModuleRefusals[],
+  modules: readonly KnownModule[],
   granularity: Bytes,
 ): PlannerObservation {
   const { layout, observation, facts, limits } = located;
   const pageSize = desired.pageSize ?? layout.pageSize;
   return {
     boot: layout.boot,
-    modules: layout.modules.map((module, index) => {
-      const history = refusals[index];
-      const retryAfterMs = history?.retryAfterMs ?? null;
-      return {
-        slot: module.slot,
-        base: module.base,
-        alias: module.alias,
-        node: module.node,
-        size: module.size,
-        state: module.state,
-        refusals: history?.refusals ?? 0,
-        quarantined: retryAfterMs !== null,
-        retryAfter: retryAfterMs === null ? null : timestamp(retryAfterMs),
-      };
-    }),
+    modules: modules.map(({ slot, base, alias, node, size, state, history: { refusals, retryAfterMs } }) => ({
+      slot,
+      base,
+      alias,
+      node,
+      size,
+      state,
+      refusals,
+      quarantined: retryAfterMs !== null,
+      retryAfter: retryAfterMs === null ? null : timestamp(retryAfterMs),
+    })),
     slots: layout.slots,
     otherBytes: layout.otherBytes,
     maxMemory: layout.maxMemory ?? 'unsupported',
@@ -80,12 +76,12 @@ export type JudgeInput = {
 export function judge(input: JudgeInput): Judgement | Problem {
   const { desired, located } = input;
   const { layout, observation } = located;
-  const refusals = computeRefusals(layout.modules, input.previousModules, observation.observedAtMs, input.retryNow);
+  const modules = withHistory(layout.modules, input.previousModules, observation.observedAtMs, input.retryNow);
   const granularity =
     desired.granularity ??
     layout.granularity ??
     defaultGranularity(layout.architecture, sumBytes(layout.boot.map(({ size }) => size)));
-  const seen = buildObservation(located, desired, refusals, granularity);
+  const seen = buildObservation(located, desired, modules, granularity);
   const plan = (target: Bytes, shrink: ShrinkPolicy): PlanResult =>
     computePlan({
       desired: target,
@@ -109,7 +105,7 @@ export function judge(input: JudgeInput): Judgement | Problem {
       hostName: located.hostName,
     };
   }
-  const judged = { desired, located, refusals, granularity };
+  const judged = { desired, located, modules, granularity };
   if (isReplacing) return { ...judged, ...judgeReplacement(input, planned.plan, plan) };
   return { ...judged, plan: explainUnsupported(planned.plan, located), replacing: 'none' };
 }

@@ -13,7 +13,7 @@ import { formatMeasured, formatQuantity } from '../memory/quantity.ts';
 import type { Plan } from '../planner/types.ts';
 import { computeCurrent } from './judge.ts';
 import { formatBase } from './refusals.ts';
-import type { Judgement, ModuleRefusals, Problem, Verdict } from './types.ts';
+import type { Judgement, Problem, Verdict } from './types.ts';
 
 export type StatusInput = {
   readonly previous: VirtualMachineMemoryStatus;
@@ -62,11 +62,9 @@ const computeReachable = ({ reachable }: Plan): ReachableStatus => ({
   complete: reachable.complete,
 });
 
-function computeModules({ located, refusals }: Judgement): readonly ModuleStatus[] {
-  return located.layout.modules.map((module, index): ModuleStatus => {
-    const history: ModuleRefusals | undefined = refusals[index];
-    const retryAfterMs = history?.retryAfterMs ?? null;
-    const refusedAtMs = history?.refusedAtMs ?? null;
+function computeModules({ modules }: Judgement): readonly ModuleStatus[] {
+  return modules.map((module): ModuleStatus => {
+    const { refusals, refusedAtMs, retryAfterMs } = module.history;
     return {
       slot: module.slot,
       alias: module.alias,
@@ -74,7 +72,7 @@ function computeModules({ located, refusals }: Judgement): readonly ModuleStatus
       size: formatQuantity(module.size),
       base: formatBase(module.base),
       state: module.state === 'Leaving' ? 'Leaving' : retryAfterMs === null ? 'Plugged' : 'Refused',
-      ...(history === undefined || history.refusals === 0 ? {} : { refusals: history.refusals }),
+      ...(refusals === 0 ? {} : { refusals }),
       ...(refusedAtMs === null ? {} : { refusedAt: new Date(refusedAtMs).toISOString() }),
       ...(retryAfterMs === null ? {} : { retryAfter: new Date(retryAfterMs).toISOString() }),
     };

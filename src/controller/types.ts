@@ -3,7 +3,7 @@ import type { HostLimits, DesiredMemory } from '../api/v1alpha1/spec.ts';
 import type { Reason } from '../api/v1alpha1/reasons.ts';
 import type { HostError } from '../host/errors.ts';
 import type { HostCalls } from '../host/host-line.ts';
-import type { DomainObservation, HostFacts, MemoryLayout } from '../host/port.ts';
+import type { DomainObservation, HostFacts, MemoryLayout, ObservedModule } from '../host/port.ts';
 import type { Bytes } from '../memory/bytes.ts';
 import type { AskAgain, Plan, PlanStep } from '../planner/types.ts';
 
@@ -36,21 +36,22 @@ export type Located = {
 export type Gathered =
   { readonly kind: 'located'; readonly located: Located } | { readonly kind: 'problem'; readonly problem: Problem };
 
-/** What is known of a module's refusals, from the observation and the previous status. */
-export type ModuleRefusals = {
-  readonly slot: number;
-  readonly base: Bytes;
-  readonly refusals: number;
-  readonly refusedAtMs: number | null;
-  /** Not asked again before, by the host's clock, epoch ms; null: not quarantined. */
-  readonly retryAfterMs: number | null;
+/** A plugged module with what is known of its refusals, from the observation and the previous status. */
+export type KnownModule = ObservedModule & {
+  readonly history: {
+    readonly refusals: number;
+    readonly refusedAtMs: number | null;
+    /** Not asked again before, by the host's clock, epoch ms; null: not quarantined. */
+    readonly retryAfterMs: number | null;
+  };
 };
 
 /** What is judged from one observation. */
 export type Judgement = {
   readonly desired: DesiredMemory;
   readonly located: Located;
-  readonly refusals: readonly ModuleRefusals[];
+  /** Those of the layout, in its order. */
+  readonly modules: readonly KnownModule[];
   readonly granularity: Bytes;
   readonly plan: Plan;
   readonly replacing: Replacing;

@@ -83,9 +83,9 @@ function judgeConverged({ judgement, resize }: VerdictInput): Verdict {
   return { reason: 'GuestNotOnlined', message: explainMissing(onlined.missing), againInMs: slowPollMs };
 }
 
-function judgeCalledOff({ located, refusals, desired }: Judgement): Verdict {
+function judgeCalledOff({ located, modules, desired }: Judgement): Verdict {
   const { layout, observation } = located;
-  const refused = layout.modules.filter((_, index) => (refusals[index]?.refusals ?? 0) > 0).map(({ alias }) => alias);
+  const refused = modules.filter(({ history }) => history.refusals > 0).map(({ alias }) => alias);
   const isBack = !layout.modules.some(({ slot }) => slot === observation.replacement?.slot);
   const current = formatQuantity(computeCurrent(layout));
   const wanted = desired.memory === null ? 'nothing' : formatQuantity(desired.memory);
@@ -120,7 +120,7 @@ export function computeLatePollMs({ observation: { guest, observedAtMs } }: Judg
   return Math.min(longestLatePollMs, 1_000 * seconds);
 }
 
-function computePollMs({ plan, refusals, located }: Judgement): Verdict['againInMs'] {
+function computePollMs({ plan, modules, located }: Judgement): Verdict['againInMs'] {
   switch (plan.reason) {
     case 'WaitingForGuest': {
       const { guest } = located.observation;
@@ -135,7 +135,7 @@ function computePollMs({ plan, refusals, located }: Judgement): Verdict['againIn
     case 'GuestMemoryInUse':
       return inUsePollMs;
     case 'GuestRefused': {
-      const dues = refusals.flatMap(({ retryAfterMs }) => (retryAfterMs === null ? [] : [retryAfterMs]));
+      const dues = modules.flatMap(({ history: { retryAfterMs } }) => (retryAfterMs === null ? [] : [retryAfterMs]));
       return Math.max(guestPollMs, Math.min(...dues) - located.observation.observedAtMs);
     }
     case 'GuestMemoryUnknown':
