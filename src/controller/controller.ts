@@ -22,6 +22,7 @@ import { createControllerMetrics } from './metrics.ts';
 import { Postponed } from './postponed.ts';
 import { reconcile } from './reconcile.ts';
 import { RejectedPlans } from './rejected-plans.ts';
+import { Unwritten } from './unwritten.ts';
 import { keysOfDomain, keysOfHost, laneOf, urgencyAtStart, watchNamespaces, watchResources } from './triggers.ts';
 
 export type ControllerOptions = {
@@ -106,6 +107,7 @@ export function createController(options: ControllerOptions): Controller {
     events: options.events,
     rejected: new RejectedPlans(),
     postponed: new Postponed(),
+    unwritten: new Unwritten(),
     metrics: createControllerMetrics(options.registry, { depth: () => queue.depth, active: () => queue.active }),
     clock,
     random,

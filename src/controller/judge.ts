@@ -8,11 +8,8 @@ import { computePlan, type PlanResult } from '../planner/plan.ts';
 import type { Plan, PlannerObservation, ShrinkPolicy } from '../planner/types.ts';
 import { computeHostFree, computeHugepagesFree } from './host-free.ts';
 import { withHistory } from './refusals.ts';
-import type { Judgement, KnownModule, Located, Problem, Replacing } from './types.ts';
-
-/** Total guest memory: boot memory plus all modules, those that are leaving too. */
-export const computeCurrent = (layout: Located['layout']): Bytes =>
-  sumBytes([...layout.boot, ...layout.modules].map(({ size }) => size));
+import { computeCurrent } from './total.ts';
+import type { Judged, Judgement, KnownModule, Located, Replacing } from './types.ts';
 
 /** The guest's report as the planner judges it. */
 function toGuestReport({ guest, observedAtMs }: Located['observation']): PlannerObservation['guest'] {
@@ -73,7 +70,7 @@ export type JudgeInput = {
 };
 
 /** Judges an observation: what the planner says about it, or why it can't be planned with. */
-export function judge(input: JudgeInput): Judgement | Problem {
+export function judge(input: JudgeInput): Judged {
   const { desired, located } = input;
   const { layout, observation } = located;
   const modules = withHistory(layout.modules, input.previousModules, observation.observedAtMs, input.retryNow);
@@ -98,16 +95,21 @@ export function judge(input: JudgeInput): Judgement | Problem {
   if (!planned.ok) {
     const { field, problem } = planned.error;
     return {
-      reason: 'HotplugUnsupported',
-      message: `the memory of VM ${observation.name} can't be planned with: ${field}: ${problem}`,
-      retry: false,
-      observation,
-      hostName: located.hostName,
+      kind: 'problem',
+      problem: {
+        reason: 'HotplugUnsupported',
+        message: `the memory of VM ${observation.name} can't be planned with: ${field}: ${problem}`,
+        retry: false,
+        observation,
+        hostName: located.hostName,
+      },
     };
   }
   const judged = { desired, located, modules, granularity };
-  if (isReplacing) return { ...judged, ...judgeReplacement(input, planned.plan, plan) };
-  return { ...judged, plan: explainUnsupported(planned.plan, located), replacing: 'none' };
+  const judgement: Judgement = isReplacing
+    ? { ...judged, ...judgeReplacement(input, planned.plan, plan) }
+    : { ...judged, plan: explainUnsupported(planned.plan, located), replacing: 'none' };
+  return { kind: 'judged', judgement };
 }
 
 /** Why nothing can be plugged is known better by the host than by the planner. */

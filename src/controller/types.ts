@@ -20,6 +20,9 @@ export type Problem = {
   readonly hostName?: string;
 };
 
+/** How a phase ends a reconcile: nothing can be planned. */
+export type Stopped = { readonly kind: 'problem'; readonly problem: Problem };
+
 /** A virtual machine found on a host, with a running QEMU process. */
 export type Located = {
   readonly hostName: string;
@@ -33,8 +36,7 @@ export type Located = {
   readonly replacesUid: string | null;
 };
 
-export type Gathered =
-  { readonly kind: 'located'; readonly located: Located } | { readonly kind: 'problem'; readonly problem: Problem };
+export type Observed = { readonly kind: 'observed'; readonly located: Located } | Stopped;
 
 /** A plugged module with what is known of its refusals, from the observation and the previous status. */
 export type KnownModule = ObservedModule & {
@@ -56,6 +58,8 @@ export type Judgement = {
   readonly plan: Plan;
   readonly replacing: Replacing;
 };
+
+export type Judged = { readonly kind: 'judged'; readonly judgement: Judgement } | Stopped;
 
 /**
  * Where a replacement stands that was begun for this generation.
@@ -82,7 +86,13 @@ export type Executed =
   | { readonly kind: 'nothing' }
   /** Something was changed, or asked for: observe again. */
   | { readonly kind: 'acted'; readonly plugged: number; readonly asked: number }
-  | { readonly kind: 'failed'; readonly what: string; readonly error: HostError };
+  | {
+      readonly kind: 'failed';
+      readonly what: string;
+      readonly error: HostError;
+      /** Modules plugged before the step that failed. */
+      readonly plugged: number;
+    };
 
 /** What came of it so far. */
 export type Outcome =

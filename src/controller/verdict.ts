@@ -4,8 +4,9 @@ import type { VirtualMachineMemoryStatus } from '../api/v1alpha1/virtual-machine
 import { formatMeasured, formatQuantity } from '../memory/quantity.ts';
 import { nextRepeatMs } from './action.ts';
 import { explainHostError } from './host-problem.ts';
-import { computeCurrent } from './judge.ts';
 import { explainMissing, judgeOnlined, onlineTimeoutMs } from './onlined.ts';
+import type { Mode } from './scope.ts';
+import { computeCurrent } from './total.ts';
 import type { Judgement, Outcome, Problem, Verdict } from './types.ts';
 
 /** Polling intervals for what nobody tells us, ms. */
@@ -19,9 +20,7 @@ const slowPollMs = 30_000;
 export type VerdictInput = {
   readonly judgement: Judgement;
   readonly outcome: Outcome;
-  /** null: not paused; else by what. */
-  readonly pausedBy: string | null;
-  readonly observeOnlySpec: boolean;
+  readonly mode: Mode;
   /** The resize under way, or the last one. */
   readonly resize: VirtualMachineMemoryStatus['lastResize'];
 };
@@ -36,7 +35,7 @@ export const judgeProblem = (problem: Problem): Verdict => ({
 
 /** The verdict on a plan and its execution. */
 export function computeVerdict(input: VerdictInput): Verdict {
-  const { judgement, outcome } = input;
+  const { judgement, outcome, mode } = input;
   const { plan, located } = judgement;
   if (outcome.kind === 'host-busy') {
     const limit = located.limits.maxConcurrentOperations;
@@ -48,12 +47,12 @@ export function computeVerdict(input: VerdictInput): Verdict {
     const againInMs = outcome.error.code === 'guest-late' ? computeLatePollMs(located) : retry ? 'backoff' : null;
     return { reason, message: `${outcome.what}: ${message}`, againInMs };
   }
-  if (input.observeOnlySpec) {
+  if (mode.kind === 'observe') {
     const current = formatQuantity(computeCurrent(located.layout));
     return { reason: 'ObserveOnly', message: `the guest has ${current}; spec.memory is not set`, againInMs: null };
   }
-  if (input.pausedBy !== null) {
-    return { reason: 'Paused', message: `paused by ${input.pausedBy}; the plan: ${plan.message}`, againInMs: null };
+  if (mode.kind === 'paused') {
+    return { reason: 'Paused', message: `paused by ${mode.by}; the plan: ${plan.message}`, againInMs: null };
   }
   if (plan.decision === 'noop') return judgeConverged(input);
   if (judgement.replacing === 'ended') return judgeCalledOff(judgement);
