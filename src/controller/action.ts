@@ -1,4 +1,5 @@
 /** From a plan to what is done about it now. Pure. */
+import { isOver } from './replacement.ts';
 import type { Action, Judgement } from './types.ts';
 
 const firstRepeatMs = 5_000;
@@ -21,7 +22,7 @@ export function nextRepeatMs({ located }: Pick<Judgement, 'located'>): number | 
  */
 export function decideAction(judgement: Judgement, isOnlined: boolean): Action {
   const { plan, located } = judgement;
-  if (judgement.replacing === 'ended') return { kind: 'nothing' };
+  if (isOver(judgement)) return { kind: 'nothing' };
   switch (plan.decision) {
     case 'noop':
     case 'blocked':

@@ -4,13 +4,12 @@
  */
 import type { DesiredMemory } from '../api/v1alpha1/spec.ts';
 import { recoveryOf } from '../host/errors.ts';
-import type { VirtualMachineMemory } from '../api/v1alpha1/virtual-machine-memory.ts';
-import { findCondition } from '../api/v1alpha1/conditions.ts';
 import { act, type ActContext, isOutdated } from './act.ts';
 import { claim, observe } from './gather.ts';
 import type { HostPlace } from './host-place.ts';
 import { judge } from './judge.ts';
 import { locate } from './locate.ts';
+import { hasCalledOff } from './replacement.ts';
 import type { ReconcileScope } from './scope.ts';
 import { computeCurrent } from './total.ts';
 import type { Judged, Located, Outcome, Stopped } from './types.ts';
@@ -64,7 +63,7 @@ export async function drive(
 
 /** Plans from what was observed. */
 function plan(scope: ReconcileScope, desired: DesiredMemory, located: Located, context: ActContext): Judged {
-  const { previous, resource, retryNow } = scope;
+  const { previous, retryNow } = scope;
   const { clock, metrics } = context;
   scope.sees(located, clock.now());
   const isSameRuntime = scope.isSameRuntime(located);
@@ -75,18 +74,13 @@ function plan(scope: ReconcileScope, desired: DesiredMemory, located: Located, c
     generation: scope.generation,
     previousModules: isSameRuntime ? (previous.modules ?? []) : [],
     retryNow,
-    replacementEnded: isSameRuntime && !retryNow && hasCalledOff(resource),
+    calledOff: isSameRuntime && !retryNow && hasCalledOff(previous, scope.generation),
   });
   if (judged.kind === 'problem') return judged;
   metrics.planned(judged.judgement.plan.decision);
   scope.plans(judged.judgement, clock.now());
   return judged;
 }
-
-/** Whether a replacement for this generation was called off already. */
-const hasCalledOff = ({ status, metadata }: VirtualMachineMemory): boolean =>
-  findCondition(status?.conditions, 'Ready')?.reason === 'ReplaceRolledBack' &&
-  status?.observedGeneration === metadata.generation;
 
 /** Whether the VM wasn't as it was planned for, so that it is worth to look again at once. */
 const isSurprise = (outcome: Outcome): boolean => outcome.kind === 'failed' && recoveryOf(outcome.error) === 'observe';

@@ -2,14 +2,14 @@
 import { timestamp } from '../api/v1alpha1/conditions.ts';
 import type { DesiredMemory } from '../api/v1alpha1/spec.ts';
 import type { ModuleStatus } from '../api/v1alpha1/virtual-machine-memory.ts';
-import { type Bytes, subtractBytes, sumBytes } from '../memory/bytes.ts';
+import { type Bytes, sumBytes } from '../memory/bytes.ts';
 import { defaultGranularity } from '../planner/granularity.ts';
 import { computePlan, type PlanResult } from '../planner/plan.ts';
 import type { Plan, PlannerObservation, ShrinkPolicy } from '../planner/types.ts';
 import { computeHostFree, computeHugepagesFree } from './host-free.ts';
 import { withHistory } from './refusals.ts';
-import { computeCurrent } from './total.ts';
-import type { Judged, Judgement, KnownModule, Located, Replacing } from './types.ts';
+import { findBegun, judgeReplacement } from './replacement.ts';
+import type { Judged, Judgement, KnownModule, Located } from './types.ts';
 
 /** The guest's report as the planner judges it. */
 function toGuestReport({ guest, observedAtMs }: Located['observation']): PlannerObservation['guest'] {
@@ -66,7 +66,7 @@ export type JudgeInput = {
   /** Somebody asked to retry now: nothing is quarantined. */
   readonly retryNow: boolean;
   /** Whether the replacement for this generation has been called off, as the previous status says. */
-  readonly replacementEnded: boolean;
+  readonly calledOff: boolean;
 };
 
 /** Judges an observation: what the planner says about it, or why it can't be planned with. */
@@ -86,12 +86,9 @@ export function judge(input: JudgeInput): Judged {
       policy: { shrink, grow: desired.growPolicy, guestSafety: desired.guestSafety },
     });
 
-  const begun = observation.replacement?.generation === input.generation ? observation.replacement : null;
-  const isPlugged = layout.modules.some(({ slot }) => slot === begun?.slot);
-  // Somebody who asks to retry one that was rolled back gets a new one.
-  const isReplacing = desired.shrinkPolicy === 'Replace' && begun !== null && (isPlugged || !input.retryNow);
+  const begun = desired.shrinkPolicy === 'Replace' ? findBegun(located, input.generation, input.retryNow) : null;
   // A replacement is begun once: from then on only what is plugged already may go.
-  const planned = plan(input.target, isReplacing ? 'Exact' : desired.shrinkPolicy);
+  const planned = plan(input.target, begun === null ? desired.shrinkPolicy : 'Exact');
   if (!planned.ok) {
     const { field, problem } = planned.error;
     return {
@@ -106,9 +103,10 @@ export function judge(input: JudgeInput): Judged {
     };
   }
   const judged = { desired, located, modules, granularity };
-  const judgement: Judgement = isReplacing
-    ? { ...judged, ...judgeReplacement(input, planned.plan, plan) }
-    : { ...judged, plan: explainUnsupported(planned.plan, located), replacing: 'none' };
+  const judgement: Judgement =
+    begun === null
+      ? { ...judged, plan: explainUnsupported(planned.plan, located), replacement: null }
+      : { ...judged, ...judgeReplacement({ ...input, begun }, planned.plan, (size) => plan(size, 'Exact')) };
   return { kind: 'judged', judgement };
 }
 
@@ -117,30 +115,3 @@ const explainUnsupported = (plan: Plan, { layout }: Located): Plan =>
   plan.reason === 'HotplugUnsupported' && layout.hotplugProblem !== null
     ? { ...plan, message: layout.hotplugProblem }
     : plan;
-
-/** The shrink can't be finished: the guest refused, or what it refused was needed for every set. */
-const isStuck = ({ decision, reason }: Plan): boolean =>
-  decision === 'blocked' && (reason === 'GuestRefused' || reason === 'UnreachableSize' || reason === 'Misaligned');
-
-/**
- * A replacement under way. When the guest refuses what was to go, the module plugged for it is taken out again (or one
- * of its size, which is the same to the guest), provided that the guest then has at least what is wanted.
- */
-function judgeReplacement(
-  { target, located, replacementEnded }: JudgeInput,
-  plan: Plan,
-  planFor: (target: Bytes, shrink: ShrinkPolicy) => PlanResult,
-): { readonly plan: Plan; readonly replacing: Replacing } {
-  if (plan.decision === 'noop') return { plan, replacing: 'none' };
-  if (replacementEnded && plan.decision !== 'wait') return { plan, replacing: 'ended' };
-  if (!isStuck(plan)) return { plan, replacing: 'unplugging' };
-
-  const { layout, observation } = located;
-  const plugged = layout.modules.find(({ slot }) => slot === observation.replacement?.slot);
-  const current = computeCurrent(layout);
-  if (plugged === undefined || current - plugged.size < target) return { plan, replacing: 'ended' };
-  const back = planFor(subtractBytes(current, plugged.size), 'Exact');
-  return back.ok && (back.plan.decision === 'unplug' || back.plan.decision === 'wait')
-    ? { plan: back.plan, replacing: 'rolling-back' }
-    : { plan, replacing: 'ended' };
-}

@@ -95,7 +95,7 @@ const computeVirtualMachine = (
 
 /** The part of the status that comes from a layout. */
 function computeObserved(judgement: Judgement, target: Bytes | null): Partial<VirtualMachineMemoryStatus> {
-  const { located, plan, granularity } = judgement;
+  const { located, plan, granularity, replacement } = judgement;
   const { layout, observation } = located;
   return {
     hostName: located.hostName,
@@ -114,6 +114,7 @@ function computeObserved(judgement: Judgement, target: Bytes | null): Partial<Vi
     modules: computeModules(judgement),
     plan: computePlanStatus(plan),
     reachable: computeReachable(plan),
+    ...(replacement === null ? {} : { replacement }),
   };
 }
 

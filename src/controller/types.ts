@@ -1,5 +1,6 @@
 /** What travels between the phases of a reconcile: plain data, each union closed. */
 import type { HostLimits, DesiredMemory } from '../api/v1alpha1/spec.ts';
+import type { VirtualMachineMemoryStatus } from '../api/v1alpha1/virtual-machine-memory.ts';
 import type { Reason } from '../api/v1alpha1/reasons.ts';
 import type { HostError } from '../host/errors.ts';
 import type { HostCalls } from '../host/host-line.ts';
@@ -56,19 +57,11 @@ export type Judgement = {
   readonly modules: readonly KnownModule[];
   readonly granularity: Bytes;
   readonly plan: Plan;
-  readonly replacing: Replacing;
+  /** The one that was begun for this generation; null: none was, or there is nothing left to do for it. */
+  readonly replacement: NonNullable<VirtualMachineMemoryStatus['replacement']> | null;
 };
 
 export type Judged = { readonly kind: 'judged'; readonly judgement: Judgement } | Stopped;
-
-/**
- * Where a replacement stands that was begun for this generation.
- * - `none`: none was begun.
- * - `unplugging`: its module is plugged; the set that was to go is going. No other module is plugged for it.
- * - `rolling-back`: the guest refused; the plan is to take the module out again.
- * - `ended`: the guest refused, and all that could be taken back was; nothing more is done for this generation.
- */
-export type Replacing = 'none' | 'unplugging' | 'rolling-back' | 'ended';
 
 /** What to do now. */
 export type Action =

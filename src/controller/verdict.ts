@@ -5,6 +5,7 @@ import { formatMeasured, formatQuantity } from '../memory/quantity.ts';
 import { nextRepeatMs } from './action.ts';
 import { explainHostError } from './host-problem.ts';
 import { explainMissing, judgeOnlined, onlineTimeoutMs } from './onlined.ts';
+import { explainCalledOff, isOver } from './replacement.ts';
 import type { Mode } from './scope.ts';
 import { computeCurrent } from './total.ts';
 import type { Judgement, Outcome, Problem, Verdict } from './types.ts';
@@ -55,9 +56,11 @@ export function computeVerdict(input: VerdictInput): Verdict {
     return { reason: 'Paused', message: `paused by ${mode.by}; the plan: ${plan.message}`, againInMs: null };
   }
   if (plan.decision === 'noop') return judgeConverged(input);
-  if (judgement.replacing === 'ended') return judgeCalledOff(judgement);
+  if (isOver(judgement)) {
+    return { reason: 'ReplaceRolledBack', message: explainCalledOff(judgement), againInMs: null };
+  }
   if (plan.decision === 'wait' && plan.reason === 'Unplugging') return judgeLeaving(judgement);
-  if (judgement.replacing !== 'none' && plan.reason === 'Unplugging') {
+  if (judgement.replacement !== null && plan.reason === 'Unplugging') {
     return { reason: 'Replacing', message: plan.message, againInMs: guestPollMs };
   }
   return { reason: plan.reason, message: plan.message, againInMs: computePollMs(judgement) };
@@ -80,19 +83,6 @@ function judgeConverged({ judgement, resize }: VerdictInput): Verdict {
     };
   }
   return { reason: 'GuestNotOnlined', message: explainMissing(onlined.missing), againInMs: slowPollMs };
-}
-
-function judgeCalledOff({ located, modules, desired }: Judgement): Verdict {
-  const { layout, observation } = located;
-  const refused = modules.filter(({ history }) => history.refusals > 0).map(({ alias }) => alias);
-  const isBack = !layout.modules.some(({ slot }) => slot === observation.replacement?.slot);
-  const current = formatQuantity(computeCurrent(layout));
-  const wanted = desired.memory === null ? 'nothing' : formatQuantity(desired.memory);
-  const message =
-    `the guest refused to give up ${refused.length === 0 ? 'a module' : refused.join(', ')}, so the replacement was called off` +
-    `${isBack ? ' and the module plugged for it taken out again' : '; the module plugged for it stays'}: the guest has ` +
-    `${current}, wanted is ${wanted}; change spec.memory, or request a retry, to try again`;
-  return { reason: 'ReplaceRolledBack', message, againInMs: null };
 }
 
 function judgeLeaving(judgement: Judgement): Verdict {

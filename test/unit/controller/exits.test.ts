@@ -260,7 +260,7 @@ describe('after an action', () => {
   }
 
   function digest() {
-    const { lastResize, memory, modules, virtualMachine } = bench.status();
+    const { lastResize, memory, modules, virtualMachine, replacement } = bench.status();
     const ready = bench.condition('Ready');
     return {
       ready: [ready?.status, ready?.reason, ready?.message],
@@ -273,6 +273,7 @@ describe('after an action', () => {
       memory,
       modules: modules?.map(({ slot, size, refusals }) => [slot, size, refusals]),
       runtimeId: virtualMachine?.runtimeId,
+      replacement: replacement?.phase,
       resized: bench.events.events.filter(({ action }) => action === 'Resize').map(({ message }) => message),
       plugged: bench
         .host()
