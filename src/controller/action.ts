@@ -1,5 +1,6 @@
 /** From a plan to what is done about it now. Pure. */
 import { computeRepeatMs } from '../host/rules/repeat.ts';
+import { isOver } from './replacement.ts';
 import type { Action, Judgement } from './types.ts';
 
 /** When the leaving module may be asked for again, by the host's clock; null: nothing is leaving. */
@@ -15,7 +16,7 @@ export function nextRepeatMs({ located }: Pick<Judgement, 'located'>): number | 
  */
 export function decideAction(judgement: Judgement, isOnlined: boolean): Action {
   const { plan, located } = judgement;
-  if (judgement.replacing === 'ended') return { kind: 'nothing' };
+  if (isOver(judgement)) return { kind: 'nothing' };
   switch (plan.decision) {
     case 'noop':
     case 'blocked':

@@ -1,196 +1,86 @@
 /**
- * Observe, plan, act, and observe again, until there is nothing to do right now. Every round plans from a fresh
- * observation: nothing is carried over but what the VM stood at before the first change.
+ * The phases of a reconcile, in rounds: find the VM, see whether it may be had, plan, act, and look again, until there is
+ * nothing to do right now. Every round plans from a fresh observation; what must outlast it is kept in the scope.
  */
-import { findCondition } from '../api/v1alpha1/conditions.ts';
 import type { DesiredMemory } from '../api/v1alpha1/spec.ts';
-import type { VirtualMachineMemory } from '../api/v1alpha1/virtual-machine-memory.ts';
 import { recoveryOf } from '../host/errors.ts';
-import type { Clock } from '../runtime/clock.ts';
-import type { Logger } from '../runtime/logger.ts';
-import { keyOf } from '../runtime/resources.ts';
-import type { Turn } from '../runtime/work-queue.ts';
-import { decideAction } from './action.ts';
-import { execute } from './execute.ts';
-import { gather, type GatherContext, judgeRight } from './gather.ts';
-import { computeCurrent, judge } from './judge.ts';
-import type { ControllerMetrics } from './metrics.ts';
-import type { RejectedPlans } from './rejected-plans.ts';
-import { judgeOnlined } from './onlined.ts';
-import { HostPlace } from './host-place.ts';
-import { type Before, computeResize } from './resize.ts';
-import type { Judgement, Outcome, Problem } from './types.ts';
+import { act, type ActContext, isOutdated } from './act.ts';
+import { claim, observe } from './gather.ts';
+import type { HostPlace } from './host-place.ts';
+import { judge } from './judge.ts';
+import { locate } from './locate.ts';
+import { hasCalledOff } from './replacement.ts';
+import type { ReconcileScope } from './scope.ts';
+import { computeCurrent } from './total.ts';
+import type { Judged, Located, Outcome, Stopped } from './types.ts';
 
 /** More rounds than any plan has steps (256 slots); a bound against a VM that changes for ever under our hands. */
 const maxRounds = 600;
 /** How often a reconcile observes again at once because the VM had changed, before it backs off. */
 const maxSurprises = 4;
 
-export type DriveContext = GatherContext &
-  Turn & {
-    readonly clock: Clock;
-    readonly logger: Logger;
-    readonly metrics: ControllerMetrics;
-    readonly rejected: RejectedPlans;
-  };
-
-export type DriveInput = {
-  readonly resource: VirtualMachineMemory;
-  readonly desired: DesiredMemory;
-  /** False: observe and plan, change nothing. */
-  readonly mayAct: boolean;
-  readonly retryNow: boolean;
-  /** Whether the resource has changed since, so that this reconcile should end. */
-  readonly isOutdated: () => boolean;
-  /** Told once, when what is to be done has waited in the host's line for a while. */
-  readonly onWaiting: (judgement: Judgement, before: Before) => Promise<void>;
-};
-
-/** What was planned last, and what came of it. */
-export type Judged = {
-  readonly judgement: Judgement;
-  readonly outcome: Outcome;
-  readonly acted: boolean;
-  readonly before: Before;
-};
-
-export type Driven =
-  | { readonly kind: 'problem'; readonly problem: Problem; readonly acted: boolean; readonly before: Before | null }
-  | ({ readonly kind: 'judged' } & Judged)
+/** How the rounds ended; all else is in the scope. */
+export type Ending =
+  | Stopped
+  /** It was planned, and nothing is to be done now. */
+  | { readonly kind: 'planned' }
   /** A newer wish has arrived, the bound on rounds was met, or the host is gone for whose line this waited. */
   | { readonly kind: 'interrupted' };
 
 /** See the file's comment. Never throws for anything a host does. */
-export async function drive(input: DriveInput, context: DriveContext): Promise<Driven> {
-  let seen: { readonly judgement: Judgement; readonly before: Before } | null = null;
-  const place = new HostPlace(context, async () => {
-    if (seen !== null) await input.onWaiting(seen.judgement, seen.before);
-  });
-  try {
-    return await driveFrom(place, (judgement, before) => (seen = { judgement, before }), input, context);
-  } finally {
-    place.leave();
-  }
-}
-
-async function driveFrom(
+export async function drive(
+  scope: ReconcileScope,
+  desired: DesiredMemory,
   place: HostPlace,
-  note: (judgement: Judgement, before: Before) => void,
-  input: DriveInput,
-  context: DriveContext,
-): Promise<Driven> {
-  const { resource, desired } = input;
-  let before: Before | null = null;
-  let acted = false;
+  context: ActContext,
+): Promise<Ending> {
+  const { resource } = scope;
   let surprises = 0;
-
   for (let round = 0; round < maxRounds; round += 1) {
-    if (round > 0 && input.isOutdated()) return { kind: 'interrupted' };
-    const gathered = await gather(resource, context);
-    if (gathered.kind === 'problem') return { kind: 'problem', problem: gathered.problem, acted, before };
-    const { located } = gathered;
-    const current = computeCurrent(located.layout);
-    before ??= { current, guest: located.observation.guest };
+    if (round > 0 && isOutdated(scope, context)) return { kind: 'interrupted' };
+    const found = await locate(resource, context);
+    if (found.kind === 'problem') return found;
+    const claimed = await claim(resource, found, context);
+    if (claimed.kind === 'problem') return claimed;
+    const observed = observe(found, claimed, context);
+    if (observed.kind === 'problem') return observed;
+    const planned = plan(scope, desired, observed.located, context);
+    if (planned.kind === 'problem') return planned;
 
-    const isSameRuntime = resource.status?.virtualMachine?.runtimeId === located.observation.runtimeId;
-    const judged = judge({
-      desired,
-      target: desired.memory ?? current,
-      located,
-      generation: resource.metadata.generation,
-      previousModules: isSameRuntime ? (resource.status.modules ?? []) : [],
-      retryNow: input.retryNow,
-      replacementEnded: isSameRuntime && !input.retryNow && hasCalledOff(resource),
-    });
-    if ('reason' in judged) return { kind: 'problem', problem: judged, acted, before };
-    context.metrics.planned(judged.plan.decision);
-    note(judged, before);
-
-    const isOnlined = hasOnlined(judged, before, resource, isSameRuntime);
-    const attempt = (): Promise<Outcome> =>
-      input.mayAct ? act(judged, isOnlined, place, input, context) : Promise.resolve({ kind: 'nothing' });
-    let outcome = await attempt();
-    if (outcome.kind === 'host-busy') {
+    scope.outcome = await act(scope, planned.judgement, place, context);
+    if (scope.outcome.kind === 'host-busy') {
       const admitted = await place.wait();
-      if (admitted === 'gone' || input.isOutdated()) return { kind: 'interrupted' };
+      if (admitted === 'gone' || isOutdated(scope, context)) return { kind: 'interrupted' };
       if (admitted === 'look') continue;
-      outcome = await attempt();
+      scope.outcome = await act(scope, planned.judgement, place, context);
     }
-    if (outcome.kind === 'acted') {
-      acted = true;
-      continue;
-    }
-    // Somebody acted for a newer wish than the one we hold: ours is stale.
-    if (outcome.kind === 'failed' && outcome.error.code === 'old-generation') {
-      context.resources.refresh(keyOf(resource));
-    }
-    if (outcome.kind === 'failed' && recoveryOf(outcome.error) === 'observe' && surprises < maxSurprises) {
-      surprises += 1;
-      continue;
-    }
-    return { kind: 'judged', judgement: judged, outcome, acted, before };
+    if (scope.outcome.kind === 'acted') continue;
+    if (!isSurprise(scope.outcome) || surprises === maxSurprises) return { kind: 'planned' };
+    surprises += 1;
   }
   return { kind: 'interrupted' };
 }
 
-/** Whether a replacement for this generation was called off already. */
-const hasCalledOff = ({ status, metadata }: VirtualMachineMemory): boolean =>
-  findCondition(status?.conditions, 'Ready')?.reason === 'ReplaceRolledBack' &&
-  status?.observedGeneration === metadata.generation;
-
-/** Whether the guest has taken up all that was plugged since the resize began, or since this reconcile did. */
-function hasOnlined(
-  judgement: Judgement,
-  before: Before,
-  resource: VirtualMachineMemory,
-  sameRuntime: boolean,
-): boolean {
-  const { located, desired, granularity } = judgement;
-  const current = computeCurrent(located.layout);
-  const resize = computeResize({
-    previous: resource.status?.lastResize,
-    sameRuntime,
-    target: desired.memory ?? current,
-    before,
-    acted: true,
-    nowMs: located.observation.observedAtMs,
+/** Plans from what was observed. */
+function plan(scope: ReconcileScope, desired: DesiredMemory, located: Located, context: ActContext): Judged {
+  const { previous, retryNow } = scope;
+  const { clock, metrics } = context;
+  scope.sees(located, clock.now());
+  const isSameRuntime = scope.isSameRuntime(located);
+  const judged = judge({
+    desired,
+    target: desired.memory ?? computeCurrent(located.layout),
+    located,
+    generation: scope.generation,
+    previousModules: isSameRuntime ? (previous.modules ?? []) : [],
+    retryNow,
+    calledOff: isSameRuntime && !retryNow && hasCalledOff(previous, scope.generation),
   });
-  return resize === undefined || judgeOnlined(resize, located, current, granularity).kind !== 'not-yet';
+  if (judged.kind === 'problem') return judged;
+  metrics.planned(judged.judgement.plan.decision);
+  scope.plans(judged.judgement, clock.now());
+  return judged;
 }
 
-async function act(
-  judgement: Judgement,
-  isOnlined: boolean,
-  place: HostPlace,
-  input: DriveInput,
-  context: DriveContext,
-): Promise<Outcome> {
-  const { resource } = input;
-  const action = decideAction(judgement, isOnlined);
-  if (action.kind === 'nothing') return { kind: 'nothing' };
-  const known = context.rejected.find(resource, judgement, action);
-  if (known !== null) return known;
-  const entry = context.hosts.get(judgement.located.hostName);
-  if (entry === undefined) return { kind: 'nothing' };
-  if (!place.take(entry)) return { kind: 'host-busy' };
-
-  const { observation } = judgement.located;
-  const mayGoOn = (): boolean =>
-    !input.isOutdated() &&
-    context.hosts.get(judgement.located.hostName) === entry &&
-    !('reason' in judgeRight(resource, entry, observation, context));
-  const { clusterId, logger } = context;
-  // Whoever acts keeps a place on the host, and no worker from those that only look.
-  const outcome = await context.aside(() =>
-    execute(action, judgement, { resource, clusterId, entry, logger, mayGoOn }),
-  );
-  place.leave();
-  const operation = action.kind === 'run' && action.steps[0]?.operation === 'plug' ? 'plug' : 'unplug';
-  if (outcome.kind === 'acted') context.metrics.operated(operation, 'accepted');
-  if (outcome.kind === 'failed') {
-    context.logger.warn({ what: outcome.what, code: outcome.error.code, cause: outcome.error.cause }, 'step failed');
-    context.metrics.operated(operation, 'failed');
-    context.rejected.remember(resource, judgement, action, outcome);
-  }
-  return outcome;
-}
+/** Whether the VM wasn't as it was planned for, so that it is worth to look again at once. */
+const isSurprise = (outcome: Outcome): boolean => outcome.kind === 'failed' && recoveryOf(outcome.error) === 'observe';

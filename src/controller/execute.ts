@@ -71,7 +71,7 @@ async function runSteps(
         hostReserve: limits.memoryReserve,
         hostOvercommit: limits.memoryOvercommit,
       });
-      if (!answer.ok) return { kind: 'failed', what, error: answer.error };
+      if (!answer.ok) return { kind: 'failed', what, error: answer.error, plugged };
       plugged += 1;
       revision = answer.value.revision;
       if (!answer.value.done) break;
@@ -79,7 +79,7 @@ async function runSteps(
       const request: UnplugRequest = { ...claim, slot: step.slot };
       const guarded = step.minUsableAfter === null ? request : { ...request, minUsableAfter: step.minUsableAfter };
       const answer = await host.unplug(uuid, revision, guarded);
-      if (!answer.ok) return { kind: 'failed', what, error: answer.error };
+      if (!answer.ok) return { kind: 'failed', what, error: answer.error, plugged };
       return { kind: 'acted', plugged, asked: 1 };
     }
   }

@@ -1,13 +1,13 @@
-/** Gather first, judge second: all that a reconcile reads from outside, as one plain value. */
+/** Gather first, judge second: whether the resource may have the VM that was found, and what there is to plan with. */
 import type { VirtualMachineMemory } from '../api/v1alpha1/virtual-machine-memory.ts';
-import type { DomainObservation } from '../host/port.ts';
+import type { DomainObservation, HostFacts } from '../host/port.ts';
 import { keyOf, type ResourceSource } from '../runtime/resources.ts';
 import type { ClaimIndex } from './claim-index.ts';
 import { isOpenTo, judgeHostUse } from './entitlement.ts';
 import type { HostEntry } from './host-directory.ts';
-import { describeMachine, locate, type LocateContext, notFoundProblem } from './locate.ts';
+import { describeMachine, type Location, type LocateContext, notFoundProblem } from './locate.ts';
 import { judgeOwnership, type Owned } from './ownership.ts';
-import type { Gathered, Problem } from './types.ts';
+import type { Observed, Problem, Stopped } from './types.ts';
 
 export type GatherContext = LocateContext & {
   readonly resources: ResourceSource<VirtualMachineMemory>;
@@ -15,7 +15,15 @@ export type GatherContext = LocateContext & {
   readonly clusterId: string;
 };
 
-const problem = (found: Problem): Gathered => ({ kind: 'problem', problem: found });
+export type Found = Extract<Location, { kind: 'found' }>;
+/** The resource may have what was found. */
+export type Claimed = Owned & {
+  readonly kind: 'claimed';
+  /** null: the host didn't say. */
+  readonly facts: HostFacts | null;
+};
+
+const problem = (found: Problem): Stopped => ({ kind: 'problem', problem: found });
 
 /** Whether `resource` may act on the machine that was found, by what is known at this moment. */
 export function judgeRight(
@@ -50,20 +58,24 @@ export function judgeRight(
   });
 }
 
-/** Finds and observes the virtual machine of `resource`. Changes nothing. */
-export async function gather(resource: VirtualMachineMemory, context: GatherContext): Promise<Gathered> {
-  const location = await locate(resource, context);
-  if (location.kind === 'problem') return location;
-  const { entry, observation } = location;
-  const seen = { observation, hostName: entry.name };
-
+/** Judges whether `resource` may have the machine that was found for it. Changes nothing. */
+export async function claim(
+  resource: VirtualMachineMemory,
+  { entry, observation }: Found,
+  context: GatherContext,
+): Promise<Claimed | Stopped> {
   // Also where it turns out that it may not have it: it hears when that changes.
   context.claims.resolved(keyOf(resource), observation.uuid);
   // Before the right is judged, so that no time passes between that and the first change.
   const facts = await entry.facts();
   const right = judgeRight(resource, entry, observation, context);
   if ('reason' in right) return problem(right);
+  return { kind: 'claimed', ...right, facts: facts.ok ? facts.value : null };
+}
 
+/** What there is to plan with. Pure. */
+export function observe({ entry, observation }: Found, claimed: Claimed, context: GatherContext): Observed {
+  const seen = { observation, hostName: entry.name };
   if (observation.migrating) {
     return problem({ reason: 'VMMigrating', message: `VM ${observation.name} is migrating`, retry: true, ...seen });
   }
@@ -80,15 +92,15 @@ export async function gather(resource: VirtualMachineMemory, context: GatherCont
     });
   }
   return {
-    kind: 'located',
+    kind: 'observed',
     located: {
       hostName: entry.name,
       host: entry.line.as(context.urgency),
       limits: entry.limits.value,
       observation,
       layout: observation.layout,
-      facts: facts.ok ? facts.value : null,
-      replacesUid: right.replacesUid,
+      facts: claimed.facts,
+      replacesUid: claimed.replacesUid,
     },
   };
 }

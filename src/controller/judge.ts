@@ -2,17 +2,14 @@
 import { timestamp } from '../api/v1alpha1/conditions.ts';
 import type { DesiredMemory } from '../api/v1alpha1/spec.ts';
 import type { ModuleStatus } from '../api/v1alpha1/virtual-machine-memory.ts';
-import { type Bytes, subtractBytes, sumBytes } from '../memory/bytes.ts';
+import { type Bytes, sumBytes } from '../memory/bytes.ts';
 import { defaultGranularity } from '../planner/granularity.ts';
 import { computePlan, type PlanResult } from '../planner/plan.ts';
 import type { Plan, PlannerObservation, ShrinkPolicy } from '../planner/types.ts';
 import { computeHostFree, computeHugepagesFree } from '../host/rules/capacity.ts';
-import { computeRefusals } from './refusals.ts';
-import type { Judgement, Located, ModuleRefusals, Problem, Replacing } from './types.ts';
-
-/** Total guest memory: boot memory plus all modules, those that are leaving too. */
-export const computeCurrent = (layout: Located['layout']): Bytes =>
-  sumBytes([...layout.boot, ...layout.modules].map(({ size }) => size));
+import { withHistory } from './refusals.ts';
+import { findBegun, judgeReplacement } from './replacement.ts';
+import type { Judged, Judgement, KnownModule, Located } from './types.ts';
 
 /** The guest's report as the planner judges it. */
 function toGuestReport({ guest, observedAtMs }: Located['observation']): PlannerObservation['guest'] {
@@ -25,28 +22,24 @@ function toGuestReport({ guest, observedAtMs }: Located['observation']): Planner
 function buildObservation(
   located: Located,
   desired: DesiredMemory,
-  refusals: readonly ModuleRefusals[],
+  modules: readonly KnownModule[],
   granularity: Bytes,
 ): PlannerObservation {
   const { layout, observation, facts, limits } = located;
   const pageSize = desired.pageSize ?? layout.pageSize;
   return {
     boot: layout.boot,
-    modules: layout.modules.map((module, index) => {
-      const history = refusals[index];
-      const retryAfterMs = history?.retryAfterMs ?? null;
-      return {
-        slot: module.slot,
-        base: module.base,
-        alias: module.alias,
-        node: module.node,
-        size: module.size,
-        state: module.state,
-        refusals: history?.refusals ?? 0,
-        quarantined: retryAfterMs !== null,
-        retryAfter: retryAfterMs === null ? null : timestamp(retryAfterMs),
-      };
-    }),
+    modules: modules.map(({ slot, base, alias, node, size, state, history: { refusals, retryAfterMs } }) => ({
+      slot,
+      base,
+      alias,
+      node,
+      size,
+      state,
+      refusals,
+      quarantined: retryAfterMs !== null,
+      retryAfter: retryAfterMs === null ? null : timestamp(retryAfterMs),
+    })),
     slots: layout.slots,
     otherBytes: layout.otherBytes,
     maxMemory: layout.maxMemory ?? 'unsupported',
@@ -72,19 +65,19 @@ export type JudgeInput = {
   /** Somebody asked to retry now: nothing is quarantined. */
   readonly retryNow: boolean;
   /** Whether the replacement for this generation has been called off, as the previous status says. */
-  readonly replacementEnded: boolean;
+  readonly calledOff: boolean;
 };
 
 /** Judges an observation: what the planner says about it, or why it can't be planned with. */
-export function judge(input: JudgeInput): Judgement | Problem {
+export function judge(input: JudgeInput): Judged {
   const { desired, located } = input;
   const { layout, observation } = located;
-  const refusals = computeRefusals(layout.modules, input.previousModules, observation.observedAtMs, input.retryNow);
+  const modules = withHistory(layout.modules, input.previousModules, observation.observedAtMs, input.retryNow);
   const granularity =
     desired.granularity ??
     layout.granularity ??
     defaultGranularity(layout.architecture, sumBytes(layout.boot.map(({ size }) => size)));
-  const seen = buildObservation(located, desired, refusals, granularity);
+  const seen = buildObservation(located, desired, modules, granularity);
   const plan = (target: Bytes, shrink: ShrinkPolicy): PlanResult =>
     computePlan({
       desired: target,
@@ -92,25 +85,28 @@ export function judge(input: JudgeInput): Judgement | Problem {
       policy: { shrink, grow: desired.growPolicy, guestSafety: desired.guestSafety },
     });
 
-  const begun = observation.replacement?.generation === input.generation ? observation.replacement : null;
-  const isPlugged = layout.modules.some(({ slot }) => slot === begun?.slot);
-  // Somebody who asks to retry one that was rolled back gets a new one.
-  const isReplacing = desired.shrinkPolicy === 'Replace' && begun !== null && (isPlugged || !input.retryNow);
+  const begun = desired.shrinkPolicy === 'Replace' ? findBegun(located, input.generation, input.retryNow) : null;
   // A replacement is begun once: from then on only what is plugged already may go.
-  const planned = plan(input.target, isReplacing ? 'Exact' : desired.shrinkPolicy);
+  const planned = plan(input.target, begun === null ? desired.shrinkPolicy : 'Exact');
   if (!planned.ok) {
     const { field, problem } = planned.error;
     return {
-      reason: 'HotplugUnsupported',
-      message: `the memory of VM ${observation.name} can't be planned with: ${field}: ${problem}`,
-      retry: false,
-      observation,
-      hostName: located.hostName,
+      kind: 'problem',
+      problem: {
+        reason: 'HotplugUnsupported',
+        message: `the memory of VM ${observation.name} can't be planned with: ${field}: ${problem}`,
+        retry: false,
+        observation,
+        hostName: located.hostName,
+      },
     };
   }
-  const judged = { desired, located, refusals, granularity };
-  if (isReplacing) return { ...judged, ...judgeReplacement(input, planned.plan, plan) };
-  return { ...judged, plan: explainUnsupported(planned.plan, located), replacing: 'none' };
+  const judged = { desired, located, modules, granularity };
+  const judgement: Judgement =
+    begun === null
+      ? { ...judged, plan: explainUnsupported(planned.plan, located), replacement: null }
+      : { ...judged, ...judgeReplacement({ ...input, begun }, planned.plan, (size) => plan(size, 'Exact')) };
+  return { kind: 'judged', judgement };
 }
 
 /** Why nothing can be plugged is known better by the host than by the planner. */
@@ -118,30 +114,3 @@ const explainUnsupported = (plan: Plan, { layout }: Located): Plan =>
   plan.reason === 'HotplugUnsupported' && layout.hotplugProblem !== null
     ? { ...plan, message: layout.hotplugProblem }
     : plan;
-
-/** The shrink can't be finished: the guest refused, or what it refused was needed for every set. */
-const isStuck = ({ decision, reason }: Plan): boolean =>
-  decision === 'blocked' && (reason === 'GuestRefused' || reason === 'UnreachableSize' || reason === 'Misaligned');
-
-/**
- * A replacement under way. When the guest refuses what was to go, the module plugged for it is taken out again (or one
- * of its size, which is the same to the guest), provided that the guest then has at least what is wanted.
- */
-function judgeReplacement(
-  { target, located, replacementEnded }: JudgeInput,
-  plan: Plan,
-  planFor: (target: Bytes, shrink: ShrinkPolicy) => PlanResult,
-): { readonly plan: Plan; readonly replacing: Replacing } {
-  if (plan.decision === 'noop') return { plan, replacing: 'none' };
-  if (replacementEnded && plan.decision !== 'wait') return { plan, replacing: 'ended' };
-  if (!isStuck(plan)) return { plan, replacing: 'unplugging' };
-
-  const { layout, observation } = located;
-  const plugged = layout.modules.find(({ slot }) => slot === observation.replacement?.slot);
-  const current = computeCurrent(layout);
-  if (plugged === undefined || current - plugged.size < target) return { plan, replacing: 'ended' };
-  const back = planFor(subtractBytes(current, plugged.size), 'Exact');
-  return back.ok && (back.plan.decision === 'unplug' || back.plan.decision === 'wait')
-    ? { plan: back.plan, replacing: 'rolling-back' }
-    : { plan, replacing: 'ended' };
-}

@@ -20,7 +20,12 @@ export type Onlined =
  * Compares the guest's total with what it was before the resize plus what was plugged since. Less than one module
  * granule missing is the kernel's own bookkeeping.
  */
-export function judgeOnlined(resize: Resize, located: Located, current: Bytes, granularity: Bytes): Onlined {
+export function judgeOnlined(
+  resize: Pick<Resize, 'from' | 'guestTotalBefore'>,
+  located: Located,
+  current: Bytes,
+  granularity: Bytes,
+): Onlined {
   const { guest } = located.observation;
   const from = sizeIn(resize.from);
   const totalBefore = sizeIn(resize.guestTotalBefore);

@@ -1,18 +1,20 @@
 /** One reconcile: a key comes in, the VM is brought one wish further, its status says what is true. */
+import { isDeepStrictEqual } from 'node:util';
 import { pausedAnnotation, reconcileRequestedAtAnnotation } from '../api/v1alpha1/meta.ts';
-import { parseSpec, type DesiredMemory } from '../api/v1alpha1/spec.ts';
-import type { VirtualMachineMemory, VirtualMachineMemoryStatus } from '../api/v1alpha1/virtual-machine-memory.ts';
-import { type EventRecorder, keyOf, type ResourceKey } from '../runtime/resources.ts';
+import { type DesiredMemory, type Parsed, parseSpec } from '../api/v1alpha1/spec.ts';
+import type { VirtualMachineMemory } from '../api/v1alpha1/virtual-machine-memory.ts';
+import type { EventRecorder, ResourceKey } from '../runtime/resources.ts';
 import type { WorkResult } from '../runtime/work-queue.ts';
-import { type Driven, drive, type DriveContext, type Judged } from './drive.ts';
+import type { ActContext } from './act.ts';
+import { drive, type Ending } from './drive.ts';
+import { HostPlace } from './host-place.ts';
 import { isBusy, type Postponed } from './postponed.ts';
 import { computeLeftOutEvent, computeRecordedEvent } from './recorded-event.ts';
-import { completeResize, computeResize } from './resize.ts';
-import { computeStatus } from './status.ts';
-import { keepStatus, type StatusStore } from './status-store.ts';
-import type { Problem, Verdict } from './types.ts';
-import { isWorthReconciling } from './triggers.ts';
-import { computeVerdict, isConverged, judgeProblem } from './verdict.ts';
+import { type Mode, ReconcileScope } from './scope.ts';
+import { keepStatus, type KeptResult, type StatusStore } from './status-store.ts';
+import { type Conclusion, summarise } from './summarise.ts';
+import type { Verdict } from './types.ts';
+import { withUnwritten } from './unwritten.ts';
 
 /** Settled resources are looked at again this often, whatever happens; less up to a quarter by chance. */
 const resyncMs = 600_000;
@@ -21,7 +23,7 @@ const busyMaxMs = 5_000;
 /** After a write conflict: long enough for the source to have read the object again. */
 const conflictMs = 50;
 
-export type ReconcileContext = DriveContext & {
+export type ReconcileContext = ActContext & {
   readonly statuses: StatusStore<VirtualMachineMemory>;
   readonly events: EventRecorder<VirtualMachineMemory>;
   readonly random: () => number;
@@ -30,79 +32,129 @@ export type ReconcileContext = DriveContext & {
   readonly observeOnly: boolean;
 };
 
-type Conclusion = {
-  readonly verdict: Verdict;
-  readonly status: VirtualMachineMemoryStatus;
-  /** The resource as it was when this was concluded. */
-  readonly resource: VirtualMachineMemory;
-};
-/** `postponed`: it has what it wants, and there was no time to look at it; its status stands. */
-type Concluded = Conclusion | 'start-again' | 'postponed';
-
 /** Reconciles the resource of `key`. */
 export async function reconcile(key: ResourceKey, context: ReconcileContext): Promise<WorkResult> {
   const resource = context.resources.get(key);
+  // Nothing to clean up at a host: the VM keeps its memory when its resource goes (invariant I7).
+  if (resource?.metadata.deletionTimestamp !== undefined) return { kind: 'done' };
   if (resource === undefined) {
-    context.rejected.forget(key);
-    context.postponed.forget(key);
+    for (const memory of [context.rejected, context.postponed, context.unwritten]) memory.forget(key);
     return { kind: 'done' };
   }
-  // Nothing to clean up: the VM keeps its memory when its resource goes (invariant I7).
-  if (resource.metadata.deletionTimestamp !== undefined) return { kind: 'done' };
-
-  const { namespace } = resource.metadata;
+  const { namespace, generation } = resource.metadata;
   if (context.namespaceLabels(namespace) === undefined) {
     // Which hosts it may use isn't known before its namespace is: nothing is done, and nothing concluded.
     context.logger.info({ resource: key, namespace }, 'namespace is not known yet');
     return { kind: 'retry', message: `namespace ${namespace} is not known yet` };
   }
+  const reconcileId = context.random().toString(36).slice(2, 10);
+  const logger = context.logger.child({ resource: key, generation, reconcileId });
+  return reconcileScope(openScope(resource, context), { ...context, logger });
+}
 
-  const logger = context.logger.child({
-    resource: key,
-    generation: resource.metadata.generation,
-    reconcileId: context.random().toString(36).slice(2, 10),
+function openScope(resource: VirtualMachineMemory, context: ReconcileContext): ReconcileScope {
+  const { status = {}, metadata } = resource;
+  const desired = parseSpec(resource.spec);
+  const kept = context.unwritten.find(resource);
+  return new ReconcileScope({
+    resource,
+    desired,
+    mode: computeMode(resource, desired, context.observeOnly),
+    requestedAt: metadata.annotations?.[reconcileRequestedAtAnnotation],
+    previous: withUnwritten(status, kept),
+    told: kept?.told ?? status,
   });
-  const startedMs = context.clock.now();
-  const concluded = await conclude(resource, { ...context, logger });
-  switch (concluded) {
-    case 'start-again':
-      return { kind: 'after', ms: 0 };
-    case 'postponed':
-      return { kind: 'retry', message: 'its host is busy', maxMs: busyMaxMs };
-    default:
-      context.postponed.forget(key);
-      return settle(concluded, resource, startedMs, { ...context, logger });
+}
+
+async function reconcileScope(scope: ReconcileScope, context: ReconcileContext): Promise<WorkResult> {
+  const { clock, rejected, postponed } = context;
+  const startedMs = clock.now();
+  if (scope.retryNow) rejected.forget(scope.key);
+
+  const ending = await converge(scope, context);
+  if (ending.kind === 'interrupted') return { kind: 'after', ms: 0 };
+  scope.problem = ending.kind === 'problem' ? ending.problem : null;
+  if (isPostponed(scope, context)) return { kind: 'retry', message: 'its host is busy', maxMs: busyMaxMs };
+  postponed.forget(scope.key);
+
+  const conclusion = summarise(scope, clock.now());
+  const written = await write(scope, conclusion, context);
+  const { reason, message: detail, adminDetail } = conclusion.verdict;
+  const tookMs = clock.now() - startedMs;
+  context.metrics.reconciled(reason, tookMs / 1000);
+  context.logger.info({ reason, detail, adminDetail, written: written.outcome, tookMs }, 'reconciled');
+  return settle(scope, conclusion, written, context);
+}
+
+/** Brings the VM as far towards the wish as can be done now. */
+async function converge(scope: ReconcileScope, context: ReconcileContext): Promise<Ending> {
+  const { desired } = scope;
+  if (!desired.ok) {
+    return { kind: 'problem', problem: { reason: 'InvalidSpec', message: desired.problem, retry: false } };
+  }
+  const place = new HostPlace(context, () => tellWaiting(scope, context));
+  try {
+    return await drive(scope, desired.value, place, context);
+  } finally {
+    place.leave();
   }
 }
 
-/** Writes what was concluded, and says when to look again. */
-async function settle(
-  { verdict, status, resource }: Conclusion,
-  before: VirtualMachineMemory,
-  startedMs: number,
-  context: ReconcileContext,
-): Promise<WorkResult> {
-  const { logger } = context;
-  const written = await keepStatus(context.statuses, resource, status);
-  const tookMs = context.clock.now() - startedMs;
-  context.metrics.statusWritten(written.outcome);
-  context.metrics.reconciled(verdict.reason, tookMs / 1000);
-  const { reason, message: detail, adminDetail } = verdict;
-  logger.info({ reason, detail, adminDetail, written: written.outcome, tookMs }, 'reconciled');
+/** Whether it has what it wants, and there was no time to look at it: then its status stands. */
+const isPostponed = ({ problem, resize, stored }: ReconcileScope, { postponed, clock }: ReconcileContext): boolean =>
+  problem !== null &&
+  isBusy(problem.reason) &&
+  // A resize that its status doesn't know of may not have come to its end.
+  isDeepStrictEqual(resize, stored.status?.lastResize) &&
+  postponed.keeps(stored, clock.now());
+
+/** Says of what has waited in the host's line for long that it waits. */
+async function tellWaiting(scope: ReconcileScope, context: ReconcileContext): Promise<void> {
+  if (scope.judgement === null) return;
+  const conclusion = summarise(scope, context.clock.now());
+  const { outcome } = await write(scope, conclusion, context);
+  const { reason, message } = conclusion.verdict;
+  context.logger.info({ reason, detail: message, written: outcome }, 'waits in line');
+  const now = context.resources.get(scope.key);
+  const { uid, generation } = scope.resource.metadata;
+  if (now?.metadata.uid === uid && now.metadata.generation === generation) scope.stored = now;
+}
+
+/** Writes what was concluded. Until that is done it is kept: the next reconcile begins with it. */
+async function write(
+  { stored, told }: ReconcileScope,
+  { status }: Conclusion,
+  { statuses, metrics, unwritten }: ReconcileContext,
+): Promise<KeptResult> {
+  unwritten.keep(stored, status, told);
+  const written = await keepStatus(statuses, stored, status);
+  metrics.statusWritten(written.outcome);
+  return written;
+}
+
+/** Says what has changed, and when to look again. */
+function settle(
+  { key, stored, told }: ReconcileScope,
+  { verdict, status }: Conclusion,
+  written: KeptResult,
+  { events, unwritten, logger, random }: ReconcileContext,
+): WorkResult {
   switch (written.outcome) {
     case 'conflict':
       return { kind: 'after', ms: conflictMs };
     case 'gone':
+      unwritten.forget(key);
       return { kind: 'done' };
     case 'failed':
       logger.warn({ cause: written.message }, 'status could not be written');
       return { kind: 'retry', message: written.message };
     case 'written':
     case 'unchanged': {
-      for (const condition of written.leftOut) context.events.record(resource, computeLeftOutEvent(condition));
-      const event = computeRecordedEvent(before.status ?? {}, status, verdict);
-      if (event !== null) context.events.record(resource, event);
-      return computeResult(verdict, context.random);
+      unwritten.forget(key);
+      for (const condition of written.leftOut) events.record(stored, computeLeftOutEvent(condition));
+      const event = computeRecordedEvent(told, status, verdict);
+      if (event !== null) events.record(stored, event);
+      return computeResult(verdict, random);
     }
     default:
       return written satisfies never;
@@ -115,100 +167,11 @@ function computeResult({ reason, message, againInMs }: Verdict, random: () => nu
   return { kind: 'after', ms: Math.round(resyncMs * (1 - random() / 4)), urgency: 'resync' };
 }
 
-function computePausedBy(resource: VirtualMachineMemory, desired: DesiredMemory, observeOnly: boolean): string | null {
-  if (observeOnly) return '--observe-only';
-  if (desired.paused) return 'spec.paused';
-  const annotation = resource.metadata.annotations?.[pausedAnnotation];
-  return annotation !== undefined && annotation !== 'false' ? `annotation ${pausedAnnotation}` : null;
-}
-
-async function conclude(resource: VirtualMachineMemory, context: ReconcileContext): Promise<Concluded> {
-  const { generation, annotations, uid } = resource.metadata;
-  const requestedAt = annotations?.[reconcileRequestedAtAnnotation];
-  const retryNow = requestedAt !== undefined && requestedAt !== resource.status?.lastHandledReconcileAt;
-  const key = keyOf(resource);
-  if (retryNow) context.rejected.forget(key);
-  const startedMs = context.clock.now();
-  /** As it is while this goes on: what has waited in line for long has said so in the status. */
-  let held = resource;
-  const previous = (): VirtualMachineMemoryStatus => held.status ?? {};
-  const base = () => ({
-    previous: previous(),
-    generation,
-    lastHandledReconcileAt: requestedAt ?? previous().lastHandledReconcileAt,
-  });
-  const concludeProblem = (problem: Problem): Conclusion => {
-    const verdict = judgeProblem(problem);
-    const seen = { kind: 'problem', problem } as const;
-    const { lastResize } = previous();
-    const status = computeStatus({ ...base(), nowMs: startedMs, verdict, target: null, lastResize, seen });
-    return { verdict, status, resource: held };
-  };
-
-  const parsed = parseSpec(resource.spec);
-  if (!parsed.ok) return concludeProblem({ reason: 'InvalidSpec', message: parsed.problem, retry: false });
-  const desired = parsed.value;
-  const pausedBy = computePausedBy(resource, desired, context.observeOnly);
-
-  const concludeJudged = ({ judgement, outcome, acted, before }: Judged): Conclusion => {
-    const { located, plan } = judgement;
-    const resize =
-      desired.memory === null
-        ? previous().lastResize
-        : computeResize({
-            previous: previous().lastResize,
-            sameRuntime: previous().virtualMachine?.runtimeId === located.observation.runtimeId,
-            target: desired.memory,
-            before,
-            acted: acted || (plan.decision === 'wait' && plan.reason === 'Unplugging'),
-            nowMs: startedMs,
-          });
-    const verdict = computeVerdict({
-      judgement,
-      outcome,
-      pausedBy: desired.memory === null ? null : pausedBy,
-      observeOnlySpec: desired.memory === null,
-      resize,
-    });
-    const nowMs = context.clock.now();
-    const lastResize = isConverged(verdict) ? completeResize(resize, nowMs) : resize;
-    const seen = { kind: 'judged', judgement } as const;
-    const status = computeStatus({ ...base(), nowMs, verdict, target: desired.memory, lastResize, seen });
-    return { verdict, status, resource: held };
-  };
-
-  const driven: Driven = await drive(
-    {
-      resource,
-      desired,
-      mayAct: pausedBy === null && desired.memory !== null,
-      retryNow,
-      isOutdated: () => isWorthReconciling({ key, previous: resource, current: context.resources.get(key) }),
-      onWaiting: async (judgement, before) => {
-        const { status, verdict } = concludeJudged({ judgement, outcome: { kind: 'host-busy' }, acted: false, before });
-        const written = await keepStatus(context.statuses, held, status);
-        context.metrics.statusWritten(written.outcome);
-        context.logger.info(
-          { reason: verdict.reason, detail: verdict.message, written: written.outcome },
-          'waits in line',
-        );
-        const now = context.resources.get(key);
-        if (now?.metadata.uid === uid && now.metadata.generation === generation) held = now;
-      },
-    },
-    context,
-  );
-  switch (driven.kind) {
-    case 'interrupted':
-      return 'start-again';
-    case 'problem': {
-      const { problem, acted } = driven;
-      const isPostponed = isBusy(problem.reason) && !acted && context.postponed.keeps(held, context.clock.now());
-      return isPostponed ? 'postponed' : concludeProblem(problem);
-    }
-    case 'judged':
-      return concludeJudged(driven);
-    default:
-      return driven satisfies never;
-  }
+function computeMode({ metadata }: VirtualMachineMemory, desired: Parsed<DesiredMemory>, observeOnly: boolean): Mode {
+  if (!desired.ok || desired.value.memory === null) return { kind: 'observe' };
+  if (observeOnly) return { kind: 'paused', by: '--observe-only' };
+  if (desired.value.paused) return { kind: 'paused', by: 'spec.paused' };
+  const annotation = metadata.annotations?.[pausedAnnotation];
+  const isPaused = annotation !== undefined && annotation !== 'false';
+  return isPaused ? { kind: 'paused', by: `annotation ${pausedAnnotation}` } : { kind: 'act' };
 }

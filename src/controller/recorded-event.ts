@@ -18,6 +18,7 @@ export function computeRecordedEvent(
   const resize = next.lastResize;
   const hasCompleted =
     resize?.completionTime !== undefined &&
+    resize.from !== resize.to &&
     (previous.lastResize?.startTime !== resize.startTime ||
       previous.lastResize.to !== resize.to ||
       previous.lastResize.completionTime === undefined);

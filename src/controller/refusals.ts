@@ -4,8 +4,7 @@
  */
 import type { ModuleStatus } from '../api/v1alpha1/virtual-machine-memory.ts';
 import type { ObservedModule } from '../host/port.ts';
-import { bytes } from '../memory/bytes.ts';
-import type { ModuleRefusals } from './types.ts';
+import type { KnownModule } from './types.ts';
 
 const firstQuarantineMs = 60_000;
 const longestQuarantineMs = 3_600_000;
@@ -18,17 +17,17 @@ export const computeQuarantineMs = (refusals: number): number =>
 export const formatBase = (base: number): string => `0x${base.toString(16)}`;
 
 /**
- * The refusals of the plugged modules. A refusal is counted once: when its time differs from the one in status.
+ * The plugged modules with their refusals. A refusal is counted once: when its time differs from the one in status.
  * @param previous modules of the previous status, of the same running domain
  * @param hostNowMs the host's clock, epoch ms (refusals go by it too)
  * @param retryNow whether somebody asked to retry at once: nothing is quarantined then
  */
-export function computeRefusals(
+export function withHistory(
   observed: readonly ObservedModule[],
   previous: readonly ModuleStatus[],
   hostNowMs: number,
   retryNow: boolean,
-): readonly ModuleRefusals[] {
+): readonly KnownModule[] {
   return observed.map((module) => {
     const before = previous.find((entry) => entry.slot === module.slot && entry.base === formatBase(module.base));
     const countedAtMs = before?.refusedAt === undefined ? null : Date.parse(before.refusedAt);
@@ -36,12 +35,7 @@ export function computeRefusals(
     const refusals = (before?.refusals ?? 0) + (isNew ? 1 : 0);
     const refusedAtMs = isNew ? module.refusedAtMs : countedAtMs;
     const endsMs = refusedAtMs === null ? null : refusedAtMs + computeQuarantineMs(refusals);
-    return {
-      slot: module.slot,
-      base: bytes(module.base),
-      refusals,
-      refusedAtMs,
-      retryAfterMs: endsMs !== null && endsMs > hostNowMs && !retryNow ? endsMs : null,
-    };
+    const retryAfterMs = endsMs !== null && endsMs > hostNowMs && !retryNow ? endsMs : null;
+    return { ...module, history: { refusals, refusedAtMs, retryAfterMs } };
   });
 }

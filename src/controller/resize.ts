@@ -14,29 +14,26 @@ export type Before = {
 };
 
 export type ResizeInput = {
+  /** The last one of the QEMU process that runs now. */
   readonly previous: Resize | undefined;
-  /** Whether `previous` is about the QEMU process that runs now. */
-  readonly sameRuntime: boolean;
   readonly target: Bytes;
   readonly before: Before;
-  /** Whether something was changed or asked for in this reconcile, or is still leaving. */
-  readonly acted: boolean;
   readonly nowMs: number;
 };
 
+/** Whether a resize has begun and not come to its end. */
+export const isOpen = (resize: Resize | undefined): resize is Resize =>
+  resize !== undefined && resize.completionTime === undefined;
+
 /**
- * The resize that is under way. One that hasn't completed goes on under a new target: its `from` and the guest's
- * total at that time stay the baseline, since nothing in between was ever confirmed.
+ * The resize that a change to the VM belongs to. One that hasn't completed goes on under a new target: its `from` and the
+ * guest's total at that time stay the baseline, since nothing in between was ever confirmed.
  */
-export function computeResize(input: ResizeInput): Resize | undefined {
-  const { before, nowMs } = input;
-  const previous = input.sameRuntime ? input.previous : undefined;
-  const to = formatQuantity(input.target);
-  const open = previous !== undefined && previous.completionTime === undefined ? previous : null;
-  if (open?.to === to) return open;
-  if (!input.acted) return input.previous;
+export function computeResize({ previous, target, before, nowMs }: ResizeInput): Resize {
+  const to = formatQuantity(target);
+  if (isOpen(previous) && previous.to === to) return previous;
   const startTime = timestamp(nowMs);
-  if (open !== null) return { ...open, to, startTime };
+  if (isOpen(previous)) return { ...previous, to, startTime };
   const resize = { from: formatQuantity(before.current), to, startTime };
   const total = computeBaseline(before, previous);
   return total === null ? resize : { ...resize, guestTotalBefore: formatQuantity(total) };
@@ -44,9 +41,7 @@ export function computeResize(input: ResizeInput): Resize | undefined {
 
 /** Closes a resize that has reached its target. */
 export const completeResize = (resize: Resize | undefined, nowMs: number): Resize | undefined =>
-  resize === undefined || resize.completionTime !== undefined
-    ? resize
-    : { ...resize, completionTime: timestamp(nowMs) };
+  isOpen(resize) ? { ...resize, completionTime: timestamp(nowMs) } : resize;
 
 /** The size in a status field; null when it isn't one. */
 export function sizeIn(text: string | undefined): Bytes | null {

@@ -11,23 +11,28 @@ import type { DomainObservation } from '../host/port.ts';
 import { type Bytes, sumBytes } from '../memory/bytes.ts';
 import { formatMeasured, formatQuantity } from '../memory/quantity.ts';
 import type { Plan } from '../planner/types.ts';
-import { computeCurrent } from './judge.ts';
 import { formatBase } from './refusals.ts';
-import type { Judgement, ModuleRefusals, Problem, Verdict } from './types.ts';
+import { computeCurrent } from './total.ts';
+import type { Judgement, Problem, Verdict } from './types.ts';
 
-export type StatusInput = {
+/** What is known of the VM. */
+export type MachineInput = {
   readonly previous: VirtualMachineMemoryStatus;
-  readonly generation: number;
-  readonly verdict: Verdict;
-  readonly nowMs: number;
+  /** The last one of this reconcile; null: there was none. */
+  readonly judgement: Judgement | null;
+  /** What was met after that; null: nothing. */
+  readonly problem: Problem | null;
   /** The wanted total; null: none (observe only), or none that could be read. */
   readonly target: Bytes | null;
   readonly lastResize: VirtualMachineMemoryStatus['lastResize'];
+};
+
+export type StatusInput = MachineInput & {
+  readonly generation: number;
+  readonly verdict: Verdict;
+  readonly nowMs: number;
   /** Value of the annotation that asked for a retry, once it has been acted on. */
   readonly lastHandledReconcileAt: string | undefined;
-  readonly seen:
-    | { readonly kind: 'judged'; readonly judgement: Judgement }
-    | { readonly kind: 'problem'; readonly problem: Problem };
 };
 
 const capitalised = {
@@ -62,11 +67,9 @@ const computeReachable = ({ reachable }: Plan): ReachableStatus => ({
   complete: reachable.complete,
 });
 
-function computeModules({ located, refusals }: Judgement): readonly ModuleStatus[] {
-  return located.layout.modules.map((module, index): ModuleStatus => {
-    const history: ModuleRefusals | undefined = refusals[index];
-    const retryAfterMs = history?.retryAfterMs ?? null;
-    const refusedAtMs = history?.refusedAtMs ?? null;
+function computeModules({ modules }: Judgement): readonly ModuleStatus[] {
+  return modules.map((module): ModuleStatus => {
+    const { refusals, refusedAtMs, retryAfterMs } = module.history;
     return {
       slot: module.slot,
       alias: module.alias,
@@ -74,7 +77,7 @@ function computeModules({ located, refusals }: Judgement): readonly ModuleStatus
       size: formatQuantity(module.size),
       base: formatBase(module.base),
       state: module.state === 'Leaving' ? 'Leaving' : retryAfterMs === null ? 'Plugged' : 'Refused',
-      ...(history === undefined || history.refusals === 0 ? {} : { refusals: history.refusals }),
+      ...(refusals === 0 ? {} : { refusals }),
       ...(refusedAtMs === null ? {} : { refusedAt: new Date(refusedAtMs).toISOString() }),
       ...(retryAfterMs === null ? {} : { retryAfter: new Date(retryAfterMs).toISOString() }),
     };
@@ -92,7 +95,7 @@ const computeVirtualMachine = (
 
 /** The part of the status that comes from a layout. */
 function computeObserved(judgement: Judgement, target: Bytes | null): Partial<VirtualMachineMemoryStatus> {
-  const { located, plan, granularity } = judgement;
+  const { located, plan, granularity, replacement } = judgement;
   const { layout, observation } = located;
   return {
     hostName: located.hostName,
@@ -111,23 +114,26 @@ function computeObserved(judgement: Judgement, target: Bytes | null): Partial<Vi
     modules: computeModules(judgement),
     plan: computePlanStatus(plan),
     reachable: computeReachable(plan),
+    ...(replacement === null ? {} : { replacement }),
   };
 }
 
 /**
- * What stays of the previous status when nothing was planned: all of it while the host doesn't answer (it is the
- * last that was known); without a running QEMU process only who the virtual machine is.
+ * What stays of what was last known when a problem was met: all of it while the host doesn't answer; without a running
+ * QEMU process only who the virtual machine is.
  */
-function computeUnplanned(previous: VirtualMachineMemoryStatus, problem: Problem): Partial<VirtualMachineMemoryStatus> {
-  const { observation, hostName } = problem;
-  if (observation === undefined) return previous;
+function computeUnplanned(
+  last: Partial<VirtualMachineMemoryStatus>,
+  { observation, hostName }: Problem,
+): Partial<VirtualMachineMemoryStatus> {
+  if (observation === undefined) return last;
   const known = { virtualMachine: computeVirtualMachine(observation), ...(hostName === undefined ? {} : { hostName }) };
-  return observation.layout === null ? known : { ...previous, ...known };
+  return observation.layout === null ? known : { ...last, ...known };
 }
 
 const unreachableReasons: ReadonlySet<string> = new Set(['HostUnreachable', 'HostUnauthorized', 'HostUnknown']);
 
-function computeConditionInputs({ verdict, seen }: StatusInput): readonly ConditionInput[] {
+function computeConditionInputs({ verdict, problem, ...input }: StatusInput): readonly ConditionInput[] {
   const { reason, message } = verdict;
   const row = rowOf(reason);
   const aside = (type: string, isFalse: boolean, isKnown: boolean, falseReason: string, why: string): ConditionInput =>
@@ -137,7 +143,7 @@ function computeConditionInputs({ verdict, seen }: StatusInput): readonly Condit
         ? { type, status: 'True', reason: 'AsExpected', message: '' }
         : { type, status: 'Unknown', reason: 'NotObserved', message: '' };
 
-  const judgement = seen.kind === 'judged' ? seen.judgement : null;
+  const judgement = problem === null ? input.judgement : null;
   const refused = judgement === null ? [] : computeModules(judgement).filter(({ state }) => state === 'Refused');
   const plan = judgement?.plan ?? null;
   return [
@@ -147,7 +153,7 @@ function computeConditionInputs({ verdict, seen }: StatusInput): readonly Condit
     aside(
       'HostReachable',
       unreachableReasons.has(reason),
-      judgement !== null || (seen.kind === 'problem' && seen.problem.observation !== undefined),
+      judgement !== null || problem?.observation !== undefined,
       reason,
       message,
     ),
@@ -162,16 +168,21 @@ function computeConditionInputs({ verdict, seen }: StatusInput): readonly Condit
   ];
 }
 
+/** The part of the status that is about the VM, and not about what is said of it. */
+export function computeMachine(input: MachineInput): VirtualMachineMemoryStatus {
+  const { previous, judgement, problem, target, lastResize } = input;
+  const last = judgement === null ? previous : computeObserved(judgement, target);
+  const known = problem === null ? last : computeUnplanned(last, problem);
+  return { ...known, ...(lastResize === undefined ? {} : { lastResize }) };
+}
+
 /** The whole status. It is written only if it differs from the previous one. */
 export function computeStatus(input: StatusInput): VirtualMachineMemoryStatus {
-  const { previous, generation, nowMs, seen, target } = input;
-  const observed =
-    seen.kind === 'judged' ? computeObserved(seen.judgement, target) : computeUnplanned(previous, seen.problem);
+  const { previous, generation, nowMs } = input;
   return {
-    ...observed,
+    ...computeMachine(input),
     observedGeneration: generation,
     conditions: computeConditions(previous.conditions ?? [], computeConditionInputs(input), { generation, nowMs }),
-    ...(input.lastResize === undefined ? {} : { lastResize: input.lastResize }),
     ...(input.lastHandledReconcileAt === undefined ? {} : { lastHandledReconcileAt: input.lastHandledReconcileAt }),
   };
 }

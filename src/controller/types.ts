@@ -1,9 +1,10 @@
 /** What travels between the phases of a reconcile: plain data, each union closed. */
 import type { HostLimits, DesiredMemory } from '../api/v1alpha1/spec.ts';
+import type { VirtualMachineMemoryStatus } from '../api/v1alpha1/virtual-machine-memory.ts';
 import type { Reason } from '../api/v1alpha1/reasons.ts';
 import type { HostError } from '../host/errors.ts';
 import type { HostCalls } from '../host/host-line.ts';
-import type { DomainObservation, HostFacts, MemoryLayout } from '../host/port.ts';
+import type { DomainObservation, HostFacts, MemoryLayout, ObservedModule } from '../host/port.ts';
 import type { Bytes } from '../memory/bytes.ts';
 import type { AskAgain, Plan, PlanStep } from '../planner/types.ts';
 
@@ -20,6 +21,9 @@ export type Problem = {
   readonly hostName?: string;
 };
 
+/** How a phase ends a reconcile: nothing can be planned. */
+export type Stopped = { readonly kind: 'problem'; readonly problem: Problem };
+
 /** A virtual machine found on a host, with a running QEMU process. */
 export type Located = {
   readonly hostName: string;
@@ -33,37 +37,31 @@ export type Located = {
   readonly replacesUid: string | null;
 };
 
-export type Gathered =
-  { readonly kind: 'located'; readonly located: Located } | { readonly kind: 'problem'; readonly problem: Problem };
+export type Observed = { readonly kind: 'observed'; readonly located: Located } | Stopped;
 
-/** What is known of a module's refusals, from the observation and the previous status. */
-export type ModuleRefusals = {
-  readonly slot: number;
-  readonly base: Bytes;
-  readonly refusals: number;
-  readonly refusedAtMs: number | null;
-  /** Not asked again before, by the host's clock, epoch ms; null: not quarantined. */
-  readonly retryAfterMs: number | null;
+/** A plugged module with what is known of its refusals, from the observation and the previous status. */
+export type KnownModule = ObservedModule & {
+  readonly history: {
+    readonly refusals: number;
+    readonly refusedAtMs: number | null;
+    /** Not asked again before, by the host's clock, epoch ms; null: not quarantined. */
+    readonly retryAfterMs: number | null;
+  };
 };
 
 /** What is judged from one observation. */
 export type Judgement = {
   readonly desired: DesiredMemory;
   readonly located: Located;
-  readonly refusals: readonly ModuleRefusals[];
+  /** Those of the layout, in its order. */
+  readonly modules: readonly KnownModule[];
   readonly granularity: Bytes;
   readonly plan: Plan;
-  readonly replacing: Replacing;
+  /** The one that was begun for this generation; null: none was, or there is nothing left to do for it. */
+  readonly replacement: NonNullable<VirtualMachineMemoryStatus['replacement']> | null;
 };
 
-/**
- * Where a replacement stands that was begun for this generation.
- * - `none`: none was begun.
- * - `unplugging`: its module is plugged; the set that was to go is going. No other module is plugged for it.
- * - `rolling-back`: the guest refused; the plan is to take the module out again.
- * - `ended`: the guest refused, and all that could be taken back was; nothing more is done for this generation.
- */
-export type Replacing = 'none' | 'unplugging' | 'rolling-back' | 'ended';
+export type Judged = { readonly kind: 'judged'; readonly judgement: Judgement } | Stopped;
 
 /** What to do now. */
 export type Action =
@@ -81,7 +79,13 @@ export type Executed =
   | { readonly kind: 'nothing' }
   /** Something was changed, or asked for: observe again. */
   | { readonly kind: 'acted'; readonly plugged: number; readonly asked: number }
-  | { readonly kind: 'failed'; readonly what: string; readonly error: HostError };
+  | {
+      readonly kind: 'failed';
+      readonly what: string;
+      readonly error: HostError;
+      /** Modules plugged before the step that failed. */
+      readonly plugged: number;
+    };
 
 /** What came of it so far. */
 export type Outcome =

@@ -4,8 +4,10 @@ import type { VirtualMachineMemoryStatus } from '../api/v1alpha1/virtual-machine
 import { formatMeasured, formatQuantity } from '../memory/quantity.ts';
 import { nextRepeatMs } from './action.ts';
 import { explainHostError } from './host-problem.ts';
-import { computeCurrent } from './judge.ts';
 import { explainMissing, judgeOnlined, onlineTimeoutMs } from './onlined.ts';
+import { explainCalledOff, isOver } from './replacement.ts';
+import type { Mode } from './scope.ts';
+import { computeCurrent } from './total.ts';
 import type { Judgement, Outcome, Problem, Verdict } from './types.ts';
 
 /** Polling intervals for what nobody tells us, ms. */
@@ -19,9 +21,7 @@ const slowPollMs = 30_000;
 export type VerdictInput = {
   readonly judgement: Judgement;
   readonly outcome: Outcome;
-  /** null: not paused; else by what. */
-  readonly pausedBy: string | null;
-  readonly observeOnlySpec: boolean;
+  readonly mode: Mode;
   /** The resize under way, or the last one. */
   readonly resize: VirtualMachineMemoryStatus['lastResize'];
 };
@@ -36,7 +36,7 @@ export const judgeProblem = (problem: Problem): Verdict => ({
 
 /** The verdict on a plan and its execution. */
 export function computeVerdict(input: VerdictInput): Verdict {
-  const { judgement, outcome } = input;
+  const { judgement, outcome, mode } = input;
   const { plan, located } = judgement;
   if (outcome.kind === 'host-busy') {
     const limit = located.limits.maxConcurrentOperations;
@@ -48,17 +48,19 @@ export function computeVerdict(input: VerdictInput): Verdict {
     const againInMs = outcome.error.code === 'guest-late' ? computeLatePollMs(located) : retry ? 'backoff' : null;
     return { reason, message: `${outcome.what}: ${message}`, againInMs };
   }
-  if (input.observeOnlySpec) {
+  if (mode.kind === 'observe') {
     const current = formatQuantity(computeCurrent(located.layout));
     return { reason: 'ObserveOnly', message: `the guest has ${current}; spec.memory is not set`, againInMs: null };
   }
-  if (input.pausedBy !== null) {
-    return { reason: 'Paused', message: `paused by ${input.pausedBy}; the plan: ${plan.message}`, againInMs: null };
+  if (mode.kind === 'paused') {
+    return { reason: 'Paused', message: `paused by ${mode.by}; the plan: ${plan.message}`, againInMs: null };
   }
   if (plan.decision === 'noop') return judgeConverged(input);
-  if (judgement.replacing === 'ended') return judgeCalledOff(judgement);
+  if (isOver(judgement)) {
+    return { reason: 'ReplaceRolledBack', message: explainCalledOff(judgement), againInMs: null };
+  }
   if (plan.decision === 'wait' && plan.reason === 'Unplugging') return judgeLeaving(judgement);
-  if (judgement.replacing !== 'none' && plan.reason === 'Unplugging') {
+  if (judgement.replacement !== null && plan.reason === 'Unplugging') {
     return { reason: 'Replacing', message: plan.message, againInMs: guestPollMs };
   }
   return { reason: plan.reason, message: plan.message, againInMs: computePollMs(judgement) };
@@ -81,19 +83,6 @@ function judgeConverged({ judgement, resize }: VerdictInput): Verdict {
     };
   }
   return { reason: 'GuestNotOnlined', message: explainMissing(onlined.missing), againInMs: slowPollMs };
-}
-
-function judgeCalledOff({ located, refusals, desired }: Judgement): Verdict {
-  const { layout, observation } = located;
-  const refused = layout.modules.filter((_, index) => (refusals[index]?.refusals ?? 0) > 0).map(({ alias }) => alias);
-  const isBack = !layout.modules.some(({ slot }) => slot === observation.replacement?.slot);
-  const current = formatQuantity(computeCurrent(layout));
-  const wanted = desired.memory === null ? 'nothing' : formatQuantity(desired.memory);
-  const message =
-    `the guest refused to give up ${refused.length === 0 ? 'a module' : refused.join(', ')}, so the replacement was called off` +
-    `${isBack ? ' and the module plugged for it taken out again' : '; the module plugged for it stays'}: the guest has ` +
-    `${current}, wanted is ${wanted}; change spec.memory, or request a retry, to try again`;
-  return { reason: 'ReplaceRolledBack', message, againInMs: null };
 }
 
 function judgeLeaving(judgement: Judgement): Verdict {
@@ -120,7 +109,7 @@ export function computeLatePollMs({ observation: { guest, observedAtMs } }: Judg
   return Math.min(longestLatePollMs, 1_000 * seconds);
 }
 
-function computePollMs({ plan, refusals, located }: Judgement): Verdict['againInMs'] {
+function computePollMs({ plan, modules, located }: Judgement): Verdict['againInMs'] {
   switch (plan.reason) {
     case 'WaitingForGuest': {
       const { guest } = located.observation;
@@ -135,7 +124,7 @@ function computePollMs({ plan, refusals, located }: Judgement): Verdict['againIn
     case 'GuestMemoryInUse':
       return inUsePollMs;
     case 'GuestRefused': {
-      const dues = refusals.flatMap(({ retryAfterMs }) => (retryAfterMs === null ? [] : [retryAfterMs]));
+      const dues = modules.flatMap(({ history: { retryAfterMs } }) => (retryAfterMs === null ? [] : [retryAfterMs]));
       return Math.max(guestPollMs, Math.min(...dues) - located.observation.observedAtMs);
     }
     case 'GuestMemoryUnknown':

@@ -99,6 +99,19 @@ export type HostError = {
 /** What a caller does about `error`. */
 export const recoveryOf = (error: HostError): Recovery => hostErrorTable[error.code].recovery;
 
+/** Codes that leave it open whether a change was made: the answer is lost, or tells of a failure half-way. */
+const uncertain: ReadonlySet<HostErrorCode> = new Set<HostErrorCode>([
+  'unreachable',
+  'timeout',
+  'bad-answer',
+  'internal-error',
+  'hypervisor-unreachable',
+  'outcome-unknown',
+]);
+
+/** Whether the change that `error` answers may have been made all the same. */
+export const mayHaveBeenDone = (error: HostError): boolean => uncertain.has(error.code);
+
 /** Whether `code` is one of the table. */
 export const isHostErrorCode = (code: unknown): code is HostErrorCode =>
   typeof code === 'string' && Object.hasOwn(hostErrorTable, code);

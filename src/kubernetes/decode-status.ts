@@ -144,6 +144,10 @@ export const decodeVirtualMachineMemoryStatus: Reader<VirtualMachineMemoryStatus
       { from: asString, to: asString, startTime: asString, completionTime: asString, guestTotalBefore: asString },
       ['from', 'to', 'startTime'],
     ),
+    replacement: record<Part<'replacement'>>(
+      { generation: asNumber, phase: asOneOf(['Unplugging', 'RollingBack', 'CalledOff']) },
+      ['generation', 'phase'],
+    ),
     lastHandledReconcileAt: asString,
   },
   [],

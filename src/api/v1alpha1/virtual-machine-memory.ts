@@ -98,6 +98,12 @@ export type VirtualMachineMemoryStatus = {
     /** The guest's own total when the resize began; absent: the guest had reported none. */
     readonly guestTotalBefore?: string;
   };
+  /** A replacement (shrinkPolicy Replace) that was begun and hasn't reached its end. */
+  readonly replacement?: {
+    /** The generation it was begun for. */
+    readonly generation: number;
+    readonly phase: 'Unplugging' | 'RollingBack' | 'CalledOff';
+  };
   /** The last value of the reconcile-requested-at annotation that was acted on. */
   readonly lastHandledReconcileAt?: string;
 };

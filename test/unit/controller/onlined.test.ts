@@ -10,7 +10,7 @@ const shrunk: Resize = {
   completionTime: '2026-01-01T00:00:59Z',
   guestTotalBefore: '900Mi',
 };
-const input = { sameRuntime: true, target: gib(1), acted: true, nowMs, previous: undefined };
+const input = { target: gib(1), nowMs, previous: undefined };
 
 describe('the baseline of a resize', () => {
   it('is what the guest reported', () => {
@@ -23,13 +23,13 @@ describe('the baseline of a resize', () => {
     // 900 MiB is what the guest had before it gave 512 MiB back, a second ago.
     const guest = { total: mib(900), reportedAtMs: nowMs - 1_500 };
     const resize = computeResize({ ...input, previous: shrunk, before: { current: mib(512), guest } });
-    expect(resize?.guestTotalBefore).toBe('388Mi');
+    expect(resize.guestTotalBefore).toBe('388Mi');
   });
 
   it('is unknown when the report can not be true', () => {
     const guest = { total: mib(900), reportedAtMs: nowMs };
-    expect(computeResize({ ...input, before: { current: mib(512), guest } })?.guestTotalBefore).toBeUndefined();
-    expect(computeResize({ ...input, before: { current: mib(512), guest: null } })?.guestTotalBefore).toBeUndefined();
+    expect(computeResize({ ...input, before: { current: mib(512), guest } }).guestTotalBefore).toBeUndefined();
+    expect(computeResize({ ...input, before: { current: mib(512), guest: null } }).guestTotalBefore).toBeUndefined();
   });
 
   it('stays while a resize goes on under a new target', () => {

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
+import type { VirtualMachineMemoryStatus } from '../../../src/api/v1alpha1/virtual-machine-memory.ts';
 import type { SimulatedDomainSpec } from '../../../src/host/simulated/model.ts';
 import { gib, mib } from '../../../src/memory/bytes.ts';
 import { type ControllerBench, createControllerBench, vmUuid } from '../../support/controller-bench.ts';
@@ -9,6 +10,8 @@ const domain = (spec: Partial<SimulatedDomainSpec> = {}): SimulatedDomainSpec =>
   boot: gib(1),
   ...spec,
 });
+
+const takeConditions = ({ conditions: _, ...rest }: VirtualMachineMemoryStatus): VirtualMachineMemoryStatus => rest;
 
 describe('policies', () => {
   let bench: ControllerBench;
@@ -98,6 +101,49 @@ describe('policies', () => {
     expect(history().filter((what) => what.startsWith('asked'))).toHaveLength(2);
     bench.apply({ memory: '2560Mi' });
     await bench.reaches('Converged');
+  });
+
+  it.each([
+    ['the host is down for a while', () => bench.host().script.setReachable(false)],
+    ['somebody takes our conditions away', () => bench.resources.patchStatus('tenants/vm', takeConditions)],
+    ['it is paused and looked at', () => bench.apply({}, 'vm', { 'dimmer.dev/paused': 'true' })],
+  ])('Replace stays called off when %s', async (_, happens) => {
+    await start({ modules: [{ size: gib(1) }] });
+    bench.host().script.setUnplugBehaviour(vmUuid, 'all', 'refuse');
+    bench.apply({ memory: '1536Mi', shrinkPolicy: 'Replace' });
+    await bench.reaches('ReplaceRolledBack');
+    expect(bench.status().replacement).toEqual({ generation: 1, phase: 'CalledOff' });
+    const done = history();
+    // The quarantine of what was refused is over by then.
+    await bench.clock.advance(7_200_000);
+    happens();
+    await bench.clock.advance(1_000);
+    bench.host().script.setReachable(true);
+    bench.apply({}, 'vm', {});
+    await bench.clock.advance(7_200_000);
+    expect(history()).toEqual(done);
+    expect(bench.reason()).toBe('ReplaceRolledBack');
+    expect(bench.status().replacement).toEqual({ generation: 1, phase: 'CalledOff' });
+  });
+
+  it('Replace says how far it has come, and nothing more once it has', async () => {
+    await start({ modules: [{ size: gib(1) }] });
+    const { script } = bench.host();
+    script.setUnplugBehaviour(vmUuid, [0], 'silent');
+    bench.apply({ memory: '1536Mi', shrinkPolicy: 'Replace' });
+    await bench.reaches('UnplugUnknown');
+    expect(bench.status().replacement).toEqual({ generation: 1, phase: 'Unplugging' });
+    script.setUnplugBehaviour(vmUuid, [0], 'refuse');
+    script.setUnplugBehaviour(vmUuid, [1], 'silent');
+    const phase = () => bench.status().replacement?.phase;
+    await bench.clock.until('it is rolled back', () => phase() === 'RollingBack', 600_000);
+    script.letGo(vmUuid, 1);
+    await bench.reaches('ReplaceRolledBack');
+    expect(phase()).toBe('CalledOff');
+    script.setUnplugBehaviour(vmUuid, 'all', 'accept');
+    bench.apply({}, 'vm', { 'dimmer.dev/reconcile-requested-at': 'now' });
+    await bench.reaches('Converged');
+    expect(bench.status().replacement).toBeUndefined();
   });
 
   it.each([0, 1, 2, 3, 4, 6])('Replace plugs once, whenever the controller dies (%d)', async (steps) => {

@@ -86,6 +86,7 @@ const memory: Complete<Pick<VirtualMachineMemory, 'spec' | 'status'>> = {
     plan: { decision: 'Plug', steps: [{ operation: 'Plug', size: '1Gi', node: 0, slot: 1 }], message: 'm' },
     reachable: { below: '1Gi', above: '3Gi', ranges: [{ from: '1Gi', to: '2Gi', step: '1Gi' }], complete: true },
     lastResize: { from: '1Gi', to: '2Gi', startTime: 't', completionTime: 't', guestTotalBefore: '1Gi' },
+    replacement: { generation: 1, phase: 'CalledOff' },
     lastHandledReconcileAt: 't',
   },
 };
