@@ -47,8 +47,12 @@ export class ClaimIndex {
 
   constructor(source: ResourceSource<VirtualMachineMemory>) {
     this.#source = source;
-    for (const resource of source.list()) this.#update(keyOf(resource), resource);
-    source.onChange(({ key, current }) => this.#update(key, current));
+  }
+
+  /** Files what there is, and follows the source until the returned function is called. Empty before. */
+  follow(): () => void {
+    for (const resource of this.#source.list()) this.#update(keyOf(resource), resource);
+    return this.#source.onChange(({ key, current }) => this.#update(key, current));
   }
 
   /** Keys of the resources about a virtual machine. */

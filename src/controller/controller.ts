@@ -49,14 +49,14 @@ export type ControllerOptions = {
 export interface Controller {
   /** Begins to act; call it when the sources have their first complete sets. */
   start(): void;
-  /** Finishes what is under way, then lets go of the hosts. */
+  /** Finishes what is under way, then lets go of the hosts; also where nothing was started. */
   close(): Promise<void>;
 }
 
 const retry = { initialMs: 500, maxMs: 300_000 };
 const hostRetry = { initialMs: 500, maxMs: 30_000 };
 
-/** Wires the controller's parts together. Nothing runs before `start`. */
+/** Wires the controller's parts together. Nothing runs, listens or is connected before `start`. */
 export function createController(options: ControllerOptions): Controller {
   const { resources, hosts: hostResources, clock, random, logger } = options;
   const claims = new ClaimIndex(resources);
@@ -132,21 +132,28 @@ export function createController(options: ControllerOptions): Controller {
     }),
   );
   const enqueue = (key: string, urgency: Urgency): void => queue.add(key, urgency);
-  const unwatchResources = watchResources(resources, claims, enqueue);
-  const unwatchNamespaces = watchNamespaces(options.namespaces, resources, claims, enqueue);
+  let unfollow: readonly (() => void)[] = [];
+  let unindex = (): void => undefined;
 
   return {
     start() {
+      // First: who listens to changes of resources asks the index about them.
+      unindex = claims.follow();
+      unfollow = [
+        watchResources(resources, claims, enqueue),
+        watchNamespaces(options.namespaces, resources, claims, enqueue),
+      ];
+      hosts.open();
       for (const resource of resources.list()) queue.add(keyOf(resource), urgencyAtStart(resource));
       for (const host of hosts.list()) hostQueue.add(host.name);
       queue.start();
       hostQueue.start();
     },
     async close() {
-      unwatchResources();
-      unwatchNamespaces();
+      for (const end of unfollow) end();
       hosts.stopWaiting();
       await Promise.all([queue.close(), hostQueue.close()]);
+      unindex();
       await hosts.close();
     },
   };

@@ -146,15 +146,21 @@ export class HostEntry {
   }
 }
 
-/** All hosts, following their resources. */
+/** All hosts, following their resources between `open` and `close`. */
 export class HostDirectory {
   readonly #options: HostDirectoryOptions;
   readonly #entries = new Map<string, HostEntry>();
+  #unfollow = (): void => undefined;
 
   constructor(options: HostDirectoryOptions) {
     this.#options = options;
-    for (const resource of options.source.list()) this.#update(resource.metadata.name, resource);
-    options.source.onChange(({ key, current }) => this.#update(key, current));
+  }
+
+  /** Connects to the hosts that there are and come; there are none before. */
+  open(): void {
+    const { source } = this.#options;
+    for (const resource of source.list()) this.#update(resource.metadata.name, resource);
+    this.#unfollow = source.onChange(({ key, current }) => this.#update(key, current));
   }
 
   /** False until the first complete set of hosts has arrived. */
@@ -176,6 +182,7 @@ export class HostDirectory {
   }
 
   async close(): Promise<void> {
+    this.#unfollow();
     await Promise.all(this.list().map((entry) => entry.close()));
     this.#entries.clear();
   }
