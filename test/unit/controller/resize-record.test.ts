@@ -21,6 +21,19 @@ describe('the record of a resize', () => {
     expect(bench.status().lastResize).toMatchObject({ from: '1Gi', to: '2Gi' });
   });
 
+  it('tells of no resize when the wish is taken back before anything has come of it', async () => {
+    bench = await createControllerBench([{ uuid: vmUuid, name: 'db-1', boot: gib(1) }]);
+    bench.host().script.inject('plug', { kind: 'fail', error: hostError('internal-error', 'on purpose') }, 100);
+    bench.apply({ memory: '2Gi' });
+    await bench.reaches('HostUnreachable');
+    // Nobody knows whether something was plugged.
+    expect(bench.status().lastResize).toMatchObject({ from: '1Gi', to: '2Gi' });
+    bench.apply({ memory: '1Gi' });
+    await bench.reaches('Converged');
+    expect(resized()).toEqual([]);
+    expect(bench.events.events.at(-1)).toMatchObject({ action: 'Reconcile', reason: 'Converged' });
+  });
+
   it('begins with the first of several changes, also when the second is refused', async () => {
     bench = await createControllerBench([{ uuid: vmUuid, name: 'db-1', boot: gib(1) }]);
     const host = bench.host();

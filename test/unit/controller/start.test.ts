@@ -41,7 +41,7 @@ function build(): {
       const stop = super.onChange(listener);
       return () => {
         done.push(`stops listening to ${this.#name}`);
-        return stop();
+        stop();
       };
     }
   }
