@@ -95,14 +95,19 @@ describe('many VMs of one host at once', () => {
     await done(61, 1_000);
   });
 
-  it('a host that does not answer holds up those of another once, not at every look', async () => {
+  it('a host that does not answer holds up those of another for less than a second, and not at every look', async () => {
     await start(1);
     bench.addHost('hv-2', domains(2, 40));
+    want(1, '2Gi');
+    await done(1, 1_000);
     bench.host().script.inject('listDomains', { kind: 'hang', ms: 5_000 }, 100_000);
-    bench.host().script.emit({ kind: 'reset' });
-    for (let number = 2; number <= 40; number += 1) want(number, '2Gi');
     const others = numbers(40).slice(1);
-    await bench.clock.until('all of the other host are done', () => others.every(isDone), 10_000);
+    for (const memory of ['2Gi', '3Gi']) {
+      // It is asked again what runs there.
+      bench.host().script.emit({ kind: 'reset' });
+      for (const number of others) want(number, memory);
+      await bench.clock.until('all of the other host are done', () => others.every(isDone), 1_000);
+    }
   });
 
   it("a user's change passes all that nobody waits for", async () => {
