@@ -31,7 +31,12 @@ export type HostDirectoryOptions = {
   readonly logger: Logger;
 };
 
+/** Who only looks whether a host has a copy, too, waits no longer than this from when the host was asked. */
+const copiesMs = 500;
+
 type Domains = HostAnswer<ReadonlyMap<string, DomainSummary>>;
+/** `soon`: the answer, or the one before where it isn't there after {@link copiesMs}. */
+type Listing = { readonly whole: Promise<Domains>; soon: Promise<Domains> };
 
 /** One host. */
 export class HostEntry {
@@ -42,7 +47,9 @@ export class HostEntry {
   readonly #host: Host;
   readonly #clock: Clock;
   readonly #unwatch: () => void;
-  #domains: Promise<Domains> | null = null;
+  #listing: Listing | null = null;
+  /** What last ran here; null: it has never said. */
+  #last: ReadonlyMap<string, DomainSummary> | null = null;
   #failure: Domains | null = null;
   #facts: { readonly atMs: number; readonly answer: Promise<HostAnswer<HostFacts>> } | null = null;
 
@@ -66,28 +73,44 @@ export class HostEntry {
    */
   async domains(): Promise<Domains> {
     const failure = this.#failure;
-    this.#domains ??= this.#listDomains();
-    return failure ?? this.#domains;
+    this.#listing ??= this.#listDomains();
+    return failure ?? this.#listing.whole;
   }
 
-  #listDomains(): Promise<Domains> {
-    const asked: Promise<Domains> = this.line.listDomains().then((answer) => {
+  /** The same for who finds its VM on another host: what was so before, when this one takes its time. */
+  async domainsSoon(): Promise<Domains> {
+    const failure = this.#failure;
+    this.#listing ??= this.#listDomains();
+    return failure ?? this.#listing.soon;
+  }
+
+  #listDomains(): Listing {
+    const late = Promise.withResolvers<Domains>();
+    const timer = this.#clock.after(copiesMs, () => {
+      // A host that hasn't said yet what it has could have anything.
+      if (this.#last !== null) late.resolve(succeed(this.#last));
+    });
+    const whole: Promise<Domains> = this.line.listDomains().then((answer) => {
+      timer.cancel();
+      listing.soon = whole;
       const domains = answer.ok
         ? succeed(new Map(answer.value.map((domain) => [domain.uuid, domain])))
         : fail(answer.error);
       // Else an event has made it worthless meanwhile.
-      if (this.#domains === asked) {
+      if (this.#listing === listing) {
         this.#failure = domains.ok ? null : domains;
-        if (!domains.ok) this.#domains = null;
+        if (!domains.ok) this.#listing = null;
       }
+      if (domains.ok) this.#last = domains.value;
       return domains;
     });
-    return asked;
+    const listing: Listing = { whole, soon: Promise.race([whole, late.promise]) };
+    return listing;
   }
 
   /** Forgets what runs here; the next question asks the host. */
   forgetDomains(): void {
-    this.#domains = null;
+    this.#listing = null;
     this.#failure = null;
   }
 

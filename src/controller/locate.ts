@@ -93,8 +93,7 @@ const hasProcess = (state: DomainState): boolean => state !== 'ShutOff' && state
 async function locateByUuid(entries: readonly HostEntry[], uuid: string, asker: Asker): Promise<Location> {
   const copies: HostEntry[] = [];
   let silent: Problem | null = null;
-  const listings = await Promise.all(entries.map(async (entry) => ({ entry, domains: await entry.domains() })));
-  for (const { entry, domains } of listings) {
+  for (const { entry, domains } of await listHosts(entries, uuid)) {
     if (!domains.ok) silent ??= { ...explainHostError(domains.error, entry.name), hostName: entry.name };
     else if (domains.value.has(uuid)) copies.push(entry);
   }
@@ -110,6 +109,18 @@ async function locateByUuid(entries: readonly HostEntry[], uuid: string, asker: 
   // What we had cached is out of date; the next look asks the host.
   if (location.kind === 'problem') for (const copy of copies) copy.forgetDomains();
   return location;
+}
+
+/**
+ * What the hosts run. Where one of them has the machine, those that take their time are taken by what they said before: a
+ * host that doesn't answer can hide a new copy in any case, and must hold up nobody who is elsewhere.
+ */
+async function listHosts(entries: readonly HostEntry[], uuid: string) {
+  const soon = await Promise.all(entries.map(async (entry) => ({ entry, domains: await entry.domainsSoon() })));
+  if (soon.some(({ domains }) => domains.ok && domains.value.has(uuid))) return soon;
+  return Promise.all(
+    soon.map(async ({ entry, domains }) => ({ entry, domains: domains.ok ? await entry.domains() : domains })),
+  );
 }
 
 /** Of several copies the one that runs. A migration explains two of those; else nothing is touched. */

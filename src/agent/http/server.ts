@@ -21,7 +21,6 @@ import { createMethodFinder } from './method-not-allowed.ts';
 import { classifyFrameworkError, sendProblem } from './problems.ts';
 import { RateLimit } from './rate-limit.ts';
 import { declareRoutes } from './routes.ts';
-import { noQuery } from './schemas.ts';
 import { createStrangerLog, reportStrangers } from './stranger-log.ts';
 
 export type AgentServerOptions = {
@@ -200,15 +199,15 @@ function guardAccess(
   });
 }
 
+/** Whatever query they come with: probes ask for ?verbose, scrapers add parameters. */
 function declareHealth(app: FastifyInstance, options: AgentServerOptions): void {
-  const schema = { querystring: noQuery };
-  app.get('/healthz', { schema }, (_request, reply) => reply.type('text/plain').send('ok\n'));
-  app.get('/readyz', { schema }, (_request, reply) => {
+  app.get('/healthz', (_request, reply) => reply.type('text/plain').send('ok\n'));
+  app.get('/readyz', (_request, reply) => {
     const readiness = options.service.readiness();
     if (readiness.ready) return reply.type('text/plain').send('ok\n');
     return sendProblem(reply, hostError('hypervisor-unreachable', readiness.problem));
   });
-  app.get('/metrics', { schema }, async (_request, reply) => {
+  app.get('/metrics', async (_request, reply) => {
     const { registry } = options.metrics;
     return reply.type(registry.contentType).send(await registry.metrics());
   });

@@ -133,6 +133,13 @@ describe("agent's API and its document", () => {
     expect(await codeOf('DELETE', slotPath, `${memory}/modules/0?${unplugQueryOf(claim)}`, { headers })).toBeNull();
   });
 
+  test('probes and scrapers may ask with a query of their own', async () => {
+    for (const path of ['/healthz?verbose', '/readyz?verbose&exclude=libvirt', '/metrics?x=1', '/metrics?name[]=up']) {
+      expect([path, (await ask(path)).status, (await ask(path, {}, stranger)).status]).toEqual([path, 200, 200]);
+    }
+    expect((await ask('/metrics?x=1')).body).toContain('dimmer_agent_info');
+  });
+
   test('a method that a path has not is told from a path that is not there', async () => {
     const paths = memberOf(document, 'paths') as Record<string, Record<string, unknown>>;
     const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND'];

@@ -63,7 +63,8 @@ describe('before any controller has seen an object', () => {
     for (const wrong of [-2, 1.5, '1']) {
       const { code, stderr } = await patch(wrong);
       expect([wrong, code]).toEqual([wrong, 1]);
-      expect(stderr).toContain(`The ${kind} "${name}" is invalid: status.observedGeneration`);
+      expect(stderr).toContain(`The ${kind} "${name}" is invalid: `);
+      expect(stderr).toContain('status.observedGeneration: Invalid value: ');
       if (wrong === -2) expect(stderr).toContain('should be greater than or equal to -1');
     }
     for (const right of [-1, 0, 1]) expect([right, (await patch(right)).code]).toEqual([right, 0]);

@@ -44,6 +44,31 @@ describe('finding the virtual machine', () => {
     expect(bench.condition('Ready')?.message).toMatch(/hv-1.*hv-2/);
   });
 
+  it.each([
+    ['has said so before', true],
+    ['has said nothing yet', false],
+  ])('touches nothing while another host takes its time that runs it too, and %s', async (_, hasSaid) => {
+    bench = await createControllerBench([domain]);
+    bench.addHost('hv-2', [domain]);
+    if (hasSaid) {
+      bench.apply({ memory: '2Gi' });
+      await bench.reaches('AmbiguousVM');
+    }
+    const { script } = bench.host('hv-2');
+    for (const operation of ['listDomains', 'observe'] as const) {
+      script.inject(operation, { kind: 'answer-late', ms: 4_000 }, 100_000);
+    }
+    script.emit({ kind: 'reset' });
+    bench.apply({ memory: '3Gi' });
+    await bench.clock.advance(3_000);
+    untouched();
+    await bench.reaches('AmbiguousVM');
+    untouched();
+    // What is under way ends.
+    script.clearFaults();
+    await bench.clock.advance(10_000);
+  });
+
   it('waits while it migrates, and follows it', async () => {
     bench = await createControllerBench([domain]);
     bench.addHost('hv-2', []);

@@ -122,6 +122,18 @@ describe('whoever may have the VM', () => {
   afterEach(() => bench.close());
   const total = () => bench.host().script.total(vmUuid);
 
+  it('hears at once that it may, also when it goes by name', async () => {
+    bench = await createTenantsBench([{ ...domain, ownerNamespace: 'rivals' }]);
+    const byName = { virtualMachine: { name: 'db-1' }, hostRef: { name: 'hv-1' } };
+    bench.apply({ ...byName, memory: '2Gi' });
+    await bench.reaches('VMNotFoundOrNotAllowed');
+    bench.apply({ ...byName, memory: '3Gi' });
+    await bench.reaches('VMNotFoundOrNotAllowed');
+    bench.host().script.setOwner(vmUuid, 'tenants');
+    await bench.reaches('Converged', 'vm', 2_000);
+    expect(total()).toBe(gib(3));
+  });
+
   it('keeps it by age, though paused', async () => {
     bench = await createTenantsBench();
     bench.namespace('rivals', { tier: 'gold' });
