@@ -5,7 +5,7 @@ const firstRepeatMs = 5_000;
 const longestRepeatMs = 300_000;
 
 /** How long after its `attempts`th request a silent guest is asked again: 5, 10, 20 s and so on, at most 5 min. */
-export const computeRepeatMs = (attempts: number): number =>
+const computeRepeatMs = (attempts: number): number =>
   Math.min(longestRepeatMs, firstRepeatMs * 2 ** Math.min(Math.max(0, attempts - 1), 10));
 
 /** When the leaving module may be asked for again, by the host's clock; null: nothing is leaving. */

@@ -10,12 +10,12 @@ const minMargin = 128 * MiB;
 /** 5 % of the total. */
 const marginDivisor = 20;
 /** A guest that is late is waited for this long; then somebody has to look after it. */
-export const longestSilenceMs = 60_000;
+const longestSilenceMs = 60_000;
 /** Linux' memory map: 64 bytes of `struct page` for every page of 4 KiB, 16 MiB a GiB. */
 const memoryPerMap = 64;
 
 /** What must stay usable in the guest after an unplug: the larger of 128 MiB and 5 % of its total. */
-export const unplugMargin = (current: Bytes): Bytes => bytes(Math.max(minMargin, Math.ceil(current / marginDivisor)));
+const unplugMargin = (current: Bytes): Bytes => bytes(Math.max(minMargin, Math.ceil(current / marginDivisor)));
 
 /** The memory map that the guest's kernel needs for `size` more memory. */
 export const memoryMapOf = (size: Bytes): Bytes => bytes(Math.ceil(size / memoryPerMap));
