@@ -190,7 +190,7 @@ export function judgeUnplug(observation: DomainObservation, request: UnplugReque
   return leaving;
 }
 
-/** Whether the host can carry the module (api.md: `hostReserve`, `hostOvercommit`). Null: it can. */
+/** Whether the host can carry the module (docs/api.md: `memoryReserve`, `memoryOvercommit`). Null: it can. */
 export function judgeHostMemory(
   host: Pick<HostFacts, 'memory' | 'nodes'>,
   request: PlugRequest,
