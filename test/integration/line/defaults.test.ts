@@ -1,5 +1,5 @@
 /**
- * Controller and agent with what they have when nothing is said: the controller as deploy/controller.yaml starts it in a
+ * Controller and agent with what they have when nothing is said: the controller as deploy/40-controller.yaml starts it in a
  * pod, the agent with libvirt's PKI paths and its own port.
  */
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -39,7 +39,7 @@ await describeLab(
   () => {
     let lab: Lab;
     let machine: LabMachine;
-    const { spec } = parse(readFileSync(join(root, 'deploy/controller.yaml'), 'utf8')) as Deployment;
+    const { spec } = parse(readFileSync(join(root, 'deploy/40-controller.yaml'), 'utf8')) as Deployment;
     const [container] = spec.template.spec.containers;
     if (container === undefined) throw new Error('the Deployment has no container');
 
