@@ -3,7 +3,7 @@ import { alone } from './test/alone.ts';
 
 /** Each file has a lab of its own, and waits more than it works: two at a time keep two cores busy. */
 const labs = { hookTimeout: 600_000, maxWorkers: 2, sequence: { groupOrder: 1 } };
-const integration = { include: ['test/integration/**/*.test.ts'], testTimeout: 60_000 };
+const integration = { include: ['test/integration/**/*.test.ts'], testTimeout: 120_000 };
 
 export default defineConfig({
   test: {

@@ -41,7 +41,7 @@ const recentMs = 5_000;
 type Asked = { readonly statistics: DomainMemoryStats | null; readonly migrating: boolean };
 
 /** A domain that isn't there and one that isn't admitted give the same answer. */
-export const notFound = (uuid: string) => fail(hostError('not-found', `There is no VM ${uuid}`));
+const notFound = (uuid: string) => fail(hostError('not-found', `There is no VM ${uuid}`));
 
 export class DomainReader {
   readonly #options: DomainReaderOptions;

@@ -70,7 +70,7 @@ export function takeStatistics(
 }
 
 /** When a report was made; null: there is none. */
-export const timeOf = ({ lastUpdateMs, answersAtMs }: HeardReport): ReportTime | null =>
+const timeOf = ({ lastUpdateMs, answersAtMs }: HeardReport): ReportTime | null =>
   lastUpdateMs === null ? null : { reportedAtMs: lastUpdateMs, answersAtMs };
 
 /** libvirt says that the module of an alias has gone. */

@@ -3,7 +3,7 @@ import type { VirtualMachineMemory } from '../api/v1alpha1/virtual-machine-memor
 import { keyOf, type ResourceKey, type ResourceSource } from '../runtime/resources.ts';
 
 /** The uuid a resource is about: the one it names, or the one its name was resolved to. */
-export const uuidOf = (resource: VirtualMachineMemory): string | undefined =>
+const uuidOf = (resource: VirtualMachineMemory): string | undefined =>
   resource.spec.virtualMachine.uuid ?? resource.status?.virtualMachine?.uuid;
 
 /** The host and the name by which a resource finds its virtual machine; undefined: it goes by uuid. */

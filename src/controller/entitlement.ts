@@ -35,7 +35,7 @@ export function isOpenTo(namespace: string, { host, observation }: Omit<Placed, 
  * Whether a resource speaks of this machine in this place. One whose `hostRef` names another host doesn't, nor one
  * that found another machine under the name before.
  */
-export function speaksOf({ spec, status }: VirtualMachineMemory, { hostName, observation }: Placed): boolean {
+function speaksOf({ spec, status }: VirtualMachineMemory, { hostName, observation }: Placed): boolean {
   const { uuid, name } = spec.virtualMachine;
   if (uuid !== undefined) return uuid === observation.uuid && (spec.hostRef?.name ?? hostName) === hostName;
   const pinned = status?.virtualMachine?.uuid ?? observation.uuid;

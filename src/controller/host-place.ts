@@ -5,7 +5,7 @@ import type { Turn } from '../runtime/work-queue.ts';
 import type { HostEntry } from './host-directory.ts';
 
 /** Who has waited for so long says so in its status. */
-export const tellAfterMs = 10_000;
+const tellAfterMs = 10_000;
 /** What was seen longer ago than this is looked at anew before it is acted on, though the agent judges again, too. */
 const freshMs = 1_000;
 

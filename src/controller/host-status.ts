@@ -48,7 +48,7 @@ export type KnownHost = {
 };
 
 /** The status that an answer makes of a host. Pure. */
-export function computeHostStatus(
+function computeHostStatus(
   resource: HypervisorHost,
   verdict: HostVerdict,
   answer: HostAnswer<HostFacts>,

@@ -64,11 +64,3 @@ export function createControllerMetrics(
     statusWritten: (outcome) => writes.inc({ outcome }),
   };
 }
-
-/** Counts nothing, for tests. */
-export const noMetrics: ControllerMetrics = {
-  reconciled: () => undefined,
-  planned: () => undefined,
-  operated: () => undefined,
-  statusWritten: () => undefined,
-};

@@ -7,7 +7,7 @@ import { keyOf, type ResourceKey } from '../runtime/resources.ts';
 /** Reasons that say nothing about the resource: it was not its turn. */
 const busyReasons: ReadonlySet<Reason> = new Set<Reason>(['HostBusy', 'VMBusy']);
 /** What was last seen is taken to be true for so long. Then it isn't known any more, and that is said. */
-export const keepsForMs = 60_000;
+const keepsForMs = 60_000;
 
 export const isBusy = (reason: Reason): boolean => busyReasons.has(reason);
 

@@ -10,7 +10,7 @@ const firstQuarantineMs = 60_000;
 const longestQuarantineMs = 3_600_000;
 
 /** How long a module rests after its `refusals`th refusal: 1 min, doubling up to 1 h. */
-export const computeQuarantineMs = (refusals: number): number =>
+const computeQuarantineMs = (refusals: number): number =>
   Math.min(longestQuarantineMs, firstQuarantineMs * 2 ** Math.min(Math.max(0, refusals - 1), 10));
 
 /** A base address as it stands in status. */

@@ -48,7 +48,7 @@ export class Unwritten {
 }
 
 /** What a status says about the VM. */
-export function aboutMachine(status: Status): Status {
+function aboutMachine(status: Status): Status {
   const { conditions: _, observedGeneration: __, lastHandledReconcileAt: ___, ...machine } = status;
   return machine;
 }

@@ -103,7 +103,7 @@ function judgeLeaving(judgement: Judgement): Verdict {
 }
 
 /** A late guest is asked again after 1, 2, 4 s and so on: about as long again as it has been silent. */
-export function computeLatePollMs({ observation: { guest, observedAtMs } }: Judgement['located']): number {
+function computeLatePollMs({ observation: { guest, observedAtMs } }: Judgement['located']): number {
   const silentMs = Math.max(0, observedAtMs - (guest?.reportedAtMs ?? observedAtMs));
   const seconds = 2 ** Math.floor(Math.log2(Math.max(1, silentMs / 2_000)));
   return Math.min(longestLatePollMs, 1_000 * seconds);

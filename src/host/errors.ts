@@ -45,12 +45,7 @@ export const hostErrorTable = {
   'not-found': { status: 404, title: 'No such virtual machine', recovery: 'wait-for-change' },
   'no-such-module': { status: 404, title: 'No such memory module', recovery: 'observe' },
   'no-such-route': { status: 404, title: 'No such route', recovery: 'wait-for-change' },
-  'method-not-allowed': {
-    status: 405,
-    title: 'The path has no such method',
-    recovery: 'wait-for-change',
-    olderCode: 'no-such-route',
-  },
+  'method-not-allowed': { status: 405, title: 'The path has no such method', recovery: 'wait-for-change' },
   busy: { status: 409, title: 'The VM is busy', recovery: 'retry' },
   'old-generation': { status: 409, title: 'A newer generation has been acted for', recovery: 'observe' },
   'not-running': { status: 409, title: 'The VM is not running', recovery: 'observe' },

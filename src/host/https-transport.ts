@@ -41,7 +41,7 @@ const tlsErrorPattern =
 const resetCodes: readonly (string | undefined)[] = ['ECONNRESET', 'UND_ERR_SOCKET', 'EPIPE'];
 
 /** The address as a URL. @throws RangeError when it isn't `https://host[:port]` */
-export function parseAgentAddress(address: string): URL {
+function parseAgentAddress(address: string): URL {
   const url = URL.canParse(address) ? new URL(address) : null;
   if (url?.protocol !== 'https:' || url.pathname !== '/' || url.search !== '' || url.username !== '') {
     throw new RangeError(`'${address}' is not an address of the form https://host:port`);

@@ -35,7 +35,7 @@ export interface TlsFiles {
 const pollMs = 10_000;
 
 /** Reads the three files. @throws Error that names what is missing or doesn't fit together */
-export function readTlsMaterial(paths: TlsFilePaths): TlsMaterial {
+function readTlsMaterial(paths: TlsFilePaths): TlsMaterial {
   const [cert, key, ca] = [paths.certFile, paths.keyFile, paths.caFile].map((path) => readFileSync(path, 'utf8'));
   if (cert === undefined || key === undefined || ca === undefined) throw new Error('unreachable');
   try {

@@ -11,7 +11,7 @@ import type { Timers } from './timers.ts';
  */
 export const maxInFlight = 4;
 /** Slow calls leave one place to quick ones. */
-export const maxSlowInFlight = maxInFlight - 1;
+const maxSlowInFlight = maxInFlight - 1;
 
 /**
  * More calls than this never wait with a daemon that is well: catching up asks for two or three of each domain. A

@@ -52,7 +52,7 @@ const rpcCode = 39;
 const authenticationDomain = 47; // VIR_FROM_POLKIT: a refusal of polkit arrives with code 1
 
 /** The class of an error by its virErrorNumber and virErrorDomain. */
-export function classifyCallError(code: number, domain: number): CallErrorClass {
+function classifyCallError(code: number, domain: number): CallErrorClass {
   if (code === rpcCode) return 'Unsupported';
   if (code === 1 && domain === authenticationDomain) return 'Forbidden';
   return classOfCode[code] ?? 'Failed';

@@ -2,7 +2,7 @@
 
 export const headerBytes = 28;
 /** libvirt's own limit (VIR_NET_MESSAGE_MAX) is 32 MiB plus the length word in current releases. */
-export const maxFrameBytes = 32 * 1024 * 1024;
+const maxFrameBytes = 32 * 1024 * 1024;
 
 /** Programs of the protocol. */
 export const remoteProgram = 0x20008086;

@@ -15,7 +15,7 @@ import {
 } from './connect-procedures.ts';
 
 /** The daemon wants a way to authenticate that Dimmer doesn't have, or lacks a feature that it needs. */
-export class HandshakeError extends Error {
+class HandshakeError extends Error {
   override readonly name = 'HandshakeError';
 }
 

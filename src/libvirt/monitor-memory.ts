@@ -17,7 +17,7 @@ export type MonitorDevice = {
 
 export const queryMemoryDevices: MonitorCommand = { execute: 'query-memory-devices' };
 /** Objects that were made by command, memory backends among them. */
-export const listObjects: MonitorCommand = { execute: 'qom-list', arguments: { path: '/objects' } };
+const listObjects: MonitorCommand = { execute: 'qom-list', arguments: { path: '/objects' } };
 /** Asks the guest to give a device up; answered at once. */
 export const deleteDevice = (id: string): MonitorCommand => ({ execute: 'device_del', arguments: { id } });
 /** Fails while a device uses the object. */

@@ -9,7 +9,7 @@ export class XdrError extends Error {
 }
 
 /** REMOTE_STRING_MAX in remote_protocol.x. */
-export const maxStringBytes = 4 * 1024 * 1024;
+const maxStringBytes = 4 * 1024 * 1024;
 
 const padding = (length: number): number => (4 - (length % 4)) % 4;
 

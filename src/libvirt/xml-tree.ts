@@ -18,7 +18,7 @@ export type ParsedXml =
   { readonly ok: true; readonly value: XmlElement } | { readonly ok: false; readonly problem: string };
 
 /** libvirt's protocol carries no longer string. */
-export const maxXmlLength = 4 * 1024 * 1024;
+const maxXmlLength = 4 * 1024 * 1024;
 const maxDepth = 100;
 
 const predefined: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };

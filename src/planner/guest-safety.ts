@@ -10,7 +10,7 @@ const minMargin = 128 * MiB;
 /** 5 % of the total. */
 const marginDivisor = 20;
 /** A guest that is late is waited for this long; then somebody has to look after it. */
-export const longestSilenceMs = 60_000;
+const longestSilenceMs = 60_000;
 /** Linux' memory map: 64 bytes of `struct page` for every page of 4 KiB, 16 MiB a GiB. */
 const memoryPerMap = 64;
 

@@ -24,7 +24,7 @@ export function nodeLoads(
  * Whether (boot + plugged) / boot of `a` is less than that of `b`, compared exactly. A node without boot memory
  * counts as the fullest: memory goes there last and is taken from there first.
  */
-export function isLessLoaded(a: NodeLoad, b: NodeLoad): boolean {
+function isLessLoaded(a: NodeLoad, b: NodeLoad): boolean {
   if (a.boot === 0) return false;
   if (b.boot === 0) return true;
   return isLessRatio(a.plugged, a.boot, b.plugged, b.boot);

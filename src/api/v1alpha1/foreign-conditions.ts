@@ -17,7 +17,7 @@ const ageOf = ({ lastTransitionTime }: Condition): number => {
 };
 
 /** The conditions of others among `conditions`, in their order; where there are more than `room`, those that changed last. */
-export function keepForeign(conditions: readonly Condition[], room: number): readonly Condition[] {
+function keepForeign(conditions: readonly Condition[], room: number): readonly Condition[] {
   const foreign = conditions.filter(isForeign);
   if (foreign.length <= room) return foreign;
   const kept = new Set(foreign.toSorted((a, b) => ageOf(b) - ageOf(a)).slice(0, Math.max(0, room)));

@@ -1,6 +1,5 @@
 /** The parts of Kubernetes' object metadata that Dimmer reads and writes. */
 
-export const apiGroup = 'dimmer.dev';
 export const apiVersion = 'dimmer.dev/v1alpha1';
 
 /** Annotations that Dimmer honours. */

@@ -39,7 +39,7 @@ function readRights(path: string): SocketProbe['rights'] {
 }
 
 /** Opens the socket and closes it again. */
-export function probeSocket(path: string): Promise<SocketProbe> {
+function probeSocket(path: string): Promise<SocketProbe> {
   return new Promise((resolve) => {
     const socket = connect({ path, timeout: connectMs });
     const settle = (result: string): void => {

@@ -55,7 +55,7 @@ function describeObstacle(obstacle: HotplugObstacle): string {
 }
 
 /** The request for a domain, exported for tests. */
-export function buildDomainRequest(domain: DomainMemoryXml, common: CommonArguments): PlanRequest {
+function buildDomainRequest(domain: DomainMemoryXml, common: CommonArguments): PlanRequest {
   const { memory, granularity, hostFree, shrink, grow } = common;
   const boot = sumBytes(domain.boot.map(({ size }) => size));
   const observation: PlannerObservation = {

@@ -30,7 +30,7 @@ const refuse = (code: HostErrorCode, message: string) => fail(hostError(code, me
 export type Admitted = { readonly claim: Claim; readonly replacement: Replacement | null };
 
 /** Who may change the domain at all, and from what he saw: nothing is said of its memory to anybody else. */
-export function admitChange(
+function admitChange(
   observation: DomainObservation,
   revision: string,
   request: ClaimRequest,
@@ -71,7 +71,7 @@ export function admitUnplug(
 }
 
 /** The domain must still be as it was when the change was planned. */
-export function judgeRevision(observation: DomainObservation, revision: string): HostError | null {
+function judgeRevision(observation: DomainObservation, revision: string): HostError | null {
   if (observation.revision === revision) return null;
   return hostError('stale-revision', `VM ${observation.name} has changed since it was observed; observe it again`);
 }
@@ -124,7 +124,7 @@ export function judgePlug(observation: DomainObservation, request: PlugRequest):
 }
 
 /** Whether the module may leave as far as the layout goes: at most one unplug is unsettled at a time (I3). */
-export function judgeLeaving(observation: DomainObservation, slot: number): HostAnswer<ObservedModule> {
+function judgeLeaving(observation: DomainObservation, slot: number): HostAnswer<ObservedModule> {
   const changeable = judgeChangeable(observation);
   if (!changeable.ok) return changeable;
   const { modules } = changeable.value;

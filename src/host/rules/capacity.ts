@@ -43,7 +43,7 @@ export function computeHugepagesFree(nodes: readonly Pick<HostNode, 'hugepages'>
   return sumBytes(pools.map(({ free }) => bytes(free * pageSize)));
 }
 
-/** Whether the host can carry the module (api.md: `hostReserve`, `hostOvercommit`). Null: it can. */
+/** Whether the host can carry the module (docs/api.md: `memoryReserve`, `memoryOvercommit`). Null: it can. */
 export function judgeHostMemory(
   host: Pick<HostFacts, 'memory' | 'nodes'>,
   request: PlugRequest,

@@ -17,7 +17,7 @@ const reportPeriodMs = 2_000;
 const answerMs = 5;
 
 /** When the guest makes the first report at or after `fromMs`. */
-export function nextReportAt(domain: SimulatedDomain, fromMs: number): number {
+function nextReportAt(domain: SimulatedDomain, fromMs: number): number {
   const first = domain.bootedAtMs + guestBootMs;
   return first + Math.max(0, Math.ceil((fromMs - first) / reportPeriodMs)) * reportPeriodMs;
 }

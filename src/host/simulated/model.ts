@@ -99,7 +99,7 @@ export type SimulatedDomain = {
 const firstBase = 4 * GiB;
 
 /** The lowest address at which `size` fits among `modules`. */
-export function nextBase(modules: readonly SimulatedModule[], size: Bytes): Bytes {
+function nextBase(modules: readonly SimulatedModule[], size: Bytes): Bytes {
   let base = firstBase;
   for (const module of modules.toSorted((a, b) => a.base - b.base)) {
     if (module.base - base >= size) break;

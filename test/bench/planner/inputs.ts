@@ -17,7 +17,7 @@ export function seeded(seed: number): () => number {
 }
 
 /** A request: `wanted` blocks less (or more, if negative) than boot memory and modules of so many blocks. */
-export function requestOf(
+function requestOf(
   bootMemory: number,
   modulesInBlocks: readonly number[],
   blocksLess: number,

@@ -8,7 +8,7 @@ import { type Lab, startLab } from '../../lab/lab.ts';
 import { run } from '../../lab/run.ts';
 import { waitFor } from '../../lab/wait.ts';
 
-const GONE_TIMEOUT_MS = 15_000;
+const GONE_TIMEOUT_MS = 45_000;
 
 await describeLab(
   'guests of the lab',
@@ -44,7 +44,7 @@ await describeLab(
       await guest.plugDimm(mib, alias, node);
       await waitFor(async () => (await guest.memTotalKiB()) >= before + mib * 1024 * 0.9, {
         what: `${guest.name} to have ${mib} MiB more`,
-        timeoutMs: 20_000,
+        timeoutMs: 45_000,
       });
     }
 

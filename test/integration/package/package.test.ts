@@ -54,6 +54,7 @@ describe('the package', () => {
     for (const file of [
       ...['README.md', 'docs/operations.md', 'docs/openapi/agent-v1.json', 'dist/THIRD-PARTY-LICENSES.txt'],
       ...['deploy/agent/dimmer-agent.service', 'deploy/Kustomization', 'crds/Kustomization'],
+      ...['LICENSE', 'CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md', 'docs/api.md', 'docs/glossary.md'],
     ]) {
       expect(files).toContain(file);
     }
@@ -61,6 +62,7 @@ describe('the package', () => {
     expect([...tops].filter((top) => /^(src|test|scripts|node_modules|\..+|.*config.*|.*\.tgz)$/.test(top))).toEqual(
       [],
     );
+    expect(readFileSync(join(installed.home, 'LICENSE'), 'utf8')).toBe(readFileSync(join(root, 'LICENSE'), 'utf8'));
     const licenses = readFileSync(join(installed.home, 'dist/THIRD-PARTY-LICENSES.txt'), 'utf8');
     for (const name of Object.keys(manifestOf(root)['dependencies'] as object)) {
       // What the bundle took of it, it passes the licence of.

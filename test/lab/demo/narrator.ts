@@ -4,7 +4,7 @@ const isColourful = process.stdout.isTTY && process.env['NO_COLOR'] === undefine
 const paint = (code: number, text: string): string => (isColourful ? `\u001b[${code}m${text}\u001b[0m` : text);
 
 export const bold = (text: string): string => paint(1, text);
-export const dim = (text: string): string => paint(2, text);
+const dim = (text: string): string => paint(2, text);
 
 /** Prints lines as they are. */
 export const say = (text = ''): void => console.log(text);

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { type Bytes, MiB } from '../../../src/memory/bytes.ts';
 import type { PlannerModule, PlannerObservation, PlannerPolicy, PlanRequest } from '../../../src/planner/types.ts';
 
-export const block = 128 * MiB;
+const block = 128 * MiB;
 
 /** Mostly aligned sizes with many ties, some odd ones. */
 const size = fc.oneof(
@@ -94,7 +94,7 @@ export const observation = ({ maxModules }: Limits): fc.Arbitrary<PlannerObserva
       };
     });
 
-export const policy: fc.Arbitrary<PlannerPolicy> = fc.record({
+const policy: fc.Arbitrary<PlannerPolicy> = fc.record({
   shrink: fc.constantFrom('Exact', 'Nearest', 'Replace'),
   grow: fc.constantFrom('Whole', 'Divisible'),
   guestSafety: fc.constantFrom('Required', 'BestEffort', 'Off'),

@@ -50,7 +50,7 @@ export const defaultObservation: PlannerObservation = {
   guest: null,
 };
 
-export const defaultPolicy: PlannerPolicy = { shrink: 'Exact', grow: 'Whole', guestSafety: 'Off' };
+const defaultPolicy: PlannerPolicy = { shrink: 'Exact', grow: 'Whole', guestSafety: 'Off' };
 
 /** A request for `wanted` MiB. */
 export const requestFor = (

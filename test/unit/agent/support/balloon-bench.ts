@@ -13,7 +13,7 @@ import { silentLogger } from '../../../../src/runtime/logger.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
 import { FakeBalloon, type FakeBalloonOptions } from './fake-balloon.ts';
 
-export const uuid = '6f0c1a52-6a0e-4c0e-9c50-6e6f0f3d2a11';
+const uuid = '6f0c1a52-6a0e-4c0e-9c50-6e6f0f3d2a11';
 
 export type BalloonBench = {
   readonly clock: ManualClock;

@@ -1,6 +1,6 @@
 import type { Script } from './fake-api-server.ts';
 
-export const uuid = '6f0c1a52-6a0e-4c0e-9c50-6e6f0f3d2a11';
+const uuid = '6f0c1a52-6a0e-4c0e-9c50-6e6f0f3d2a11';
 
 /** A VirtualMachineMemory as the API server sends it, namespace `t`. */
 export const rawMemory = (name: string, resourceVersion: string, memory = '6Gi', uid = `uid-${name}`) => ({
