@@ -30,11 +30,7 @@ const refuse = (code: HostErrorCode, message: string) => fail(hostError(code, me
 export type Admitted = { readonly claim: Claim; readonly replacement: Replacement | null };
 
 /** Who may change the domain at all, and from what he saw: nothing is said of its memory to anybody else. */
-function admitChange(
-  observation: DomainObservation,
-  revision: string,
-  request: ClaimRequest,
-): HostAnswer<Admitted> {
+function admitChange(observation: DomainObservation, revision: string, request: ClaimRequest): HostAnswer<Admitted> {
   const claim = judgeClaim(observation.claim, observation.ownerNamespace, request);
   if (!claim.ok) return claim;
   const stale = judgeRevision(observation, revision);
