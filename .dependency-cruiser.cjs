@@ -8,7 +8,7 @@ const mayImport = {
   planner: ['memory'],
   api: ['memory'],
   libvirt: ['memory', 'runtime'],
-  host: ['memory', 'planner', 'runtime'],
+  host: ['memory', 'runtime'],
   agent: ['memory', 'host', 'libvirt', 'runtime'],
   kubernetes: ['memory', 'api', 'runtime'],
   controller: ['memory', 'api', 'planner', 'host', 'runtime'],

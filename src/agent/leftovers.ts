@@ -5,9 +5,9 @@
 import type { DomainObservation } from '../host/port.ts';
 import type { DomainMemoryXml } from '../libvirt/domain-memory.ts';
 import type { MonitorDevice, MonitorMemory } from '../libvirt/monitor-memory.ts';
-import { leastUsableAfter } from '../host/rules/margins.ts';
 import { totalOf } from '../host/rules/total.ts';
 import { type Bytes, bytes, MiB } from '../memory/bytes.ts';
+import { unplugMargin } from '../memory/guest-margin.ts';
 import type { ModuleIdentity } from '../memory/module.ts';
 import { formatQuantity } from '../memory/quantity.ts';
 import { aliasOfBackend, slotOfAlias } from './aliases.ts';
@@ -64,7 +64,7 @@ export function judgeRemoval(orphan: Orphan, observation: DomainObservation): st
   const leaving = layout.modules.find(({ state }) => state === 'Leaving');
   if (leaving !== undefined) return `module ${leaving.alias} is still leaving`;
   if (guest?.fresh !== true) return 'the guest has not reported its memory in the last 10 s';
-  const least = leastUsableAfter(bytes(totalOf(layout) + orphan.size));
+  const least = unplugMargin(bytes(totalOf(layout) + orphan.size));
   if (guest.usable - orphan.size >= least) return null;
   return (
     `the guest can spare ${formatQuantity(guest.usable)} and must keep ${Math.ceil(least / MiB)}Mi: ` +

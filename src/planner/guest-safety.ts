@@ -2,20 +2,14 @@
  * What a change does to the guest itself. Measured (docs/planner.md): taking memory that is in use makes the guest kill
  * its own processes; plugging much at once can use up its boot memory for the memory map, and it reboots.
  */
-import { type Bytes, bytes, MiB } from '../memory/bytes.ts';
+import { type Bytes, bytes } from '../memory/bytes.ts';
+import { unplugMargin } from '../memory/guest-margin.ts';
 import type { Situation } from './situation.ts';
 
-/** The least that stays usable whatever the guest's size. */
-const minMargin = 128 * MiB;
-/** 5 % of the total. */
-const marginDivisor = 20;
 /** A guest that is late is waited for this long; then somebody has to look after it. */
 const longestSilenceMs = 60_000;
 /** Linux' memory map: 64 bytes of `struct page` for every page of 4 KiB, 16 MiB a GiB. */
 const memoryPerMap = 64;
-
-/** What must stay usable in the guest after an unplug: the larger of 128 MiB and 5 % of its total. */
-export const unplugMargin = (current: Bytes): Bytes => bytes(Math.max(minMargin, Math.ceil(current / marginDivisor)));
 
 /** The memory map that the guest's kernel needs for `size` more memory. */
 export const memoryMapOf = (size: Bytes): Bytes => bytes(Math.ceil(size / memoryPerMap));

@@ -39,8 +39,15 @@ serve() {
   echo -1000 >/proc/self/oom_score_adj
   stty -F /dev/ttyS1 raw -echo
   exec 3<>/dev/ttyS1
-  # Until somebody has spoken nobody may have been listening.
-  until read -r -t 1 id seconds command <&3; do printf '\n##READY %s\n' "$(cat /proc/sys/kernel/random/boot_id)" >&3; done
+  # Until somebody has spoken nobody may have been listening. Told by a process of its own: a `read -t` that gives up
+  # between two bytes of a line loses the line.
+  (while :; do printf '\n##READY %s\n' "$(cat /proc/sys/kernel/random/boot_id)"; sleep 1; done) >&3 &
+  teller=$!
+  read -r id seconds command <&3
+  spoken=$?
+  kill $teller
+  wait $teller
+  [ $spoken = 0 ] || return
   while :; do
     case $id in
       '' | *[!0-9]*) ;;
