@@ -94,3 +94,13 @@ export const unplugRequest = (slot: number, more: Partial<UnplugRequest> = {}): 
   slot,
   ...more,
 });
+
+/**
+ * Waits until the guest has booted and has said what it has after all that was done to it before. A report of an earlier
+ * moment may still count a module that left, or miss one by way of caution; a whole second ends that.
+ */
+export function settled(bench: Pick<ContractBench, 'host' | 'uuid'>): Promise<DomainObservation> {
+  const fromMs = Date.now() + 1000;
+  const isSettled = (o: DomainObservation): boolean => isUp(o) && (o.guest?.reportedAtMs ?? 0) >= fromMs;
+  return observedUntil(bench, 'the guest reports what it has', isSettled);
+}

@@ -9,9 +9,9 @@ import {
   collectEvents,
   type ContractBench,
   eventually,
-  isUp,
   observedUntil,
   plugRequest,
+  settled,
   unplugRequest,
   valueOf,
 } from './bench.ts';
@@ -293,7 +293,7 @@ export function describeHostContract(name: string, create: () => Promise<Contrac
 
     /** Plugs modules into the first slots, and waits until the guest says that it has them all. */
     async function grow(sizes: readonly Bytes[]): Promise<GuestStatistics> {
-      const before = await observedUntil(bench, 'the guest reports', isUp);
+      const before = await settled(bench);
       for (const [slot, each] of sizes.entries()) valueOf(await plug(slot, { size: each }));
       const expected = (before.guest?.total ?? 0) + sumBytes(sizes);
       const { guest } = await observedUntil(bench, 'the guest has all', (o) => (o.guest?.total ?? 0) >= expected);
@@ -328,7 +328,7 @@ export function describeHostContract(name: string, create: () => Promise<Contrac
     });
 
     it('tells watchers what the guest has after a plug and after a departure', async () => {
-      const total = (await observedUntil(bench, 'the guest reports', isUp)).guest?.total ?? 0;
+      const total = (await settled(bench)).guest?.total ?? 0;
       const watching = collectEvents(bench.host);
       await eventually('the watch begins', () => (watching.events.length > 0 ? true : null));
       const toldOf = (what: string, expected: number) =>
