@@ -89,10 +89,12 @@ export class GuestFollowUp {
     const wait = this.#waits.get(run);
     if (wait === undefined || answer.kind === 'absent') return true;
     if (answer.kind === 'answered') {
-      tellReport(this.#options, run);
       const { available, answersAtMs } = answer.report;
       const isNewer = answersAtMs !== null && answersAtMs > wait.sinceMs;
-      if (isNewer && (wait.expected === null || (available ?? 0) >= wait.expected)) return true;
+      const hasCome = isNewer && (wait.expected === null || (available ?? 0) >= wait.expected);
+      // Whoever observed in between has seen more than was told: the memory of a module that came and went again.
+      tellReport(this.#options, run, hasCome);
+      if (hasCome) return true;
     }
     return clock.now() - wait.sinceMs >= followMs;
   }

@@ -43,10 +43,14 @@ async function pollRun(options: StatisticsPollOptions, run: Run): Promise<void> 
   tellReport(options, run);
 }
 
-/** Tells watchers of the run's last report, if that is news. */
-export function tellReport({ events, clock }: Pick<StatisticsPollOptions, 'events' | 'clock'>, run: Run): void {
+/** Tells watchers of the run's last report, if that is news or is to be told in any case. */
+export function tellReport(
+  { events, clock }: Pick<StatisticsPollOptions, 'events' | 'clock'>,
+  run: Run,
+  inAnyCase = false,
+): void {
   const report = toGuestStatistics(run.statistics, run, clock.now());
-  if (report === null || !isStatisticsNews(run.told, report)) return;
+  if (report === null || !(inAnyCase || isStatisticsNews(run.told, report))) return;
   run.told = report;
   events.append({ kind: 'statistics', uuid: run.uuid });
 }
