@@ -11,7 +11,8 @@ const mayImport = {
   host: ['memory', 'runtime'],
   agent: ['memory', 'host', 'libvirt', 'runtime'],
   kubernetes: ['memory', 'api', 'runtime'],
-  controller: ['memory', 'api', 'planner', 'host', 'runtime'],
+  controllers: ['memory', 'api', 'planner', 'host', 'runtime'],
+  preview: ['memory', 'planner', 'host', 'libvirt'],
 };
 
 const roomRules = Object.entries(mayImport).map(([room, allowed]) => ({
@@ -30,9 +31,19 @@ const only = (name, packageName, rooms) => ({
   to: { path: npm(packageName) },
 });
 
+/** What is one kind's stays with it: the kinds of resources know each other only by what is shared. */
+const kinds = ['memory', 'host'];
+const kindRules = [...kinds, 'shared'].map((kind) => ({
+  name: `controllers-${kind}`,
+  severity: 'error',
+  from: { path: `^src/controllers/${kind}/` },
+  to: { path: '^src/controllers/', pathNot: `^src/controllers/(${kind}|shared)/` },
+}));
+
 module.exports = {
   forbidden: [
     ...roomRules,
+    ...kindRules,
     only('kubernetes-client-stays-home', '@kubernetes/client-node', ['kubernetes']),
     only('xml-writer-stays-home', 'xmlbuilder2', ['libvirt']),
     only('xml-reader-stays-home', 'fast-xml-parser', ['libvirt']),

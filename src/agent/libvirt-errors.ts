@@ -1,6 +1,6 @@
 /** libvirt's failures in the terms of the error table: by coarse class, since texts are never parsed. */
 import { hostError, type HostError } from '../host/errors.ts';
-import { isLibvirtError, isOutcomeUnknown, type LibvirtError } from '../libvirt/errors.ts';
+import { isLibvirtError, isOutcomeUnknown, type LibvirtError } from '../libvirt/domain/errors.ts';
 
 /** What a failed call to libvirt means for the caller. Anything that isn't a failure of libvirt is a fault of ours. */
 export function toHostError(error: unknown): HostError {

@@ -1,27 +1,27 @@
 /** The host port over libvirt, in the process that it is called from. */
 import { fail, type HostAnswer, succeed } from '../host/errors.ts';
 import type { DomainSummary, HostEvent, HostFacts } from '../host/port.ts';
-import type { DomainRef } from '../libvirt/events.ts';
-import type { Hypervisor, HypervisorInfo } from '../libvirt/hypervisor.ts';
+import type { DomainRef } from '../libvirt/domain/events.ts';
+import type { Hypervisor, HypervisorInfo } from '../libvirt/domain/hypervisor.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Admits } from './admission.ts';
-import { plugModule } from './plug.ts';
-import type { ChangeContext } from './prepare-change.ts';
-import { unplugModule } from './unplug.ts';
-import { DomainReader } from './domain-reader.ts';
-import { GuestFollowUp } from './guest-follow-up.ts';
-import { GuestQuestions, type GuestQuestionsOptions } from './guest-questions.ts';
+import { plugModule } from './change/plug.ts';
+import type { ChangeContext } from './change/prepare.ts';
+import { unplugModule } from './change/unplug.ts';
+import { DomainReader } from './domain/reader.ts';
+import { GuestFollowUp } from './guest/follow-up.ts';
+import { GuestQuestions, type GuestQuestionsOptions } from './guest/questions.ts';
 import { HostMemory, readHostMemory } from './host-memory.ts';
-import { KeyedMutex } from './keyed-mutex.ts';
+import { KeyedMutex } from '../runtime/keyed-mutex.ts';
 import { toHostError } from './libvirt-errors.ts';
-import { toDomainState, toObservation } from './observation.ts';
-import { OrphanKeeper } from './orphans.ts';
-import { createRecordedChange } from './recorded-change.ts';
-import { createRunIdentities, type RunIdentities } from './run-identity.ts';
-import { Runs } from './runs.ts';
+import { toDomainState, toObservation } from './domain/observation.ts';
+import { OrphanKeeper } from './repair/controller.ts';
+import { createRecordedChange } from './with-audit.ts';
+import { createRunIdentities, type RunIdentities } from './domain/identity.ts';
+import { Runs } from './domain/running-domains.ts';
 import type { RunnableService, ServiceParts } from './service.ts';
-import { StatisticsBell } from './statistics-bell.ts';
-import { Upkeep } from './upkeep.ts';
+import { StatisticsBell } from './guest/statistics-bell.ts';
+import { Upkeep } from './domain/watcher.ts';
 
 export type LibvirtHostOptions = ServiceParts & {
   readonly hypervisor: Hypervisor;

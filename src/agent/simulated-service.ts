@@ -7,8 +7,8 @@
 import { hostError, succeed } from '../host/errors.ts';
 import { totalOf } from '../host/rules/total.ts';
 import type { Host, HostEvent, MemoryLayout } from '../host/port.ts';
-import { KeyedMutex } from './keyed-mutex.ts';
-import { createRecordedChange, type Totals } from './recorded-change.ts';
+import { KeyedMutex } from '../runtime/keyed-mutex.ts';
+import { createRecordedChange, type Totals } from './with-audit.ts';
 import type { RunnableService, ServiceParts } from './service.ts';
 
 /** The service over `host`, which it owns: `close` is passed on, and ends the watching. */

@@ -4,7 +4,7 @@ import { type Dispatcher, errors, request as undiciRequest } from 'undici';
 import { systemClock } from '../runtime/clock.ts';
 import { parseRetryAfter } from '../runtime/retry-after.ts';
 import type { AccessProvider } from './connect.ts';
-import { asArrayOf, asNumber, asObject, asString, isObject, type JsonObject } from './json.ts';
+import { asArrayOf, asNumber, asObject, asString, isObject, type JsonObject } from '../api/v1alpha1/decode/json.ts';
 
 export type ApiFailureKind =
   | 'unreachable' /* no connection, or it broke */

@@ -9,7 +9,7 @@ import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { EventRecorder, RecordedEvent, Resource } from '../runtime/resources.ts';
 import { type ApiClient, type ApiRequest, namespaceTerminating } from './api-client.ts';
-import { sleep } from './sleep.ts';
+import { sleep } from '../runtime/sleep.ts';
 
 export type EventRecorderOptions = {
   readonly client: ApiClient;

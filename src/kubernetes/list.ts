@@ -2,7 +2,7 @@
 import { keyOf, type Resource } from '../runtime/resources.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { ApiClient, ApiFailure, ApiResult } from './api-client.ts';
-import { asObject, asString } from './json.ts';
+import { asObject, asString } from '../api/v1alpha1/decode/json.ts';
 import { collectionPath, type ResourceKind } from './resource-kind.ts';
 
 export type ResourceList<T> = { readonly items: readonly T[]; readonly resourceVersion: string };

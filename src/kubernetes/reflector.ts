@@ -13,7 +13,7 @@ import { listResources, readResource } from './list.ts';
 import { ResourceCache } from './resource-cache.ts';
 import { collectionPath, type ResourceKind, splitKey } from './resource-kind.ts';
 import { isOlder } from './resource-version.ts';
-import { sleep } from './sleep.ts';
+import { sleep } from '../runtime/sleep.ts';
 import { isExpired, parseWatchEvent, type WatchEvent } from './watch-event.ts';
 
 export type ReflectorOptions<T extends Resource> = {

@@ -3,7 +3,7 @@ import { apiVersion } from '../api/v1alpha1/meta.ts';
 import type { HypervisorHost } from '../api/v1alpha1/hypervisor-host.ts';
 import type { VirtualMachineMemory } from '../api/v1alpha1/virtual-machine-memory.ts';
 import type { LabelledResource, Resource, ResourceKey } from '../runtime/resources.ts';
-import { decodeHypervisorHost, decodeNamespace, decodeVirtualMachineMemory } from './decode.ts';
+import { decodeHypervisorHost, decodeNamespace, decodeVirtualMachineMemory } from '../api/v1alpha1/decode/resources.ts';
 
 export type Decoded<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: string };
 

@@ -1,5 +1,5 @@
 /** One line of a watch response (metav1.WatchEvent). */
-import { asNumber, asObject, asString, isObject } from './json.ts';
+import { asNumber, asObject, asString, isObject } from '../api/v1alpha1/decode/json.ts';
 
 export type WatchEvent =
   | { readonly type: 'changed'; readonly object: unknown; readonly resourceVersion: string }

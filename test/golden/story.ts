@@ -1,6 +1,6 @@
 /** Tells a story: plan, simulate, plan again until it settles. */
-import { readBatchLine } from '../../src/cmd/plan/batch-line.ts';
-import { buildRequest } from '../../src/cmd/plan/preview-input.ts';
+import { readBatchLine } from '../../src/preview/batch-line.ts';
+import { buildRequest } from '../../src/preview/from-numbers.ts';
 import type { Bytes } from '../../src/memory/bytes.ts';
 import { formatQuantity, parseQuantity } from '../../src/memory/quantity.ts';
 import { computePlan } from '../../src/planner/plan.ts';

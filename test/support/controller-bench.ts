@@ -12,7 +12,7 @@ import type {
   VirtualMachineMemorySpec,
   VirtualMachineMemoryStatus,
 } from '../../src/api/v1alpha1/virtual-machine-memory.ts';
-import { type Controller, createController } from '../../src/controller/controller.ts';
+import { type Controller, createController } from '../../src/controllers/controller.ts';
 import type { SimulatedDomainSpec } from '../../src/host/simulated/model.ts';
 import type { SimulatedHost } from '../../src/host/simulated/script.ts';
 import { createSimulatedHost } from '../../src/host/simulated/simulated-host.ts';

@@ -1,9 +1,9 @@
 /** `GET /v1/events`: the event log as server-sent events, resumable with `Last-Event-ID`. */
 import type { ServerResponse } from 'node:http';
 import type { FastifyInstance } from 'fastify';
-import { eventsPath, heartbeatMs } from '../../host/event-stream.ts';
+import { eventsPath, heartbeatMs } from '../../host/http/event-stream.ts';
 import { hostError } from '../../host/errors.ts';
-import { formatSse } from '../../host/sse.ts';
+import { formatSse } from '../../host/http/sse.ts';
 import type { Clock, Timer } from '../../runtime/clock.ts';
 import type { EventLog, LoggedEvent } from '../event-log.ts';
 import type { AgentMetrics } from '../metrics.ts';

@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { hostError } from '../../host/errors.ts';
-import type { TlsFiles, TlsMaterial } from '../../host/tls-files.ts';
+import type { TlsFiles, TlsMaterial } from '../../runtime/tls-files.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { modernTls } from '../../runtime/tls-suites.ts';
@@ -19,7 +19,7 @@ import { findAllowedClient } from './identity.ts';
 import { InFlight, maxInFlight } from './in-flight.ts';
 import { createMethodFinder } from './method-not-allowed.ts';
 import { classifyFrameworkError, sendProblem } from './problems.ts';
-import { RateLimit } from './rate-limit.ts';
+import { RateLimit } from '../../runtime/rate-limit.ts';
 import { declareRoutes } from './routes.ts';
 import { createStrangerLog, reportStrangers } from './stranger-log.ts';
 

@@ -1,10 +1,10 @@
 /** A hypervisor over libvirt's own protocol. */
-import type { CallObservation } from '../../libvirt/call-table.ts';
-import { dialEndpoint } from '../../libvirt/dial.ts';
-import { createHypervisor, type Hypervisor } from '../../libvirt/hypervisor.ts';
-import { Session } from '../../libvirt/session.ts';
+import type { CallObservation } from '../../libvirt/rpc/call-table.ts';
+import { dialEndpoint } from '../../libvirt/rpc/dial.ts';
+import { createHypervisor, type Hypervisor } from '../../libvirt/domain/hypervisor.ts';
+import { Session } from '../../libvirt/rpc/session.ts';
 import { systemTimers } from '../../libvirt/timers.ts';
-import type { LibvirtEndpoint } from '../../libvirt/uri.ts';
+import type { LibvirtEndpoint } from '../../libvirt/rpc/uri.ts';
 import type { Logger } from '../../runtime/logger.ts';
 
 /** Nothing is connected before `start`. */

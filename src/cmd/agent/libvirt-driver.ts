@@ -3,7 +3,7 @@ import type { Admits } from '../../agent/admission.ts';
 import { createLibvirtHost } from '../../agent/libvirt-host.ts';
 import { type AgentMetrics, declareLibvirtMetrics } from '../../agent/metrics.ts';
 import type { RunnableService, ServiceParts } from '../../agent/service.ts';
-import type { LibvirtEndpoint } from '../../libvirt/uri.ts';
+import type { LibvirtEndpoint } from '../../libvirt/rpc/uri.ts';
 import { connectHypervisor } from './connect.ts';
 
 /** The service on the daemon at `endpoint`, with metrics of the connection. Nothing is connected before `start`. */

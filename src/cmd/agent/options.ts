@@ -1,6 +1,6 @@
 /** The command line of `dimmer agent`. */
 import type { DomainNumbers } from '../../host/simulated/numbered-domains.ts';
-import { parseLibvirtUri, type LibvirtEndpoint } from '../../libvirt/uri.ts';
+import { parseLibvirtUri, type LibvirtEndpoint } from '../../libvirt/rpc/uri.ts';
 import type { LogLevel } from '../../runtime/logger.ts';
 import { type HostPort, readArguments } from '../arguments.ts';
 import { catchMistake, Mistake, readableFile, readAddress, readLogLevel } from '../option-values.ts';

@@ -1,7 +1,7 @@
 /** `dimmer agent release UUID`: the way out for an admin when a claim stands that nobody will give up. */
-import { isCallError } from '../../libvirt/errors.ts';
-import { stateNamespace, statePrefix } from '../../libvirt/state-xml.ts';
-import type { LibvirtEndpoint } from '../../libvirt/uri.ts';
+import { isCallError } from '../../libvirt/domain/errors.ts';
+import { stateNamespace, statePrefix } from '../../libvirt/xml/operation-state.ts';
+import type { LibvirtEndpoint } from '../../libvirt/rpc/uri.ts';
 import { silentLogger } from '../../runtime/logger.ts';
 import { describeError } from '../failure.ts';
 import { type CommandIo, exitFailure, exitOk } from '../io.ts';

@@ -9,7 +9,7 @@ import { EventLog } from '../../agent/event-log.ts';
 import { createAgentServer } from '../../agent/http/server.ts';
 import { type AgentMetrics, createAgentMetrics } from '../../agent/metrics.ts';
 import type { RunnableService, ServiceParts } from '../../agent/service.ts';
-import { openTlsFiles } from '../../host/tls-files.ts';
+import { openTlsFiles } from '../../runtime/tls-files.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import { createLogger, type Logger } from '../../runtime/logger.ts';
 import { describeError, writeFailure } from '../failure.ts';

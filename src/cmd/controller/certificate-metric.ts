@@ -1,6 +1,6 @@
 /** When the certificate ends that the controller shows to the agents: without it every host is out of reach. */
 import { Gauge, type Registry } from 'prom-client';
-import type { TlsFiles } from '../../host/tls-files.ts';
+import type { TlsFiles } from '../../runtime/tls-files.ts';
 
 /** Declares the metric in `registry`; rotated files count as soon as they are taken up. */
 export function declareCertificateExpiry(tls: TlsFiles, registry: Registry): void {

@@ -1,11 +1,11 @@
 /** `dimmer controller`: the cluster assembly. Resources come from an API server, hosts are reached by HTTPS. */
 import { Registry, collectDefaultMetrics } from 'prom-client';
 import type { HypervisorHost } from '../../api/v1alpha1/hypervisor-host.ts';
-import { createController } from '../../controller/controller.ts';
+import { createController } from '../../controllers/controller.ts';
 import { hostError } from '../../host/errors.ts';
-import { createHttpsHost } from '../../host/https-host.ts';
+import { createHttpsHost } from '../../host/http/client.ts';
 import type { Host } from '../../host/port.ts';
-import { openTlsFiles, type TlsFiles } from '../../host/tls-files.ts';
+import { openTlsFiles, type TlsFiles } from '../../runtime/tls-files.ts';
 import { createUnusableHost } from '../../host/unusable-host.ts';
 import { createCluster } from '../../kubernetes/cluster.ts';
 import { systemClock } from '../../runtime/clock.ts';

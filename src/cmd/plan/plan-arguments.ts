@@ -4,7 +4,8 @@ import { parseQuantity } from '../../memory/quantity.ts';
 import type { GrowPolicy, ShrinkPolicy } from '../../planner/types.ts';
 import type { LogLevel } from '../../runtime/logger.ts';
 import { readArguments } from '../arguments.ts';
-import { type PreviewInput, previewDefaults } from './preview-input.ts';
+import { type PreviewInput, previewDefaults } from '../../preview/from-numbers.ts';
+import type { DomainWish } from '../../preview/from-domain-xml.ts';
 
 export const usage = `Usage: dimmer plan --boot SIZE --memory SIZE [OPTIONS]
        dimmer plan --domain-xml FILE --memory SIZE [OPTIONS]
@@ -41,11 +42,7 @@ const growPolicies: readonly GrowPolicy[] = ['Whole', 'Divisible'];
 export type Output = (typeof outputs)[number];
 
 /** What both kinds of preview have in common. */
-export type CommonArguments = Pick<PreviewInput, 'memory' | 'granularity' | 'hostFree'> & {
-  readonly shrink: ShrinkPolicy;
-  readonly grow: GrowPolicy;
-  readonly output: Output;
-};
+export type CommonArguments = DomainWish & { readonly output: Output };
 
 export type PlanArguments =
   | { readonly kind: 'help' }
@@ -53,8 +50,6 @@ export type PlanArguments =
   | { readonly kind: 'domain'; readonly file: string; readonly common: CommonArguments }
   | { readonly kind: 'preview'; readonly input: PreviewInput; readonly output: Output }
   | { readonly kind: 'bad'; readonly problem: string };
-
-export type DomainArguments = Extract<PlanArguments, { readonly kind: 'domain' }>;
 
 const options = {
   memory: { type: 'string' },

@@ -4,7 +4,7 @@
  */
 import { stringify } from 'yaml';
 import type { Plan } from '../../planner/types.ts';
-import { planToJson } from './plan-json.ts';
+import { planToJson } from '../../preview/json.ts';
 
 /** What `dimmer plan -o yaml` prints: the keys and values of the JSON. */
 export function planToYaml(plan: Plan): string {

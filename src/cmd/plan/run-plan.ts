@@ -3,10 +3,10 @@ import { computePlan } from '../../planner/plan.ts';
 import type { Plan, PlanRequest } from '../../planner/types.ts';
 import { exitFailure, exitOk } from '../io.ts';
 import { type Output, readPlanArguments, usage } from './plan-arguments.ts';
-import type { PlanIo } from './plan-io.ts';
-import { planToJson } from './plan-json.ts';
-import { planToText } from './plan-text.ts';
-import { buildRequest } from './preview-input.ts';
+import { type PlanIo, readInput } from './plan-io.ts';
+import { planToJson } from '../../preview/json.ts';
+import { planToText } from '../../preview/text.ts';
+import { buildRequest } from '../../preview/from-numbers.ts';
 
 const exitBlocked = 2;
 const exitWait = 3;
@@ -33,9 +33,11 @@ export async function runPlan(argv: readonly string[], io: PlanIo): Promise<numb
       return answer(built.request, given.output, null, io, refuse);
     }
     case 'domain': {
-      const { requestFromDomain } = await import('./domain-request.ts');
-      const read = await requestFromDomain(given, io.stdin);
-      if (!read.ok) return refuse(`--domain-xml: ${read.problem}`);
+      const { requestFromDomain } = await import('../../preview/from-domain-xml.ts');
+      const file = await readInput(given.file, io.stdin);
+      if (!file.ok) return refuse(`--domain-xml: can't read ${given.file} (${file.problem})`);
+      const read = requestFromDomain(file.text, given.common);
+      if (!read.ok) return refuse(`--domain-xml: ${given.file}: ${read.problem}`);
       return answer(read.request, given.common.output, read.hotplugProblem, io, refuse);
     }
     default:

@@ -1,7 +1,7 @@
 /** The host agent beside virsh and the bare RPC call, with many VMs, and doing nothing. */
 import { connectHypervisor } from '../../../src/cmd/agent/connect.ts';
-import type { Hypervisor } from '../../../src/libvirt/hypervisor.ts';
-import { parseLibvirtUri } from '../../../src/libvirt/uri.ts';
+import type { Hypervisor } from '../../../src/libvirt/domain/hypervisor.ts';
+import { parseLibvirtUri } from '../../../src/libvirt/rpc/uri.ts';
 import { silentLogger } from '../../../src/runtime/logger.ts';
 import { ensureLab } from '../../lab/ensure.ts';
 import type { LabHypervisor } from '../../lab/hypervisor.ts';

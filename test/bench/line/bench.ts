@@ -7,10 +7,11 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Agent, request } from 'undici';
 import { connectHypervisor } from '../../../src/cmd/agent/connect.ts';
-import type { Hypervisor } from '../../../src/libvirt/hypervisor.ts';
-import { parseLibvirtUri } from '../../../src/libvirt/uri.ts';
+import type { Hypervisor } from '../../../src/libvirt/domain/hypervisor.ts';
+import { parseLibvirtUri } from '../../../src/libvirt/rpc/uri.ts';
 import { silentLogger } from '../../../src/runtime/logger.ts';
 import { ensureLab } from '../../lab/ensure.ts';
 import { dimmXml } from '../../lab/guest-xml.ts';
@@ -120,6 +121,7 @@ async function measureDimmer(
   { patch }: ApiServer,
   into: Series,
 ): Promise<void> {
+  await untilAnyMoment();
   const before = await guest.memTotalKiB();
   const added = nextAdded(observer, guest.uuid);
   const answeredAt = await patch(guest.name, { memory: '640Mi' });
@@ -129,8 +131,12 @@ async function measureDimmer(
   await stack.reaches(guest.name, 'Converged');
 }
 
+/** Users patch when they like: at any moment of the 2 s in which a guest reports by itself. */
+const untilAnyMoment = (): Promise<void> => delay(Math.random() * 2_000);
+
 /** The time from a patch's answer until a watcher hears that it has been done, ms; with nobody else at the guest. */
 async function measureReady(guest: LabGuest, { patch, untilReady }: ApiServer, memory: string): Promise<number> {
+  await untilAnyMoment();
   const ready = untilReady(guest.name, memory);
   const answeredAt = await patch(guest.name, { memory });
   return (await ready) - answeredAt;
@@ -192,6 +198,7 @@ export async function runLineBench(): Promise<void> {
     const virsh: Series = { toEvent: [], toGuest: [] };
     const ready: { up: number[]; down: number[] } = { up: [], down: [] };
     for (let round = 0; round < rounds; round += 1) {
+      if (round % 5 === 0) report(`round ${round + 1} of ${rounds}`);
       await measureDimmer(stack, guest, observer, api, dimmer);
       // While virsh has its turn, the controller would take its module out again.
       await patch(guest.name, { paused: true });

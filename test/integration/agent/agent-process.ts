@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { createHttpsHost } from '../../../src/host/https-host.ts';
+import { createHttpsHost } from '../../../src/host/http/client.ts';
 import type { Host } from '../../../src/host/port.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { builtMain } from '../../support/built-program.ts';

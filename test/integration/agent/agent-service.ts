@@ -2,9 +2,9 @@
 import { copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { createHttpsHost } from '../../../src/host/https-host.ts';
+import { createHttpsHost } from '../../../src/host/http/client.ts';
 import type { Host } from '../../../src/host/port.ts';
-import { openTlsFiles } from '../../../src/host/tls-files.ts';
+import { openTlsFiles } from '../../../src/runtime/tls-files.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { silentLogger } from '../../../src/runtime/logger.ts';
 import type { LabMachine } from '../../lab/machine.ts';

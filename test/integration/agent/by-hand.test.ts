@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { writeDimmXml } from '../../../src/libvirt/device-xml.ts';
+import { writeDimmXml } from '../../../src/libvirt/xml/device.ts';
 import { mib } from '../../../src/memory/bytes.ts';
 import { claim, codeOf, isUp, observedUntil, plugRequest, unplugRequest, valueOf } from '../../contract/bench.ts';
 import { describeLab } from '../../lab/describe.ts';

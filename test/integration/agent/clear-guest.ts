@@ -1,5 +1,5 @@
 /** Takes away what a test left behind on a guest. */
-import { stateNamespace } from '../../../src/libvirt/state-xml.ts';
+import { stateNamespace } from '../../../src/libvirt/xml/operation-state.ts';
 import type { LabGuest } from '../../lab/guest-types.ts';
 import type { LabHypervisor } from '../../lab/hypervisor.ts';
 import { waitFor } from '../../lab/wait.ts';

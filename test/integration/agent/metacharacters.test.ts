@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ownerNamespace, readState, stateNamespace } from '../../../src/libvirt/state-xml.ts';
+import { ownerNamespace, readState, stateNamespace } from '../../../src/libvirt/xml/operation-state.ts';
 import { mib } from '../../../src/memory/bytes.ts';
 import { claim, codeOf, observedUntil, plugRequest, valueOf } from '../../contract/bench.ts';
 import { describeLab } from '../../lab/describe.ts';

@@ -1,8 +1,8 @@
 /** `dimmer agent` as a program, the way its unit starts it: ready, served, killed and restarted, ended. */
 import { readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { createHttpsHost } from '../../../src/host/https-host.ts';
-import { stateNamespace } from '../../../src/libvirt/state-xml.ts';
+import { createHttpsHost } from '../../../src/host/http/client.ts';
+import { stateNamespace } from '../../../src/libvirt/xml/operation-state.ts';
 import { mib } from '../../../src/memory/bytes.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { unitEnvironment } from '../../bench/agent/program.ts';

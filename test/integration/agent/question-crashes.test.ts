@@ -1,7 +1,7 @@
 /** Whoever dies in the middle of a question: the statistics period that stood before it stands again. */
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { Host } from '../../../src/host/port.ts';
-import { periodNamespace } from '../../../src/libvirt/period-xml.ts';
+import { periodNamespace } from '../../../src/libvirt/xml/statistics-period.ts';
 import { bytes, GiB } from '../../../src/memory/bytes.ts';
 import { codeOf, plugRequest, unplugRequest, valueOf } from '../../contract/bench.ts';
 import { describeLab } from '../../lab/describe.ts';

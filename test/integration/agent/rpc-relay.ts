@@ -1,6 +1,6 @@
 /** A relay between the agent and libvirtd's socket that a test can stop at any call: crashes at an exact moment. */
 import { connect, createServer } from 'node:net';
-import { encodeFrame, FrameSplitter, frameType, remoteProgram } from '../../../src/libvirt/frames.ts';
+import { encodeFrame, FrameSplitter, frameType, remoteProgram } from '../../../src/libvirt/rpc/frames.ts';
 
 /** Procedures to step in at (remote_protocol.x). */
 export const procedures = {

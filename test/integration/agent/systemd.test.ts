@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { startTimeOf } from '../../../src/agent/run-identity.ts';
+import { startTimeOf } from '../../../src/agent/domain/identity.ts';
 import type { DomainObservation } from '../../../src/host/port.ts';
 import { MiB, mib } from '../../../src/memory/bytes.ts';
 import { claim, codeOf, observedUntil, plugRequest, unplugRequest, valueOf } from '../../contract/bench.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { bytes, gib, mib } from '../../../src/memory/bytes.ts';
 import { aliasOfSlot } from '../../../src/memory/module.ts';
-import { type DimmRequest, writeDimmXml } from '../../../src/libvirt/device-xml.ts';
+import { type DimmRequest, writeDimmXml } from '../../../src/libvirt/xml/device.ts';
 import { describeLab } from '../../lab/describe.ts';
 import { run } from '../../lab/run.ts';
 

@@ -16,9 +16,9 @@ import {
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { createHttpsHost } from '../../../src/host/https-host.ts';
+import { createHttpsHost } from '../../../src/host/http/client.ts';
 import type { Host } from '../../../src/host/port.ts';
-import { openTlsFiles } from '../../../src/host/tls-files.ts';
+import { openTlsFiles } from '../../../src/runtime/tls-files.ts';
 import { mib } from '../../../src/memory/bytes.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { silentLogger } from '../../../src/runtime/logger.ts';

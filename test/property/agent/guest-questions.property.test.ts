@@ -1,7 +1,7 @@
 /** Whatever a guest's pace, and whenever it is asked: what is taken for the answer was made after the question. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { GuestAnswer } from '../../../src/agent/guest-questions.ts';
+import type { GuestAnswer } from '../../../src/agent/guest/questions.ts';
 import { gib, mib } from '../../../src/memory/bytes.ts';
 import { createBalloonBench } from '../../unit/agent/support/balloon-bench.ts';
 import type { Pace } from '../../unit/agent/support/fake-balloon.ts';

@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { AllowedNamespaces } from '../../../src/api/v1alpha1/hypervisor-host.ts';
 import type { VirtualMachineMemory } from '../../../src/api/v1alpha1/virtual-machine-memory.ts';
-import { type NamespaceLabels, type Placed } from '../../../src/controller/entitlement.ts';
-import { judgeOwnership } from '../../../src/controller/ownership.ts';
+import { type NamespaceLabels, type Placed } from '../../../src/controllers/shared/entitlement.ts';
+import { judgeOwnership } from '../../../src/controllers/memory/phases/ownership.ts';
 
 const uuid = '6f0c1a52-6a0e-4c0e-9c50-6e6f0f3d2a11';
 const namespaces = ['red', 'blue', 'green'] as const;

@@ -2,17 +2,17 @@
 import { duplexPair } from 'node:stream';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Connection } from '../../../src/libvirt/connection.ts';
-import { isLibvirtError } from '../../../src/libvirt/errors.ts';
-import { encodeFrame, type Frame, FrameError, FrameSplitter, headerBytes } from '../../../src/libvirt/frames.ts';
+import { Connection } from '../../../src/libvirt/rpc/connection.ts';
+import { isLibvirtError } from '../../../src/libvirt/domain/errors.ts';
+import { encodeFrame, type Frame, FrameError, FrameSplitter, headerBytes } from '../../../src/libvirt/rpc/frames.ts';
 import {
   connectGetAllDomainStats,
   connectGetHostname,
   connectListAllDomains,
-} from '../../../src/libvirt/connect-procedures.ts';
-import { domainGetJobStats, domainGetXmlDesc } from '../../../src/libvirt/domain-procedures.ts';
-import { readRemoteError, readWireDomain } from '../../../src/libvirt/procedure.ts';
-import { XdrError, XdrReader, XdrWriter } from '../../../src/libvirt/xdr.ts';
+} from '../../../src/libvirt/domain/connect-procedures.ts';
+import { domainGetJobStats, domainGetXmlDesc } from '../../../src/libvirt/domain/domain-procedures.ts';
+import { readRemoteError, readWireDomain } from '../../../src/libvirt/rpc/procedure.ts';
+import { XdrError, XdrReader, XdrWriter } from '../../../src/libvirt/rpc/xdr.ts';
 import { capturedFrames, mutate, mutation } from '../../unit/libvirt/support/captured-frames.ts';
 import { ManualTimers, settle } from '../../unit/libvirt/support/manual-timers.ts';
 

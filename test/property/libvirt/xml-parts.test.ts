@@ -2,9 +2,9 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { readDomainMemory } from '../../../src/libvirt/domain-xml.ts';
-import type { Outline } from '../../../src/libvirt/xml-parts.ts';
-import { parseXml, type XmlElement, XmlElements } from '../../../src/libvirt/xml-tree.ts';
+import { readDomainMemory } from '../../../src/libvirt/xml/domain.ts';
+import type { Outline } from '../../../src/libvirt/xml/parts.ts';
+import { parseXml, type XmlElement, XmlElements } from '../../../src/libvirt/xml/tree.ts';
 
 const fixture = (name: string): string =>
   readFileSync(new URL(`../../unit/libvirt/fixtures/domains/${name}.xml`, import.meta.url), 'utf8');

@@ -6,11 +6,11 @@ import { create } from 'xmlbuilder2';
 import { bytes, KiB } from '../../../src/memory/bytes.ts';
 import { aliasOfSlot } from '../../../src/memory/module.ts';
 import type { Mark, OperationState } from '../../../src/memory/operation-state.ts';
-import { writeDimmXml } from '../../../src/libvirt/device-xml.ts';
-import { readDomainMemory } from '../../../src/libvirt/domain-xml.ts';
-import { formatNodeSet, parseNodeSet, parseScaledSize } from '../../../src/libvirt/scaled-size.ts';
-import { readState, writeState } from '../../../src/libvirt/state-xml.ts';
-import { parseXml } from '../../../src/libvirt/xml-tree.ts';
+import { writeDimmXml } from '../../../src/libvirt/xml/device.ts';
+import { readDomainMemory } from '../../../src/libvirt/xml/domain.ts';
+import { formatNodeSet, parseNodeSet, parseScaledSize } from '../../../src/libvirt/xml/scaled-size.ts';
+import { readState, writeState } from '../../../src/libvirt/xml/operation-state.ts';
+import { parseXml } from '../../../src/libvirt/xml/tree.ts';
 
 const fixture = (name: string): string =>
   readFileSync(new URL(`../../unit/libvirt/fixtures/domains/${name}.xml`, import.meta.url), 'utf8');

@@ -1,7 +1,7 @@
 /** Asking a guest what it has: what answers which question, how long it takes, and what stands afterwards. */
 import { describe, expect, it } from 'vitest';
-import type { GuestAnswer } from '../../../src/agent/guest-questions.ts';
-import { LibvirtCallError } from '../../../src/libvirt/errors.ts';
+import type { GuestAnswer } from '../../../src/agent/guest/questions.ts';
+import { LibvirtCallError } from '../../../src/libvirt/domain/errors.ts';
 import { bytes, gib, mib } from '../../../src/memory/bytes.ts';
 import { createBalloonBench, gone } from './support/balloon-bench.ts';
 import type { Pace } from './support/fake-balloon.ts';

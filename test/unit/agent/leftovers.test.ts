@@ -1,7 +1,7 @@
 /** What counts as left behind, and when it may be taken away. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { aliasesOfSlot, aliasOfBackend, backendOf, slotOfAlias } from '../../../src/agent/aliases.ts';
+import { aliasesOfSlot, aliasOfBackend, backendOf, slotOfAlias } from '../../../src/agent/change/aliases.ts';
 import {
   describeRepair,
   findLeftovers,
@@ -9,11 +9,11 @@ import {
   judgeRemoval,
   lookAgainMs,
   type Repair,
-} from '../../../src/agent/leftovers.ts';
+} from '../../../src/agent/repair/findings.ts';
 import type { DomainObservation } from '../../../src/host/port.ts';
 import { createSimulatedHost } from '../../../src/host/simulated/simulated-host.ts';
-import type { DimmDevice } from '../../../src/libvirt/domain-memory.ts';
-import type { MonitorDevice } from '../../../src/libvirt/monitor-memory.ts';
+import type { DimmDevice } from '../../../src/libvirt/xml/domain-memory.ts';
+import type { MonitorDevice } from '../../../src/libvirt/domain/monitor-memory.ts';
 import { type Bytes, bytes, GiB, mib } from '../../../src/memory/bytes.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { valueOf } from '../../contract/bench.ts';

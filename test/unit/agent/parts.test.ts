@@ -11,15 +11,15 @@ import {
   isCertain,
   isInTheWay,
   rulesOutHidden,
-} from '../../../src/agent/hidden-memory.ts';
+} from '../../../src/agent/repair/suspicion.ts';
 import { HostMemory, parseMeminfo, readHostMemory } from '../../../src/agent/host-memory.ts';
 import { urisOfSubjectAltName } from '../../../src/agent/http/identity.ts';
-import { RateLimit } from '../../../src/agent/http/rate-limit.ts';
-import { KeyedMutex } from '../../../src/agent/keyed-mutex.ts';
-import { createRunIdentities, startTimeOf } from '../../../src/agent/run-identity.ts';
-import { isStatisticsNews } from '../../../src/agent/statistics-poll.ts';
-import { noMemoryStats } from '../../../src/libvirt/domain-statistics.ts';
-import type { DomainMemoryXml } from '../../../src/libvirt/domain-memory.ts';
+import { RateLimit } from '../../../src/runtime/rate-limit.ts';
+import { KeyedMutex } from '../../../src/runtime/keyed-mutex.ts';
+import { createRunIdentities, startTimeOf } from '../../../src/agent/domain/identity.ts';
+import { isStatisticsNews } from '../../../src/agent/guest/statistics-poll.ts';
+import { noMemoryStats } from '../../../src/libvirt/domain/statistics.ts';
+import type { DomainMemoryXml } from '../../../src/libvirt/xml/domain-memory.ts';
 import { type Bytes, gib, MiB, mib, zeroBytes } from '../../../src/memory/bytes.ts';
 import { plugRequest } from '../../contract/bench.ts';
 

@@ -1,12 +1,12 @@
 /** What is remembered of a run, as far as it bears on what the guest is believed to have. */
 import { describe, expect, it } from 'vitest';
 import { compilePattern } from '../../../src/agent/admission.ts';
-import { DomainReader } from '../../../src/agent/domain-reader.ts';
+import { DomainReader } from '../../../src/agent/domain/reader.ts';
 import { HostMemory } from '../../../src/agent/host-memory.ts';
-import { toGuestStatistics } from '../../../src/agent/observation.ts';
-import { noticeRemoval, Runs, takeStatistics } from '../../../src/agent/runs.ts';
-import type { DomainMemoryXml } from '../../../src/libvirt/domain-memory.ts';
-import type { Hypervisor } from '../../../src/libvirt/hypervisor.ts';
+import { toGuestStatistics } from '../../../src/agent/domain/observation.ts';
+import { noticeRemoval, Runs, takeStatistics } from '../../../src/agent/domain/running-domains.ts';
+import type { DomainMemoryXml } from '../../../src/libvirt/xml/domain-memory.ts';
+import type { Hypervisor } from '../../../src/libvirt/domain/hypervisor.ts';
 import { bytes, GiB, gib, mib } from '../../../src/memory/bytes.ts';
 import type { Mark } from '../../../src/memory/operation-state.ts';
 import { ManualClock } from '../../support/manual-clock.ts';

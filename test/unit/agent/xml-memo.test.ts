@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { XmlMemo } from '../../../src/agent/xml-memo.ts';
-import { readDomainMemory } from '../../../src/libvirt/domain-xml.ts';
+import { readDomainMemory } from '../../../src/libvirt/xml/domain.ts';
 
 const fixture = (name: string): string =>
   readFileSync(join(import.meta.dirname, '../libvirt/fixtures/domains', `${name}.xml`), 'utf8');

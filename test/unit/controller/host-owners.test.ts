@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { findCondition } from '../../../src/api/v1alpha1/conditions.ts';
 import type { HypervisorHostSpec } from '../../../src/api/v1alpha1/hypervisor-host.ts';
-import { computeOwnersCondition } from '../../../src/controller/host-owners.ts';
+import { computeOwnersCondition } from '../../../src/controllers/host/owners.ts';
 import { fail, hostError, succeed } from '../../../src/host/errors.ts';
 import { gib } from '../../../src/memory/bytes.ts';
 import { type ControllerBench, createControllerBench, vmUuid } from '../../support/controller-bench.ts';

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { findCondition } from '../../../src/api/v1alpha1/conditions.ts';
 import { hostError, type HostErrorCode, hostErrorTable } from '../../../src/host/errors.ts';
-import { computeHostConditions, judgeHost } from '../../../src/controller/host-verdict.ts';
+import { computeHostConditions, judgeHost } from '../../../src/controllers/host/verdict.ts';
 import { type ControllerBench, createControllerBench, vmUuid } from '../../support/controller-bench.ts';
 
 const domain = { uuid: vmUuid, name: 'db-1' };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { computeResize, type Resize } from '../../../src/controller/resize.ts';
+import { computeResize, type Resize } from '../../../src/controllers/memory/resize.ts';
 import { gib, mib } from '../../../src/memory/bytes.ts';
 
 const nowMs = Date.parse('2026-01-01T00:01:00Z');

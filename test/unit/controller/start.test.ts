@@ -2,7 +2,7 @@ import { Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
 import type { HypervisorHost } from '../../../src/api/v1alpha1/hypervisor-host.ts';
 import type { VirtualMachineMemory } from '../../../src/api/v1alpha1/virtual-machine-memory.ts';
-import { type Controller, createController } from '../../../src/controller/controller.ts';
+import { type Controller, createController } from '../../../src/controllers/controller.ts';
 import { createSimulatedHost } from '../../../src/host/simulated/simulated-host.ts';
 import { gib } from '../../../src/memory/bytes.ts';
 import type { Clock } from '../../../src/runtime/clock.ts';

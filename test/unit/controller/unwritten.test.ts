@@ -3,7 +3,7 @@ import type {
   VirtualMachineMemory,
   VirtualMachineMemoryStatus,
 } from '../../../src/api/v1alpha1/virtual-machine-memory.ts';
-import { Unwritten, withUnwritten } from '../../../src/controller/unwritten.ts';
+import { Unwritten, withUnwritten } from '../../../src/controllers/memory/unwritten.ts';
 
 const resource = (status?: VirtualMachineMemoryStatus, uid = 'u'): VirtualMachineMemory => ({
   apiVersion: 'dimmer.dev/v1alpha1',

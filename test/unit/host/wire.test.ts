@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { decodeHostFacts } from '../../../src/host/wire.ts';
+import { decodeHostFacts } from '../../../src/host/http/wire.ts';
 
 const facts = {
   agentVersion: '1',

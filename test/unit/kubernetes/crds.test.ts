@@ -4,7 +4,7 @@ import { parse } from 'yaml';
 import type { HypervisorHost } from '../../../src/api/v1alpha1/hypervisor-host.ts';
 import type { Condition } from '../../../src/api/v1alpha1/meta.ts';
 import type { VirtualMachineMemory } from '../../../src/api/v1alpha1/virtual-machine-memory.ts';
-import { decodeHypervisorHost, decodeVirtualMachineMemory } from '../../../src/kubernetes/decode.ts';
+import { decodeHypervisorHost, decodeVirtualMachineMemory } from '../../../src/api/v1alpha1/decode/resources.ts';
 
 type Schema = {
   readonly type?: string;

@@ -1,5 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { decodeHypervisorHost, decodeNamespace, decodeVirtualMachineMemory } from '../../../src/kubernetes/decode.ts';
+import {
+  decodeHypervisorHost,
+  decodeNamespace,
+  decodeVirtualMachineMemory,
+} from '../../../src/api/v1alpha1/decode/resources.ts';
 import { rawMemory } from './support/objects.ts';
 
 const metadata = { name: 'n', uid: 'u', resourceVersion: '1' };

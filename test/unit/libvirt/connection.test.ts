@@ -1,11 +1,11 @@
 import { duplexPair } from 'node:stream';
 import { describe, expect, test } from 'vitest';
-import { type CallObservation, maxInFlight, maxQueued } from '../../../src/libvirt/call-table.ts';
-import { Connection } from '../../../src/libvirt/connection.ts';
-import { LibvirtCallError, type LibvirtError } from '../../../src/libvirt/errors.ts';
-import type { DomainEvent } from '../../../src/libvirt/events.ts';
-import { connectGetHostname, connectListAllDomains } from '../../../src/libvirt/connect-procedures.ts';
-import { domainAttachDevice, domainGetXmlDesc } from '../../../src/libvirt/domain-procedures.ts';
+import { type CallObservation, maxInFlight, maxQueued } from '../../../src/libvirt/rpc/call-table.ts';
+import { Connection } from '../../../src/libvirt/rpc/connection.ts';
+import { LibvirtCallError, type LibvirtError } from '../../../src/libvirt/domain/errors.ts';
+import type { DomainEvent } from '../../../src/libvirt/domain/events.ts';
+import { connectGetHostname, connectListAllDomains } from '../../../src/libvirt/domain/connect-procedures.ts';
+import { domainAttachDevice, domainGetXmlDesc } from '../../../src/libvirt/domain/domain-procedures.ts';
 import { FakeDaemon, FakePeer } from './support/fake-daemon.ts';
 import { ManualTimers, settle } from './support/manual-timers.ts';
 import { frameBytes, wire } from './support/wire.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type Bytes, bytes, gib, mib } from '../../../src/memory/bytes.ts';
 import { aliasOfSlot } from '../../../src/memory/module.ts';
-import { type DimmRequest, writeDimmXml } from '../../../src/libvirt/device-xml.ts';
+import { type DimmRequest, writeDimmXml } from '../../../src/libvirt/xml/device.ts';
 
 const request: DimmRequest = { slot: 3, alias: aliasOfSlot(3), size: gib(1), node: 0 };
 

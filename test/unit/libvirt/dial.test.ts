@@ -3,8 +3,8 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { dialEndpoint } from '../../../src/libvirt/dial.ts';
-import { DialError } from '../../../src/libvirt/dial-error.ts';
+import { dialEndpoint } from '../../../src/libvirt/rpc/dial.ts';
+import { DialError } from '../../../src/libvirt/rpc/dial-error.ts';
 
 let directory: string;
 const servers: Server[] = [];

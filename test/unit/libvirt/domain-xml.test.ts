@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { GiB, gib, KiB, MiB, mib } from '../../../src/memory/bytes.ts';
-import type { DomainMemoryXml } from '../../../src/libvirt/domain-memory.ts';
-import { readDomainMemory } from '../../../src/libvirt/domain-xml.ts';
+import type { DomainMemoryXml } from '../../../src/libvirt/xml/domain-memory.ts';
+import { readDomainMemory } from '../../../src/libvirt/xml/domain.ts';
 
 const fixture = (name: string): string =>
   readFileSync(new URL(`./fixtures/domains/${name}.xml`, import.meta.url), 'utf8');

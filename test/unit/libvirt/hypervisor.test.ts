@@ -1,7 +1,7 @@
 /** The typed calls against a daemon that answers what libvirt 9.0.0 was seen to answer. */
 import { describe, expect, test } from 'vitest';
-import { createHypervisor } from '../../../src/libvirt/hypervisor.ts';
-import { Session } from '../../../src/libvirt/session.ts';
+import { createHypervisor } from '../../../src/libvirt/domain/hypervisor.ts';
+import { Session } from '../../../src/libvirt/rpc/session.ts';
 import { type Answer, FakeDaemon } from './support/fake-daemon.ts';
 import { ManualTimers, settle } from './support/manual-timers.ts';
 import { wire } from './support/wire.ts';

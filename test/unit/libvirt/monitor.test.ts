@@ -1,15 +1,15 @@
 /** QEMU's monitor through libvirt, with the answers that libvirt 9.0 and QEMU 7.2 were seen to give. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { createHypervisor } from '../../../src/libvirt/hypervisor.ts';
-import { readMonitorAnswer } from '../../../src/libvirt/monitor.ts';
+import { createHypervisor } from '../../../src/libvirt/domain/hypervisor.ts';
+import { readMonitorAnswer } from '../../../src/libvirt/domain/monitor.ts';
 import {
   deleteDevice,
   queryMemoryDevices,
   readMemoryBackends,
   readMemoryDevices,
-} from '../../../src/libvirt/monitor-memory.ts';
-import { Session } from '../../../src/libvirt/session.ts';
+} from '../../../src/libvirt/domain/monitor-memory.ts';
+import { Session } from '../../../src/libvirt/rpc/session.ts';
 import { mib } from '../../../src/memory/bytes.ts';
 import { type Answer, FakeDaemon, type ReceivedCall } from './support/fake-daemon.ts';
 import { ManualTimers, settle } from './support/manual-timers.ts';

@@ -1,8 +1,8 @@
 /** The codec against frames captured from libvirtd 9.0.0 with a real guest. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { decodeEvent, type DomainEvent } from '../../../src/libvirt/events.ts';
-import { encodeFrame, type Frame, FrameSplitter } from '../../../src/libvirt/frames.ts';
+import { decodeEvent, type DomainEvent } from '../../../src/libvirt/domain/events.ts';
+import { encodeFrame, type Frame, FrameSplitter } from '../../../src/libvirt/rpc/frames.ts';
 import {
   authList,
   connectClose,
@@ -10,16 +10,16 @@ import {
   connectOpen,
   connectSupportsFeature,
   registerEvent,
-} from '../../../src/libvirt/connect-procedures.ts';
+} from '../../../src/libvirt/domain/connect-procedures.ts';
 import {
   domainAttachDevice,
   domainDetachDeviceAlias,
   domainGetXmlDesc,
   domainLookupByUuid,
-} from '../../../src/libvirt/domain-procedures.ts';
-import { type Procedure, readRemoteError } from '../../../src/libvirt/procedure.ts';
-import { readDomainMemory } from '../../../src/libvirt/domain-xml.ts';
-import { XdrReader, XdrWriter } from '../../../src/libvirt/xdr.ts';
+} from '../../../src/libvirt/domain/domain-procedures.ts';
+import { type Procedure, readRemoteError } from '../../../src/libvirt/rpc/procedure.ts';
+import { readDomainMemory } from '../../../src/libvirt/xml/domain.ts';
+import { XdrReader, XdrWriter } from '../../../src/libvirt/rpc/xdr.ts';
 
 type Captured = { dir: 'tx' | 'rx'; prog: string; proc: number; type: number; serial: number; hex: string };
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { GiB, KiB, MiB, TiB } from '../../../src/memory/bytes.ts';
-import { parseAddress, parseCount, parseNodeSet, parseScaledSize } from '../../../src/libvirt/scaled-size.ts';
+import { parseAddress, parseCount, parseNodeSet, parseScaledSize } from '../../../src/libvirt/xml/scaled-size.ts';
 
 describe('parseScaledSize', () => {
   // virScaleInteger: a prefix letter alone or with iB is a power of 1024, with B a power of 1000; case is ignored.

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { LibvirtDisconnectedError } from '../../../src/libvirt/errors.ts';
-import type { DomainEvent } from '../../../src/libvirt/events.ts';
-import { connectGetHostname } from '../../../src/libvirt/connect-procedures.ts';
-import { type ConnectionChange, Session } from '../../../src/libvirt/session.ts';
+import { LibvirtDisconnectedError } from '../../../src/libvirt/domain/errors.ts';
+import type { DomainEvent } from '../../../src/libvirt/domain/events.ts';
+import { connectGetHostname } from '../../../src/libvirt/domain/connect-procedures.ts';
+import { type ConnectionChange, Session } from '../../../src/libvirt/rpc/session.ts';
 import { FakeDaemon } from './support/fake-daemon.ts';
 import { ManualTimers, settle } from './support/manual-timers.ts';
 import { wire } from './support/wire.ts';

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { bytes, gib } from '../../../src/memory/bytes.ts';
 import { emptyOperationState, type Mark, type OperationState } from '../../../src/memory/operation-state.ts';
-import { readDomainMemory } from '../../../src/libvirt/domain-xml.ts';
-import { readOwner, readState, stateNamespace, writeState } from '../../../src/libvirt/state-xml.ts';
+import { readDomainMemory } from '../../../src/libvirt/xml/domain.ts';
+import { readOwner, readState, stateNamespace, writeState } from '../../../src/libvirt/xml/operation-state.ts';
 
 const mark: Mark = {
   slot: 3,

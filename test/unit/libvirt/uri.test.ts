@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { parseLibvirtUri } from '../../../src/libvirt/uri.ts';
+import { parseLibvirtUri } from '../../../src/libvirt/rpc/uri.ts';
 
 describe('parseLibvirtUri', () => {
   const sockets = ['/run/libvirt/virtqemud-sock', '/run/libvirt/libvirt-sock'];

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { parseXml } from '../../../src/libvirt/xml-tree.ts';
+import { parseXml } from '../../../src/libvirt/xml/tree.ts';
 
 const read = (xml: string) => {
   const result = parseXml(xml);

@@ -1,13 +1,13 @@
 /** A daemon in memory with one domain and its balloon, and an agent's questions to its guest. */
 import { compilePattern } from '../../../../src/agent/admission.ts';
-import { DomainReader } from '../../../../src/agent/domain-reader.ts';
-import { GuestQuestions } from '../../../../src/agent/guest-questions.ts';
+import { DomainReader } from '../../../../src/agent/domain/reader.ts';
+import { GuestQuestions } from '../../../../src/agent/guest/questions.ts';
 import { HostMemory } from '../../../../src/agent/host-memory.ts';
-import { type Run, Runs } from '../../../../src/agent/runs.ts';
-import { StatisticsBell } from '../../../../src/agent/statistics-bell.ts';
-import { LibvirtDisconnectedError } from '../../../../src/libvirt/errors.ts';
-import type { Hypervisor } from '../../../../src/libvirt/hypervisor.ts';
-import { periodNamespace } from '../../../../src/libvirt/period-xml.ts';
+import { type Run, Runs } from '../../../../src/agent/domain/running-domains.ts';
+import { StatisticsBell } from '../../../../src/agent/guest/statistics-bell.ts';
+import { LibvirtDisconnectedError } from '../../../../src/libvirt/domain/errors.ts';
+import type { Hypervisor } from '../../../../src/libvirt/domain/hypervisor.ts';
+import { periodNamespace } from '../../../../src/libvirt/xml/statistics-period.ts';
 import { gib } from '../../../../src/memory/bytes.ts';
 import { silentLogger } from '../../../../src/runtime/logger.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';

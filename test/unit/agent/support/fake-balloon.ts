@@ -2,7 +2,7 @@
  * The statistics of a virtio balloon as QEMU 7.2 has them (hw/virtio/virtio-balloon.c): a timer that asks, and drops its
  * question while another one is open; a period that makes the timer anew when it was 0; times in whole seconds.
  */
-import type { DomainMemoryStats } from '../../../../src/libvirt/domain-statistics.ts';
+import type { DomainMemoryStats } from '../../../../src/libvirt/domain/statistics.ts';
 import { type Bytes, bytes } from '../../../../src/memory/bytes.ts';
 import type { Clock, Timer } from '../../../../src/runtime/clock.ts';
 

@@ -1,13 +1,13 @@
 /** What `dimmer agent check` says of VMs, sockets and versions; against real ones in test/integration/agent. */
 import { describe, expect, it } from 'vitest';
-import type { DomainFacts } from '../../../../src/agent/observation.ts';
-import { Runs } from '../../../../src/agent/runs.ts';
-import { judgeDomain, unusableDomain } from '../../../../src/cmd/agent/check-domain.ts';
-import { describeUnopened, judgeVersion, type SocketProbe } from '../../../../src/cmd/agent/check-libvirt.ts';
-import { formatReport, toReport } from '../../../../src/cmd/agent/check-report.ts';
+import type { DomainFacts } from '../../../../src/agent/domain/observation.ts';
+import { Runs } from '../../../../src/agent/domain/running-domains.ts';
+import { judgeDomain, unusableDomain } from '../../../../src/agent/check/domain.ts';
+import { describeUnopened, judgeVersion, type SocketProbe } from '../../../../src/agent/check/libvirt.ts';
+import { formatReport, toReport } from '../../../../src/agent/check/report.ts';
 import { readAgentArguments } from '../../../../src/cmd/agent/options.ts';
-import { readDomainMemory } from '../../../../src/libvirt/domain-xml.ts';
-import { noMemoryStats } from '../../../../src/libvirt/domain-statistics.ts';
+import { readDomainMemory } from '../../../../src/libvirt/xml/domain.ts';
+import { noMemoryStats } from '../../../../src/libvirt/domain/statistics.ts';
 import { gib, mib } from '../../../../src/memory/bytes.ts';
 
 const uuid = '6f0c1a52-6a0e-4c0e-9c50-6e6f0f3d2a11';
@@ -50,6 +50,8 @@ function factsOf(shape: Shape = {}, more: Partial<DomainFacts> = {}): DomainFact
       unused: mib(200),
       lastUpdateMs: nowMs - 1000,
       answersAtMs: null,
+      madeAfterMs: 0,
+      readAtMs: 0,
     },
     migrating: false,
     claim: null,
@@ -101,13 +103,15 @@ describe('dimmer agent check: a VM', () => {
     [
       'no driver',
       {},
-      { statistics: { ...noMemoryStats, answersAtMs: null } },
+      { statistics: { ...noMemoryStats, answersAtMs: null, madeAfterMs: 0, readAtMs: 0 } },
       'warning: its guest does not report its memory',
     ],
     [
       'old statistics',
       {},
-      { statistics: { ...noMemoryStats, answersAtMs: null, lastUpdateMs: nowMs - 11_000 } },
+      {
+        statistics: { ...noMemoryStats, answersAtMs: null, madeAfterMs: 0, readAtMs: 0, lastUpdateMs: nowMs - 11_000 },
+      },
       'warning: its guest does',
     ],
     [

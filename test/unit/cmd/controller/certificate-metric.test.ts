@@ -1,7 +1,7 @@
 import { Registry } from 'prom-client';
 import { expect, it } from 'vitest';
 import { declareCertificateExpiry } from '../../../../src/cmd/controller/certificate-metric.ts';
-import type { TlsFiles } from '../../../../src/host/tls-files.ts';
+import type { TlsFiles } from '../../../../src/runtime/tls-files.ts';
 
 it('shows when the certificate ends, a rotated one too', async () => {
   let expiresAtMs = 1_800_000_000_000;

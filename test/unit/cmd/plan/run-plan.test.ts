@@ -249,6 +249,6 @@ test('the plain preview loads no package, and nothing of libvirt, Kubernetes or 
   };
   const { modules, packages } = await loadedBy();
   expect(packages).toEqual([]);
-  expect(new Set(modules.map((path) => path.split('/')[0]))).toEqual(new Set(['cmd', 'memory', 'planner']));
+  expect(new Set(modules.map((path) => path.split('/')[0]))).toEqual(new Set(['cmd', 'memory', 'planner', 'preview']));
   expect((await loadedBy('-o', 'yaml')).packages).toEqual(['yaml']);
 });

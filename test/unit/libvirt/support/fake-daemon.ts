@@ -1,8 +1,8 @@
 /** A daemon in this process: says what a test tells it to, at the time a test tells it to. */
 import { type Duplex, duplexPair } from 'node:stream';
-import type { Dial } from '../../../../src/libvirt/dial.ts';
-import { DialError } from '../../../../src/libvirt/dial-error.ts';
-import { FrameSplitter } from '../../../../src/libvirt/frames.ts';
+import type { Dial } from '../../../../src/libvirt/rpc/dial.ts';
+import { DialError } from '../../../../src/libvirt/rpc/dial-error.ts';
+import { FrameSplitter } from '../../../../src/libvirt/rpc/frames.ts';
 import { frameBytes, wire } from './wire.ts';
 
 export type ReceivedCall = {

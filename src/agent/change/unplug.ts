@@ -1,0 +1,130 @@
+/** Unplugging one module: re-validate under the lock of the domain, ask the guest what it can spare, mark, then act. */
+import { fail, type HostAnswer, hostError, succeed } from '../../host/errors.ts';
+import { type Admitted, admitUnplug, explainSilence, judgeUnplug } from '../../host/rules/admit.ts';
+import type { ObservedModule, UnplugAnswer, UnplugRequest } from '../../host/port.ts';
+import { computeRevision } from '../../host/rules/revision.ts';
+import { isLibvirtError } from '../../libvirt/domain/errors.ts';
+import type { OperationState } from '../../memory/operation-state.ts';
+import type { GuestAnswer } from '../guest/questions.ts';
+import { keepState } from './write-operation-state.ts';
+import { toHostError } from '../libvirt-errors.ts';
+import { askForModule } from '../../host/rules/marks.ts';
+import { type DomainFacts, modulesOf, toObservation } from '../domain/observation.ts';
+import { type ChangeContext, findDomain, type Found } from './prepare.ts';
+import type { Totals } from '../with-audit.ts';
+import type { HeardReport } from '../domain/running-domains.ts';
+
+/** What the guest is asked for, and how the domain stood when that was judged. */
+type Departing = Found & Admitted & { readonly module: ObservedModule };
+
+/** Judges an unplug, in the end by what the guest says of its memory when it is asked. */
+async function prepareUnplug(
+  context: ChangeContext,
+  uuid: string,
+  revision: string,
+  request: UnplugRequest,
+  totals: Totals,
+): Promise<HostAnswer<Departing>> {
+  const found = await findDomain(context, uuid, totals, 'everything');
+  if (!found.ok) return found;
+  const admitted = admitUnplug(found.value.observation, revision, request, 'layout');
+  if (!admitted.ok) return admitted;
+  // What was left behind is taken away as a module is, and one leaves at a time.
+  const obstacle = await context.orphans.obstacle(found.value.facts);
+  if (obstacle !== null) return fail(obstacle);
+  if (request.minUsableAfter === undefined) return succeed({ ...found.value, ...admitted.value });
+
+  const report = await askGuest(context, found.value, request);
+  if (!report.ok) return report;
+  // As it is now: the question takes its time. By the very report that answers it: an older one may arrive after it.
+  const again = await findDomain(context, uuid, totals, 'layout');
+  if (!again.ok) return again;
+  const answered = toObservation({ ...again.value.facts, statistics: report.value }, context.clock.now());
+  const judged = admitUnplug(answered, revision, request, 'guest');
+  return judged.ok ? succeed({ ...again.value, ...judged.value }) : judged;
+}
+
+/** What the guest says now; an error when it doesn't, or says no. */
+async function askGuest(
+  context: ChangeContext,
+  { facts, observation }: Found,
+  request: UnplugRequest,
+): Promise<HostAnswer<HeardReport>> {
+  const { run } = facts;
+  // A paused guest can't answer.
+  const canAnswer = run !== null && (observation.state === 'Running' || observation.state === 'Blocked');
+  const answer: GuestAnswer = canAnswer ? await context.questions.ask(run) : { kind: 'late' };
+  switch (answer.kind) {
+    case 'answered':
+      return succeed(answer.report);
+    case 'busy':
+      return fail(hostError('busy', `VM ${observation.name} is held by another job, so its guest cannot be asked now`));
+    case 'absent':
+    case 'late': {
+      // What it said a moment ago may be a no already.
+      const judged = judgeUnplug(observation, request);
+      return fail(judged.ok ? explainSilence(observation) : judged.error);
+    }
+  }
+}
+
+/** Asks the guest for one module. The caller holds the lock of the domain. */
+export async function unplugModule(
+  context: ChangeContext,
+  uuid: string,
+  revision: string,
+  request: UnplugRequest,
+  totals: Totals,
+): Promise<HostAnswer<UnplugAnswer>> {
+  let prepared: HostAnswer<Departing>;
+  try {
+    prepared = await prepareUnplug(context, uuid, revision, request, totals);
+  } catch (error) {
+    return fail(toHostError(error));
+  }
+  if (!prepared.ok) return prepared;
+  const { facts, marks, claim, replacement, module } = prepared.value;
+  if (module.alias === '') {
+    return fail(hostError('rejected', `libvirt shows no alias for the module in slot ${module.slot}`));
+  }
+  totals.to = (totals.from ?? 0) - module.size;
+
+  const asked = askForModule(marks, module, claim.generation, context.clock.now());
+  try {
+    // The mark comes before the detach: from now on the module counts as leaving, whatever crashes.
+    await keepState(context, facts, { claim, replacement, marks: asked });
+  } catch (error) {
+    return fail(toHostError(error));
+  }
+  try {
+    await context.hypervisor.detachDeviceAlias(uuid, module.alias);
+  } catch (error) {
+    return fail(await settleFailedUnplug(context, facts, { claim, replacement, marks }, request, error));
+  }
+  const runtimeId = facts.run?.runtimeId ?? null;
+  return succeed({ revision: computeRevision({ runtimeId, modules: modulesOf(facts.memory), marks: asked }) });
+}
+
+/** A detach that libvirt refused asked nobody: the mark is taken back. One without an answer keeps it. */
+async function settleFailedUnplug(
+  context: ChangeContext,
+  facts: DomainFacts,
+  before: OperationState,
+  request: UnplugRequest,
+  error: unknown,
+) {
+  const failure = toHostError(error);
+  if (!isLibvirtError(error) || error.kind !== 'call') return failure;
+  const { uuid } = facts.memory;
+  const after = await context.reader.gather(uuid);
+  if (!after.ok) return after.error.code === 'not-found' ? after.error : failure;
+  const there = modulesOf(after.value.memory).some((module) => module.slot === request.slot);
+  if (!there) return hostError('no-such-module', `The module in slot ${request.slot} has left meanwhile`, error);
+  try {
+    await keepState(context, after.value, before);
+  } catch (cause) {
+    // The mark stays and the module counts as leaving; asking for it again settles that.
+    context.logger.warn({ uuid, error: toHostError(cause).message }, 'mark could not be taken back');
+  }
+  return failure;
+}

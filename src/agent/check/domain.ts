@@ -1,0 +1,162 @@
+/** What an admin should know of one VM before the agent serves it. Pure. */
+import { describeHiddenMemory, isCertain } from '../repair/suspicion.ts';
+import { describeObstacle, type DomainFacts, ownPageSize } from '../domain/observation.ts';
+import { statisticsFreshMs } from '../../host/rules/boot.ts';
+import { totalOf } from '../../host/rules/total.ts';
+import type { HostNode } from '../../host/port.ts';
+import { type Bytes, mib, sumBytes } from '../../memory/bytes.ts';
+import { maxTotalPerBootMemory } from '../../memory/module.ts';
+import { formatMeasured, formatQuantity } from '../../memory/quantity.ts';
+import type { DomainReport, Finding, Verdict } from './report.ts';
+
+type Said = { readonly verdict: Verdict; readonly message: string };
+
+const problem = (message: string): Said => ({ verdict: 'problem', message });
+const warning = (message: string): Said => ({ verdict: 'warning', message });
+const note = (message: string): Said => ({ verdict: 'ok', message });
+
+const sumOf = (parts: readonly { readonly size: Bytes }[]): Bytes => sumBytes(parts.map((part) => part.size));
+
+/** Slots held by modules, by other devices and by modules that left a moment ago. */
+function usedSlots({ memory, marks }: DomainFacts): number {
+  const held = [...memory.modules, ...memory.others].map(({ slot }) => slot);
+  const resting = marks.filter((mark) => mark.phase === 'resting').map((mark) => mark.slot);
+  return new Set([...held, ...resting].filter((slot) => slot !== null)).size;
+}
+
+/** What stands in the way of plugging, for good or for now. */
+function judgeGrowing(facts: DomainFacts, nowMs: number): readonly Said[] {
+  const { memory, run } = facts;
+  if (memory.hotplugObstacle !== null || memory.maxMemory === null) {
+    return [problem(describeObstacle(memory.hotplugObstacle ?? 'NoMaxMemory'))];
+  }
+  const hidden = run?.hidden ?? null;
+  if (hidden !== null && isCertain(hidden, nowMs)) return [problem(describeHiddenMemory(hidden))];
+  const said: Said[] = [];
+  const { size: max, slots } = memory.maxMemory;
+  const boot = sumOf(memory.boot);
+  const present = totalOf(memory) + sumOf(memory.others);
+  if (usedSlots(facts) >= slots) {
+    const all = slots === 1 ? 'its only slot is in use' : `all ${slots} slots are in use`;
+    said.push(warning(`${all}: no module can be plugged before one is gone; a VM may have up to 256 slots`));
+  }
+  if (present >= max) said.push(warning(`it has its maximum of ${formatQuantity(max)} already`));
+  const bound = (boot * maxTotalPerBootMemory) as Bytes;
+  if (max > bound) {
+    said.push(
+      warning(
+        `it will get at most ${formatQuantity(bound)} of its maximum of ${formatQuantity(max)}: ${maxTotalPerBootMemory} ` +
+          `times its boot memory of ${formatQuantity(boot)}, whose memory map must fit into boot memory`,
+      ),
+    );
+  }
+  return said;
+}
+
+/** Whether shrinking can go by the guest's own word. */
+function judgeStatistics({ memory, statistics, run, state }: DomainFacts, nowMs: number): readonly Said[] {
+  if (memory.balloon === null) {
+    return [
+      warning(
+        'it has no memory balloon, so nobody knows what the guest can spare and nothing is unplugged with guestSafety ' +
+          "Required (the default): add <memballoon model='virtio'/> while it is shut down",
+      ),
+    ];
+  }
+  if (run === null || state !== 'Running') return [];
+  if (memory.balloon.statsPeriodSeconds === 0) {
+    return [note('its memory statistics are off; the agent switches them on, every 2 s')];
+  }
+  return isReporting(statistics?.lastUpdateMs ?? null, nowMs)
+    ? []
+    : [
+        warning(
+          'its guest does not report its memory: it is still booting, or has not loaded its driver virtio_balloon',
+        ),
+      ];
+}
+
+const isReporting = (lastUpdateMs: number | null, nowMs: number): boolean =>
+  lastUpdateMs !== null && nowMs - lastUpdateMs <= statisticsFreshMs;
+
+function judgeHugePages(facts: DomainFacts, nodes: readonly HostNode[]): readonly Said[] {
+  if (facts.memory.hugePages.length === 0) return [];
+  const pageSize = ownPageSize(facts.memory, facts.defaultHugePageSize);
+  if (pageSize === null) return [warning('it is to use huge pages, and the host has none')];
+  let free = 0;
+  for (const node of nodes) for (const pool of node.hugepages) if (pool.pageSize === pageSize) free += pool.free;
+  const pool = `huge pages of ${formatQuantity(pageSize)}`;
+  // The smallest module is a block of 128 MiB (docs/planner.md).
+  return free * pageSize < mib(128)
+    ? [warning(`it uses ${pool}, of which ${free} are free: nothing can be plugged before the host has more`)]
+    : [note(`it uses ${pool}, of which ${free} are free`)];
+}
+
+function tellOperations({ claim, marks, ownerNamespace, migrating }: DomainFacts, nowMs: number): readonly Said[] {
+  const said: Said[] = [];
+  if (claim !== null) {
+    const { clusterId, objectUid, namespace, generation } = claim;
+    said.push(
+      note(
+        `it is claimed by VirtualMachineMemory ${objectUid} in namespace ${namespace} of cluster ${clusterId}, generation ${generation}`,
+      ),
+    );
+  }
+  if (ownerNamespace !== null) {
+    const isOther = claim !== null && claim.namespace !== ownerNamespace;
+    const reserved = `it is reserved for namespace ${ownerNamespace}`;
+    said.push(note(isOther ? `${reserved}, which takes the claim over with its next change` : reserved));
+  }
+  for (const { slot, firstAskedAtMs, attempts } of marks.filter((mark) => mark.phase === 'leaving')) {
+    const minutes = Math.max(0, Math.round((nowMs - firstAskedAtMs) / 60_000));
+    said.push(note(`its module in slot ${slot} was asked to leave ${minutes} min ago (asked ${attempts} times)`));
+  }
+  if (migrating) said.push(note('it is migrating'));
+  return said;
+}
+
+/** Everything there is to say about a VM. `nodes` are those of the host, with their huge pages. */
+export function judgeDomain(facts: DomainFacts, nodes: readonly HostNode[], nowMs: number): DomainReport {
+  const { memory, state, run } = facts;
+  const growing = judgeGrowing(facts, nowMs);
+  const said = [
+    ...growing,
+    ...judgeStatistics(facts, nowMs),
+    ...judgeHugePages(facts, nodes),
+    ...tellOperations(facts, nowMs),
+  ];
+  return {
+    uuid: memory.uuid,
+    name: memory.name,
+    state,
+    boot: sumOf(memory.boot),
+    plugged: sumOf(memory.modules),
+    max: memory.maxMemory?.size ?? null,
+    slots: memory.maxMemory === null ? null : { total: memory.maxMemory.slots, used: usedSlots(facts) },
+    canGrow: growing.every(({ verdict }) => verdict !== 'problem'),
+    reportsMemory: run === null ? null : isReporting(facts.statistics?.lastUpdateMs ?? null, nowMs),
+    findings: said.map((one): Finding => ({ ...one, subject: memory.name })),
+  };
+}
+
+/** A VM that the agent can't serve, whatever it is asked. */
+export function unusableDomain(uuid: string, name: string, message: string): DomainReport {
+  return {
+    ...{ uuid, name, state: 'Unknown', boot: null, plugged: null, max: null, slots: null },
+    canGrow: false,
+    reportsMemory: null,
+    findings: [{ verdict: 'problem', subject: name, message }],
+  };
+}
+
+/** Total, available and promised memory of the host, in one sentence. */
+export function describeHostMemory(
+  memory: { readonly total: Bytes; readonly available: Bytes; readonly committed: Bytes },
+  running: number,
+): string {
+  const { total, available, committed } = memory;
+  return (
+    `${formatMeasured(total)} in all, ${formatMeasured(available)} available, ` +
+    `${formatMeasured(committed)} promised to ${running} running VMs`
+  );
+}

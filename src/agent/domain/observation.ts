@@ -1,0 +1,182 @@
+/** From what libvirt says of a domain to what the port says. Pure. */
+import { correctReport } from '../../host/rules/report-correction.ts';
+import { isBooting, isFreshReport, isReportOfThisBoot } from '../../host/rules/boot.ts';
+import type { DomainObservation, DomainState, GuestStatistics, MemoryLayout, ObservedModule } from '../../host/port.ts';
+import { toObservedMark } from '../../host/rules/marks.ts';
+import { computeRevision } from '../../host/rules/revision.ts';
+import type { DomainMemoryXml, HotplugObstacle } from '../../libvirt/xml/domain-memory.ts';
+import type { DomainState as LibvirtState } from '../../libvirt/domain/hypervisor.ts';
+import type { KeptState } from '../../libvirt/xml/unread-state.ts';
+import type { Bytes } from '../../memory/bytes.ts';
+import { sumBytes } from '../../memory/bytes.ts';
+import { isSameModule, type ModuleIdentity } from '../../memory/module.ts';
+import type { Mark } from '../../memory/operation-state.ts';
+import { describeHiddenMemory, isInTheWay } from '../repair/suspicion.ts';
+import { describeRepair, isOverdue } from '../repair/findings.ts';
+import { settleMarks } from '../../host/rules/marks.ts';
+import type { HeardReport, Run } from './running-domains.ts';
+
+/** libvirt's word for a state in the port's. */
+export function toDomainState(state: LibvirtState): DomainState {
+  switch (state) {
+    case 'running':
+      return 'Running';
+    case 'blocked':
+      return 'Blocked';
+    case 'paused':
+      return 'Paused';
+    case 'shutdown':
+      return 'ShuttingDown';
+    case 'shutoff':
+      return 'ShutOff';
+    case 'crashed':
+      return 'Crashed';
+    case 'pmsuspended':
+      return 'Suspended';
+    case 'nostate':
+    case 'unknown':
+      return 'Unknown';
+  }
+}
+
+/** What is missing and the way out, for people. */
+export function describeObstacle(obstacle: HotplugObstacle): string {
+  switch (obstacle) {
+    case 'NoMaxMemory':
+      return 'The domain has no <maxMemory slots="...">; shut the VM down, add it and start the VM again';
+    case 'NoNumaNodes':
+      return 'The domain has no NUMA cell under <cpu>; shut the VM down, add one and start the VM again';
+    case 'NoAcpi':
+      return 'The domain has no <acpi/> under <features>; shut the VM down, add it and start the VM again';
+  }
+}
+
+function describeHotplugProblem(memory: DomainMemoryXml, run: Run, nowMs: number): string | null {
+  if (memory.hotplugObstacle !== null) return describeObstacle(memory.hotplugObstacle);
+  // A repair takes a second, nearly always: who wants to change something meanwhile is told that the VM is busy.
+  if (run.repair !== null) return isOverdue(run.repair, nowMs) ? describeRepair(run.repair) : null;
+  // Nor is anything said while nobody has looked into QEMU yet.
+  const isJudged = run.hidden?.verdict !== undefined && isInTheWay(run.hidden);
+  return run.hidden !== null && isJudged ? describeHiddenMemory(run.hidden) : null;
+}
+
+/** Everything that was gathered about one domain. Its operation state is as the metadata says, marks not settled yet. */
+export type DomainFacts = KeptState & {
+  readonly memory: DomainMemoryXml;
+  readonly state: DomainState;
+  /** null: the domain isn't running. */
+  readonly run: Run | null;
+  readonly statistics: HeardReport | null;
+  readonly migrating: boolean;
+  readonly ownerNamespace: string | null;
+  /** The host's default huge page size; null: it has none. */
+  readonly defaultHugePageSize: Bytes | null;
+};
+
+/** The guest's report, as far as the balloon gave all of it, without what has left since. */
+export function toGuestStatistics(
+  statistics: HeardReport | null,
+  run: Pick<Run, 'bootedAtMs' | 'firstSeenAtMs' | 'departures'>,
+  nowMs: number,
+): GuestStatistics | null {
+  if (statistics === null) return null;
+  const { available, usable, unused, lastUpdateMs, answersAtMs } = statistics;
+  if (available === null || usable === null || unused === null || lastUpdateMs === null) return null;
+  const said = { total: available, usable, free: unused, reportedAtMs: lastUpdateMs, answersAtMs };
+  const { total, usable: spare, free } = correctReport(said, run.departures);
+  const evidence = { ...run, reportedAtMs: lastUpdateMs };
+  return {
+    ...{ total, usable: spare, free, reportedAtMs: lastUpdateMs },
+    fresh: isFreshReport(evidence, nowMs),
+    ofThisBoot: isReportOfThisBoot(evidence),
+  };
+}
+
+/** The page size behind memory that doesn't say; null: ordinary pages. */
+export function ownPageSize(memory: DomainMemoryXml, defaultHugePageSize: Bytes | null): Bytes | null {
+  const [pages] = memory.hugePages.toSorted((a, b) => Number(a.nodes !== null) - Number(b.nodes !== null));
+  return pages === undefined ? null : (pages.pageSize ?? defaultHugePageSize);
+}
+
+const isAddressed = <T extends { readonly slot: number | null; readonly base: Bytes | null }>(
+  device: T,
+): device is T & ModuleIdentity => device.slot !== null && device.base !== null;
+
+/** Identities and sizes of the plugged modules of a running domain. */
+export const modulesOf = (memory: DomainMemoryXml) => memory.modules.filter(isAddressed);
+
+/** All memory of the domain that the host may have to provide. */
+export const committedBytes = (memory: DomainMemoryXml): Bytes =>
+  sumBytes([...memory.boot, ...memory.modules, ...memory.others].map((part) => part.size));
+
+function toLayout(facts: DomainFacts, run: Run, marks: readonly Mark[], nowMs: number): MemoryLayout {
+  const { memory } = facts;
+  const modules = modulesOf(memory).map((module): ObservedModule => {
+    const mark = marks.find((candidate) => candidate.phase === 'leaving' && isSameModule(candidate, module));
+    const { slot, base, size, node } = module;
+    const alias = module.alias ?? '';
+    const state = mark === undefined ? 'Plugged' : 'Leaving';
+    return {
+      slot,
+      base,
+      size,
+      node,
+      alias,
+      state,
+      mark: toObservedMark(mark),
+      refusedAtMs: run.refusals.get(alias) ?? null,
+    };
+  });
+  return {
+    boot: memory.boot,
+    modules: modules.toSorted((a, b) => a.slot - b.slot),
+    slots: {
+      total: memory.maxMemory?.slots ?? 0,
+      // A module that is being attached has a slot and no base yet: none that could be unplugged.
+      usedByOthers: [
+        ...memory.others,
+        ...memory.modules.filter((module) => !isAddressed(module)),
+        ...(run.repair?.leftovers.orphans ?? []),
+      ].flatMap(({ slot }) => (slot === null ? [] : [slot])),
+      resting: marks.filter((mark) => mark.phase === 'resting').map((mark) => mark.slot),
+    },
+    otherBytes: sumBytes(memory.others.map((device) => device.size)),
+    maxMemory: memory.maxMemory?.size ?? null,
+    hotplugProblem: describeHotplugProblem(memory, run, nowMs),
+    balloon: memory.currentMemory,
+    pageSize: ownPageSize(memory, facts.defaultHugePageSize),
+    granularity: null,
+    architecture: memory.arch,
+  };
+}
+
+/** The marks that hold now. */
+export const settledMarks = (facts: DomainFacts, nowMs: number): readonly Mark[] =>
+  facts.run === null ? [] : settleMarks(facts.marks, modulesOf(facts.memory), facts.run, nowMs);
+
+/** What the port says of the domain at `nowMs`. */
+export function toObservation(facts: DomainFacts, nowMs: number): DomainObservation {
+  const { memory, run, state } = facts;
+  const marks = settledMarks(facts, nowMs);
+  const guest = run === null ? null : toGuestStatistics(facts.statistics, run, nowMs);
+  const reportedAtMs = guest?.reportedAtMs ?? null;
+  return {
+    uuid: memory.uuid,
+    name: memory.name,
+    state,
+    runtimeId: run?.runtimeId ?? null,
+    migrating: facts.migrating,
+    layout: run === null ? null : toLayout(facts, run, marks, nowMs),
+    guest,
+    booting: run !== null && isBooting({ ...run, state, reportedAtMs }, nowMs),
+    claim: facts.claim,
+    replacement: facts.replacement,
+    ownerNamespace: facts.ownerNamespace,
+    revision: computeRevision({
+      runtimeId: run?.runtimeId ?? null,
+      modules: run === null ? [] : modulesOf(memory),
+      marks,
+    }),
+    observedAtMs: nowMs,
+  };
+}

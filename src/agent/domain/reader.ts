@@ -1,0 +1,195 @@
+/** Gathers what is known about a domain, in one round of calls. Changes nothing on it. */
+import { findDepartures } from '../../host/rules/report-correction.ts';
+import { fail, type HostAnswer, hostError, succeed } from '../../host/errors.ts';
+import { isActiveState } from '../../host/rules/boot.ts';
+import type { DomainMemoryXml } from '../../libvirt/xml/domain-memory.ts';
+import type { DomainRef } from '../../libvirt/domain/events.ts';
+import { isCallError } from '../../libvirt/domain/errors.ts';
+import type { DomainMemoryStats, Hypervisor } from '../../libvirt/domain/hypervisor.ts';
+import { zeroBytes } from '../../memory/bytes.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import type { Admits } from '../admission.ts';
+import { findHiddenMemory } from '../repair/suspicion.ts';
+import type { HostMemory } from '../host-memory.ts';
+import { toHostError } from '../libvirt-errors.ts';
+import { committedBytes, type DomainFacts, modulesOf, toDomainState } from './observation.ts';
+import type { RunIdentities } from './identity.ts';
+import { type Run, type Runs, takeStatistics } from './running-domains.ts';
+import { XmlMemo } from '../xml-memo.ts';
+
+export type DomainReaderOptions = {
+  readonly hypervisor: Hypervisor;
+  readonly runs: Runs;
+  readonly identities: RunIdentities;
+  readonly hostMemory: HostMemory;
+  readonly admits: Admits;
+  readonly clock: Clock;
+  /** Called when QEMU may have memory that libvirt doesn't know of. */
+  readonly onHidden?: (uuid: string) => void;
+};
+
+/**
+ * Statistics and jobs wait behind a change of the domain (20 s for huge pages, facts-libvirt section 8); the XML and
+ * the state don't. Past this time the last known answer has to do.
+ */
+const patienceMs = 1_000;
+
+/** Statistics that a plug may be judged by: the guest itself reports every 2 s at best. */
+const recentMs = 5_000;
+
+/** null: it couldn't be told. */
+type Asked = {
+  readonly statistics: DomainMemoryStats | null;
+  /** Just before they were asked for. */
+  readonly readAtMs: number;
+  readonly migrating: boolean;
+};
+
+/** A domain that isn't there and one that isn't admitted give the same answer. */
+const notFound = (uuid: string) => fail(hostError('not-found', `There is no VM ${uuid}`));
+
+export class DomainReader {
+  readonly #options: DomainReaderOptions;
+  readonly #xml = new XmlMemo();
+  readonly #ownerless = new Set<string>();
+
+  constructor(options: DomainReaderOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Everything about the domain as it is now. With `layout` statistics and migration may be some seconds old, which
+   * spares a plug most of its reading: both were looked at when it was planned.
+   */
+  async gather(uuid: string, need: 'everything' | 'layout' = 'everything'): Promise<HostAnswer<DomainFacts>> {
+    const { hypervisor, runs, hostMemory, clock } = this.#options;
+    const known = runs.get(uuid);
+    const isRecent = (run: Run): boolean => clock.now() - run.askedAtMs < recentMs;
+    const asked = need === 'layout' && known !== undefined && isRecent(known) ? null : this.#ask(uuid, known);
+    try {
+      const [xml, { state: libvirtState }] = await Promise.all([
+        hypervisor.domainXml(uuid),
+        hypervisor.domainState(uuid),
+      ]);
+      const memory = this.read(uuid, xml);
+      if (!memory.ok) return memory;
+      const { state: metadata, ownerNamespace } = memory.value;
+      if (!metadata.ok || !ownerNamespace.ok) return unreadableMetadata(memory.value);
+      const state = toDomainState(libvirtState);
+      const run = isActiveState(state) ? this.meet(memory.value) : null;
+      if (run === null) {
+        await asked;
+        runs.delete(uuid);
+      } else {
+        run.operations = metadata.value;
+        // Another run than the one whose answers were to do.
+        if (asked !== null || !isRecent(run)) this.#take(run, memory.value, await (asked ?? this.#ask(uuid, run)));
+      }
+      return succeed({
+        memory: memory.value,
+        state,
+        run,
+        statistics: run?.statistics ?? null,
+        migrating: run?.migrating ?? false,
+        ...metadata.value,
+        ownerNamespace: ownerNamespace.value,
+        defaultHugePageSize: hostMemory.defaultHugePageSize,
+      });
+    } catch (error) {
+      return isCallError(error, 'DomainNotFound') ? notFound(uuid) : fail(toHostError(error));
+    }
+  }
+
+  /** What may wait behind a change of the domain. Never rejects. */
+  async #ask(uuid: string, known: Run | undefined): Promise<Asked> {
+    const { hypervisor, clock } = this.#options;
+    const readAtMs = clock.now();
+    const [statistics, job] = await Promise.all([
+      this.#soon(hypervisor.memoryStats(uuid), null),
+      this.#soon(hypervisor.domainJob(uuid), null),
+    ]);
+    return { statistics, readAtMs, migrating: job === null ? (known?.migrating ?? false) : job === 'migration' };
+  }
+
+  #take(run: Run, memory: DomainMemoryXml, { statistics, readAtMs, migrating }: Asked): void {
+    const nowMs = this.#options.clock.now();
+    if (statistics !== null) {
+      run.hidden = findHiddenMemory(memory, statistics, run.hidden, nowMs);
+      if (run.hidden !== null && run.hidden.verdict === undefined) this.#options.onHidden?.(run.uuid);
+      takeStatistics(run, statistics, readAtMs);
+      run.askedAtMs = nowMs;
+    }
+    run.migrating = migrating;
+  }
+
+  /** The domain's XML, understood; what it promises the domain is counted, admitted or not. */
+  read(uuid: string, xml: string): HostAnswer<DomainMemoryXml> {
+    const { hostMemory, admits } = this.#options;
+    const memory = this.#xml.read(uuid, xml);
+    if (!memory.ok) {
+      const { path, problem } = memory.error;
+      return fail(hostError('rejected', `The XML of VM ${uuid} cannot be understood: ${path}: ${problem}`));
+    }
+    hostMemory.setCommitted(uuid, memory.value.id === null ? zeroBytes : committedBytes(memory.value));
+    if (memory.value.ownerNamespace.ok && memory.value.ownerNamespace.value === null) this.#ownerless.add(uuid);
+    else this.#ownerless.delete(uuid);
+    return admits(memory.value.name) ? succeed(memory.value) : notFound(uuid);
+  }
+
+  /** Of these domains, which are all that there are, those that were seen last without an owner. */
+  ownerlessOf(domains: readonly DomainRef[]): readonly DomainRef[] {
+    const there = new Set(domains.map(({ uuid }) => uuid));
+    for (const uuid of this.#ownerless) if (!there.has(uuid)) this.#ownerless.delete(uuid);
+    return domains.filter(({ uuid }) => this.#ownerless.has(uuid));
+  }
+
+  /** As {@link runOf}, with the modules of an XML just read: what it no longer shows has left. */
+  meet(memory: DomainMemoryXml): Run | null {
+    const run = this.runOf(memory);
+    if (run === null) return null;
+    const modules = modulesOf(memory);
+    const marks = memory.state.ok ? memory.state.value.marks : [];
+    const gone = findDepartures(run.modules, marks, modules, this.#options.clock.now());
+    if (gone.length > 0) run.departures = [...run.departures, ...gone];
+    run.modules = modules;
+    return run;
+  }
+
+  /** What was heard about the run of a running domain; null when it isn't running. */
+  runOf(memory: Pick<DomainMemoryXml, 'uuid' | 'id'>) {
+    const { runs, identities, clock } = this.#options;
+    if (memory.id === null) return null;
+    return runs.ensure(memory.uuid, identities.identify(memory.uuid, memory.id), clock.now());
+  }
+
+  /** `promise`, or `fallback` when it fails or takes too long. */
+  #soon<T>(promise: Promise<T>, fallback: T): Promise<T> {
+    return new Promise((resolve) => {
+      const timer = this.#options.clock.after(patienceMs, () => resolve(fallback));
+      promise
+        .catch(() => fallback)
+        .then(
+          (value) => {
+            timer.cancel();
+            resolve(value);
+          },
+          () => resolve(fallback),
+        );
+    });
+  }
+}
+
+/** Nobody acts as if nothing were there when what is there can't be read. */
+function unreadableMetadata(memory: DomainMemoryXml) {
+  const [broken] = [memory.ownerNamespace, memory.state].filter((part) => !part.ok);
+  const where = broken?.ok === false ? `${broken.error.path} ${broken.error.problem}` : '';
+  const wayOut = memory.ownerNamespace.ok
+    ? 'an admin of the host can remove it with "dimmer agent release UUID"'
+    : 'an admin of the host can write the owner element anew (docs/operations.md)';
+  return fail(
+    hostError(
+      'claimed-by-other',
+      `What is kept for Dimmer in the metadata of VM ${memory.name} cannot be read (${where}); ${wayOut}`,
+    ),
+  );
+}

@@ -1,0 +1,101 @@
+/**
+ * After a change of ours the guest is asked at once what has become of it, and watchers are told: libvirt says when a
+ * module is attached, only the guest whether it has the memory.
+ */
+import { isLibvirtError } from '../../libvirt/domain/errors.ts';
+import type { Bytes } from '../../memory/bytes.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import type { Logger } from '../../runtime/logger.ts';
+import type { EventLog } from '../event-log.ts';
+import type { GuestQuestions } from './questions.ts';
+import type { KeyedMutex } from '../../runtime/keyed-mutex.ts';
+import type { Run, Runs } from '../domain/running-domains.ts';
+import { tellReport } from './statistics-poll.ts';
+
+export type GuestFollowUpOptions = {
+  readonly questions: GuestQuestions;
+  readonly runs: Runs;
+  readonly events: EventLog;
+  /** Of changes: one in hand goes first. */
+  readonly mutex: KeyedMutex;
+  readonly clock: Clock;
+  readonly logger: Logger;
+};
+
+/** How long a guest is asked; the poll of all guests goes on after that. */
+const followMs = 2_000;
+const firstPauseMs = 20;
+
+/** What is waited for. */
+type Wait = {
+  readonly sinceMs: number;
+  /** MemTotal when the guest has taken up all that was plugged; null: any report made since will do. */
+  readonly expected: number | null;
+};
+
+export class GuestFollowUp {
+  readonly #options: GuestFollowUpOptions;
+  readonly #waits = new Map<Run, Wait>();
+
+  constructor(options: GuestFollowUpOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * A module was plugged.
+   * @param before MemTotal before that; null: not known
+   */
+  plugged(run: Run, before: Bytes | null, size: Bytes): void {
+    const base = this.#waits.get(run)?.expected ?? before;
+    this.#begin(run, base === null ? null : base + size);
+  }
+
+  /** A module has left. */
+  departed(run: Run): void {
+    this.#begin(run, null);
+  }
+
+  #begin(run: Run, expected: number | null): void {
+    const { events, clock } = this.#options;
+    if (events.listeners === 0) return;
+    const isUnderWay = this.#waits.has(run);
+    this.#waits.set(run, { sinceMs: clock.now(), expected });
+    if (!isUnderWay) void this.#follow(run);
+  }
+
+  async #follow(run: Run): Promise<void> {
+    const { clock, logger, mutex } = this.#options;
+    try {
+      for (let pauseMs = firstPauseMs; ; pauseMs *= 2) {
+        await mutex.run(run.uuid, () => Promise.resolve());
+        if (await this.#isOver(run)) return;
+        await new Promise<void>((resolve) => clock.after(pauseMs, resolve));
+      }
+    } catch (error) {
+      // It stops, or libvirt is gone: the poll tells what there is to be told.
+      if (!isLibvirtError(error)) throw error;
+      logger.debug({ uuid: run.uuid, err: error }, 'guest could not be asked after a change');
+    } finally {
+      this.#waits.delete(run);
+    }
+  }
+
+  /** Asks once. */
+  async #isOver(run: Run): Promise<boolean> {
+    const { questions, runs, clock } = this.#options;
+    if (runs.get(run.uuid) !== run) return true;
+    const answer = await questions.ask(run);
+    // What is waited for may be another thing by now.
+    const wait = this.#waits.get(run);
+    if (wait === undefined || answer.kind === 'absent') return true;
+    if (answer.kind === 'answered') {
+      const { available, answersAtMs } = answer.report;
+      const isNewer = answersAtMs !== null && answersAtMs > wait.sinceMs;
+      const hasCome = isNewer && (wait.expected === null || (available ?? 0) >= wait.expected);
+      // Whoever observed in between has seen more than was told: the memory of a module that came and went again.
+      tellReport(this.#options, run, hasCome);
+      if (hasCome) return true;
+    }
+    return clock.now() - wait.sinceMs >= followMs;
+  }
+}

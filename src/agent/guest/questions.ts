@@ -1,0 +1,141 @@
+/**
+ * Asking a guest what memory it has, and judging by what answers *this* question. The guest reports by itself every 2 s;
+ * in that time it can fill all that was free, and an unplug judged by what it said before makes it kill its processes
+ * (docs/adr/0008-the-guests-word.md).
+ */
+import { isCallError } from '../../libvirt/domain/errors.ts';
+import type { DomainMemoryStats, Hypervisor } from '../../libvirt/domain/hypervisor.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import { type HeardReport, type Run, takeStatistics } from '../domain/running-domains.ts';
+import type { Ring, StatisticsBell } from './statistics-bell.ts';
+
+export type GuestQuestionsOptions = {
+  readonly hypervisor: Hypervisor;
+  readonly bell: StatisticsBell;
+  readonly clock: Clock;
+  /** Called when a question is over, with what became of it. */
+  readonly onQuestion?: ((answer: GuestAnswer['kind'], durationMs: number) => void) | undefined;
+};
+
+export type GuestAnswer =
+  /** The report was made after the question was put. */
+  | { readonly kind: 'answered'; readonly report: HeardReport }
+  /** Nothing came in time. */
+  | { readonly kind: 'late' }
+  /** It has never reported: no balloon, or no driver for it. */
+  | { readonly kind: 'absent' }
+  /** A migration, or another job, holds the domain: it isn't disturbed. */
+  | { readonly kind: 'busy' };
+
+/** The usual guest answers within 10 ms; one that has to be asked in the next second needs a second more. */
+const patienceMs = 1_500;
+/** Between two looks for the answer. */
+const firstPauseMs = 2;
+const longestPauseMs = 25;
+/** From one ring to the next, where an answer can't be told from what was said before; it doubles. */
+const firstRepeatMs = 30;
+
+const secondOf = (ms: number): number => Math.floor(ms / 1000);
+
+export class GuestQuestions {
+  readonly #options: GuestQuestionsOptions;
+
+  constructor(options: GuestQuestionsOptions) {
+    this.#options = options;
+  }
+
+  /** Asks the guest; one question at a time on a domain. @throws LibvirtError */
+  ask(run: Run): Promise<GuestAnswer> {
+    const { bell, clock, onQuestion } = this.#options;
+    return bell.exclusively(run.uuid, async () => {
+      const beganMs = clock.now();
+      const answer = await this.#ask(run).catch((error: unknown): GuestAnswer => {
+        if (isCallError(error, 'Busy')) return { kind: 'busy' };
+        throw error;
+      });
+      onQuestion?.(answer.kind, clock.now() - beganMs);
+      return answer;
+    });
+  }
+
+  async #ask(run: Run): Promise<GuestAnswer> {
+    const { hypervisor, bell, clock } = this.#options;
+    if ((await hypervisor.domainJob(run.uuid)) !== 'none') return { kind: 'busy' };
+    const readAtMs = clock.now();
+    const last = takeStatistics(run, await hypervisor.memoryStats(run.uuid), readAtMs);
+    if (last.report === null) return { kind: 'absent' };
+    const mayBeOpen = run.unanswered === last.report;
+    run.unanswered = last.report;
+    const ring = await bell.ring(run.uuid);
+    if (ring === null) return { kind: 'absent' };
+    try {
+      const isOurs = !mayBeOpen && isYounger(last, ring.periodMs, clock.now());
+      return await this.#listen(run, last, ring, isOurs);
+    } finally {
+      await bell.fallSilent(run.uuid);
+    }
+  }
+
+  /**
+   * Waits for a report that differs from the last one: its second, or any of its values.
+   * @param isOurs whether the next one can answer no other question. If it may, it isn't judged by: QEMU drops a question
+   * while another one is open, and the guest is asked once more
+   */
+  async #listen(run: Run, last: DomainMemoryStats, ring: Ring, isOurs: boolean): Promise<GuestAnswer> {
+    const { bell, clock } = this.#options;
+    let deadlineMs = clock.now() + patienceMs;
+    let rungAtMs = ring.askedAtMs;
+    let [rings, looks] = [1, 0];
+    let [pauseMs, repeatMs] = [firstPauseMs, firstRepeatMs];
+    const ringAgain = async (): Promise<void> => {
+      rungAtMs = clock.now();
+      [rings, looks, repeatMs] = [rings + 1, 0, repeatMs * 2];
+      run.unanswered = last.report;
+      await bell.ring(run.uuid);
+    };
+
+    while (clock.now() < deadlineMs) {
+      const readAtMs = clock.now();
+      const now = await this.#read(run.uuid);
+      if (now !== null && now.report !== last.report) {
+        if (isOurs) {
+          // What was there at the first look after a ring may have come before it: then that question is open.
+          run.unanswered = looks > 0 || rings === 1 ? null : now.report;
+          return { kind: 'answered', report: takeStatistics(run, now, readAtMs, ring.askedAtMs) };
+        }
+        takeStatistics(run, now, readAtMs);
+        [last, isOurs, repeatMs] = [now, true, firstRepeatMs];
+        deadlineMs = clock.now() + patienceMs;
+        await ringAgain();
+        continue;
+      }
+      if (now !== null) looks += 1;
+      // An answer within the second of the last report, and with its values, can't be told from it. The guest may have
+      // other values in a moment, and has another second in the next.
+      const isHidden = secondOf(last.lastUpdateMs ?? 0) === secondOf(rungAtMs);
+      const isNextSecond = secondOf(clock.now()) > secondOf(rungAtMs);
+      if (isHidden && (isNextSecond || clock.now() >= rungAtMs + repeatMs)) {
+        await ringAgain();
+        // Looked at once: what comes after this look leaves no doubt about the next question.
+        continue;
+      }
+      await new Promise<void>((resolve) => clock.after(pauseMs, resolve));
+      pauseMs = Math.min(longestPauseMs, Math.ceil(pauseMs * 1.5));
+    }
+    return { kind: 'late' };
+  }
+
+  /** What the balloon says; null: something is changing the domain just now. */
+  async #read(uuid: string): Promise<DomainMemoryStats | null> {
+    try {
+      return await this.#options.hypervisor.memoryStats(uuid);
+    } catch (error) {
+      if (isCallError(error, 'Busy')) return null;
+      throw error;
+    }
+  }
+}
+
+/** Whether QEMU can't have asked by itself yet: it does when a report is as old as the period. */
+const isYounger = ({ madeAfterMs }: HeardReport, periodMs: number, nowMs: number): boolean =>
+  madeAfterMs <= nowMs && nowMs < madeAfterMs + periodMs;

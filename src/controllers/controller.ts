@@ -1,0 +1,167 @@
+/** The controller: resources and hosts in, work on queues out. One of these runs in every assembly. */
+import type { Registry } from 'prom-client';
+import type { HypervisorHost } from '../api/v1alpha1/hypervisor-host.ts';
+import type { VirtualMachineMemory } from '../api/v1alpha1/virtual-machine-memory.ts';
+import type { Host } from '../host/port.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Logger } from '../runtime/logger.ts';
+import {
+  type EventRecorder,
+  keyOf,
+  type LabelledResource,
+  type ResourceSource,
+  type StatusWriter,
+} from '../runtime/resources.ts';
+import type { Urgency } from '../runtime/urgency.ts';
+import { WorkQueue } from '../runtime/work-queue.ts';
+import { ClaimIndex } from './shared/claim-index.ts';
+import { HostDirectory } from './shared/host-directory.ts';
+import { declareHostMetrics, type HostReading } from './host/metrics.ts';
+import { type KnownHost, reconcileHostStatus } from './host/reconcile.ts';
+import { createControllerMetrics } from './memory/metrics.ts';
+import { Postponed } from './memory/postponed.ts';
+import { reconcile } from './memory/reconcile.ts';
+import { RejectedPlans } from './memory/rejected-plans.ts';
+import { Unwritten } from './memory/unwritten.ts';
+import {
+  keysOfDomain,
+  keysOfHost,
+  laneOf,
+  urgencyAtStart,
+  watchNamespaces,
+  watchResources,
+} from './memory/triggers.ts';
+
+export type ControllerOptions = {
+  readonly resources: ResourceSource<VirtualMachineMemory>;
+  readonly hosts: ResourceSource<HypervisorHost>;
+  readonly statusWriter: StatusWriter<VirtualMachineMemory>;
+  readonly hostStatusWriter: StatusWriter<HypervisorHost>;
+  readonly events: EventRecorder<VirtualMachineMemory | HypervisorHost>;
+  /** Their labels say which hosts a namespace may use. */
+  readonly namespaces: ResourceSource<LabelledResource>;
+  readonly clusterId: string;
+  /** Makes the connection to a host's agent. */
+  readonly connect: (resource: HypervisorHost) => Host;
+  readonly clock: Clock;
+  /** 0 (included) to 1 (excluded). */
+  readonly random: () => number;
+  readonly logger: Logger;
+  readonly registry: Registry;
+  /** Resources of one host reconciled at once, 1 or more; what waits for a place on the host doesn't count. */
+  readonly concurrency: number;
+  readonly observeOnly: boolean;
+};
+
+export interface Controller {
+  /** Begins to act; call it when the sources have their first complete sets. */
+  start(): void;
+  /** Finishes what is under way, then lets go of the hosts; also where nothing was started. */
+  close(): Promise<void>;
+}
+
+const retry = { initialMs: 500, maxMs: 300_000 };
+const hostRetry = { initialMs: 500, maxMs: 30_000 };
+
+/** Wires the controller's parts together. Nothing runs, listens or is connected before `start`. */
+export function createController(options: ControllerOptions): Controller {
+  const { resources, hosts: hostResources, clock, random, logger } = options;
+  const claims = new ClaimIndex(resources);
+  const enqueueHost = (name: string): void => {
+    hostQueue.add(name);
+    for (const key of keysOfHost(resources.list(), name)) queue.add(key, 'resync');
+  };
+
+  const queue: WorkQueue = new WorkQueue({
+    clock,
+    logger,
+    random,
+    concurrency: options.concurrency,
+    retry,
+    laneOf: (key) => laneOf(resources.get(key)),
+    work: (key, turn) => reconcile(key, { ...context, ...turn }),
+  });
+  const hostQueue: WorkQueue = new WorkQueue({
+    clock,
+    logger,
+    random,
+    concurrency: 1,
+    // Each host by itself: one that doesn't answer keeps nobody from asking another.
+    laneOf: (name) => name,
+    retry: hostRetry,
+    work: (name) => reconcileHostStatus(name, hostContext),
+  });
+  const hosts = new HostDirectory({
+    source: hostResources,
+    connect: options.connect,
+    listener: {
+      onDomain: (uuid, what) => keysOfDomain(resources, claims, uuid, what).forEach((key) => queue.add(key)),
+      onHost: enqueueHost,
+    },
+    clock,
+    logger,
+  });
+  const context = {
+    resources,
+    claims,
+    hosts,
+    namespaceLabels: (name: string) => {
+      const namespace = options.namespaces.get(name);
+      return namespace === undefined ? undefined : (namespace.metadata.labels ?? {});
+    },
+    clusterId: options.clusterId,
+    statuses: { source: resources, writer: options.statusWriter },
+    events: options.events,
+    rejected: new RejectedPlans(),
+    postponed: new Postponed(),
+    unwritten: new Unwritten(),
+    metrics: createControllerMetrics(options.registry, { depth: () => queue.depth, active: () => queue.active }),
+    clock,
+    random,
+    logger,
+    observeOnly: options.observeOnly,
+  };
+  const hostContext = {
+    hosts,
+    namespaces: options.namespaces,
+    statuses: { source: hostResources, writer: options.hostStatusWriter },
+    events: options.events,
+    clock,
+    logger,
+    random,
+    known: new Map<string, KnownHost>(),
+  };
+  // By the hosts that there are: one whose resource has gone has no series from then on.
+  declareHostMetrics(options.registry, () =>
+    hosts.list().flatMap(({ name }): [string, HostReading][] => {
+      const reading = hostContext.known.get(name)?.reading;
+      return reading === undefined ? [] : [[name, reading]];
+    }),
+  );
+  const enqueue = (key: string, urgency: Urgency): void => queue.add(key, urgency);
+  let unfollow: readonly (() => void)[] = [];
+  let unindex = (): void => undefined;
+
+  return {
+    start() {
+      // First: who listens to changes of resources asks the index about them.
+      unindex = claims.follow();
+      unfollow = [
+        watchResources(resources, claims, enqueue),
+        watchNamespaces(options.namespaces, resources, claims, enqueue),
+      ];
+      hosts.open();
+      for (const resource of resources.list()) queue.add(keyOf(resource), urgencyAtStart(resource));
+      for (const host of hosts.list()) hostQueue.add(host.name);
+      queue.start();
+      hostQueue.start();
+    },
+    async close() {
+      for (const end of unfollow) end();
+      hosts.stopWaiting();
+      await Promise.all([queue.close(), hostQueue.close()]);
+      unindex();
+      await hosts.close();
+    },
+  };
+}

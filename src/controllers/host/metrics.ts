@@ -1,0 +1,72 @@
+/**
+ * What is known of each host, for Prometheus. `host` is the one label of the controller that is no closed set: a series for
+ * each HypervisorHost, which an administrator makes for each machine, and it ends with the resource. Virtual
+ * machines, namespaces and messages are never labels.
+ */
+import { Gauge, type Registry } from 'prom-client';
+import type { HostFacts } from '../../host/port.ts';
+
+/** The last look at a host. */
+export type HostReading = {
+  readonly isReady: boolean;
+  readonly isCordoned: boolean;
+  /** null: it didn't answer. */
+  readonly facts: Pick<HostFacts, 'memory' | 'virtualMachines'> | null;
+};
+
+const gauges: readonly {
+  readonly name: string;
+  readonly help: string;
+  /** null: no series now. */
+  readonly read: (reading: HostReading) => number | null;
+}[] = [
+  {
+    name: 'dimmer_host_ready',
+    help: 'Whether the agent of a HypervisorHost answers and its spec makes sense (1), or not (0).',
+    read: ({ isReady }) => (isReady ? 1 : 0),
+  },
+  {
+    name: 'dimmer_host_cordoned',
+    help: 'Whether new plugs are kept away from a HypervisorHost (1), or not (0).',
+    read: ({ isCordoned }) => (isCordoned ? 1 : 0),
+  },
+  {
+    name: 'dimmer_host_memory_total_bytes',
+    help: 'Memory that a HypervisorHost has; no series while its agent does not answer.',
+    read: ({ facts }) => facts?.memory.total ?? null,
+  },
+  {
+    name: 'dimmer_host_memory_available_bytes',
+    help: 'Memory that new work could take on a HypervisorHost; no series while its agent does not answer.',
+    read: ({ facts }) => facts?.memory.available ?? null,
+  },
+  {
+    name: 'dimmer_host_memory_committed_bytes',
+    help: 'Memory that running VMs of a HypervisorHost may use; no series while its agent does not answer.',
+    read: ({ facts }) => facts?.memory.committed ?? null,
+  },
+  {
+    name: 'dimmer_host_virtual_machines',
+    help: 'VMs that the agent of a HypervisorHost serves, running or only defined; no series while it does not answer.',
+    read: ({ facts }) => facts?.virtualMachines ?? null,
+  },
+];
+
+/** Declares the metrics in `registry`. `readings` is asked at every scrape, by the host's name: who isn't there has no series. */
+export function declareHostMetrics(registry: Registry, readings: () => Iterable<readonly [string, HostReading]>): void {
+  for (const { name, help, read } of gauges) {
+    new Gauge({
+      name,
+      help,
+      labelNames: ['host'],
+      registers: [registry],
+      collect() {
+        this.reset();
+        for (const [host, reading] of readings()) {
+          const value = read(reading);
+          if (value !== null) this.set({ host }, value);
+        }
+      },
+    });
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * The status of HypervisorHost: whether its agent answers, its versions and memory. Written on transitions and at most
+ * every 5 minutes otherwise: no heartbeats in etcd.
+ */
+import { computeConditions, findCondition } from '../../api/v1alpha1/conditions.ts';
+import type { HypervisorHost, HypervisorHostStatus } from '../../api/v1alpha1/hypervisor-host.ts';
+import type { HostAnswer } from '../../host/errors.ts';
+import type { HostFacts } from '../../host/port.ts';
+import { formatMeasured, formatQuantity } from '../../memory/quantity.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import type { Logger } from '../../runtime/logger.ts';
+import type { EventRecorder, LabelledResource, ResourceSource } from '../../runtime/resources.ts';
+import type { WorkResult } from '../../runtime/work-queue.ts';
+import type { HostDirectory } from '../shared/host-directory.ts';
+import type { HostReading } from './metrics.ts';
+import { computeOwnersCondition, ownersNamedCondition } from './owners.ts';
+import { computeCordonEvent, computeHostConditions, computeHostEvent, type HostVerdict, judgeHost } from './verdict.ts';
+import { computeLeftOutEvent } from '../shared/left-out-event.ts';
+import { keepStatus, type StatusStore } from '../shared/status-store.ts';
+
+/** How often a host is asked, and how often an otherwise unchanged status is written, ms. */
+const askEveryMs = 30_000;
+const writeEveryMs = 300_000;
+
+export type HostStatusContext = {
+  readonly hosts: HostDirectory;
+  readonly namespaces: ResourceSource<LabelledResource>;
+  readonly statuses: StatusStore<HypervisorHost>;
+  readonly events: EventRecorder<HypervisorHost>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly random: () => number;
+  /** What is remembered of each host. */
+  readonly known: Map<string, KnownHost>;
+};
+
+export type KnownHost = {
+  /** When its status was last written, epoch ms. */
+  readonly writtenAtMs?: number;
+  /** What the last look showed. */
+  readonly reading: HostReading;
+};
+
+/** The status that an answer makes of a host. Pure. */
+function computeHostStatus(
+  resource: HypervisorHost,
+  verdict: HostVerdict,
+  answer: HostAnswer<HostFacts>,
+  namespaces: readonly LabelledResource[],
+  nowMs: number,
+): HypervisorHostStatus {
+  const { generation } = resource.metadata;
+  const previous = resource.status?.conditions ?? [];
+  const said = [...computeHostConditions(verdict), computeOwnersCondition(resource, answer, namespaces)];
+  const conditions = computeConditions(previous, said, { generation, nowMs });
+  const cordoned = resource.spec.cordoned ?? false;
+  // What was last known stays while the host doesn't answer.
+  if (!answer.ok) return { ...resource.status, observedGeneration: generation, conditions, cordoned };
+  const { memory, nodes, virtualMachinesWithoutOwner: _, ...rest } = answer.value;
+  return {
+    ...rest,
+    observedGeneration: generation,
+    conditions,
+    cordoned,
+    memory: {
+      total: formatMeasured(memory.total),
+      available: formatMeasured(memory.available),
+      committed: formatMeasured(memory.committed),
+    },
+    nodes: nodes.map(({ id, total, available, hugepages }) => ({
+      id,
+      total: formatMeasured(total),
+      available: formatMeasured(available),
+      hugepages: hugepages.map((pages) => ({
+        pageSize: formatQuantity(pages.pageSize),
+        total: pages.total,
+        free: pages.free,
+      })),
+    })),
+  };
+}
+
+const readyOf = (status: HypervisorHostStatus | undefined): string => {
+  const ready = findCondition(status?.conditions, 'Ready');
+  const owners = findCondition(status?.conditions, ownersNamedCondition);
+  return JSON.stringify([
+    ...[ready?.status, ready?.reason, ready?.observedGeneration, status?.agentVersion],
+    ...[owners?.status, owners?.reason],
+  ]);
+};
+
+/** Asks a host and writes its status if that is due. */
+export async function reconcileHostStatus(name: string, context: HostStatusContext): Promise<WorkResult> {
+  const { hosts, statuses, clock, logger, known } = context;
+  const resource = statuses.source.get(name);
+  const entry = hosts.get(name);
+  if (resource === undefined || entry === undefined) {
+    known.delete(name);
+    return { kind: 'done' };
+  }
+  const answer = await entry.facts();
+  const nowMs = clock.now();
+  const verdict = judgeHost(entry.limits.ok ? null : entry.limits.problem, answer, name);
+  const status = computeHostStatus(resource, verdict, answer, context.namespaces.list(), nowMs);
+  const isCordoned = resource.spec.cordoned ?? false;
+  const remembered: KnownHost = {
+    ...known.get(name),
+    reading: { isReady: verdict.reason === 'AgentAnswers', isCordoned, facts: answer.ok ? answer.value : null },
+  };
+  known.set(name, remembered);
+  const { writtenAtMs } = remembered;
+  const isDue = writtenAtMs === undefined || nowMs - writtenAtMs >= writeEveryMs;
+  if (isDue || readyOf(resource.status) !== readyOf(status)) {
+    const written = await keepStatus(statuses, resource, status);
+    switch (written.outcome) {
+      case 'conflict':
+        return { kind: 'after', ms: 50 };
+      case 'failed':
+        logger.warn({ host: name, cause: written.message }, 'host status could not be written');
+        return { kind: 'retry', message: written.message };
+      case 'gone':
+        break;
+      case 'written':
+      case 'unchanged': {
+        const events = [
+          computeHostEvent(resource.status ?? {}, verdict),
+          computeCordonEvent(resource.status?.cordoned, isCordoned),
+          ...written.leftOut.map(computeLeftOutEvent),
+        ];
+        for (const event of events) if (event !== null) context.events.record(resource, event);
+        known.set(name, { ...remembered, writtenAtMs: nowMs });
+        break;
+      }
+      default:
+        return written satisfies never;
+    }
+  }
+  return { kind: 'after', ms: Math.round(askEveryMs * (1 - context.random() / 4)) };
+}

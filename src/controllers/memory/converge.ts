@@ -1,0 +1,86 @@
+/**
+ * The phases of a reconcile, in rounds: find the VM, see whether it may be had, plan, act, and look again, until there is
+ * nothing to do right now. Every round plans from a fresh observation; what must outlast it is kept in the scope.
+ */
+import type { DesiredMemory } from '../../api/v1alpha1/spec.ts';
+import { recoveryOf } from '../../host/errors.ts';
+import { act, type ActContext, isOutdated } from './phases/act.ts';
+import { claim, observe } from './phases/observe.ts';
+import type { HostPlace } from './host-place.ts';
+import { judge } from './phases/plan.ts';
+import { locate } from './phases/locate.ts';
+import { hasCalledOff } from './replacement.ts';
+import type { ReconcileScope } from './scope.ts';
+import { computeCurrent } from './total.ts';
+import type { Judged, Located, Outcome, Stopped } from './types.ts';
+
+/** More rounds than any plan has steps (256 slots); a bound against a VM that changes for ever under our hands. */
+const maxRounds = 600;
+/** How often a reconcile observes again at once because the VM had changed, before it backs off. */
+const maxSurprises = 4;
+
+/** How the rounds ended; all else is in the scope. */
+export type Ending =
+  | Stopped
+  /** It was planned, and nothing is to be done now. */
+  | { readonly kind: 'planned' }
+  /** A newer wish has arrived, the bound on rounds was met, or the host is gone for whose line this waited. */
+  | { readonly kind: 'interrupted' };
+
+/** See the file's comment. Never throws for anything a host does. */
+export async function drive(
+  scope: ReconcileScope,
+  desired: DesiredMemory,
+  place: HostPlace,
+  context: ActContext,
+): Promise<Ending> {
+  const { resource } = scope;
+  let surprises = 0;
+  for (let round = 0; round < maxRounds; round += 1) {
+    if (round > 0 && isOutdated(scope, context)) return { kind: 'interrupted' };
+    const found = await locate(resource, context);
+    if (found.kind === 'problem') return found;
+    const claimed = await claim(resource, found, context);
+    if (claimed.kind === 'problem') return claimed;
+    const observed = observe(found, claimed, context);
+    if (observed.kind === 'problem') return observed;
+    const planned = plan(scope, desired, observed.located, context);
+    if (planned.kind === 'problem') return planned;
+
+    scope.outcome = await act(scope, planned.judgement, place, context);
+    if (scope.outcome.kind === 'host-busy') {
+      const admitted = await place.wait();
+      if (admitted === 'gone' || isOutdated(scope, context)) return { kind: 'interrupted' };
+      if (admitted === 'look') continue;
+      scope.outcome = await act(scope, planned.judgement, place, context);
+    }
+    if (scope.outcome.kind === 'acted') continue;
+    if (!isSurprise(scope.outcome) || surprises === maxSurprises) return { kind: 'planned' };
+    surprises += 1;
+  }
+  return { kind: 'interrupted' };
+}
+
+/** Plans from what was observed. */
+function plan(scope: ReconcileScope, desired: DesiredMemory, located: Located, context: ActContext): Judged {
+  const { previous, retryNow } = scope;
+  const { clock, metrics } = context;
+  scope.sees(located, clock.now());
+  const isSameRuntime = scope.isSameRuntime(located);
+  const judged = judge({
+    desired,
+    target: desired.memory ?? computeCurrent(located.layout),
+    located,
+    generation: scope.generation,
+    previousModules: isSameRuntime ? (previous.modules ?? []) : [],
+    retryNow,
+    calledOff: isSameRuntime && !retryNow && hasCalledOff(previous, scope.generation),
+  });
+  if (judged.kind === 'problem') return judged;
+  metrics.planned(judged.judgement.plan.decision);
+  scope.plans(judged.judgement, clock.now());
+  return judged;
+}
+
+/** Whether the VM wasn't as it was planned for, so that it is worth to look again at once. */
+const isSurprise = (outcome: Outcome): boolean => outcome.kind === 'failed' && recoveryOf(outcome.error) === 'observe';

@@ -1,0 +1,85 @@
+/** The phase of a reconcile that changes something. */
+import type { Clock } from '../../../runtime/clock.ts';
+import type { Logger } from '../../../runtime/logger.ts';
+import type { Turn } from '../../../runtime/work-queue.ts';
+import { mayHaveBeenDone } from '../../../host/errors.ts';
+import { decideAction } from './action.ts';
+import { execute } from './execute.ts';
+import { type GatherContext, judgeRight } from './observe.ts';
+import type { HostPlace } from '../host-place.ts';
+import type { ControllerMetrics } from '../metrics.ts';
+import { judgeOnlined } from '../onlined.ts';
+import type { RejectedPlans } from '../rejected-plans.ts';
+import type { ReconcileScope } from '../scope.ts';
+import { computeKnown } from './summarise.ts';
+import { computeCurrent } from '../total.ts';
+import { isWorthReconciling } from '../triggers.ts';
+import type { Judgement, Outcome } from '../types.ts';
+import type { Unwritten } from '../unwritten.ts';
+
+export type ActContext = GatherContext &
+  Turn & {
+    readonly clock: Clock;
+    readonly logger: Logger;
+    readonly metrics: ControllerMetrics;
+    readonly rejected: RejectedPlans;
+    readonly unwritten: Unwritten;
+  };
+
+/** Whether the resource has changed since this reconcile began, so that it should end. */
+export const isOutdated = ({ key, resource }: ReconcileScope, { resources }: Pick<ActContext, 'resources'>): boolean =>
+  isWorthReconciling({ key, previous: resource, current: resources.get(key) });
+
+/** Whether the guest has taken up all that was plugged since the resize began, or since this reconcile did. */
+function hasOnlined({ baseline }: ReconcileScope, { located, granularity }: Judgement): boolean {
+  if (baseline === null) return true;
+  return judgeOnlined(baseline, located, computeCurrent(located.layout), granularity).kind !== 'not-yet';
+}
+
+/** Carries out what the plan of `judgement` asks for now, provided that there is a place for it on the host. */
+export async function act(
+  scope: ReconcileScope,
+  judgement: Judgement,
+  place: HostPlace,
+  context: ActContext,
+): Promise<Outcome> {
+  const { resource, mode } = scope;
+  const { clusterId, logger, clock, unwritten } = context;
+  if (mode.kind !== 'act') return { kind: 'nothing' };
+  const action = decideAction(judgement, hasOnlined(scope, judgement));
+  if (action.kind === 'nothing') return { kind: 'nothing' };
+  const known = context.rejected.find(resource, judgement, action);
+  if (known !== null) return known;
+  const entry = context.hosts.get(judgement.located.hostName);
+  if (entry === undefined) return { kind: 'nothing' };
+  if (!place.take(entry)) return { kind: 'host-busy' };
+
+  const { observation } = judgement.located;
+  const mayGoOn = (): boolean =>
+    !isOutdated(scope, context) &&
+    context.hosts.get(judgement.located.hostName) === entry &&
+    !('reason' in judgeRight(resource, entry, observation, context));
+  // Before the first step, so that it is known whatever becomes of this reconcile.
+  scope.opensResize(clock.now());
+  const keep = (): void => unwritten.keep(scope.stored, computeKnown(scope), scope.told);
+  keep();
+  // Whoever acts keeps a place on the host, and no worker from those that only look.
+  const outcome = await context.aside(() =>
+    execute(action, judgement, { resource, clusterId, entry, logger, mayGoOn }),
+  );
+  place.leave();
+  const operation = action.kind === 'run' && action.steps[0]?.operation === 'plug' ? 'plug' : 'unplug';
+  if (outcome.kind === 'acted') context.metrics.operated(operation, 'accepted');
+  if (outcome.kind === 'failed') {
+    if (outcome.plugged === 0 && !mayHaveBeenDone(outcome.error)) {
+      scope.didNothing();
+      keep();
+    }
+    logger.warn({ what: outcome.what, code: outcome.error.code, cause: outcome.error.cause }, 'step failed');
+    context.metrics.operated(operation, 'failed');
+    context.rejected.remember(resource, judgement, action, outcome);
+    // Somebody acted for a newer wish than the one we hold: ours is stale.
+    if (outcome.error.code === 'old-generation') context.resources.refresh(scope.key);
+  }
+  return outcome;
+}

@@ -1,0 +1,87 @@
+/**
+ * Executing a plan's steps through the host. Each step is guarded by the revision the plan was made from; plugs follow
+ * each other, an unplug ends the run (its outcome is observed, never waited for here).
+ */
+import type { VirtualMachineMemory } from '../../../api/v1alpha1/virtual-machine-memory.ts';
+import { formatQuantity } from '../../../memory/quantity.ts';
+import type { ClaimRequest, UnplugRequest } from '../../../host/port.ts';
+import type { AskAgain, PlanStep } from '../../../planner/types.ts';
+import type { Logger } from '../../../runtime/logger.ts';
+import type { HostEntry } from '../../shared/host-directory.ts';
+import type { Action, Executed, Judgement, Located } from '../types.ts';
+
+export type ExecuteContext = {
+  readonly resource: VirtualMachineMemory;
+  readonly clusterId: string;
+  readonly entry: HostEntry;
+  readonly logger: Logger;
+  /** Asked between two steps: whether the resource still wants this and may do it. */
+  readonly mayGoOn: () => boolean;
+};
+
+function buildClaim({ resource, clusterId }: ExecuteContext, located: Located): ClaimRequest {
+  const { uid, namespace, generation } = resource.metadata;
+  const claim = { clusterId, objectUid: uid, namespace, generation };
+  return located.replacesUid === null ? claim : { ...claim, replacesUid: located.replacesUid };
+}
+
+const describeStep = (step: PlanStep | AskAgain): string => {
+  if (!('operation' in step)) return `asking again for module ${step.alias}`;
+  return step.operation === 'plug'
+    ? `plugging ${formatQuantity(step.size)} into slot ${step.slot}`
+    : `unplugging ${formatQuantity(step.size)} (module ${step.alias})`;
+};
+
+/** Carries out `action`; the caller has a place for it on the host. Never throws; stops at the first step that fails. */
+export async function execute(action: Action, judgement: Judgement, context: ExecuteContext): Promise<Executed> {
+  if (action.kind === 'nothing') return { kind: 'nothing' };
+  try {
+    return await runSteps(action, judgement, context);
+  } finally {
+    context.entry.forgetFacts();
+  }
+}
+
+async function runSteps(
+  action: Exclude<Action, { kind: 'nothing' }>,
+  { located, desired }: Judgement,
+  context: ExecuteContext,
+): Promise<Executed> {
+  const { host, limits } = located;
+  const { uuid } = located.observation;
+  const claim = buildClaim(context, located);
+  let { revision } = located.observation;
+  const steps = action.kind === 'run' ? action.steps : [action.module];
+  const beginsReplacement = action.kind === 'run' && action.beginsReplacement;
+  let plugged = 0;
+
+  for (const [index, step] of steps.entries()) {
+    if (index > 0 && !context.mayGoOn()) break;
+    const what = describeStep(step);
+    context.logger.info({ uuid, step }, 'executing step');
+    if ('operation' in step && step.operation === 'plug') {
+      const pageSize = desired.pageSize ?? located.layout.pageSize;
+      const answer = await host.plug(uuid, revision, {
+        ...claim,
+        slot: step.slot,
+        size: step.size,
+        node: step.node,
+        ...(pageSize === null ? {} : { pageSize }),
+        ...(beginsReplacement ? { beginsReplacement } : {}),
+        hostReserve: limits.memoryReserve,
+        hostOvercommit: limits.memoryOvercommit,
+      });
+      if (!answer.ok) return { kind: 'failed', what, error: answer.error, plugged };
+      plugged += 1;
+      revision = answer.value.revision;
+      if (!answer.value.done) break;
+    } else {
+      const request: UnplugRequest = { ...claim, slot: step.slot };
+      const guarded = step.minUsableAfter === null ? request : { ...request, minUsableAfter: step.minUsableAfter };
+      const answer = await host.unplug(uuid, revision, guarded);
+      if (!answer.ok) return { kind: 'failed', what, error: answer.error, plugged };
+      return { kind: 'acted', plugged, asked: 1 };
+    }
+  }
+  return { kind: 'acted', plugged, asked: 0 };
+}

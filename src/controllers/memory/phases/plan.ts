@@ -1,0 +1,116 @@
+/** From an observation to a plan: the planner's input is built here, and nowhere else. Pure. */
+import { timestamp } from '../../../api/v1alpha1/conditions.ts';
+import type { DesiredMemory } from '../../../api/v1alpha1/spec.ts';
+import type { ModuleStatus } from '../../../api/v1alpha1/virtual-machine-memory.ts';
+import { type Bytes, sumBytes } from '../../../memory/bytes.ts';
+import { defaultGranularity } from '../../../planner/granularity.ts';
+import { computePlan, type PlanResult } from '../../../planner/plan.ts';
+import type { Plan, PlannerObservation, ShrinkPolicy } from '../../../planner/types.ts';
+import { computeHostFree, computeHugepagesFree } from '../../../host/rules/capacity.ts';
+import { withHistory } from '../refusals.ts';
+import { findBegun, judgeReplacement } from '../replacement.ts';
+import type { Judged, Judgement, KnownModule, Located } from '../types.ts';
+
+/** The guest's report as the planner judges it. */
+function toGuestReport({ guest, observedAtMs }: Located['observation']): PlannerObservation['guest'] {
+  if (guest === null) return null;
+  const { total, usable, fresh, ofThisBoot, reportedAtMs } = guest;
+  const report = { total, usable, fresh };
+  return fresh || !ofThisBoot ? report : { ...report, silentMs: Math.max(0, observedAtMs - reportedAtMs) };
+}
+
+function buildObservation(
+  located: Located,
+  desired: DesiredMemory,
+  modules: readonly KnownModule[],
+  granularity: Bytes,
+): PlannerObservation {
+  const { layout, observation, facts, limits } = located;
+  const pageSize = desired.pageSize ?? layout.pageSize;
+  return {
+    boot: layout.boot,
+    modules: modules.map(({ slot, base, alias, node, size, state, history: { refusals, retryAfterMs } }) => ({
+      slot,
+      base,
+      alias,
+      node,
+      size,
+      state,
+      refusals,
+      quarantined: retryAfterMs !== null,
+      retryAfter: retryAfterMs === null ? null : timestamp(retryAfterMs),
+    })),
+    slots: layout.slots,
+    otherBytes: layout.otherBytes,
+    maxMemory: layout.maxMemory ?? 'unsupported',
+    booting: observation.booting,
+    cordoned: limits.cordoned,
+    granularity,
+    pageSize,
+    hostFree: facts === null ? null : computeHostFree(facts, limits, pageSize),
+    hugepagesFree: facts === null || pageSize === null ? null : computeHugepagesFree(facts.nodes, pageSize),
+    guest: toGuestReport(observation),
+  };
+}
+
+export type JudgeInput = {
+  readonly desired: DesiredMemory;
+  /** `desired.memory`, or the current total where nothing is wanted (observe only). */
+  readonly target: Bytes;
+  readonly located: Located;
+  /** Generation of the wish. */
+  readonly generation: number;
+  /** Modules of the previous status, of the same running domain; else empty. */
+  readonly previousModules: readonly ModuleStatus[];
+  /** Somebody asked to retry now: nothing is quarantined. */
+  readonly retryNow: boolean;
+  /** Whether the replacement for this generation has been called off, as the previous status says. */
+  readonly calledOff: boolean;
+};
+
+/** Judges an observation: what the planner says about it, or why it can't be planned with. */
+export function judge(input: JudgeInput): Judged {
+  const { desired, located } = input;
+  const { layout, observation } = located;
+  const modules = withHistory(layout.modules, input.previousModules, observation.observedAtMs, input.retryNow);
+  const granularity =
+    desired.granularity ??
+    layout.granularity ??
+    defaultGranularity(layout.architecture, sumBytes(layout.boot.map(({ size }) => size)));
+  const seen = buildObservation(located, desired, modules, granularity);
+  const plan = (target: Bytes, shrink: ShrinkPolicy): PlanResult =>
+    computePlan({
+      desired: target,
+      observation: seen,
+      policy: { shrink, grow: desired.growPolicy, guestSafety: desired.guestSafety },
+    });
+
+  const begun = desired.shrinkPolicy === 'Replace' ? findBegun(located, input.generation, input.retryNow) : null;
+  // A replacement is begun once: from then on only what is plugged already may go.
+  const planned = plan(input.target, begun === null ? desired.shrinkPolicy : 'Exact');
+  if (!planned.ok) {
+    const { field, problem } = planned.error;
+    return {
+      kind: 'problem',
+      problem: {
+        reason: 'HotplugUnsupported',
+        message: `the memory of VM ${observation.name} can't be planned with: ${field}: ${problem}`,
+        retry: false,
+        observation,
+        hostName: located.hostName,
+      },
+    };
+  }
+  const judged = { desired, located, modules, granularity };
+  const judgement: Judgement =
+    begun === null
+      ? { ...judged, plan: explainUnsupported(planned.plan, located), replacement: null }
+      : { ...judged, ...judgeReplacement({ ...input, begun }, planned.plan, (size) => plan(size, 'Exact')) };
+  return { kind: 'judged', judgement };
+}
+
+/** Why nothing can be plugged is known better by the host than by the planner. */
+const explainUnsupported = (plan: Plan, { layout }: Located): Plan =>
+  plan.reason === 'HotplugUnsupported' && layout.hotplugProblem !== null
+    ? { ...plan, message: layout.hotplugProblem }
+    : plan;

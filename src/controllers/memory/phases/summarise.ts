@@ -1,0 +1,47 @@
+/** The one conclusion that is drawn from what a reconcile knows, whatever phase was its last. Pure. */
+import type { VirtualMachineMemoryStatus } from '../../../api/v1alpha1/virtual-machine-memory.ts';
+import { completeResize } from '../resize.ts';
+import type { ReconcileScope } from '../scope.ts';
+import { computeMachine, computeStatus } from '../status.ts';
+import type { Verdict } from '../types.ts';
+import { computeVerdict, isConverged, judgeProblem } from '../verdict.ts';
+
+export type Conclusion = { readonly verdict: Verdict; readonly status: VirtualMachineMemoryStatus };
+
+function judgeScope({ problem, judgement, outcome, mode, resize }: ReconcileScope): Verdict {
+  if (problem !== null) return judgeProblem(problem);
+  if (judgement === null) throw new Error('a reconcile ended with neither a plan nor a problem');
+  return computeVerdict({ judgement, outcome, mode, resize });
+}
+
+/** What is said of the VM now, and the status that says it. */
+export function summarise(scope: ReconcileScope, nowMs: number): Conclusion {
+  const { previous, stored, judgement, problem, target, generation, resize } = scope;
+  const verdict = judgeScope(scope);
+  const status = computeStatus({
+    // Who has waited for long has said so meanwhile.
+    previous: { ...previous, ...said(stored.status) },
+    judgement,
+    problem,
+    target,
+    lastResize: isConverged(verdict) ? completeResize(resize, nowMs) : resize,
+    generation,
+    verdict,
+    nowMs,
+    lastHandledReconcileAt: scope.requestedAt ?? previous.lastHandledReconcileAt,
+  });
+  return { verdict, status };
+}
+
+const said = ({ conditions }: VirtualMachineMemoryStatus = {}): VirtualMachineMemoryStatus =>
+  conditions === undefined ? {} : { conditions };
+
+/** What is known of the VM, for the next reconcile should this one not come to its end. */
+export const computeKnown = ({
+  previous,
+  judgement,
+  problem,
+  target,
+  resize,
+}: ReconcileScope): VirtualMachineMemoryStatus =>
+  computeMachine({ previous, judgement, problem, target, lastResize: resize });

@@ -1,0 +1,178 @@
+/** One reconcile: a key comes in, the VM is brought one wish further, its status says what is true. */
+import { isDeepStrictEqual } from 'node:util';
+import { pausedAnnotation, reconcileRequestedAtAnnotation } from '../../api/v1alpha1/meta.ts';
+import { type DesiredMemory, type Parsed, parseSpec } from '../../api/v1alpha1/spec.ts';
+import type { VirtualMachineMemory } from '../../api/v1alpha1/virtual-machine-memory.ts';
+import type { EventRecorder, ResourceKey } from '../../runtime/resources.ts';
+import type { WorkResult } from '../../runtime/work-queue.ts';
+import type { ActContext } from './phases/act.ts';
+import { drive, type Ending } from './converge.ts';
+import { HostPlace } from './host-place.ts';
+import { isBusy, type Postponed } from './postponed.ts';
+import { computeLeftOutEvent } from '../shared/left-out-event.ts';
+import { computeRecordedEvent } from './recorded-event.ts';
+import { type Mode, ReconcileScope } from './scope.ts';
+import { keepStatus, type KeptResult, type StatusStore } from '../shared/status-store.ts';
+import { type Conclusion, summarise } from './phases/summarise.ts';
+import type { Verdict } from './types.ts';
+import { withUnwritten } from './unwritten.ts';
+
+/** Settled resources are looked at again this often, whatever happens; less up to a quarter by chance. */
+const resyncMs = 600_000;
+/** A busy host or VM costs seconds, never minutes, however often it has been busy before. */
+const busyMaxMs = 5_000;
+/** After a write conflict: long enough for the source to have read the object again. */
+const conflictMs = 50;
+
+export type ReconcileContext = ActContext & {
+  readonly statuses: StatusStore<VirtualMachineMemory>;
+  readonly events: EventRecorder<VirtualMachineMemory>;
+  readonly random: () => number;
+  readonly postponed: Postponed;
+  /** `--observe-only`: nothing is ever changed. */
+  readonly observeOnly: boolean;
+};
+
+/** Reconciles the resource of `key`. */
+export async function reconcile(key: ResourceKey, context: ReconcileContext): Promise<WorkResult> {
+  const resource = context.resources.get(key);
+  // Nothing to clean up at a host: the VM keeps its memory when its resource goes (invariant I7).
+  if (resource?.metadata.deletionTimestamp !== undefined) return { kind: 'done' };
+  if (resource === undefined) {
+    for (const memory of [context.rejected, context.postponed, context.unwritten]) memory.forget(key);
+    return { kind: 'done' };
+  }
+  const { namespace, generation } = resource.metadata;
+  if (context.namespaceLabels(namespace) === undefined) {
+    // Which hosts it may use isn't known before its namespace is: nothing is done, and nothing concluded.
+    context.logger.info({ resource: key, namespace }, 'namespace is not known yet');
+    return { kind: 'retry', message: `namespace ${namespace} is not known yet` };
+  }
+  const reconcileId = context.random().toString(36).slice(2, 10);
+  const logger = context.logger.child({ resource: key, generation, reconcileId });
+  return reconcileScope(openScope(resource, context), { ...context, logger });
+}
+
+function openScope(resource: VirtualMachineMemory, context: ReconcileContext): ReconcileScope {
+  const { status = {}, metadata } = resource;
+  const desired = parseSpec(resource.spec);
+  const kept = context.unwritten.find(resource);
+  return new ReconcileScope({
+    resource,
+    desired,
+    mode: computeMode(resource, desired, context.observeOnly),
+    requestedAt: metadata.annotations?.[reconcileRequestedAtAnnotation],
+    previous: withUnwritten(status, kept),
+    told: kept?.told ?? status,
+  });
+}
+
+async function reconcileScope(scope: ReconcileScope, context: ReconcileContext): Promise<WorkResult> {
+  const { clock, rejected, postponed } = context;
+  const startedMs = clock.now();
+  if (scope.retryNow) rejected.forget(scope.key);
+
+  const ending = await converge(scope, context);
+  if (ending.kind === 'interrupted') return { kind: 'after', ms: 0 };
+  scope.problem = ending.kind === 'problem' ? ending.problem : null;
+  if (isPostponed(scope, context)) return { kind: 'retry', message: 'its host is busy', maxMs: busyMaxMs };
+  postponed.forget(scope.key);
+
+  const conclusion = summarise(scope, clock.now());
+  const written = await write(scope, conclusion, context);
+  const { reason, message: detail, adminDetail } = conclusion.verdict;
+  const tookMs = clock.now() - startedMs;
+  context.metrics.reconciled(reason, tookMs / 1000);
+  context.logger.info({ reason, detail, adminDetail, written: written.outcome, tookMs }, 'reconciled');
+  return settle(scope, conclusion, written, context);
+}
+
+/** Brings the VM as far towards the wish as can be done now. */
+async function converge(scope: ReconcileScope, context: ReconcileContext): Promise<Ending> {
+  const { desired } = scope;
+  if (!desired.ok) {
+    return { kind: 'problem', problem: { reason: 'InvalidSpec', message: desired.problem, retry: false } };
+  }
+  const place = new HostPlace(context, () => tellWaiting(scope, context));
+  try {
+    return await drive(scope, desired.value, place, context);
+  } finally {
+    place.leave();
+  }
+}
+
+/** Whether it has what it wants, and there was no time to look at it: then its status stands. */
+const isPostponed = ({ problem, resize, stored }: ReconcileScope, { postponed, clock }: ReconcileContext): boolean =>
+  problem !== null &&
+  isBusy(problem.reason) &&
+  // A resize that its status doesn't know of may not have come to its end.
+  isDeepStrictEqual(resize, stored.status?.lastResize) &&
+  postponed.keeps(stored, clock.now());
+
+/** Says of what has waited in the host's line for long that it waits. */
+async function tellWaiting(scope: ReconcileScope, context: ReconcileContext): Promise<void> {
+  if (scope.judgement === null) return;
+  const conclusion = summarise(scope, context.clock.now());
+  const { outcome } = await write(scope, conclusion, context);
+  const { reason, message } = conclusion.verdict;
+  context.logger.info({ reason, detail: message, written: outcome }, 'waits in line');
+  const now = context.resources.get(scope.key);
+  const { uid, generation } = scope.resource.metadata;
+  if (now?.metadata.uid === uid && now.metadata.generation === generation) scope.stored = now;
+}
+
+/** Writes what was concluded. Until that is done it is kept: the next reconcile begins with it. */
+async function write(
+  { stored, told }: ReconcileScope,
+  { status }: Conclusion,
+  { statuses, metrics, unwritten }: ReconcileContext,
+): Promise<KeptResult> {
+  unwritten.keep(stored, status, told);
+  const written = await keepStatus(statuses, stored, status);
+  metrics.statusWritten(written.outcome);
+  return written;
+}
+
+/** Says what has changed, and when to look again. */
+function settle(
+  { key, stored, told }: ReconcileScope,
+  { verdict, status }: Conclusion,
+  written: KeptResult,
+  { events, unwritten, logger, random }: ReconcileContext,
+): WorkResult {
+  switch (written.outcome) {
+    case 'conflict':
+      return { kind: 'after', ms: conflictMs };
+    case 'gone':
+      unwritten.forget(key);
+      return { kind: 'done' };
+    case 'failed':
+      logger.warn({ cause: written.message }, 'status could not be written');
+      return { kind: 'retry', message: written.message };
+    case 'written':
+    case 'unchanged': {
+      unwritten.forget(key);
+      for (const condition of written.leftOut) events.record(stored, computeLeftOutEvent(condition));
+      const event = computeRecordedEvent(told, status, verdict);
+      if (event !== null) events.record(stored, event);
+      return computeResult(verdict, random);
+    }
+    default:
+      return written satisfies never;
+  }
+}
+
+function computeResult({ reason, message, againInMs }: Verdict, random: () => number): WorkResult {
+  if (againInMs === 'backoff') return { kind: 'retry', message, ...(isBusy(reason) ? { maxMs: busyMaxMs } : {}) };
+  if (againInMs !== null) return { kind: 'after', ms: againInMs };
+  return { kind: 'after', ms: Math.round(resyncMs * (1 - random() / 4)), urgency: 'resync' };
+}
+
+function computeMode({ metadata }: VirtualMachineMemory, desired: Parsed<DesiredMemory>, observeOnly: boolean): Mode {
+  if (!desired.ok || desired.value.memory === null) return { kind: 'observe' };
+  if (observeOnly) return { kind: 'paused', by: '--observe-only' };
+  if (desired.value.paused) return { kind: 'paused', by: 'spec.paused' };
+  const annotation = metadata.annotations?.[pausedAnnotation];
+  const isPaused = annotation !== undefined && annotation !== 'false';
+  return isPaused ? { kind: 'paused', by: `annotation ${pausedAnnotation}` } : { kind: 'act' };
+}

@@ -1,0 +1,142 @@
+/**
+ * What one reconcile knows. It is made in `reconcile`, each phase fills in what it finds out, and one conclusion is drawn
+ * from it (summarise.ts), whatever phase was the last: nothing that was learned is lost on the way out (docs/adr/0024).
+ */
+import type { DesiredMemory, Parsed } from '../../api/v1alpha1/spec.ts';
+import type { VirtualMachineMemory, VirtualMachineMemoryStatus } from '../../api/v1alpha1/virtual-machine-memory.ts';
+import { timestamp } from '../../api/v1alpha1/conditions.ts';
+import { keyOf, type ResourceKey } from '../../runtime/resources.ts';
+import { computeResize, isOpen, type Resize } from './resize.ts';
+import { computeCurrent } from './total.ts';
+import type { Judgement, Located, Outcome, Problem } from './types.ts';
+
+/** Whether the VM may be changed, and if not, why not. */
+export type Mode =
+  | { readonly kind: 'act' }
+  | { readonly kind: 'paused'; readonly by: string }
+  /** No memory is wanted. */
+  | { readonly kind: 'observe' };
+
+export type ScopeInput = {
+  /** The resource as it is when this begins. */
+  readonly resource: VirtualMachineMemory;
+  /** Its spec, as far as it makes sense. */
+  readonly desired: Parsed<DesiredMemory>;
+  readonly mode: Mode;
+  /** The value of the annotation that asks for a retry; undefined: nobody ever did. */
+  readonly requestedAt: string | undefined;
+  /** What was concluded before, written or not. */
+  readonly previous: VirtualMachineMemoryStatus;
+  /** The status of which people were last told by events. */
+  readonly told: VirtualMachineMemoryStatus;
+};
+
+/** See the file's comment. */
+export class ReconcileScope {
+  readonly key: ResourceKey;
+  readonly resource: VirtualMachineMemory;
+  readonly desired: Parsed<DesiredMemory>;
+  readonly mode: Mode;
+  readonly requestedAt: string | undefined;
+  /** Somebody asked for a retry, and has had none. */
+  readonly retryNow: boolean;
+  readonly previous: VirtualMachineMemoryStatus;
+  readonly told: VirtualMachineMemoryStatus;
+  /** The resource as it is stored: what has waited in line for long has said so in its status. */
+  stored: VirtualMachineMemory;
+
+  /** Why it couldn't be planned, at last; null: it could. */
+  problem: Problem | null = null;
+  /** What was last planned, also where a later look met a problem. */
+  judgement: Judgement | null = null;
+  /** What came of that. */
+  outcome: Outcome = { kind: 'nothing' };
+
+  /** The QEMU process that was last seen, and the resize that acting on it belongs to. */
+  #run: {
+    readonly runtimeId: string | null;
+    readonly resize: Resize;
+    /** It was open already. */
+    readonly goesOn: boolean;
+  } | null = null;
+  #resize: Resize | undefined;
+  #resizeBefore: Resize | undefined;
+
+  constructor(input: ScopeInput) {
+    const { resource, requestedAt } = input;
+    this.key = keyOf(resource);
+    this.resource = resource;
+    this.stored = resource;
+    this.desired = input.desired;
+    this.mode = input.mode;
+    this.requestedAt = requestedAt;
+    this.retryNow = requestedAt !== undefined && requestedAt !== resource.status?.lastHandledReconcileAt;
+    this.previous = input.previous;
+    this.told = input.told;
+    this.#resize = input.previous.lastResize;
+  }
+
+  get generation(): number {
+    return this.resource.metadata.generation;
+  }
+
+  /** The wanted total; null: none, or none that can be read. */
+  get target(): DesiredMemory['memory'] {
+    return this.desired.ok ? this.desired.value.memory : null;
+  }
+
+  /** The resize under way, or the last one. */
+  get resize(): Resize | undefined {
+    return this.#resize;
+  }
+
+  /**
+   * What a resize would be measured from that goes on from here: an open one, or how the VM stood when this reconcile
+   * first saw it. Null: not seen yet.
+   */
+  get baseline(): Resize | null {
+    return this.#run?.resize ?? null;
+  }
+
+  /** Whether `located` is of the QEMU process that the previous status speaks of. */
+  isSameRuntime({ observation }: Pick<Located, 'observation'>): boolean {
+    return this.previous.virtualMachine?.runtimeId === observation.runtimeId;
+  }
+
+  /** The VM was seen. How it stands the first time is what a new resize begins from. */
+  sees(located: Located, nowMs: number): void {
+    const { runtimeId, guest } = located.observation;
+    if (this.#run?.runtimeId === runtimeId) return;
+    const current = computeCurrent(located.layout);
+    const previous = this.#run === null && this.isSameRuntime(located) ? this.#resize : undefined;
+    const resize = computeResize({ previous, target: this.target ?? current, before: { current, guest }, nowMs });
+    this.#run = { runtimeId, resize, goesOn: isOpen(previous) };
+  }
+
+  /** It was planned. What is leaving, or goes on under another wish, belongs to a resize though nothing is done now. */
+  plans(judgement: Judgement, nowMs: number): void {
+    const { plan } = judgement;
+    this.judgement = judgement;
+    this.outcome = { kind: 'nothing' };
+    const isLeaving = plan.decision === 'wait' && plan.reason === 'Unplugging';
+    const goesOn = this.#run?.goesOn === true && this.mode.kind === 'act';
+    if (this.target !== null && (isLeaving || goesOn)) this.opensResize(nowMs);
+  }
+
+  /** Something is about to be changed: from now on there is a resize, whatever comes of it and whoever looks next. */
+  opensResize(nowMs: number): void {
+    if (this.#run === null) return;
+    this.#resizeBefore = this.#resize;
+    const { resize } = this.#run;
+    if (this.#resize === resize) return;
+    // It begins now: until then it may have waited in line for long.
+    const opened = { ...resize, startTime: timestamp(nowMs) };
+    this.#run = { ...this.#run, resize: opened };
+    this.#resize = opened;
+  }
+
+  /** What was about to be changed was not: no resize was opened by it. */
+  didNothing(): void {
+    this.#resize = this.#resizeBefore;
+  }
+}

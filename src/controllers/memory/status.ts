@@ -1,0 +1,188 @@
+/** Status, derived purely from (previous status, observation, plan, verdict, now). */
+import { computeConditions, type ConditionInput } from '../../api/v1alpha1/conditions.ts';
+import { rowOf } from '../../api/v1alpha1/reasons.ts';
+import type {
+  ModuleStatus,
+  PlanStatus,
+  ReachableStatus,
+  VirtualMachineMemoryStatus,
+} from '../../api/v1alpha1/virtual-machine-memory.ts';
+import type { DomainObservation } from '../../host/port.ts';
+import { type Bytes, sumBytes } from '../../memory/bytes.ts';
+import { formatMeasured, formatQuantity } from '../../memory/quantity.ts';
+import type { Plan } from '../../planner/types.ts';
+import { formatBase } from './refusals.ts';
+import { computeCurrent } from './total.ts';
+import type { Judgement, Problem, Verdict } from './types.ts';
+
+/** What is known of the VM. */
+export type MachineInput = {
+  readonly previous: VirtualMachineMemoryStatus;
+  /** The last one of this reconcile; null: there was none. */
+  readonly judgement: Judgement | null;
+  /** What was met after that; null: nothing. */
+  readonly problem: Problem | null;
+  /** The wanted total; null: none (observe only), or none that could be read. */
+  readonly target: Bytes | null;
+  readonly lastResize: VirtualMachineMemoryStatus['lastResize'];
+};
+
+export type StatusInput = MachineInput & {
+  readonly generation: number;
+  readonly verdict: Verdict;
+  readonly nowMs: number;
+  /** Value of the annotation that asked for a retry, once it has been acted on. */
+  readonly lastHandledReconcileAt: string | undefined;
+};
+
+const capitalised = {
+  noop: 'Noop',
+  plug: 'Plug',
+  unplug: 'Unplug',
+  replace: 'Replace',
+  wait: 'Wait',
+  blocked: 'Blocked',
+} as const;
+
+/** A plan as status shows it. At most 32 steps: the rest is in `message`. */
+const computePlanStatus = (plan: Plan): PlanStatus => ({
+  decision: capitalised[plan.decision],
+  steps: plan.steps.slice(0, 32).map(({ operation, size, node, slot }) => ({
+    operation: capitalised[operation],
+    size: formatQuantity(size),
+    node,
+    slot,
+  })),
+  message: plan.message,
+});
+
+const computeReachable = ({ reachable }: Plan): ReachableStatus => ({
+  ...(reachable.below === null ? {} : { below: formatQuantity(reachable.below) }),
+  ...(reachable.above === null ? {} : { above: formatQuantity(reachable.above) }),
+  ranges: reachable.ranges.map(({ from, to, step }) => ({
+    from: formatQuantity(from),
+    to: formatQuantity(to),
+    step: formatQuantity(step),
+  })),
+  complete: reachable.complete,
+});
+
+function computeModules({ modules }: Judgement): readonly ModuleStatus[] {
+  return modules.map((module): ModuleStatus => {
+    const { refusals, refusedAtMs, retryAfterMs } = module.history;
+    return {
+      slot: module.slot,
+      alias: module.alias,
+      node: module.node,
+      size: formatQuantity(module.size),
+      base: formatBase(module.base),
+      state: module.state === 'Leaving' ? 'Leaving' : retryAfterMs === null ? 'Plugged' : 'Refused',
+      ...(refusals === 0 ? {} : { refusals }),
+      ...(refusedAtMs === null ? {} : { refusedAt: new Date(refusedAtMs).toISOString() }),
+      ...(retryAfterMs === null ? {} : { retryAfter: new Date(retryAfterMs).toISOString() }),
+    };
+  });
+}
+
+const computeVirtualMachine = (
+  observation: DomainObservation,
+): NonNullable<VirtualMachineMemoryStatus['virtualMachine']> => ({
+  uuid: observation.uuid,
+  name: observation.name,
+  state: observation.state,
+  ...(observation.runtimeId === null ? {} : { runtimeId: observation.runtimeId }),
+});
+
+/** The part of the status that comes from a layout. */
+function computeObserved(judgement: Judgement, target: Bytes | null): Partial<VirtualMachineMemoryStatus> {
+  const { located, plan, granularity, replacement } = judgement;
+  const { layout, observation } = located;
+  return {
+    hostName: located.hostName,
+    virtualMachine: computeVirtualMachine(observation),
+    memory: {
+      boot: formatQuantity(sumBytes(layout.boot.map(({ size }) => size))),
+      plugged: formatQuantity(sumBytes(layout.modules.map(({ size }) => size))),
+      current: formatQuantity(computeCurrent(layout)),
+      ...(target === null ? {} : { target: formatQuantity(target) }),
+      ...(observation.guest === null ? {} : { guestTotal: formatMeasured(observation.guest.total) }),
+      balloon: formatQuantity(layout.balloon),
+      ...(layout.maxMemory === null ? {} : { max: formatQuantity(layout.maxMemory) }),
+    },
+    slots: { total: layout.slots.total, used: layout.modules.length + layout.slots.usedByOthers.length },
+    granularity: formatQuantity(granularity),
+    modules: computeModules(judgement),
+    plan: computePlanStatus(plan),
+    reachable: computeReachable(plan),
+    ...(replacement === null ? {} : { replacement }),
+  };
+}
+
+/**
+ * What stays of what was last known when a problem was met: all of it while the host doesn't answer; without a running
+ * QEMU process only who the virtual machine is.
+ */
+function computeUnplanned(
+  last: Partial<VirtualMachineMemoryStatus>,
+  { observation, hostName }: Problem,
+): Partial<VirtualMachineMemoryStatus> {
+  if (observation === undefined) return last;
+  const known = { virtualMachine: computeVirtualMachine(observation), ...(hostName === undefined ? {} : { hostName }) };
+  return observation.layout === null ? known : { ...last, ...known };
+}
+
+const unreachableReasons: ReadonlySet<string> = new Set(['HostUnreachable', 'HostUnauthorized', 'HostUnknown']);
+
+function computeConditionInputs({ verdict, problem, ...input }: StatusInput): readonly ConditionInput[] {
+  const { reason, message } = verdict;
+  const row = rowOf(reason);
+  const aside = (type: string, isFalse: boolean, isKnown: boolean, falseReason: string, why: string): ConditionInput =>
+    isFalse
+      ? { type, status: 'False', reason: falseReason, message: why }
+      : isKnown
+        ? { type, status: 'True', reason: 'AsExpected', message: '' }
+        : { type, status: 'Unknown', reason: 'NotObserved', message: '' };
+
+  const judgement = problem === null ? input.judgement : null;
+  const refused = judgement === null ? [] : computeModules(judgement).filter(({ state }) => state === 'Refused');
+  const plan = judgement?.plan ?? null;
+  return [
+    { type: 'Ready', status: row.ready, reason, message },
+    { type: 'Reconciling', status: row.reconciling ? 'True' : 'False', reason, message },
+    { type: 'Stalled', status: row.stalled ? 'True' : 'False', reason, message },
+    aside(
+      'HostReachable',
+      unreachableReasons.has(reason),
+      judgement !== null || problem?.observation !== undefined,
+      reason,
+      message,
+    ),
+    aside('PlanFeasible', plan?.decision === 'blocked', plan !== null, plan?.reason ?? reason, plan?.message ?? ''),
+    aside(
+      'GuestAccepted',
+      refused.length > 0,
+      judgement !== null,
+      'GuestRefused',
+      `the guest refused to give up ${refused.map(({ alias, size, retryAfter }) => `module ${alias} (${size}, asked again after ${retryAfter ?? 'now'})`).join(', ')}`,
+    ),
+  ];
+}
+
+/** The part of the status that is about the VM, and not about what is said of it. */
+export function computeMachine(input: MachineInput): VirtualMachineMemoryStatus {
+  const { previous, judgement, problem, target, lastResize } = input;
+  const last = judgement === null ? previous : computeObserved(judgement, target);
+  const known = problem === null ? last : computeUnplanned(last, problem);
+  return { ...known, ...(lastResize === undefined ? {} : { lastResize }) };
+}
+
+/** The whole status. It is written only if it differs from the previous one. */
+export function computeStatus(input: StatusInput): VirtualMachineMemoryStatus {
+  const { previous, generation, nowMs } = input;
+  return {
+    ...computeMachine(input),
+    observedGeneration: generation,
+    conditions: computeConditions(previous.conditions ?? [], computeConditionInputs(input), { generation, nowMs }),
+    ...(input.lastHandledReconcileAt === undefined ? {} : { lastHandledReconcileAt: input.lastHandledReconcileAt }),
+  };
+}

@@ -1,0 +1,104 @@
+/** What travels between the phases of a reconcile: plain data, each union closed. */
+import type { HostLimits, DesiredMemory } from '../../api/v1alpha1/spec.ts';
+import type { VirtualMachineMemoryStatus } from '../../api/v1alpha1/virtual-machine-memory.ts';
+import type { Reason } from '../../api/v1alpha1/reasons.ts';
+import type { HostError } from '../../host/errors.ts';
+import type { HostCalls } from '../../host/host-line.ts';
+import type { DomainObservation, HostFacts, MemoryLayout, ObservedModule } from '../../host/port.ts';
+import type { Bytes } from '../../memory/bytes.ts';
+import type { AskAgain, Plan, PlanStep } from '../../planner/types.ts';
+
+/** Something that keeps the controller from planning: why, in words with the way out. */
+export type Problem = {
+  readonly reason: Reason;
+  readonly message: string;
+  /** Whether time alone may mend it (retried with growing delay) or only a change (looked at again slowly). */
+  readonly retry: boolean;
+  /** What only the cluster's admin may read, for the log; `message` is shown to whoever sees the resource. */
+  readonly adminDetail?: string;
+  /** The domain, when it was seen all the same. */
+  readonly observation?: DomainObservation;
+  readonly hostName?: string;
+};
+
+/** How a phase ends a reconcile: nothing can be planned. */
+export type Stopped = { readonly kind: 'problem'; readonly problem: Problem };
+
+/** A virtual machine found on a host, with a running QEMU process. */
+export type Located = {
+  readonly hostName: string;
+  readonly host: HostCalls;
+  readonly limits: HostLimits;
+  readonly observation: DomainObservation;
+  readonly layout: MemoryLayout;
+  /** null: the host didn't say. */
+  readonly facts: HostFacts | null;
+  /** uid of the resource whose claim is taken over. */
+  readonly replacesUid: string | null;
+};
+
+export type Observed = { readonly kind: 'observed'; readonly located: Located } | Stopped;
+
+/** A plugged module with what is known of its refusals, from the observation and the previous status. */
+export type KnownModule = ObservedModule & {
+  readonly history: {
+    readonly refusals: number;
+    readonly refusedAtMs: number | null;
+    /** Not asked again before, by the host's clock, epoch ms; null: not quarantined. */
+    readonly retryAfterMs: number | null;
+  };
+};
+
+/** What is judged from one observation. */
+export type Judgement = {
+  readonly desired: DesiredMemory;
+  readonly located: Located;
+  /** Those of the layout, in its order. */
+  readonly modules: readonly KnownModule[];
+  readonly granularity: Bytes;
+  readonly plan: Plan;
+  /** The one that was begun for this generation; null: none was, or there is nothing left to do for it. */
+  readonly replacement: NonNullable<VirtualMachineMemoryStatus['replacement']> | null;
+};
+
+export type Judged = { readonly kind: 'judged'; readonly judgement: Judgement } | Stopped;
+
+/** What to do now. */
+export type Action =
+  | { readonly kind: 'nothing' }
+  | {
+      readonly kind: 'run';
+      readonly steps: readonly PlanStep[];
+      /** The first step plugs the module of a replacement. */
+      readonly beginsReplacement: boolean;
+    }
+  | { readonly kind: 'ask-again'; readonly module: AskAgain };
+
+/** What came of it. */
+export type Executed =
+  | { readonly kind: 'nothing' }
+  /** Something was changed, or asked for: observe again. */
+  | { readonly kind: 'acted'; readonly plugged: number; readonly asked: number }
+  | {
+      readonly kind: 'failed';
+      readonly what: string;
+      readonly error: HostError;
+      /** Modules plugged before the step that failed. */
+      readonly plugged: number;
+    };
+
+/** What came of it so far. */
+export type Outcome =
+  | Executed
+  /** The host is at its limit of changes at once: this one waits in line. */
+  | { readonly kind: 'host-busy' };
+
+/** The conclusion of a reconcile. */
+export type Verdict = {
+  readonly reason: Reason;
+  readonly message: string;
+  /** See {@link Problem}. */
+  readonly adminDetail?: string;
+  /** When to look again without being told; null: at the next slow resync. */
+  readonly againInMs: number | 'backoff' | null;
+};

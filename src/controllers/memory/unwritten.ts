@@ -1,0 +1,68 @@
+/**
+ * What was concluded about a resource and isn't in its status yet: a change was begun, or a write failed. The next
+ * reconcile begins with it instead of with the status, and says what people haven't been told. Kept in memory only: a
+ * process that is killed takes it along.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import type { VirtualMachineMemory, VirtualMachineMemoryStatus } from '../../api/v1alpha1/virtual-machine-memory.ts';
+import { keyOf, type ResourceKey } from '../../runtime/resources.ts';
+
+type Status = VirtualMachineMemoryStatus;
+
+export type Kept = {
+  /** What is known, as the status would say it. */
+  readonly known: Status;
+  /** The status of which people were last told by events. */
+  readonly told: Status;
+};
+
+type Entry = Kept & {
+  readonly uid: string;
+  /** The status that was stored when this was kept. */
+  readonly stored: Status;
+};
+
+/** See the file's comment. */
+export class Unwritten {
+  readonly #entries = new Map<ResourceKey, Entry>();
+
+  /** What is kept of `resource`; null: its status says all. Void once somebody else has written another status. */
+  find(resource: VirtualMachineMemory): Kept | null {
+    const entry = this.#entries.get(keyOf(resource));
+    if (entry === undefined) return null;
+    const { status = {}, metadata } = resource;
+    if (entry.uid === metadata.uid && (isSame(status, entry.stored) || isSame(status, entry.known))) return entry;
+    this.forget(keyOf(resource));
+    return null;
+  }
+
+  /** Keeps `known` until it is written. @param resource as it is stored */
+  keep(resource: VirtualMachineMemory, known: Status, told: Status): void {
+    this.#entries.set(keyOf(resource), { uid: resource.metadata.uid, stored: resource.status ?? {}, known, told });
+  }
+
+  /** It is written, or the resource is gone. */
+  forget(key: ResourceKey): void {
+    this.#entries.delete(key);
+  }
+}
+
+/** What a status says about the VM. */
+function aboutMachine(status: Status): Status {
+  const { conditions: _, observedGeneration: __, lastHandledReconcileAt: ___, ...machine } = status;
+  return machine;
+}
+
+const isSame = (a: Status, b: Status): boolean => isDeepStrictEqual(aboutMachine(a), aboutMachine(b));
+
+/** What a reconcile begins with: what is known of the VM, and what `status` says to people. */
+export function withUnwritten(status: Status, kept: Kept | null): Status {
+  if (kept === null) return status;
+  const { conditions, observedGeneration, lastHandledReconcileAt } = status;
+  return {
+    ...aboutMachine(kept.known),
+    ...(conditions === undefined ? {} : { conditions }),
+    ...(observedGeneration === undefined ? {} : { observedGeneration }),
+    ...(lastHandledReconcileAt === undefined ? {} : { lastHandledReconcileAt }),
+  };
+}

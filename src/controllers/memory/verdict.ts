@@ -1,0 +1,141 @@
+/** From a plan and what came of it to the one reason that is told. Pure. */
+import { reasonTable } from '../../api/v1alpha1/reasons.ts';
+import type { VirtualMachineMemoryStatus } from '../../api/v1alpha1/virtual-machine-memory.ts';
+import { formatMeasured, formatQuantity } from '../../memory/quantity.ts';
+import { nextRepeatMs } from './phases/action.ts';
+import { explainHostError } from '../shared/explain-host-error.ts';
+import { explainMissing, judgeOnlined, onlineTimeoutMs } from './onlined.ts';
+import { explainCalledOff, isOver } from './replacement.ts';
+import type { Mode } from './scope.ts';
+import { computeCurrent } from './total.ts';
+import type { Judgement, Outcome, Problem, Verdict } from './types.ts';
+
+/** Polling intervals for what nobody tells us, ms. */
+const guestPollMs = 1_000;
+/** What a guest has taken up its agent tells; this is for an event that got lost. */
+const lostEventMs = 5_000;
+const longestLatePollMs = 16_000;
+const inUsePollMs = 10_000;
+const slowPollMs = 30_000;
+
+export type VerdictInput = {
+  readonly judgement: Judgement;
+  readonly outcome: Outcome;
+  readonly mode: Mode;
+  /** The resize under way, or the last one. */
+  readonly resize: VirtualMachineMemoryStatus['lastResize'];
+};
+
+/** The verdict on a problem found before planning. */
+export const judgeProblem = (problem: Problem): Verdict => ({
+  reason: problem.reason,
+  message: problem.message,
+  ...(problem.adminDetail === undefined ? {} : { adminDetail: problem.adminDetail }),
+  againInMs: problem.retry ? 'backoff' : null,
+});
+
+/** The verdict on a plan and its execution. */
+export function computeVerdict(input: VerdictInput): Verdict {
+  const { judgement, outcome, mode } = input;
+  const { plan, located } = judgement;
+  if (outcome.kind === 'host-busy') {
+    const limit = located.limits.maxConcurrentOperations;
+    const message = `host ${located.hostName} is at its limit of ${limit} operations at once; this VM waits in line`;
+    return { reason: 'HostBusy', message, againInMs: null };
+  }
+  if (outcome.kind === 'failed') {
+    const { reason, message, retry } = explainHostError(outcome.error, located.hostName);
+    const againInMs = outcome.error.code === 'guest-late' ? computeLatePollMs(located) : retry ? 'backoff' : null;
+    return { reason, message: `${outcome.what}: ${message}`, againInMs };
+  }
+  if (mode.kind === 'observe') {
+    const current = formatQuantity(computeCurrent(located.layout));
+    return { reason: 'ObserveOnly', message: `the guest has ${current}; spec.memory is not set`, againInMs: null };
+  }
+  if (mode.kind === 'paused') {
+    return { reason: 'Paused', message: `paused by ${mode.by}; the plan: ${plan.message}`, againInMs: null };
+  }
+  if (plan.decision === 'noop') return judgeConverged(input);
+  if (isOver(judgement)) {
+    return { reason: 'ReplaceRolledBack', message: explainCalledOff(judgement), againInMs: null };
+  }
+  if (plan.decision === 'wait' && plan.reason === 'Unplugging') return judgeLeaving(judgement);
+  if (judgement.replacement !== null && plan.reason === 'Unplugging') {
+    return { reason: 'Replacing', message: plan.message, againInMs: guestPollMs };
+  }
+  return { reason: plan.reason, message: plan.message, againInMs: computePollMs(judgement) };
+}
+
+function judgeConverged({ judgement, resize }: VerdictInput): Verdict {
+  const { plan, located, granularity } = judgement;
+  const settled: Verdict = { reason: plan.reason, message: plan.message, againInMs: null };
+  if (resize === undefined || resize.completionTime !== undefined) return settled;
+  const onlined = judgeOnlined(resize, located, computeCurrent(located.layout), granularity);
+  if (onlined.kind !== 'not-yet') return settled;
+
+  const ageMs = located.observation.observedAtMs - Date.parse(resize.startTime);
+  if (ageMs < onlineTimeoutMs) {
+    const message = `waiting for the guest to online ${formatMeasured(onlined.missing)}`;
+    return {
+      reason: 'WaitingForGuest',
+      message,
+      againInMs: (ageMs < lostEventMs ? lostEventMs : onlineTimeoutMs) - ageMs,
+    };
+  }
+  return { reason: 'GuestNotOnlined', message: explainMissing(onlined.missing), againInMs: slowPollMs };
+}
+
+function judgeLeaving(judgement: Judgement): Verdict {
+  const { plan, located, desired } = judgement;
+  const nowMs = located.observation.observedAtMs;
+  const mark = located.layout.modules.find((module) => module.mark !== null)?.mark ?? null;
+  const repeatMs = plan.askAgain === undefined ? null : nextRepeatMs(judgement);
+  const untilRepeatMs = repeatMs === null ? slowPollMs : Math.max(guestPollMs, repeatMs - nowMs);
+  if (mark === null) return { reason: 'Unplugging', message: plan.message, againInMs: untilRepeatMs };
+
+  const untilTimeoutMs = mark.firstAskedAtMs + desired.unplugTimeoutMs - nowMs;
+  if (untilTimeoutMs > 0) {
+    return { reason: 'Unplugging', message: plan.message, againInMs: Math.min(untilRepeatMs, untilTimeoutMs) };
+  }
+  const askedForS = Math.round((nowMs - mark.firstAskedAtMs) / 1000);
+  const message = `${plan.message}; the guest has not answered for ${askedForS} s (asked ${mark.attempts} times); the module counts as leaving until it does`;
+  return { reason: 'UnplugUnknown', message, againInMs: untilRepeatMs };
+}
+
+/** A late guest is asked again after 1, 2, 4 s and so on: about as long again as it has been silent. */
+function computeLatePollMs({ observation: { guest, observedAtMs } }: Judgement['located']): number {
+  const silentMs = Math.max(0, observedAtMs - (guest?.reportedAtMs ?? observedAtMs));
+  const seconds = 2 ** Math.floor(Math.log2(Math.max(1, silentMs / 2_000)));
+  return Math.min(longestLatePollMs, 1_000 * seconds);
+}
+
+function computePollMs({ plan, modules, located }: Judgement): Verdict['againInMs'] {
+  switch (plan.reason) {
+    case 'WaitingForGuest': {
+      const { guest } = located.observation;
+      return guest?.ofThisBoot === true && !guest.fresh ? computeLatePollMs(located) : lostEventMs;
+    }
+    case 'Plugging':
+      return lostEventMs;
+    case 'Unplugging':
+    case 'Replacing':
+    case 'VMBusy':
+      return guestPollMs;
+    case 'GuestMemoryInUse':
+      return inUsePollMs;
+    case 'GuestRefused': {
+      const dues = modules.flatMap(({ history: { retryAfterMs } }) => (retryAfterMs === null ? [] : [retryAfterMs]));
+      return Math.max(guestPollMs, Math.min(...dues) - located.observation.observedAtMs);
+    }
+    case 'GuestMemoryUnknown':
+    case 'InsufficientHostMemory':
+    case 'HugepagesUnavailable':
+    case 'HostCordoned':
+      return slowPollMs;
+    default:
+      return null;
+  }
+}
+
+/** Whether a verdict means that the resize has come to its end. */
+export const isConverged = (verdict: Verdict): boolean => reasonTable[verdict.reason].ready === 'True';

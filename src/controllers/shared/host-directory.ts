@@ -1,0 +1,237 @@
+/**
+ * The hosts that the controller knows: one connection each, what runs on them, and who hears of their events.
+ * What a host runs is cached and read anew when the host's event stream says that something started or stopped.
+ */
+import { parseHostLimits, type Parsed, type HostLimits } from '../../api/v1alpha1/spec.ts';
+import type { HypervisorHost } from '../../api/v1alpha1/hypervisor-host.ts';
+import { fail, type HostAnswer, succeed } from '../../host/errors.ts';
+import { HostLine } from '../../host/host-line.ts';
+import type { DomainSummary, Host, HostEvent, HostFacts } from '../../host/port.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import type { Logger } from '../../runtime/logger.ts';
+import type { ResourceSource } from '../../runtime/resources.ts';
+
+/** How old facts about a host may be when a growth is planned; the agent judges again when it acts. */
+const factsMaxAgeMs = 5_000;
+
+/** Told what concerns whom. */
+export interface HostListener {
+  /** Something happened to a domain; `lifecycle`: it may be somebody else's now. */
+  onDomain(uuid: string, what: 'lifecycle' | 'memory'): void;
+  /** Anything on this host may have changed, or the host can't be reached any more. */
+  onHost(name: string): void;
+}
+
+export type HostDirectoryOptions = {
+  readonly source: ResourceSource<HypervisorHost>;
+  /** Makes the connection; called again when the address or the server name changes. */
+  readonly connect: (resource: HypervisorHost) => Host;
+  readonly listener: HostListener;
+  readonly clock: Clock;
+  readonly logger: Logger;
+};
+
+/** Who only looks whether a host has a copy, too, waits no longer than this from when the host was asked. */
+const copiesMs = 500;
+
+type Domains = HostAnswer<ReadonlyMap<string, DomainSummary>>;
+/** `soon`: the answer, or the one before where it isn't there after {@link copiesMs}. */
+type Listing = { readonly whole: Promise<Domains>; soon: Promise<Domains> };
+
+/** One host. */
+export class HostEntry {
+  /** All that is asked of the host goes through here. */
+  readonly line: HostLine;
+  resource: HypervisorHost;
+  limits: Parsed<HostLimits>;
+  readonly #host: Host;
+  readonly #clock: Clock;
+  readonly #unwatch: () => void;
+  #listing: Listing | null = null;
+  /** What last ran here; null: it has never said. */
+  #last: ReadonlyMap<string, DomainSummary> | null = null;
+  #failure: Domains | null = null;
+  #facts: { readonly atMs: number; readonly answer: Promise<HostAnswer<HostFacts>> } | null = null;
+
+  constructor(resource: HypervisorHost, host: Host, listener: HostListener, clock: Clock) {
+    this.resource = resource;
+    this.limits = parseHostLimits(resource.spec);
+    this.#host = host;
+    // A host whose limits can't be read changes nothing; see gather.ts.
+    this.line = new HostLine(host, clock, () => (this.limits.ok ? this.limits.value.maxConcurrentOperations : 1));
+    this.#clock = clock;
+    this.#unwatch = host.watch((event) => this.#onEvent(event, listener));
+  }
+
+  get name(): string {
+    return this.resource.metadata.name;
+  }
+
+  /**
+   * What runs or is defined here, by uuid. An error is kept only until the host has been asked again: who looks for a VM
+   * on all hosts waits for one that doesn't answer once, not every time.
+   */
+  async domains(): Promise<Domains> {
+    const failure = this.#failure;
+    this.#listing ??= this.#listDomains();
+    return failure ?? this.#listing.whole;
+  }
+
+  /** The same for who finds its VM on another host: what was so before, when this one takes its time. */
+  async domainsSoon(): Promise<Domains> {
+    const failure = this.#failure;
+    this.#listing ??= this.#listDomains();
+    return failure ?? this.#listing.soon;
+  }
+
+  #listDomains(): Listing {
+    const late = Promise.withResolvers<Domains>();
+    const timer = this.#clock.after(copiesMs, () => {
+      // A host that hasn't said yet what it has could have anything.
+      if (this.#last !== null) late.resolve(succeed(this.#last));
+    });
+    const whole: Promise<Domains> = this.line.listDomains().then((answer) => {
+      timer.cancel();
+      listing.soon = whole;
+      const domains = answer.ok
+        ? succeed(new Map(answer.value.map((domain) => [domain.uuid, domain])))
+        : fail(answer.error);
+      // Else an event has made it worthless meanwhile.
+      if (this.#listing === listing) {
+        this.#failure = domains.ok ? null : domains;
+        if (!domains.ok) this.#listing = null;
+      }
+      if (domains.ok) this.#last = domains.value;
+      return domains;
+    });
+    const listing: Listing = { whole, soon: Promise.race([whole, late.promise]) };
+    return listing;
+  }
+
+  /** Forgets what runs here; the next question asks the host. */
+  forgetDomains(): void {
+    this.#listing = null;
+    this.#failure = null;
+  }
+
+  /** Capacity and free memory, at most 5 s old. An error isn't cached. */
+  async facts(): Promise<HostAnswer<HostFacts>> {
+    const nowMs = this.#clock.now();
+    if (this.#facts === null || nowMs - this.#facts.atMs > factsMaxAgeMs) {
+      this.#facts = { atMs: nowMs, answer: this.line.facts() };
+    }
+    const asked = this.#facts;
+    const answer = await asked.answer;
+    if (!answer.ok && this.#facts === asked) this.#facts = null;
+    return answer;
+  }
+
+  /** Forgets what the host's memory was, after a change to it. */
+  forgetFacts(): void {
+    this.#facts = null;
+  }
+
+  /** Sends away whoever waits for this host. */
+  stopWaiting(): void {
+    this.line.close();
+  }
+
+  async close(): Promise<void> {
+    this.#unwatch();
+    this.stopWaiting();
+    await this.#host.close();
+  }
+
+  #onEvent(event: HostEvent, listener: HostListener): void {
+    switch (event.kind) {
+      case 'lifecycle':
+        this.forgetDomains();
+        listener.onDomain(event.uuid, 'lifecycle');
+        return;
+      case 'module-added':
+      case 'module-removed':
+        this.forgetFacts();
+        listener.onDomain(event.uuid, 'memory');
+        return;
+      case 'module-refused':
+      case 'statistics':
+        listener.onDomain(event.uuid, 'memory');
+        return;
+      case 'reset':
+      case 'lost':
+        this.forgetDomains();
+        this.forgetFacts();
+        listener.onHost(this.name);
+        return;
+      default:
+        event satisfies never;
+    }
+  }
+}
+
+/** All hosts, following their resources between `open` and `close`. */
+export class HostDirectory {
+  readonly #options: HostDirectoryOptions;
+  readonly #entries = new Map<string, HostEntry>();
+  #unfollow = (): void => undefined;
+
+  constructor(options: HostDirectoryOptions) {
+    this.#options = options;
+  }
+
+  /** Connects to the hosts that there are and come; there are none before. */
+  open(): void {
+    const { source } = this.#options;
+    for (const resource of source.list()) this.#update(resource.metadata.name, resource);
+    this.#unfollow = source.onChange(({ key, current }) => this.#update(key, current));
+  }
+
+  /** False until the first complete set of hosts has arrived. */
+  get synced(): boolean {
+    return this.#options.source.synced;
+  }
+
+  get(name: string): HostEntry | undefined {
+    return this.#entries.get(name);
+  }
+
+  list(): readonly HostEntry[] {
+    return [...this.#entries.values()];
+  }
+
+  /** Sends away whoever waits for any host: what is under way must end. */
+  stopWaiting(): void {
+    for (const entry of this.list()) entry.stopWaiting();
+  }
+
+  async close(): Promise<void> {
+    this.#unfollow();
+    await Promise.all(this.list().map((entry) => entry.close()));
+    this.#entries.clear();
+  }
+
+  #update(name: string, resource: HypervisorHost | undefined): void {
+    const { listener, connect, clock, logger } = this.#options;
+    const before = this.#entries.get(name);
+    const sameAddress =
+      before !== undefined &&
+      before.resource.spec.address === resource?.spec.address &&
+      before.resource.spec.tlsServerName === resource.spec.tlsServerName;
+    if (resource !== undefined && sameAddress) {
+      const changed = before.resource.metadata.generation !== resource.metadata.generation;
+      before.resource = resource;
+      before.limits = parseHostLimits(resource.spec);
+      before.line.admit();
+      if (changed) listener.onHost(name);
+      return;
+    }
+    if (before !== undefined) {
+      this.#entries.delete(name);
+      before.close().catch((error: unknown) => logger.warn({ host: name, err: error }, 'closing a host failed'));
+    }
+    if (resource !== undefined) {
+      this.#entries.set(name, new HostEntry(resource, connect(resource), listener, clock));
+    }
+    listener.onHost(name);
+  }
+}

@@ -1,0 +1,77 @@
+/** Writing status at one exit, only if it changed. */
+import { isDeepStrictEqual } from 'node:util';
+import { findLeftOut, isForeign, withForeign } from '../../api/v1alpha1/foreign-conditions.ts';
+import type { Condition } from '../../api/v1alpha1/meta.ts';
+import {
+  keyOf,
+  type Resource,
+  type ResourceSource,
+  type StatusWriter,
+  type WriteResult,
+} from '../../runtime/resources.ts';
+
+type WithConditions = { readonly conditions?: readonly Condition[] };
+type WithStatus = Resource & { readonly status?: WithConditions };
+
+/** `unchanged`: the status was as derived already. `leftOut`: conditions of others for which there was no room. */
+export type KeptResult =
+  | Exclude<WriteResult, { readonly outcome: 'written' }>
+  | { readonly outcome: 'written' | 'unchanged'; readonly leftOut: readonly Condition[] };
+
+/** A source of resources and the writer of their status. */
+export type StatusStore<T extends WithStatus> = {
+  readonly source: ResourceSource<T>;
+  readonly writer: StatusWriter<T>;
+};
+
+/** After so many writes that met a condition of somebody else each time, everything is derived anew. */
+const maxRebases = 3;
+
+/**
+ * Writes `status` if it differs from what `resource` has. Where only conditions of others have changed since, they are
+ * taken over and the same status is written again: what was done in this reconcile is known to it alone. After any
+ * other conflict the source reads the resource afresh.
+ */
+export async function keepStatus<T extends WithStatus>(
+  { source, writer }: StatusStore<T>,
+  resource: T,
+  status: NonNullable<T['status']>,
+): Promise<KeptResult> {
+  let base = resource;
+  let wanted = status;
+  for (let attempt = 0; ; attempt += 1) {
+    if (isDeepStrictEqual(inOrder(base.status ?? {}), inOrder(wanted))) return { outcome: 'unchanged', leftOut: [] };
+    const result = await writer.write(base, wanted);
+    if (result.outcome === 'written') {
+      return { outcome: 'written', leftOut: findLeftOut(base.status?.conditions, wanted.conditions) };
+    }
+    if (result.outcome !== 'conflict') return result;
+    const { current } = result;
+    if (current === undefined || attempt === maxRebases || !differsByOthersOnly(base, current)) {
+      source.refresh(keyOf(resource));
+      return { outcome: 'conflict' };
+    }
+    const conditions = withForeign(oursOf(wanted), current.status?.conditions ?? []);
+    wanted = { ...wanted, conditions };
+    base = current;
+  }
+}
+
+const oursOf = ({ conditions = [] }: WithConditions): readonly Condition[] =>
+  conditions.filter((condition) => !isForeign(condition));
+
+/** A status without the order of its conditions, which somebody else's server-side apply may change. */
+const inOrder = (status: WithConditions): WithConditions =>
+  status.conditions === undefined
+    ? status
+    : { ...status, conditions: status.conditions.toSorted((a, b) => (a.type < b.type ? -1 : 1)) };
+
+/** Whether nothing that a status is derived from has changed: another spec, or another controller's status, is no. */
+function differsByOthersOnly(before: WithStatus, now: WithStatus): boolean {
+  const derivedFrom = ({ metadata, status = {} }: WithStatus): unknown => [
+    metadata.uid,
+    metadata.generation,
+    { ...status, conditions: oursOf(status) },
+  ];
+  return isDeepStrictEqual(derivedFrom(before), derivedFrom(now));
+}

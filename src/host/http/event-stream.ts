@@ -1,0 +1,106 @@
+/** The agent's event stream, kept open: resumed where it broke, told as `lost` and `reset` where it can't be. */
+import type { Clock, Timer } from '../../runtime/clock.ts';
+import { DecodeError } from './decode.ts';
+import type { HttpsTransport } from './transport.ts';
+import type { HostEvent } from '../port.ts';
+import { type SseMessage, SseParser } from './sse.ts';
+import { decodeEventData } from './wire.ts';
+
+export const eventsPath = '/v1/events';
+/** The agent sends a heartbeat this often. */
+export const heartbeatMs = 10_000;
+/** Longer silence than this means that the stream is dead. */
+const silenceMs = 3 * heartbeatMs;
+const resumeDelayMs = 50;
+const firstDelayMs = 250;
+const maxDelayMs = 5_000;
+
+const domainKinds: readonly string[] = ['lifecycle', 'module-added', 'module-removed', 'module-refused', 'statistics'];
+
+/** The event that a message carries; null for a kind that a newer agent may send, and for rubbish. */
+function toHostEvent(message: SseMessage): HostEvent | null {
+  if (message.event === 'reset') return { kind: 'reset' };
+  if (!domainKinds.includes(message.event)) return null;
+  try {
+    const { uuid } = decodeEventData(JSON.parse(message.data), '');
+    return { kind: message.event as Exclude<HostEvent['kind'], 'reset' | 'lost'>, uuid };
+  } catch (error) {
+    if (error instanceof DecodeError || error instanceof SyntaxError) return null;
+    throw error;
+  }
+}
+
+export type EventStreamOptions = {
+  readonly transport: HttpsTransport;
+  readonly clock: Clock;
+  /** Uniform in [0, 1), for jitter. */
+  readonly random: () => number;
+  readonly listener: (event: HostEvent) => void;
+};
+
+/** Opens the stream and keeps it open until the returned function is called. */
+export function openEventStream(options: EventStreamOptions): () => void {
+  const { transport, clock, random, listener } = options;
+  let stopped = false;
+  let lastId = '';
+  /** What the listener knows: nothing yet, that the stream stands, or that it is lost. */
+  let told: 'nothing' | 'standing' | 'lost' = 'nothing';
+  let attempt = 0;
+  let timer: Timer | null = null;
+  let abort = new AbortController();
+
+  const tell = (event: HostEvent): void => {
+    if (stopped) return;
+    listener(event);
+  };
+  const handle = (message: SseMessage): void => {
+    if (message.id !== '') lastId = message.id;
+    attempt = 0;
+    const event = message.event === 'resumed' && told === 'lost' ? { kind: 'reset' as const } : toHostEvent(message);
+    if (message.event === 'reset' || message.event === 'resumed') told = 'standing';
+    if (event !== null) tell(event);
+  };
+
+  async function read(): Promise<string> {
+    abort = new AbortController();
+    try {
+      const headers = { accept: 'text/event-stream', ...(lastId === '' ? {} : { 'last-event-id': lastId }) };
+      const response = await transport.stream(eventsPath, headers, abort.signal, silenceMs);
+      if (response.statusCode !== 200) {
+        abort.abort();
+        return `the agent answered ${response.statusCode}`;
+      }
+      const parser = new SseParser();
+      const decoder = new TextDecoder();
+      for await (const chunk of response.body as AsyncIterable<Buffer>) {
+        for (const message of parser.push(decoder.decode(chunk, { stream: true }))) handle(message);
+      }
+      return 'the agent ended the event stream';
+    } catch (error) {
+      abort.abort();
+      return transport.explain(error, { mutation: false, again: false }).message;
+    }
+  }
+
+  async function run(): Promise<void> {
+    timer = null;
+    const problem = await read();
+    if (stopped) return;
+    // The first attempt to take up a broken stream is silent: nothing may have been lost.
+    if (attempt > 0 || told === 'nothing') {
+      if (told !== 'lost') tell({ kind: 'lost', error: problem });
+      told = 'lost';
+    }
+    const full = Math.min(maxDelayMs, firstDelayMs * 2 ** Math.min(attempt, 10));
+    const delayMs = attempt === 0 && told === 'standing' ? resumeDelayMs : Math.round(full / 2 + (full / 2) * random());
+    attempt += 1;
+    timer = clock.after(delayMs, () => void run());
+  }
+  void run();
+
+  return () => {
+    stopped = true;
+    timer?.cancel();
+    abort.abort();
+  };
+}

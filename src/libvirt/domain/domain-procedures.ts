@@ -1,0 +1,130 @@
+/** The procedures on one domain. Numbers and structures: libvirt's remote_protocol.x. */
+import {
+  nothing,
+  procedure,
+  readString,
+  readTypedParameter,
+  readWireDomain,
+  slow,
+  writeDomain,
+} from '../rpc/procedure.ts';
+
+/** virDomainModificationImpact and virDomainMetadataType of libvirt-domain.h. */
+const affectLive = 1;
+const metadataElement = 2;
+
+export const domainLookupByUuid = procedure(
+  24,
+  'DOMAIN_LOOKUP_BY_UUID',
+  (writer, args: { uuid: string }) => {
+    writer.uuid(args.uuid);
+  },
+  readWireDomain,
+);
+
+/** The live definition of a running domain, else the stored one. */
+export const domainGetXmlDesc = procedure(
+  14,
+  'DOMAIN_GET_XML_DESC',
+  (writer, args: { uuid: string }) => {
+    writeDomain(writer, args.uuid);
+    writer.uint32(0);
+  },
+  readString,
+);
+
+export const domainGetState = procedure(
+  212,
+  'DOMAIN_GET_STATE',
+  (writer, args: { uuid: string }) => {
+    writeDomain(writer, args.uuid);
+    writer.uint32(0);
+  },
+  (reader) => ({ state: reader.int32(), reason: reader.int32() }),
+);
+
+/** virDomainControlState: what occupies the monitor of a running domain. Never waits. */
+export const domainGetControlInfo = procedure(
+  229,
+  'DOMAIN_GET_CONTROL_INFO',
+  (writer, args: { uuid: string }) => {
+    writeDomain(writer, args.uuid);
+    writer.uint32(0);
+  },
+  (reader) => ({ state: reader.uint32(), details: reader.uint32(), stateTimeMs: reader.uint64() }),
+);
+
+export const domainSetMemoryStatsPeriod = procedure(
+  308,
+  'DOMAIN_SET_MEMORY_STATS_PERIOD',
+  (writer, args: { uuid: string; seconds: number }) => {
+    writeDomain(writer, args.uuid);
+    writer.int32(args.seconds).uint32(affectLive);
+  },
+  nothing,
+  slow,
+);
+
+export const domainGetMetadata = procedure(
+  265,
+  'DOMAIN_GET_METADATA',
+  (writer, args: { uuid: string; namespaceUri: string }) => {
+    writeDomain(writer, args.uuid);
+    writer.int32(metadataElement);
+    writer.optional(args.namespaceUri, (to, uri) => to.string(uri)).uint32(affectLive);
+  },
+  readString,
+);
+
+/** `xml` null removes the element. */
+export const domainSetMetadata = procedure(
+  264,
+  'DOMAIN_SET_METADATA',
+  (writer, args: { uuid: string; namespaceUri: string; prefix: string; xml: string | null }) => {
+    writeDomain(writer, args.uuid);
+    writer.int32(metadataElement);
+    for (const text of [args.xml, args.prefix, args.namespaceUri])
+      writer.optional(text, (to, value) => to.string(value));
+    writer.uint32(affectLive);
+  },
+  nothing,
+  slow,
+);
+
+export const domainAttachDevice = procedure(
+  160,
+  'DOMAIN_ATTACH_DEVICE_FLAGS',
+  (writer, args: { uuid: string; xml: string }) => {
+    writeDomain(writer, args.uuid);
+    writer.string(args.xml).uint32(affectLive);
+  },
+  nothing,
+  slow,
+);
+
+/** Asks the guest to give a device up. Success says only that it was asked. */
+export const domainDetachDeviceAlias = procedure(
+  392,
+  'DOMAIN_DETACH_DEVICE_ALIAS',
+  (writer, args: { uuid: string; alias: string }) => {
+    writeDomain(writer, args.uuid);
+    writer.string(args.alias).uint32(affectLive);
+  },
+  nothing,
+  slow,
+);
+
+/** REMOTE_DOMAIN_JOB_STATS_MAX */
+const maxJobStats = 64;
+
+/** virDomainJobType (0: no job) and what else is known of the job. */
+export const domainGetJobStats = procedure(
+  298,
+  'DOMAIN_GET_JOB_STATS',
+  (writer, args: { uuid: string }) => {
+    writeDomain(writer, args.uuid);
+    writer.uint32(0);
+  },
+  (reader) => ({ type: reader.int32(), parameters: new Map(reader.array(maxJobStats, readTypedParameter)) }),
+  slow,
+);

@@ -1,0 +1,92 @@
+/** What Dimmer reads from a domain's XML: memory, and nothing else. */
+import type { Bytes } from '../../memory/bytes.ts';
+import type { NodeMemory } from '../../memory/module.ts';
+import type { KeptState } from './unread-state.ts';
+
+/** Where in the XML something is wrong (`devices/memory[2]/target/size`), and what. */
+export type XmlProblem = { readonly path: string; readonly problem: string };
+
+export type XmlResult<T> =
+  { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: XmlProblem };
+
+/** A `<memory model='dimm'>` device. */
+export type DimmDevice = {
+  /** null only in the definition of a domain that isn't running. */
+  readonly slot: number | null;
+  /**
+   * Guest physical address. null in the definition of a domain that isn't running, and in a running one while the
+   * module is still being attached (seen on libvirt 9.0.0: it is in the XML before QEMU has it, and vanishes again
+   * when QEMU refuses it).
+   */
+  readonly base: Bytes | null;
+  readonly size: Bytes;
+  readonly alias: string | null;
+  /** Guest NUMA node; 0 where the XML names none. */
+  readonly node: number;
+  /** Size of the host pages behind it; null: as the domain's memory backing says. */
+  readonly pageSize: Bytes | null;
+  /** Host nodes that it is bound to; null: not bound. */
+  readonly hostNodes: readonly number[] | null;
+};
+
+/** A memory device that Dimmer never touches: NVDIMM, virtio-mem (at its full size), virtio-pmem, SGX, future ones. */
+export type OtherMemoryDevice = {
+  readonly model: string;
+  /** DIMM slot that it holds; null: none. */
+  readonly slot: number | null;
+  readonly base: Bytes | null;
+  readonly size: Bytes;
+};
+
+/** Why no module can be plugged into a domain, ever; the VM must be shut down and changed. */
+export type HotplugObstacle =
+  /** No `<maxMemory>`. */
+  | 'NoMaxMemory'
+  /** No `<numa>` cell: QEMU plugs memory only into a NUMA node. */
+  | 'NoNumaNodes'
+  /** No `<acpi/>` where the machine tells its guest of new modules through ACPI. */
+  | 'NoAcpi';
+
+/** Huge pages behind the domain's memory. */
+export type HugePages = {
+  /** null: the host's default huge page size. */
+  readonly pageSize: Bytes | null;
+  /** Guest nodes it is for; null: all others. */
+  readonly nodes: readonly number[] | null;
+};
+
+export type DomainMemoryXml = {
+  readonly uuid: string;
+  readonly name: string;
+  /** Number of the running domain, another at every start; null: not running. */
+  readonly id: number | null;
+  /** `kvm`, `qemu`, ... */
+  readonly type: string;
+  /** `x86_64`, ...; '' where the XML names none. */
+  readonly arch: string;
+  /** `pc-q35-7.2`, ...; '' where the XML names none. */
+  readonly machine: string;
+  readonly maxMemory: { readonly size: Bytes; readonly slots: number } | null;
+  /** null: modules can be plugged. */
+  readonly hotplugObstacle: HotplugObstacle | null;
+  /** Boot memory by guest NUMA node, ascending; without NUMA cells all of it is node 0. At least one entry. */
+  readonly boot: readonly NodeMemory[];
+  /** In the XML's order. */
+  readonly modules: readonly DimmDevice[];
+  readonly others: readonly OtherMemoryDevice[];
+  /** What the balloon leaves the guest (`<currentMemory>`), modules included. */
+  readonly currentMemory: Bytes;
+  readonly hugePages: readonly HugePages[];
+  /** null: no balloon device, so no statistics. */
+  readonly balloon: {
+    readonly model: string;
+    /** 0: statistics are off. */
+    readonly statsPeriodSeconds: number;
+  } | null;
+  /** A statistics period that was set aside for a question to the guest and may not stand yet; null: none. */
+  readonly periodToRestore: number | null;
+  /** What Dimmer keeps with the domain; an error when it isn't readable, the empty state when there is none. */
+  readonly state: XmlResult<KeptState>;
+  /** Namespace that the host's admin says the domain belongs to; null: not said. */
+  readonly ownerNamespace: XmlResult<string | null>;
+};
