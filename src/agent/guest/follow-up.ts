@@ -7,6 +7,7 @@ import type { Bytes } from '../../memory/bytes.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { EventLog } from '../event-log.ts';
+import { toGuestStatistics } from '../domain/observation.ts';
 import type { GuestQuestions } from './questions.ts';
 import type { KeyedMutex } from '../../runtime/keyed-mutex.ts';
 import type { Run, Runs } from '../domain/running-domains.ts';
@@ -24,7 +25,9 @@ export type GuestFollowUpOptions = {
 
 /** How long a guest is asked; the poll of all guests goes on after that. */
 const followMs = 2_000;
-const firstPauseMs = 20;
+/** A guest takes 50 ms and more to take memory up or to have given it up; asking keeps it from that. */
+const firstPauseMs = 50;
+const longestPauseMs = 400;
 
 /** What is waited for. */
 type Wait = {
@@ -66,10 +69,10 @@ export class GuestFollowUp {
   async #follow(run: Run): Promise<void> {
     const { clock, logger, mutex } = this.#options;
     try {
-      for (let pauseMs = firstPauseMs; ; pauseMs *= 2) {
+      for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(longestPauseMs, pauseMs * 1.5)) {
+        await new Promise<void>((resolve) => clock.after(pauseMs, resolve));
         await mutex.run(run.uuid, () => Promise.resolve());
         if (await this.#isOver(run)) return;
-        await new Promise<void>((resolve) => clock.after(pauseMs, resolve));
       }
     } catch (error) {
       // It stops, or libvirt is gone: the poll tells what there is to be told.
@@ -84,18 +87,20 @@ export class GuestFollowUp {
   async #isOver(run: Run): Promise<boolean> {
     const { questions, runs, clock } = this.#options;
     if (runs.get(run.uuid) !== run) return true;
-    const answer = await questions.ask(run);
+    const answer = await questions.hear(run);
     // What is waited for may be another thing by now.
     const wait = this.#waits.get(run);
-    if (wait === undefined || answer.kind === 'absent') return true;
-    if (answer.kind === 'answered') {
-      const { available, answersAtMs } = answer.report;
-      const isNewer = answersAtMs !== null && answersAtMs > wait.sinceMs;
-      const hasCome = isNewer && (wait.expected === null || (available ?? 0) >= wait.expected);
-      // Whoever observed in between has seen more than was told: the memory of a module that came and went again.
-      tellReport(this.#options, run, hasCome);
-      if (hasCome) return true;
-    }
+    if (wait === undefined || answer === 'absent') return true;
+    const hasCome = isWhatWasWaitedFor(run, wait, clock.now());
+    // Whoever observed in between has seen more than was told: the memory of a module that came and went again.
+    tellReport(this.#options, run, hasCome);
+    if (hasCome) return true;
     return clock.now() - wait.sinceMs >= followMs;
   }
+}
+
+function isWhatWasWaitedFor(run: Run, { sinceMs, expected }: Wait, nowMs: number): boolean {
+  // Only the plug can have made it that much, whichever question that answers.
+  if (expected !== null) return (toGuestStatistics(run.statistics, run, nowMs)?.total ?? 0) >= expected;
+  return (run.statistics?.answersAtMs ?? 0) > sinceMs;
 }

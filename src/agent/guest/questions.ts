@@ -7,7 +7,7 @@ import { isCallError } from '../../libvirt/domain/errors.ts';
 import type { DomainMemoryStats, Hypervisor } from '../../libvirt/domain/hypervisor.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { type HeardReport, type Run, takeStatistics } from '../domain/running-domains.ts';
-import type { Ring, StatisticsBell } from './statistics-bell.ts';
+import type { StatisticsBell } from './statistics-bell.ts';
 
 export type GuestQuestionsOptions = {
   readonly hypervisor: Hypervisor;
@@ -37,6 +37,15 @@ const firstRepeatMs = 30;
 
 const secondOf = (ms: number): number => Math.floor(ms / 1000);
 
+/** A question that was put. */
+type Question = {
+  /** What was said before it. */
+  readonly last: DomainMemoryStats;
+  readonly askedAtMs: number;
+  /** Whether the next report can answer no other question. */
+  readonly isOurs: boolean;
+};
+
 export class GuestQuestions {
   readonly #options: GuestQuestionsOptions;
 
@@ -46,19 +55,35 @@ export class GuestQuestions {
 
   /** Asks the guest; one question at a time on a domain. @throws LibvirtError */
   ask(run: Run): Promise<GuestAnswer> {
-    const { bell, clock, onQuestion } = this.#options;
-    return bell.exclusively(run.uuid, async () => {
+    const { clock, onQuestion } = this.#options;
+    return this.#options.bell.exclusively(run.uuid, async () => {
       const beganMs = clock.now();
-      const answer = await this.#ask(run).catch((error: unknown): GuestAnswer => {
-        if (isCallError(error, 'Busy')) return { kind: 'busy' };
-        throw error;
-      });
+      const answer = await this.#put(run, (question) => this.#listen(run, question));
       onQuestion?.(answer.kind, clock.now() - beganMs);
       return answer;
     });
   }
 
-  async #ask(run: Run): Promise<GuestAnswer> {
+  /**
+   * Asks the guest once and listens for a moment: what it says stands in `run.statistics`, whichever question it
+   * answers, and nothing follows from silence. Cheaper than `ask`, for who asks again anyway. @throws LibvirtError
+   */
+  async hear(run: Run): Promise<GuestAnswer['kind']> {
+    const { bell } = this.#options;
+    const answer = await bell.exclusively(run.uuid, () => this.#put(run, (question) => this.#listenOnce(run, question)));
+    return answer.kind;
+  }
+
+  async #put(run: Run, listen: (question: Question) => Promise<GuestAnswer>): Promise<GuestAnswer> {
+    try {
+      return await this.#putToFree(run, listen);
+    } catch (error) {
+      if (isCallError(error, 'Busy')) return { kind: 'busy' };
+      throw error;
+    }
+  }
+
+  async #putToFree(run: Run, listen: (question: Question) => Promise<GuestAnswer>): Promise<GuestAnswer> {
     const { hypervisor, bell, clock } = this.#options;
     if ((await hypervisor.domainJob(run.uuid)) !== 'none') return { kind: 'busy' };
     const readAtMs = clock.now();
@@ -70,21 +95,20 @@ export class GuestQuestions {
     if (ring === null) return { kind: 'absent' };
     try {
       const isOurs = !mayBeOpen && isYounger(last, ring.periodMs, clock.now());
-      return await this.#listen(run, last, ring, isOurs);
+      return await listen({ last, askedAtMs: ring.askedAtMs, isOurs });
     } finally {
       await bell.fallSilent(run.uuid);
     }
   }
 
   /**
-   * Waits for a report that differs from the last one: its second, or any of its values.
-   * @param isOurs whether the next one can answer no other question. If it may, it isn't judged by: QEMU drops a question
-   * while another one is open, and the guest is asked once more
+   * Waits for a report that differs from the last one: its second, or any of its values. One that may answer another
+   * question isn't judged by: QEMU drops a question while another one is open, and the guest is asked once more.
    */
-  async #listen(run: Run, last: DomainMemoryStats, ring: Ring, isOurs: boolean): Promise<GuestAnswer> {
+  async #listen(run: Run, { last, askedAtMs, isOurs }: Question): Promise<GuestAnswer> {
     const { bell, clock } = this.#options;
     let deadlineMs = clock.now() + patienceMs;
-    let rungAtMs = ring.askedAtMs;
+    let rungAtMs = askedAtMs;
     let [rings, looks] = [1, 0];
     let [pauseMs, repeatMs] = [firstPauseMs, firstRepeatMs];
     const ringAgain = async (): Promise<void> => {
@@ -101,7 +125,7 @@ export class GuestQuestions {
         if (isOurs) {
           // What was there at the first look after a ring may have come before it: then that question is open.
           run.unanswered = looks > 0 || rings === 1 ? null : now.report;
-          return { kind: 'answered', report: takeStatistics(run, now, readAtMs, ring.askedAtMs) };
+          return { kind: 'answered', report: takeStatistics(run, now, readAtMs, askedAtMs) };
         }
         takeStatistics(run, now, readAtMs);
         [last, isOurs, repeatMs] = [now, true, firstRepeatMs];
@@ -119,10 +143,28 @@ export class GuestQuestions {
         // Looked at once: what comes after this look leaves no doubt about the next question.
         continue;
       }
-      await new Promise<void>((resolve) => clock.after(pauseMs, resolve));
+      await this.#pause(pauseMs);
       pauseMs = Math.min(longestPauseMs, Math.ceil(pauseMs * 1.5));
     }
     return { kind: 'late' };
+  }
+
+  /** Waits a moment for a report that differs from the last one. */
+  async #listenOnce(run: Run, { last, askedAtMs, isOurs }: Question): Promise<GuestAnswer> {
+    for (let pauseMs = firstPauseMs; pauseMs <= longestPauseMs; pauseMs *= 2) {
+      await this.#pause(pauseMs);
+      const readAtMs = this.#options.clock.now();
+      const now = await this.#read(run.uuid);
+      if (now === null || now.report === last.report) continue;
+      // It may answer an earlier question; then ours may be open.
+      run.unanswered = isOurs ? null : now.report;
+      return { kind: 'answered', report: takeStatistics(run, now, readAtMs, isOurs ? askedAtMs : null) };
+    }
+    return { kind: 'late' };
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => this.#options.clock.after(ms, resolve));
   }
 
   /** What the balloon says; null: something is changing the domain just now. */

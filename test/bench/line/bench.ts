@@ -131,8 +131,8 @@ async function measureDimmer(
   await stack.reaches(guest.name, 'Converged');
 }
 
-/** Users patch when they like: at any moment of the 2 s in which a guest reports by itself. */
-const untilAnyMoment = (): Promise<void> => delay(Math.random() * 2_000);
+/** Users patch a guest at rest, when they like: at any moment of the 2 s from one of its own reports to the next. */
+const untilAnyMoment = (): Promise<void> => delay(2_000 + Math.random() * 2_000);
 
 /** The time from a patch's answer until a watcher hears that it has been done, ms; with nobody else at the guest. */
 async function measureReady(guest: LabGuest, { patch, untilReady }: ApiServer, memory: string): Promise<number> {

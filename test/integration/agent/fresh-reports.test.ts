@@ -16,6 +16,8 @@ import { type AgentFixture, createAgentPki, startAgentFixture } from './agent-fi
 import { clearGuest } from './clear-guest.ts';
 
 const rounds = Number(process.env['DIMMER_ROUNDS'] ?? 20);
+/** Guests that are resized at the same moment: `DIMMER_GUESTS=40` takes 5 minutes and 8 GiB. */
+const crowd = Number(process.env['DIMMER_GUESTS'] ?? 4);
 const size = mib(512);
 const margin = { minUsableAfter: mib(64) };
 /** What no guest has. */
@@ -178,7 +180,59 @@ await describeLab(
       expect(await mute.dumpXml()).not.toContain('xmlns/statistics');
     });
 
-    test('forty domains resized at once: each gets its module, and nothing is left behind of a question', async () => {
+    test(`${crowd} reporting guests resized at once: each gives its module back by its own word`, async () => {
+      const many = await startGuests(
+        lab.hypervisor,
+        Array.from({ length: crowd }, (_, index) => ({
+          ...({ kind: 'accepting', name: `crowd-${index}` } as const),
+          nodes: [{ mib: 256, vcpus: 1 }],
+        })),
+      );
+      const watching = agent.client.watch(() => undefined);
+      const observedAs = (what: string, isSo: (observation: DomainObservation) => boolean) =>
+        Promise.all(
+          many.map(({ uuid }) => observedUntil({ host: agent.client, uuid }, what, isSo, 60_000 + crowd * 3_000)),
+        );
+      const boot = (await observedAs('they report', isUp)).map(({ guest: report }) => report?.total ?? 0);
+      const each = async (change: (observation: DomainObservation) => Promise<HostAnswer<unknown>>) =>
+        Promise.all(many.map(async ({ uuid }) => codeOf(await change(valueOf(await agent.client.observe(uuid))))));
+      const plugged = await each(({ uuid, revision }) => agent.client.plug(uuid, revision, plugRequest(0, mib(128))));
+      expect(plugged).toEqual(many.map(() => 'ok'));
+      await observedAs('they have it', ({ uuid, guest: report }) => {
+        const index = many.findIndex((one) => one.uuid === uuid);
+        return (report?.total ?? 0) >= (boot[index] ?? Infinity) + mib(128);
+      });
+      // A guest whose processor others have may be late; it is asked again, as the controller does.
+      const waiting = new Set(many.map(({ uuid }) => uuid));
+      const answers = new Map<string, number>();
+      while (waiting.size > 0) {
+        await Promise.all(
+          [...waiting].map(async (uuid) => {
+            const { revision } = valueOf(await agent.client.observe(uuid));
+            const code = codeOf(await agent.client.unplug(uuid, revision, unplugRequest(0, margin)));
+            answers.set(code, (answers.get(code) ?? 0) + 1);
+            if (code === 'ok') waiting.delete(uuid);
+          }),
+        );
+      }
+      expect(Object.fromEntries(answers)).toEqual({
+        ok: crowd,
+        ...(answers.has('guest-late') && { 'guest-late': answers.get('guest-late') }),
+      });
+      await observedAs('it is gone', ({ layout }) => layout?.modules.length === 0);
+      watching();
+      for (const one of many) {
+        const xml = await one.dumpXml();
+        expect(xml).toContain(`<stats period='2'/>`);
+        await waitFor(async () => !(await one.dumpXml()).includes('xmlns/statistics'), {
+          ...{ what: 'no question to be left behind', timeoutMs: 10_000 },
+        });
+        expect(await one.oomKills()).toBe(0);
+        await one.destroy();
+      }
+    });
+
+    test('forty domains that cannot answer, resized at once: each gets its module, and nothing is left behind', async () => {
       // Paused right at their start, so that they take no processor; none of them can answer.
       const many = await startGuests(
         lab.hypervisor,

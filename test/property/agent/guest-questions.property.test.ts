@@ -12,6 +12,8 @@ const pace: fc.Arbitrary<Pace> = fc.record({ gatherMs: duration, handOverMs: dur
 type Step =
   | { readonly kind: 'wait'; readonly ms: number }
   | { readonly kind: 'ask' }
+  /** As after a plug: whatever is said next. */
+  | { readonly kind: 'hear' }
   /** The guest's memory changes, or it goes on idle. */
   | { readonly kind: 'use'; readonly mib: number }
   | { readonly kind: 'pace'; readonly pace: Pace }
@@ -19,6 +21,7 @@ type Step =
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('ask' as const) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('hear' as const) }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('wait' as const), ms: fc.integer({ min: 1, max: 3_000 }) }) },
   fc.record({ kind: fc.constant('use' as const), mib: fc.integer({ min: 1, max: 900 }) }),
   fc.record({ kind: fc.constant('pace' as const), pace }),
@@ -55,6 +58,12 @@ async function live(steps: readonly Step[], offsetMs: number): Promise<{ answers
         agent = bench.start();
         agent.welcome();
         break;
+      case 'hear': {
+        let isOver = false;
+        void agent.questions.hear(agent.run).then(() => (isOver = true));
+        await bench.clock.until('it has been listened to', () => isOver, 20_000);
+        break;
+      }
       case 'ask': {
         const beganMs = bench.clock.now();
         let answer: GuestAnswer | null = null;
@@ -97,6 +106,7 @@ test('a guest that answers at once is never called late, however idle it is and 
   const idle = fc.array(
     fc.oneof(
       fc.record({ kind: fc.constant('ask' as const) }),
+      fc.record({ kind: fc.constant('hear' as const) }),
       fc.record({ kind: fc.constant('wait' as const), ms: fc.integer({ min: 1, max: 2_500 }) }),
     ),
     { maxLength: 12 },
