@@ -22,7 +22,7 @@ const size = mib(512);
 const margin = { minUsableAfter: mib(64) };
 /** What no guest has. */
 const never = { minUsableAfter: bytes(1024 * GiB) };
-vi.setConfig({ testTimeout: 600_000 });
+vi.setConfig({ testTimeout: 600_000 * Math.max(1, rounds / 20, crowd / 10) });
 
 await describeLab(
   "a guest's word",
