@@ -12,8 +12,10 @@ import {
   type ResourceSource,
   type StatusWriter,
 } from '../runtime/resources.ts';
+import { createReconcileMetrics } from '../runtime/reconcile-metrics.ts';
+import { createReconcileQueue } from '../runtime/reconcile-queue.ts';
 import type { Urgency } from '../runtime/urgency.ts';
-import { WorkQueue } from '../runtime/work-queue.ts';
+import type { WorkQueue } from '../runtime/work-queue.ts';
 import { ClaimIndex } from './shared/claim-index.ts';
 import { HostDirectory } from './shared/host-directory.ts';
 import { declareHostMetrics, type HostReading } from './host/metrics.ts';
@@ -56,12 +58,17 @@ export type ControllerOptions = {
 export interface Controller {
   /** Begins to act; call it when the sources have their first complete sets. */
   start(): void;
-  /** Finishes what is under way, then lets go of the hosts; also where nothing was started. */
-  close(): Promise<void>;
+  /**
+   * Ends what is under way, then lets go of the hosts; also where nothing was started. A change that was sent is waited
+   * for, and its status written, for at most `graceMs` milliseconds; everything else ends at once.
+   */
+  close(graceMs: number): Promise<void>;
 }
 
 const retry = { initialMs: 500, maxMs: 300_000 };
 const hostRetry = { initialMs: 500, maxMs: 30_000 };
+/** Longer than any single answer takes: a host that wants to be left alone is waited for 30 s, and so may each look be. */
+const deadlineMs = 120_000;
 
 /** Wires the controller's parts together. Nothing runs, listens or is connected before `start`. */
 export function createController(options: ControllerOptions): Controller {
@@ -72,24 +79,25 @@ export function createController(options: ControllerOptions): Controller {
     for (const key of keysOfHost(resources.list(), name)) queue.add(key, 'resync');
   };
 
-  const queue: WorkQueue = new WorkQueue({
-    clock,
-    logger,
-    random,
+  const shared = { clock, logger, random, metrics: createReconcileMetrics(options.registry) };
+  const queue: WorkQueue = createReconcileQueue({
+    ...shared,
+    kind: 'VirtualMachineMemory',
+    deadlineMs,
     concurrency: options.concurrency,
     retry,
     laneOf: (key) => laneOf(resources.get(key)),
-    work: (key, turn) => reconcile(key, { ...context, ...turn }),
+    reconcile: (key, attempt) => reconcile(key, { ...context, ...attempt }),
   });
-  const hostQueue: WorkQueue = new WorkQueue({
-    clock,
-    logger,
-    random,
+  const hostQueue: WorkQueue = createReconcileQueue({
+    ...shared,
+    kind: 'HypervisorHost',
+    deadlineMs,
     concurrency: 1,
     // Each host by itself: one that doesn't answer keeps nobody from asking another.
     laneOf: (name) => name,
     retry: hostRetry,
-    work: (name) => reconcileHostStatus(name, hostContext),
+    reconcile: (name, attempt) => reconcileHostStatus(name, hostContext, attempt),
   });
   const hosts = new HostDirectory({
     source: hostResources,
@@ -115,10 +123,9 @@ export function createController(options: ControllerOptions): Controller {
     rejected: new RejectedPlans(),
     postponed: new Postponed(),
     unwritten: new Unwritten(),
-    metrics: createControllerMetrics(options.registry, { depth: () => queue.depth, active: () => queue.active }),
+    metrics: createControllerMetrics(options.registry),
     clock,
     random,
-    logger,
     observeOnly: options.observeOnly,
   };
   const hostContext = {
@@ -127,7 +134,6 @@ export function createController(options: ControllerOptions): Controller {
     statuses: { source: hostResources, writer: options.hostStatusWriter },
     events: options.events,
     clock,
-    logger,
     random,
     known: new Map<string, KnownHost>(),
   };
@@ -156,10 +162,11 @@ export function createController(options: ControllerOptions): Controller {
       queue.start();
       hostQueue.start();
     },
-    async close() {
+    async close(graceMs) {
       for (const end of unfollow) end();
-      hosts.stopWaiting();
-      await Promise.all([queue.close(), hostQueue.close()]);
+      const left = await Promise.all([queue.close(graceMs), hostQueue.close(graceMs)]);
+      const unfinished = left[0] + left[1];
+      if (unfinished > 0) logger.warn({ unfinished, graceMs }, 'the controller ends before its work');
       unindex();
       await hosts.close();
     },

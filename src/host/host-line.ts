@@ -5,6 +5,7 @@
  */
 import type { Clock } from '../runtime/clock.ts';
 import { Line } from '../runtime/line.ts';
+import { orAborted } from '../runtime/or-aborted.ts';
 import type { Urgency } from '../runtime/urgency.ts';
 import { fail, type HostAnswer, hostError } from './errors.ts';
 import type { Host } from './port.ts';
@@ -34,7 +35,7 @@ export class HostLine {
   readonly #looks = new Line(() => looksAtOnce);
   #pause: Promise<void> = Promise.resolve();
   #resumeMs = 0;
-  #closed = false;
+  readonly #closing = new AbortController();
 
   /** @param changesAtOnce how many changes may be under way, 1 or more */
   constructor(host: Host, clock: Clock, changesAtOnce: () => number) {
@@ -44,27 +45,34 @@ export class HostLine {
     this.next = new Line(() => 2 * changesAtOnce());
   }
 
+  /** Asked for whoever waits: it goes on until the line is closed. */
   facts(): ReturnType<Host['facts']> {
     return this.#look(
       () => 'user',
-      () => this.#host.facts(),
+      (signal) => this.#host.facts(signal),
+      this.#closing.signal,
     );
   }
 
+  /** Asked for whoever waits: it goes on until the line is closed. */
   listDomains(): ReturnType<Host['listDomains']> {
     return this.#look(
       () => 'user',
-      () => this.#host.listDomains(),
+      (signal) => this.#host.listDomains(signal),
+      this.#closing.signal,
     );
   }
 
-  /** Calls about one virtual machine, as urgent as `urgency` says when a place is free. */
-  as(urgency: () => Urgency): HostCalls {
+  /**
+   * Calls about one virtual machine, as urgent as `urgency` says when a place is free. `signal` ends a look, and the
+   * waiting for a host that wants to be left alone; never a change that was sent.
+   */
+  as(urgency: () => Urgency, signal?: AbortSignal): HostCalls {
     const host = this.#host;
     return {
-      observe: (uuid) => this.#look(urgency, () => host.observe(uuid)),
-      plug: (uuid, revision, request) => this.#patiently(() => host.plug(uuid, revision, request)),
-      unplug: (uuid, revision, request) => this.#patiently(() => host.unplug(uuid, revision, request)),
+      observe: (uuid) => this.#look(urgency, () => host.observe(uuid, signal), signal),
+      plug: (uuid, revision, request) => this.#patiently(() => host.plug(uuid, revision, request), signal),
+      unplug: (uuid, revision, request) => this.#patiently(() => host.unplug(uuid, revision, request), signal),
     };
   }
 
@@ -76,31 +84,47 @@ export class HostLine {
 
   /** Sends away all that wait. */
   close(): void {
-    this.#closed = true;
+    this.#closing.abort();
     this.#looks.close();
     this.next.close();
     this.changes.close();
   }
 
-  async #look<T>(urgency: () => Urgency, ask: () => Promise<HostAnswer<T>>): Promise<HostAnswer<T>> {
-    const leave = await this.#looks.take(urgency);
-    if (leave === null) return fail(hostError('unreachable', 'The connection to the host was closed'));
+  async #look<T>(
+    urgency: () => Urgency,
+    ask: (signal: AbortSignal | undefined) => Promise<HostAnswer<T>>,
+    signal: AbortSignal | undefined,
+  ): Promise<HostAnswer<T>> {
+    const giveUp = (): HostAnswer<T> =>
+      this.#closing.signal.aborted
+        ? fail(hostError('unreachable', 'The connection to the host was closed'))
+        : fail(hostError('timeout', 'The host did not answer before it was given up'));
+    const leave = await this.#looks.take(urgency, signal);
+    if (leave === null) return giveUp();
     try {
-      return await this.#patiently(ask);
+      // Also where the host itself doesn't heed the signal.
+      return await orAborted(
+        this.#patiently(() => ask(signal), signal),
+        signal,
+        giveUp,
+      );
     } finally {
       leave();
     }
   }
 
   /** "Too many" means that nothing was done: what was asked, even a change, can be asked again. */
-  async #patiently<T>(ask: () => Promise<HostAnswer<T>>): Promise<HostAnswer<T>> {
+  async #patiently<T>(ask: () => Promise<HostAnswer<T>>, signal: AbortSignal | undefined): Promise<HostAnswer<T>> {
     const giveUpMs = this.#clock.now() + patienceMs;
+    let refusal: HostAnswer<T> = fail(hostError('too-many-requests', 'The host wants to be left alone'));
     for (;;) {
-      await this.#pause;
+      await orAborted(this.#pause, signal, () => undefined);
+      if (signal?.aborted === true) return refusal;
       const answer = await ask();
       if (answer.ok || answer.error.code !== 'too-many-requests') return answer;
-      if (this.#closed || this.#clock.now() >= giveUpMs) return answer;
+      if (this.#closing.signal.aborted || this.#clock.now() >= giveUpMs) return answer;
       this.#pauseFor(Math.min(longestPauseMs, answer.error.retryAfterMs ?? defaultPauseMs));
+      refusal = answer;
     }
   }
 

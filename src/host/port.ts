@@ -175,13 +175,18 @@ export type HostEvent =
   /** The stream broke; a `reset` follows when it is back. */
   | { readonly kind: 'lost'; readonly error: string };
 
+/**
+ * A look is given up when its `signal` is aborted, where there is something to be given up; its answer is `timeout`
+ * then. A change takes no signal: once it is on its way nobody could say whether it was made
+ * (docs/adr/0027-what-is-under-way-can-be-ended.md).
+ */
 export interface Host {
   /** Versions, capacity, free memory. */
-  facts(): Promise<HostAnswer<HostFacts>>;
+  facts(signal?: AbortSignal): Promise<HostAnswer<HostFacts>>;
   /** Running and defined VMs that the agent admits. */
-  listDomains(): Promise<HostAnswer<readonly DomainSummary[]>>;
+  listDomains(signal?: AbortSignal): Promise<HostAnswer<readonly DomainSummary[]>>;
   /** One domain as it is now; `not-found` when it isn't there or isn't admitted. */
-  observe(uuid: string): Promise<HostAnswer<DomainObservation>>;
+  observe(uuid: string, signal?: AbortSignal): Promise<HostAnswer<DomainObservation>>;
   /** Plugs one module. Fails with `stale-revision` when the domain isn't as `revision` says. */
   plug(uuid: string, revision: string, request: PlugRequest): Promise<HostAnswer<PlugAnswer>>;
   /** Asks the guest to give one module up. Accepted is not done. */

@@ -42,13 +42,28 @@ export class Line {
   }
 
   /**
-   * Waits for a place. null: the line was closed.
+   * Waits for a place. null: the line was closed, or `signal` aborted.
    * @param urgency asked each time when a place is free, since what waits may have become more urgent
    */
-  take(urgency: () => Urgency): Promise<Leave | null> {
+  take(urgency: () => Urgency, signal?: AbortSignal): Promise<Leave | null> {
+    if (signal?.aborted === true) return Promise.resolve(null);
     const leave = this.tryTake();
     if (leave !== null || this.#closed) return Promise.resolve(leave);
-    return new Promise((resolve) => this.#waiting.add({ urgency, admit: resolve }));
+    return new Promise((resolve) => {
+      const stepOut = (): void => {
+        this.#waiting.delete(waiting);
+        resolve(null);
+      };
+      const waiting: Waiting = {
+        urgency,
+        admit: (place) => {
+          signal?.removeEventListener('abort', stepOut);
+          resolve(place);
+        },
+      };
+      this.#waiting.add(waiting);
+      signal?.addEventListener('abort', stepOut, { once: true });
+    });
   }
 
   /** Lets in whom there is place for; call it when there may be more places than before. */

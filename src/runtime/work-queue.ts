@@ -23,6 +23,8 @@ export type WorkResult =
 export type Turn = {
   /** How urgent it is now: what was added meanwhile counts. */
   readonly urgency: () => Urgency;
+  /** Aborted when the queue closes: what waits gives up, what can't be left half-done is finished. */
+  readonly signal: AbortSignal;
   /** Waits for something without keeping a worker; afterwards the work goes on at once. */
   readonly aside: <T>(wait: () => Promise<T>) => Promise<T>;
 };
@@ -62,6 +64,7 @@ export class WorkQueue {
   readonly #again = new Map<string, Urgency>();
   readonly #scheduled = new Map<string, Scheduled>();
   readonly #failures = new Map<string, number>();
+  readonly #closing = new AbortController();
   #open = false;
   #idle: (() => void)[] = [];
 
@@ -85,15 +88,28 @@ export class WorkQueue {
     for (const lane of this.#lanes.values()) this.#pump(lane);
   }
 
-  /** Takes no more work; resolves when what is under way has ended. */
-  async close(): Promise<void> {
+  /**
+   * Takes no more work, and tells what is under way to come to its end. What waits is not begun.
+   * @param graceMs how long what is under way is waited for, ms
+   * @returns how many pieces of work have not ended by then
+   */
+  async close(graceMs: number): Promise<number> {
     this.#open = false;
+    this.#closing.abort();
     this.#waiting.clear();
     for (const { waiting } of this.#lanes.values()) for (const urgency of urgencies) waiting[urgency].clear();
     this.#again.clear();
     for (const { timer } of this.#scheduled.values()) timer.cancel();
     this.#scheduled.clear();
-    if (this.#active.size > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+    if (this.#active.size === 0) return 0;
+    await new Promise<void>((resolve) => {
+      const timer = this.#options.clock.after(graceMs, resolve);
+      this.#idle.push(() => {
+        timer.cancel();
+        resolve();
+      });
+    });
+    return this.#active.size;
   }
 
   /** Work on `key` as soon as a worker is free. */
@@ -168,6 +184,7 @@ export class WorkQueue {
 
   async #run(key: string, urgency: Urgency, lane: Lane): Promise<void> {
     const turn: Turn = {
+      signal: this.#closing.signal,
       urgency: () => moreUrgent(urgency, this.#again.get(key) ?? urgency),
       aside: async (wait) => {
         lane.working -= 1;

@@ -49,7 +49,9 @@ await describeLab(
       const count = async (): Promise<number> => {
         const text = await (await fetch(stack.metricsUrl)).text();
         return Number(
-          /^dimmer_reconcile_duration_seconds_count\{reason="UnplugUnknown"\} (\d+)$/m.exec(text)?.[1] ?? 0,
+          /^dimmer_reconcile_duration_seconds_count\{(?:kind="\w+",)?reason="UnplugUnknown"\} (\d+)$/m.exec(
+            text,
+          )?.[1] ?? 0,
         );
       };
       const before = await count();

@@ -180,13 +180,13 @@ export async function createControllerBench(
     async restart(meanwhile) {
       let closed = false;
       // It finishes what it has under way, and that takes time.
-      void controller.close().then(() => (closed = true));
+      void controller.close(60_000).then(() => (closed = true));
       await clock.until('the controller ends', () => closed);
       meanwhile?.();
       controller = create();
       controller.start();
     },
-    close: () => controller.close(),
+    close: () => controller.close(60_000),
   };
   bench.namespace('tenants');
   bench.addHost('hv-1', domains, options.hostSpec);

@@ -16,6 +16,9 @@ import { type CommandIo, exitFailure, exitOk } from '../io.ts';
 import { declareCertificateExpiry } from './certificate-metric.ts';
 import { type ControllerArguments, controllerUsage, readControllerArguments } from './options.ts';
 
+/** How long a change that was sent is waited for; the agent answers within 35 s, and the client waits 40 s. */
+const graceMs = 45_000;
+
 /** Runs until the signal. Returns the exit code. */
 export async function runController(argv: readonly string[], io: CommandIo): Promise<number> {
   const read = readControllerArguments(argv);
@@ -101,7 +104,7 @@ async function serve(options: ControllerArguments, logger: Logger, signal: Abort
     await ended;
     logger.info({ signal: String(signal.reason) }, 'controller ends');
     ready = false;
-    await controller.close();
+    await controller.close(graceMs);
   } finally {
     clearInterval(alive);
     tls.close();

@@ -8,9 +8,8 @@ import type { HostAnswer } from '../../host/errors.ts';
 import type { HostFacts } from '../../host/port.ts';
 import { formatMeasured, formatQuantity } from '../../memory/quantity.ts';
 import type { Clock } from '../../runtime/clock.ts';
-import type { Logger } from '../../runtime/logger.ts';
 import type { EventRecorder, LabelledResource, ResourceSource } from '../../runtime/resources.ts';
-import type { WorkResult } from '../../runtime/work-queue.ts';
+import type { Attempt, Reconciled } from '../../runtime/reconcile-queue.ts';
 import type { HostDirectory } from '../shared/host-directory.ts';
 import type { HostReading } from './metrics.ts';
 import { computeOwnersCondition, ownersNamedCondition } from './owners.ts';
@@ -28,7 +27,6 @@ export type HostStatusContext = {
   readonly statuses: StatusStore<HypervisorHost>;
   readonly events: EventRecorder<HypervisorHost>;
   readonly clock: Clock;
-  readonly logger: Logger;
   readonly random: () => number;
   /** What is remembered of each host. */
   readonly known: Map<string, KnownHost>;
@@ -90,22 +88,29 @@ const readyOf = (status: HypervisorHostStatus | undefined): string => {
 };
 
 /** Asks a host and writes its status if that is due. */
-export async function reconcileHostStatus(name: string, context: HostStatusContext): Promise<WorkResult> {
-  const { hosts, statuses, clock, logger, known } = context;
+export async function reconcileHostStatus(
+  name: string,
+  context: HostStatusContext,
+  { signal, cut, logger }: Attempt,
+): Promise<Reconciled> {
+  const { hosts, statuses, clock, known } = context;
   const resource = statuses.source.get(name);
   const entry = hosts.get(name);
   if (resource === undefined || entry === undefined) {
     known.delete(name);
     return { kind: 'done' };
   }
-  const answer = await entry.facts();
+  const answer = await entry.facts(signal);
+  // A look that was given up because the process ends says nothing of the host.
+  if (cut() === 'closing') return { kind: 'done' };
   const nowMs = clock.now();
   const verdict = judgeHost(entry.limits.ok ? null : entry.limits.problem, answer, name);
   const status = computeHostStatus(resource, verdict, answer, context.namespaces.list(), nowMs);
+  const { reason } = verdict;
   const isCordoned = resource.spec.cordoned ?? false;
   const remembered: KnownHost = {
     ...known.get(name),
-    reading: { isReady: verdict.reason === 'AgentAnswers', isCordoned, facts: answer.ok ? answer.value : null },
+    reading: { isReady: reason === 'AgentAnswers', isCordoned, facts: answer.ok ? answer.value : null },
   };
   known.set(name, remembered);
   const { writtenAtMs } = remembered;
@@ -114,10 +119,10 @@ export async function reconcileHostStatus(name: string, context: HostStatusConte
     const written = await keepStatus(statuses, resource, status);
     switch (written.outcome) {
       case 'conflict':
-        return { kind: 'after', ms: 50 };
+        return { kind: 'after', ms: 50, reason };
       case 'failed':
-        logger.warn({ host: name, cause: written.message }, 'host status could not be written');
-        return { kind: 'retry', message: written.message };
+        logger.warn({ err: written.message }, 'host status could not be written');
+        return { kind: 'retry', message: written.message, reason };
       case 'gone':
         break;
       case 'written':
@@ -135,5 +140,5 @@ export async function reconcileHostStatus(name: string, context: HostStatusConte
         return written satisfies never;
     }
   }
-  return { kind: 'after', ms: Math.round(askEveryMs * (1 - context.random() / 4)) };
+  return { kind: 'after', ms: Math.round(askEveryMs * (1 - context.random() / 4)), reason };
 }

@@ -24,7 +24,7 @@ export type Ending =
   | Stopped
   /** It was planned, and nothing is to be done now. */
   | { readonly kind: 'planned' }
-  /** A newer wish has arrived, the bound on rounds was met, or the host is gone for whose line this waited. */
+  /** A newer wish has arrived, no time or round is left, or the host is gone for whose line this waited. */
   | { readonly kind: 'interrupted' };
 
 /** See the file's comment. Never throws for anything a host does. */
@@ -37,7 +37,7 @@ export async function drive(
   const { resource } = scope;
   let surprises = 0;
   for (let round = 0; round < maxRounds; round += 1) {
-    if (round > 0 && isOutdated(scope, context)) return { kind: 'interrupted' };
+    if (round > 0 && (context.signal.aborted || isOutdated(scope, context))) return { kind: 'interrupted' };
     const found = await locate(resource, context);
     if (found.kind === 'problem') return found;
     const claimed = await claim(resource, found, context);

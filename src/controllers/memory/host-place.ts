@@ -1,7 +1,7 @@
 /** A place among the changes that a host carries out at once: taken before a change, kept until it is done. */
 import type { Clock } from '../../runtime/clock.ts';
 import type { Leave, Line } from '../../runtime/line.ts';
-import type { Turn } from '../../runtime/work-queue.ts';
+import type { Attempt } from '../../runtime/reconcile-queue.ts';
 import type { HostEntry } from '../shared/host-directory.ts';
 
 /** Who has waited for so long says so in its status. */
@@ -9,12 +9,14 @@ const tellAfterMs = 10_000;
 /** What was seen longer ago than this is looked at anew before it is acted on, though the agent judges again, too. */
 const freshMs = 1_000;
 
-/** `act`: the place is there, and what was seen is fresh; `look`: see again first; `gone`: the host is. */
+/** `act`: the place is there, and what was seen is fresh; `look`: see again first; `gone`: the host is, or no time is left. */
 export type Admitted = 'act' | 'look' | 'gone';
+
+type PlaceContext = Pick<Attempt, 'urgency' | 'signal' | 'inLine'> & { readonly clock: Clock };
 
 /** One reconcile's place, on one host at a time. */
 export class HostPlace {
-  readonly #context: Turn & { readonly clock: Clock };
+  readonly #context: PlaceContext;
   readonly #onLong: () => Promise<void>;
   #entry: HostEntry | null = null;
   /** A place among those that come next, and one among the changes. */
@@ -24,7 +26,7 @@ export class HostPlace {
   #told = false;
 
   /** @param onLong called at most once, when the waiting has taken {@link tellAfterMs}; must not throw */
-  constructor(context: Turn & { readonly clock: Clock }, onLong: () => Promise<void>) {
+  constructor(context: PlaceContext, onLong: () => Promise<void>) {
     this.#context = context;
     this.#onLong = onLong;
   }
@@ -61,14 +63,14 @@ export class HostPlace {
   }
 
   async #waitIn(line: Line): Promise<Leave | null> {
-    const { clock, aside, urgency } = this.#context;
+    const { clock, inLine, urgency, signal } = this.#context;
     this.#waitsSinceMs ??= clock.now();
     const telling: Promise<void>[] = [];
     const timer = clock.after(Math.max(0, this.#waitsSinceMs + tellAfterMs - clock.now()), () => {
       if (!this.#told) telling.push(this.#onLong());
       this.#told = true;
     });
-    const leave = await aside(() => line.take(urgency));
+    const leave = await inLine(() => line.take(urgency, signal));
     timer.cancel();
     // Two writes of one status must not meet.
     await Promise.all(telling);

@@ -4,7 +4,7 @@ import { pausedAnnotation, reconcileRequestedAtAnnotation } from '../../api/v1al
 import { type DesiredMemory, type Parsed, parseSpec } from '../../api/v1alpha1/spec.ts';
 import type { VirtualMachineMemory } from '../../api/v1alpha1/virtual-machine-memory.ts';
 import type { EventRecorder, ResourceKey } from '../../runtime/resources.ts';
-import type { WorkResult } from '../../runtime/work-queue.ts';
+import type { Cut, Reconciled } from '../../runtime/reconcile-queue.ts';
 import type { ActContext } from './phases/act.ts';
 import { drive, type Ending } from './converge.ts';
 import { HostPlace } from './host-place.ts';
@@ -23,6 +23,7 @@ const resyncMs = 600_000;
 const busyMaxMs = 5_000;
 /** After a write conflict: long enough for the source to have read the object again. */
 const conflictMs = 50;
+const atOnce = { kind: 'after', ms: 0 } as const;
 
 export type ReconcileContext = ActContext & {
   readonly statuses: StatusStore<VirtualMachineMemory>;
@@ -34,7 +35,7 @@ export type ReconcileContext = ActContext & {
 };
 
 /** Reconciles the resource of `key`. */
-export async function reconcile(key: ResourceKey, context: ReconcileContext): Promise<WorkResult> {
+export async function reconcile(key: ResourceKey, context: ReconcileContext): Promise<Reconciled> {
   const resource = context.resources.get(key);
   // Nothing to clean up at a host: the VM keeps its memory when its resource goes (invariant I7).
   if (resource?.metadata.deletionTimestamp !== undefined) return { kind: 'done' };
@@ -45,11 +46,10 @@ export async function reconcile(key: ResourceKey, context: ReconcileContext): Pr
   const { namespace, generation } = resource.metadata;
   if (context.namespaceLabels(namespace) === undefined) {
     // Which hosts it may use isn't known before its namespace is: nothing is done, and nothing concluded.
-    context.logger.info({ resource: key, namespace }, 'namespace is not known yet');
+    context.logger.info({ namespace }, 'namespace is not known yet');
     return { kind: 'retry', message: `namespace ${namespace} is not known yet` };
   }
-  const reconcileId = context.random().toString(36).slice(2, 10);
-  const logger = context.logger.child({ resource: key, generation, reconcileId });
+  const logger = context.logger.child({ generation });
   return reconcileScope(openScope(resource, context), { ...context, logger });
 }
 
@@ -67,25 +67,33 @@ function openScope(resource: VirtualMachineMemory, context: ReconcileContext): R
   });
 }
 
-async function reconcileScope(scope: ReconcileScope, context: ReconcileContext): Promise<WorkResult> {
+async function reconcileScope(scope: ReconcileScope, context: ReconcileContext): Promise<Reconciled> {
   const { clock, rejected, postponed } = context;
-  const startedMs = clock.now();
   if (scope.retryNow) rejected.forget(scope.key);
 
   const ending = await converge(scope, context);
-  if (ending.kind === 'interrupted') return { kind: 'after', ms: 0 };
-  scope.problem = ending.kind === 'problem' ? ending.problem : null;
+  const cut = context.cut();
+  // A look that was given up because the process ends says nothing of the host.
+  scope.problem = ending.kind === 'problem' && cut !== 'closing' ? ending.problem : null;
+  const isHalfway = ending.kind === 'interrupted' || (ending.kind === 'problem' && cut === 'closing');
+  if (isHalfway && !isWorthTelling(scope, cut)) return atOnce;
   if (isPostponed(scope, context)) return { kind: 'retry', message: 'its host is busy', maxMs: busyMaxMs };
   postponed.forget(scope.key);
 
   const conclusion = summarise(scope, clock.now());
   const written = await write(scope, conclusion, context);
   const { reason, message: detail, adminDetail } = conclusion.verdict;
-  const tookMs = clock.now() - startedMs;
-  context.metrics.reconciled(reason, tookMs / 1000);
-  context.logger.info({ reason, detail, adminDetail, written: written.outcome, tookMs }, 'reconciled');
-  return settle(scope, conclusion, written, context);
+  const result = settle(scope, conclusion, written, context);
+  const next = isHalfway && result.kind === 'after' ? atOnce : result;
+  return { ...next, reason, said: { detail, adminDetail, written: written.outcome } };
 }
+
+/**
+ * Whether the status says how far a reconcile came that was ended half-way. One for a newer wish follows at once. After
+ * one that was cut off it may take until another process is there: what it has changed is told.
+ */
+const isWorthTelling = ({ judgement, hasChanged }: ReconcileScope, cut: Cut | null): boolean =>
+  judgement !== null && (cut === 'overdue' || (cut === 'closing' && hasChanged));
 
 /** Brings the VM as far towards the wish as can be done now. */
 async function converge(scope: ReconcileScope, context: ReconcileContext): Promise<Ending> {
@@ -139,7 +147,7 @@ function settle(
   { verdict, status }: Conclusion,
   written: KeptResult,
   { events, unwritten, logger, random }: ReconcileContext,
-): WorkResult {
+): Reconciled {
   switch (written.outcome) {
     case 'conflict':
       return { kind: 'after', ms: conflictMs };
@@ -162,7 +170,7 @@ function settle(
   }
 }
 
-function computeResult({ reason, message, againInMs }: Verdict, random: () => number): WorkResult {
+function computeResult({ reason, message, againInMs }: Verdict, random: () => number): Reconciled {
   if (againInMs === 'backoff') return { kind: 'retry', message, ...(isBusy(reason) ? { maxMs: busyMaxMs } : {}) };
   if (againInMs !== null) return { kind: 'after', ms: againInMs };
   return { kind: 'after', ms: Math.round(resyncMs * (1 - random() / 4)), urgency: 'resync' };

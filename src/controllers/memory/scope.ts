@@ -51,6 +51,8 @@ export class ReconcileScope {
   judgement: Judgement | null = null;
   /** What came of that. */
   outcome: Outcome = { kind: 'nothing' };
+  /** Something was changed in this reconcile, or may have been: its status says so, whatever ends it. */
+  hasChanged = false;
 
   /** The QEMU process that was last seen, and the resize that acting on it belongs to. */
   #run: {

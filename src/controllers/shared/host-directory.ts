@@ -4,11 +4,12 @@
  */
 import { parseHostLimits, type Parsed, type HostLimits } from '../../api/v1alpha1/spec.ts';
 import type { HypervisorHost } from '../../api/v1alpha1/hypervisor-host.ts';
-import { fail, type HostAnswer, succeed } from '../../host/errors.ts';
+import { fail, type HostAnswer, hostError, succeed } from '../../host/errors.ts';
 import { HostLine } from '../../host/host-line.ts';
 import type { DomainSummary, Host, HostEvent, HostFacts } from '../../host/port.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
+import { orAborted } from '../../runtime/or-aborted.ts';
 import type { ResourceSource } from '../../runtime/resources.ts';
 
 /** How old facts about a host may be when a growth is planned; the agent judges again when it acts. */
@@ -37,6 +38,8 @@ const copiesMs = 500;
 type Domains = HostAnswer<ReadonlyMap<string, DomainSummary>>;
 /** `soon`: the answer, or the one before where it isn't there after {@link copiesMs}. */
 type Listing = { readonly whole: Promise<Domains>; soon: Promise<Domains> };
+
+const giveUp = () => fail(hostError('timeout', 'The host did not answer before it was given up'));
 
 /** One host. */
 export class HostEntry {
@@ -69,19 +72,19 @@ export class HostEntry {
 
   /**
    * What runs or is defined here, by uuid. An error is kept only until the host has been asked again: who looks for a VM
-   * on all hosts waits for one that doesn't answer once, not every time.
+   * on all hosts waits for one that doesn't answer once, not every time. `signal` ends the waiting, not the question.
    */
-  async domains(): Promise<Domains> {
+  async domains(signal?: AbortSignal): Promise<Domains> {
     const failure = this.#failure;
     this.#listing ??= this.#listDomains();
-    return failure ?? this.#listing.whole;
+    return failure ?? orAborted(this.#listing.whole, signal, giveUp);
   }
 
   /** The same for who finds its VM on another host: what was so before, when this one takes its time. */
-  async domainsSoon(): Promise<Domains> {
+  async domainsSoon(signal?: AbortSignal): Promise<Domains> {
     const failure = this.#failure;
     this.#listing ??= this.#listDomains();
-    return failure ?? this.#listing.soon;
+    return failure ?? orAborted(this.#listing.soon, signal, giveUp);
   }
 
   #listDomains(): Listing {
@@ -114,16 +117,17 @@ export class HostEntry {
     this.#failure = null;
   }
 
-  /** Capacity and free memory, at most 5 s old. An error isn't cached. */
-  async facts(): Promise<HostAnswer<HostFacts>> {
+  /** Capacity and free memory, at most 5 s old. An error isn't cached. `signal` ends the waiting, not the question. */
+  async facts(signal?: AbortSignal): Promise<HostAnswer<HostFacts>> {
     const nowMs = this.#clock.now();
     if (this.#facts === null || nowMs - this.#facts.atMs > factsMaxAgeMs) {
-      this.#facts = { atMs: nowMs, answer: this.line.facts() };
+      const asked = { atMs: nowMs, answer: this.line.facts() };
+      this.#facts = asked;
+      void asked.answer.then(({ ok }) => {
+        if (!ok && this.#facts === asked) this.#facts = null;
+      });
     }
-    const asked = this.#facts;
-    const answer = await asked.answer;
-    if (!answer.ok && this.#facts === asked) this.#facts = null;
-    return answer;
+    return orAborted(this.#facts.answer, signal, giveUp);
   }
 
   /** Forgets what the host's memory was, after a change to it. */
@@ -132,13 +136,9 @@ export class HostEntry {
   }
 
   /** Sends away whoever waits for this host. */
-  stopWaiting(): void {
-    this.line.close();
-  }
-
   async close(): Promise<void> {
     this.#unwatch();
-    this.stopWaiting();
+    this.line.close();
     await this.#host.close();
   }
 
@@ -197,11 +197,6 @@ export class HostDirectory {
 
   list(): readonly HostEntry[] {
     return [...this.#entries.values()];
-  }
-
-  /** Sends away whoever waits for any host: what is under way must end. */
-  stopWaiting(): void {
-    for (const entry of this.list()) entry.stopWaiting();
   }
 
   async close(): Promise<void> {

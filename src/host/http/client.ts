@@ -1,6 +1,8 @@
 /** The host port over the agent's HTTPS API. */
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../../runtime/clock.ts';
+import type { HostAnswer } from '../errors.ts';
+import type { Decoder } from './decode.ts';
 import { openEventStream } from './event-stream.ts';
 import { HttpsTransport } from './transport.ts';
 import type { Host, UnplugRequest } from '../port.ts';
@@ -46,24 +48,19 @@ export function createHttpsHost(options: HttpsHostOptions): Host {
   const { clock } = options;
   const transport = new HttpsTransport(options);
   const streams = new Set<() => void>();
+  const look = <T>(path: string, decode: Decoder<T>, signal: AbortSignal | undefined): Promise<HostAnswer<T>> =>
+    transport.call({ method: 'GET', path, deadlineMs: observeDeadlineMs, signal }, decode);
   const guarded = (revision: string) => ({ 'if-match': `"${revision}"`, 'x-request-id': randomUUID() });
 
   return {
-    facts: () => transport.call({ method: 'GET', path: '/v1/host', deadlineMs: observeDeadlineMs }, decodeHostFacts),
+    facts: (signal) => look('/v1/host', decodeHostFacts, signal),
 
-    async listDomains() {
-      const list = await transport.call(
-        { method: 'GET', path: '/v1/domains', deadlineMs: observeDeadlineMs },
-        decodeDomainList,
-      );
+    async listDomains(signal) {
+      const list = await look('/v1/domains', decodeDomainList, signal);
       return list.ok ? { ok: true, value: list.value.domains } : list;
     },
 
-    observe: (uuid) =>
-      transport.call(
-        { method: 'GET', path: `/v1/domains/${encodeURIComponent(uuid)}/memory`, deadlineMs: observeDeadlineMs },
-        decodeObservation,
-      ),
+    observe: (uuid, signal) => look(`/v1/domains/${encodeURIComponent(uuid)}/memory`, decodeObservation, signal),
 
     plug: (uuid, revision, request) =>
       transport.call(

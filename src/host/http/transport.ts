@@ -24,6 +24,8 @@ export type HttpsRequest = {
   readonly body?: string;
   /** From now until the last byte of the answer. */
   readonly deadlineMs: number;
+  /** Ends it before that. Not for changes: the answer leaves it open whether they were made. */
+  readonly signal?: AbortSignal | undefined;
 };
 
 /** A layout of 256 modules takes 40 KiB; a whole host's layouts stay far below this. */
@@ -171,7 +173,10 @@ export class HttpsTransport {
   async #exchange(request: HttpsRequest): Promise<HostAnswer<Received>> {
     const mutation = request.method !== 'GET';
     const abort = new AbortController();
-    const deadline = this.#options.clock.after(request.deadlineMs, () => abort.abort());
+    const end = (): void => abort.abort();
+    const deadline = this.#options.clock.after(request.deadlineMs, end);
+    request.signal?.addEventListener('abort', end, { once: true });
+    if (request.signal?.aborted === true) end();
     try {
       // A kept connection may just be closing: what only reads is tried once more.
       for (let again = false; ; again = true) {
@@ -179,9 +184,8 @@ export class HttpsTransport {
           return succeed(await this.#once(request, abort.signal));
         } catch (error) {
           if (abort.signal.aborted) {
-            return fail(
-              hostError('timeout', `The agent at ${this.#url.host} did not answer in ${request.deadlineMs} ms`),
-            );
+            const late = request.signal?.aborted === true ? 'before it was given up' : `in ${request.deadlineMs} ms`;
+            return fail(hostError('timeout', `The agent at ${this.#url.host} did not answer ${late}`));
           }
           if (error instanceof DecodeError) return fail(this.#badAnswer(error.message));
           const retriable = !mutation && !again && resetCodes.includes(describeFailure(error).code);
@@ -190,6 +194,7 @@ export class HttpsTransport {
       }
     } finally {
       deadline.cancel();
+      request.signal?.removeEventListener('abort', end);
     }
   }
 

@@ -92,7 +92,7 @@ export async function runCrowdBench(): Promise<void> {
     unwatch();
     report([...waits.values()].sort((a, b) => a - b));
   } finally {
-    await controller.close();
+    await controller.close(60_000);
     await agent.stop();
     for (const tls of [pki.agentTls, pki.clientTls]) tls.close();
     rmSync(directory, { recursive: true });

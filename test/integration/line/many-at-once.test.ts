@@ -81,7 +81,9 @@ await describeLab(
     /** How often a reconcile has ended with each reason, by the controller's own metrics. */
     async function reasons(): Promise<Record<string, number>> {
       const text = await (await fetch(stack.metricsUrl)).text();
-      const rows = text.matchAll(/^dimmer_reconcile_duration_seconds_count\{reason="(\w+)"\} (\d+)$/gm);
+      const rows = text.matchAll(
+        /^dimmer_reconcile_duration_seconds_count\{kind="VirtualMachineMemory",reason="(\w+)"\} (\d+)$/gm,
+      );
       return Object.fromEntries([...rows].map(([, reason = '', count]) => [reason, Number(count)]));
     }
 

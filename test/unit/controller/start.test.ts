@@ -111,12 +111,12 @@ describe('a controller', () => {
     controller.start();
     await clock.until('it is done', () => resources.get('tenants/vm')?.status?.memory?.current === '3Gi');
     expect(done).toEqual(expect.arrayContaining(['connects', 'watches', 'timer']));
-    await controller.close();
+    await controller.close(60_000);
   });
 
   it('can be closed though it was never started', async () => {
     const { controller, clock, done } = build();
-    await controller.close();
+    await controller.close(60_000);
     await clock.advance(3_600_000);
     expect(done).toEqual([]);
   });
@@ -125,7 +125,7 @@ describe('a controller', () => {
     const { controller, clock, done, hosts } = build();
     controller.start();
     await clock.advance(1_000);
-    await controller.close();
+    await controller.close(60_000);
     const count = (what: string): number => done.filter((entry) => entry === what).length;
     for (const name of ['resources', 'hosts', 'namespaces']) {
       expect(count(`listens to ${name}`)).toBeGreaterThan(0);

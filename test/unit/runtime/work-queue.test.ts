@@ -195,7 +195,7 @@ describe('WorkQueue', () => {
     await clock.advance(1);
     expect([log, queue.active]).toEqual([['b', 'c'], 1]);
     let closed = false;
-    void queue.close().then(() => (closed = true));
+    void queue.close(60_000).then(() => (closed = true));
     await clock.advance(1);
     expect(closed).toBe(false);
     go();
@@ -213,7 +213,7 @@ describe('WorkQueue', () => {
     queue.add('a');
     queue.add('b');
     await clock.advance(0);
-    const closed = queue.close();
+    const closed = queue.close(60_000);
     await clock.advance(1_000);
     await closed;
     queue.add('c');

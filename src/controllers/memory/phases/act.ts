@@ -1,7 +1,6 @@
 /** The phase of a reconcile that changes something. */
 import type { Clock } from '../../../runtime/clock.ts';
-import type { Logger } from '../../../runtime/logger.ts';
-import type { Turn } from '../../../runtime/work-queue.ts';
+import type { Attempt } from '../../../runtime/reconcile-queue.ts';
 import { mayHaveBeenDone } from '../../../host/errors.ts';
 import { decideAction } from './action.ts';
 import { execute } from './execute.ts';
@@ -18,9 +17,8 @@ import type { Judgement, Outcome } from '../types.ts';
 import type { Unwritten } from '../unwritten.ts';
 
 export type ActContext = GatherContext &
-  Turn & {
+  Attempt & {
     readonly clock: Clock;
-    readonly logger: Logger;
     readonly metrics: ControllerMetrics;
     readonly rejected: RejectedPlans;
     readonly unwritten: Unwritten;
@@ -56,6 +54,7 @@ export async function act(
 
   const { observation } = judgement.located;
   const mayGoOn = (): boolean =>
+    !context.signal.aborted &&
     !isOutdated(scope, context) &&
     context.hosts.get(judgement.located.hostName) === entry &&
     !('reason' in judgeRight(resource, entry, observation, context));
@@ -70,8 +69,10 @@ export async function act(
   place.leave();
   const operation = action.kind === 'run' && action.steps[0]?.operation === 'plug' ? 'plug' : 'unplug';
   if (outcome.kind === 'acted') context.metrics.operated(operation, 'accepted');
+  const hasChanged = outcome.kind !== 'failed' || outcome.plugged > 0 || mayHaveBeenDone(outcome.error);
+  scope.hasChanged ||= hasChanged;
   if (outcome.kind === 'failed') {
-    if (outcome.plugged === 0 && !mayHaveBeenDone(outcome.error)) {
+    if (!hasChanged) {
       scope.didNothing();
       keep();
     }

@@ -13,7 +13,7 @@ export type Location =
   | { readonly kind: 'problem'; readonly problem: Problem };
 
 /** Where to look: the hosts that the namespace may use. */
-export type LocateContext = Pick<Turn, 'urgency'> & {
+export type LocateContext = Pick<Turn, 'urgency' | 'signal'> & {
   readonly hosts: HostDirectory;
   readonly namespaceLabels: (namespace: string) => NamespaceLabels;
 };
@@ -32,7 +32,7 @@ export const describeMachine = ({ uuid, name }: VirtualMachineMemory['spec']['vi
   uuid === undefined ? `VM '${name ?? ''}'` : `VM ${uuid}`;
 
 /** Who asks: messages call the machine as it does, and copies that aren't open to it aren't there. */
-type Asker = Pick<Turn, 'urgency'> & { readonly namespace: string; readonly what: string };
+type Asker = Pick<Turn, 'urgency' | 'signal'> & { readonly namespace: string; readonly what: string };
 
 /** Finds the virtual machine of `resource`. Changes nothing. */
 export async function locate(resource: VirtualMachineMemory, context: LocateContext): Promise<Location> {
@@ -43,7 +43,8 @@ export async function locate(resource: VirtualMachineMemory, context: LocateCont
     judgeHostUse(entry.resource.spec.allowedNamespaces, labels) === 'entitled';
 
   const { hostRef, virtualMachine } = resource.spec;
-  const asker = { namespace, what: describeMachine(virtualMachine), urgency: context.urgency };
+  const { urgency, signal } = context;
+  const asker = { namespace, what: describeMachine(virtualMachine), urgency, signal };
   if (hostRef !== undefined) {
     const entry = hosts.get(hostRef.name);
     if (entry === undefined || !isAllowed(entry)) {
@@ -76,13 +77,13 @@ function explainUnobserved(error: HostError, entry: HostEntry, { what }: Asker):
 async function observeOn(entry: HostEntry, uuid: string, asker: Asker): Promise<Location> {
   // Asked beside the observation, so that planning needn't wait for it; the entry keeps the answer.
   void entry.facts();
-  const answer = await entry.line.as(asker.urgency).observe(uuid);
+  const answer = await entry.line.as(asker.urgency, asker.signal).observe(uuid);
   if (answer.ok) return { kind: 'found', entry, observation: answer.value };
   return problem(explainUnobserved(answer.error, entry, asker));
 }
 
 async function locateByName(entry: HostEntry, name: string, asker: Asker): Promise<Location> {
-  const domains = await entry.domains();
+  const domains = await entry.domains(asker.signal);
   if (!domains.ok) return problem({ ...explainHostError(domains.error, entry.name), hostName: entry.name });
   const found = [...domains.value.values()].find((domain) => domain.name === name);
   return found === undefined ? problem(notFoundProblem(asker.what)) : observeOn(entry, found.uuid, asker);
@@ -93,7 +94,7 @@ const hasProcess = (state: DomainState): boolean => state !== 'ShutOff' && state
 async function locateByUuid(entries: readonly HostEntry[], uuid: string, asker: Asker): Promise<Location> {
   const copies: HostEntry[] = [];
   let silent: Problem | null = null;
-  for (const { entry, domains } of await listHosts(entries, uuid)) {
+  for (const { entry, domains } of await listHosts(entries, uuid, asker)) {
     if (!domains.ok) silent ??= { ...explainHostError(domains.error, entry.name), hostName: entry.name };
     else if (domains.value.has(uuid)) copies.push(entry);
   }
@@ -115,18 +116,18 @@ async function locateByUuid(entries: readonly HostEntry[], uuid: string, asker: 
  * What the hosts run. Where one of them has the machine, those that take their time are taken by what they said before: a
  * host that doesn't answer can hide a new copy in any case, and must hold up nobody who is elsewhere.
  */
-async function listHosts(entries: readonly HostEntry[], uuid: string) {
-  const soon = await Promise.all(entries.map(async (entry) => ({ entry, domains: await entry.domainsSoon() })));
+async function listHosts(entries: readonly HostEntry[], uuid: string, { signal }: Asker) {
+  const soon = await Promise.all(entries.map(async (entry) => ({ entry, domains: await entry.domainsSoon(signal) })));
   if (soon.some(({ domains }) => domains.ok && domains.value.has(uuid))) return soon;
   return Promise.all(
-    soon.map(async ({ entry, domains }) => ({ entry, domains: domains.ok ? await entry.domains() : domains })),
+    soon.map(async ({ entry, domains }) => ({ entry, domains: domains.ok ? await entry.domains(signal) : domains })),
   );
 }
 
 /** Of several copies the one that runs. A migration explains two of those; else nothing is touched. */
 async function chooseCopy(entries: readonly HostEntry[], uuid: string, asker: Asker): Promise<Location> {
   const answers = await Promise.all(
-    entries.map(async (entry) => ({ entry, answer: await entry.line.as(asker.urgency).observe(uuid) })),
+    entries.map(async (entry) => ({ entry, answer: await entry.line.as(asker.urgency, asker.signal).observe(uuid) })),
   );
   const copies: Extract<Location, { kind: 'found' }>[] = [];
   for (const { entry, answer } of answers) {

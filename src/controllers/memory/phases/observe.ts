@@ -67,7 +67,7 @@ export async function claim(
   // Also where it turns out that it may not have it: it hears when that changes.
   context.claims.resolved(keyOf(resource), observation.uuid);
   // Before the right is judged, so that no time passes between that and the first change.
-  const facts = await entry.facts();
+  const facts = await entry.facts(context.signal);
   const right = judgeRight(resource, entry, observation, context);
   if ('reason' in right) return problem(right);
   return { kind: 'claimed', ...right, facts: facts.ok ? facts.value : null };
@@ -95,7 +95,7 @@ export function observe({ entry, observation }: Found, claimed: Claimed, context
     kind: 'observed',
     located: {
       hostName: entry.name,
-      host: entry.line.as(context.urgency),
+      host: entry.line.as(context.urgency, context.signal),
       limits: entry.limits.value,
       observation,
       layout: observation.layout,

@@ -60,7 +60,7 @@ export async function startLiveController(
     registry,
     host: hostOf,
     async close() {
-      await controller.close();
+      await controller.close(60_000);
       await connection.close();
     },
   };
