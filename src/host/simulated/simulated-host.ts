@@ -48,7 +48,7 @@ export function createSimulatedHost(options: SimulatedHostOptions): SimulatedHos
   const changes: SimulatedChange[] = [];
   const faults: { operation: SimulatedOperation; fault: SimulatedFault; times: number }[] = [];
   const calls: Record<SimulatedOperation, number> = { facts: 0, listDomains: 0, observe: 0, plug: 0, unplug: 0 };
-  const settings = { reachable: true, available: null as Bytes | null };
+  const settings = { reachable: true, available: null as Bytes | null, attachProblem: null as string | null };
 
   const facts = (): HostFacts => {
     const active = [...domains.values()].filter((domain) => isActiveState(domain.state));
@@ -75,6 +75,7 @@ export function createSimulatedHost(options: SimulatedHostOptions): SimulatedHos
     },
     observe: (domain) => observeSimulatedDomain(domain, id, clock.now()),
     isHere: (domain, run) => domains.get(domain.uuid) === domain && domain.run === run && isActiveState(domain.state),
+    attachProblem: () => settings.attachProblem,
     removalMs: options.removalMs ?? 50,
     onlineMs: options.onlineMs ?? 100,
   };
