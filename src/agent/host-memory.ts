@@ -1,14 +1,15 @@
 /** The host's memory as the kernel tells it, and what VMs have been promised of it. */
 import { readdirSync, readFileSync } from 'node:fs';
 import type { HostError } from '../host/errors.ts';
-import { judgeHostMemory } from '../host/rules/capacity.ts';
-import type { HostFacts, HostNode, PlugRequest } from '../host/port.ts';
+import { type HostCapacity, judgeHostMemory, withPromised } from '../host/rules/capacity.ts';
+import type { HostNode, HugepagePool, PlugRequest } from '../host/port.ts';
 import { type Bytes, bytes, isBytes, KiB, sumBytes, zeroBytes } from '../memory/bytes.ts';
 
 export type HostMemoryReading = {
   readonly total: Bytes;
   readonly available: Bytes;
   readonly nodes: readonly HostNode[];
+  readonly hugepagePools: readonly HugepagePool[];
   readonly defaultHugePageSize: Bytes | null;
 };
 
@@ -53,6 +54,16 @@ function readHugepages(nodePath: string): HostNode['hugepages'] {
   });
 }
 
+/** Reservations and surplus pages, which the kernel shows for the whole host only. */
+function readHugepagePools(sys: string): HugepagePool[] {
+  const pools = `${sys}/kernel/mm/hugepages`;
+  return list(pools, /^hugepages-(\d{1,10})kB$/).map((match) => {
+    const count = (name: string): number => readCount(`${pools}/${match[0]}/${name}`);
+    const onDemand = Math.max(0, count('nr_overcommit_hugepages') - count('surplus_hugepages'));
+    return { pageSize: bytes(Number(match[1]) * KiB), reserved: count('resv_hugepages'), onDemand };
+  });
+}
+
 function readNodes(sys: string): HostNode[] {
   const nodes = list(`${sys}/devices/system/node`, /^node(\d{1,4})$/).map((match): HostNode => {
     const path = `${sys}/devices/system/node/${match[0]}`;
@@ -82,6 +93,7 @@ export function readHostMemory(proc = '/proc', sys = '/sys'): HostMemoryReading 
     total,
     available,
     nodes: nodes.length > 1 ? nodes : [node],
+    hugepagePools: readHugepagePools(sys),
     defaultHugePageSize: meminfo.get('Hugepagesize') ?? null,
   };
 }
@@ -96,7 +108,7 @@ export type EndReservation = () => void;
 export class HostMemory {
   readonly #read: () => HostMemoryReading;
   readonly #committed = new Map<string, Bytes>();
-  readonly #reserved = new Set<{ readonly size: Bytes; readonly preallocated: boolean }>();
+  readonly #reserved = new Set<{ readonly size: Bytes; readonly pageSize: Bytes | null }>();
 
   /** Page size behind "huge pages" that name none; null: the host has none. */
   readonly defaultHugePageSize: Bytes | null;
@@ -117,13 +129,12 @@ export class HostMemory {
     this.#committed.clear();
   }
 
-  /** Memory and nodes as they are now, less what is being plugged. */
-  facts(): Pick<HostFacts, 'memory' | 'nodes'> {
-    const { total, available, nodes } = this.#read();
-    const reserved = [...this.#reserved];
-    const ordinary = sumBytes(reserved.filter((entry) => !entry.preallocated).map((entry) => entry.size));
-    const committed = sumBytes([...this.#committed.values(), ...reserved.map((entry) => entry.size)]);
-    return { memory: { total, available: bytes(Math.max(0, available - ordinary)), committed }, nodes };
+  /** The host as it is now, less what is being plugged. */
+  facts(): HostCapacity {
+    const { total, available, nodes, hugepagePools } = this.#read();
+    const committed = sumBytes([...this.#committed.values()]);
+    const now: HostCapacity = { memory: { total, available, committed }, nodes, hugepagePools };
+    return [...this.#reserved].reduce((host, { size, pageSize }) => withPromised(host, size, pageSize), now);
   }
 
   /** Reserves the module's memory until it is counted as committed, or says why the host can't carry it. */
@@ -133,7 +144,7 @@ export class HostMemory {
   ): { readonly ok: true; readonly end: EndReservation } | { readonly ok: false; readonly error: HostError } {
     const error = judgeHostMemory(this.facts(), request, pageSize);
     if (error !== null) return { ok: false, error };
-    const entry = { size: request.size, preallocated: pageSize !== null };
+    const entry = { size: request.size, pageSize };
     this.#reserved.add(entry);
     return { ok: true, end: () => this.#reserved.delete(entry) };
   }

@@ -34,7 +34,8 @@ function callError(error: Extract<LibvirtError, { readonly kind: 'call' }>): Hos
     case 'Rejected':
     case 'DeviceNotFound':
     case 'MetadataNotFound':
-    case 'Failed':
       return hostError('rejected', text, error);
+    case 'Failed':
+      return hostError('hypervisor-failed', text, error);
   }
 }

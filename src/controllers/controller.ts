@@ -23,7 +23,7 @@ import { type KnownHost, reconcileHostStatus } from './host/reconcile.ts';
 import { createControllerMetrics } from './memory/metrics.ts';
 import { Postponed } from './memory/postponed.ts';
 import { reconcile } from './memory/reconcile.ts';
-import { RejectedPlans } from './memory/rejected-plans.ts';
+import { FailedPlans } from './memory/failed-plans.ts';
 import { Unwritten } from './memory/unwritten.ts';
 import {
   keysOfDomain,
@@ -120,7 +120,7 @@ export function createController(options: ControllerOptions): Controller {
     clusterId: options.clusterId,
     statuses: { source: resources, writer: options.statusWriter },
     events: options.events,
-    rejected: new RejectedPlans(),
+    failed: new FailedPlans(),
     postponed: new Postponed(),
     unwritten: new Unwritten(),
     metrics: createControllerMetrics(options.registry),

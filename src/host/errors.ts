@@ -10,6 +10,8 @@ export type Recovery =
   | 'retry'
   /** The outcome isn't known: observe, then plan anew. */
   | 'observe'
+  /** Nothing was done, for a cause that may pass: try again, ever more slowly, since each try is work for the host. */
+  | 'retry-slowly'
   /** Nothing changes until the resource, the VM or the host does; look again slowly. */
   | 'wait-for-change';
 
@@ -53,6 +55,13 @@ export const hostErrorTable = {
   'stale-revision': { status: 412, title: 'The VM has changed since it was observed', recovery: 'observe' },
   'body-too-large': { status: 413, title: 'The request body is too large', recovery: 'wait-for-change' },
   rejected: { status: 422, title: 'The hypervisor rejected the change', recovery: 'wait-for-change' },
+  // Short of memory mostly: libvirt has one code for all at which QEMU fails, and texts are never parsed.
+  'hypervisor-failed': {
+    status: 502,
+    title: 'The hypervisor failed at the change',
+    recovery: 'retry-slowly',
+    olderCode: 'rejected',
+  },
   'hotplug-unsupported': { status: 422, title: 'The VM does not support memory hotplug', recovery: 'wait-for-change' },
   'guest-memory-in-use': { status: 422, title: 'The guest is using the memory', recovery: 'observe' },
   'guest-memory-unknown': { status: 422, title: 'The guest does not report its memory', recovery: 'observe' },

@@ -18,6 +18,15 @@ export type HostNode = {
   readonly hugepages: readonly { readonly pageSize: Bytes; readonly total: number; readonly free: number }[];
 };
 
+/** What the kernel tells of huge pages of one size for the whole host only. Counts of pages. */
+export type HugepagePool = {
+  readonly pageSize: Bytes;
+  /** Of those that are free, promised already: to mappings that haven't touched them, and to modules being plugged. */
+  readonly reserved: number;
+  /** Surplus pages that the kernel may still make of ordinary memory when they are asked for. */
+  readonly onDemand: number;
+};
+
 export type HostFacts = {
   readonly agentVersion: string;
   readonly libvirtVersion: string;
@@ -29,6 +38,8 @@ export type HostFacts = {
     readonly committed: Bytes;
   };
   readonly nodes: readonly HostNode[];
+  /** One for each size; empty: an older agent, which knows none on demand. */
+  readonly hugepagePools: readonly HugepagePool[];
   /** Running and defined VMs that the agent admits. */
   readonly virtualMachines: number;
   /** Of those the running ones that no owner element reserves for a namespace; null: an older agent doesn't say. */

@@ -19,6 +19,8 @@ export type ContractBench = {
   useMemory(size: Bytes): Promise<{ isAlive(): Promise<boolean>; free(): Promise<void> }>;
   /** Stops the guest in its tracks, or lets it go on. */
   setPaused(paused: boolean): Promise<void>;
+  /** Whether QEMU can allocate nothing more for a module, though the host has memory; or can again. */
+  setShort(isShort: boolean): Promise<void>;
   /** A module is plugged behind the host's back. */
   plugByHand(slot: number, size: Bytes): Promise<void>;
   /** The host's admin reserves the VM for a namespace; null: for none. */

@@ -185,6 +185,19 @@ export function describeHostContract(name: string, create: () => Promise<Contrac
       expect((await observe()).claim).toBeNull();
     });
 
+    it('says of a plug that QEMU has no memory for that it failed, and plugs when there is some', async () => {
+      await bench.setShort(true);
+      const answer = await plug(0);
+      await bench.setShort(false);
+      expect(codeOf(answer)).toBe('hypervisor-failed');
+      expect(answer.ok ? '' : answer.error.message).toContain('Cannot allocate memory');
+      const { layout, claim: kept } = await observe();
+      // The claim had to be written before.
+      expect([layout?.modules, layout?.slots.usedByOthers, kept]).toEqual([[], [], claim]);
+      valueOf(await plug(0));
+      expect((await observe()).layout?.modules).toMatchObject([{ slot: 0, size }]);
+    });
+
     it('never plugs what the host cannot carry', async () => {
       const { memory } = valueOf(await bench.host.facts());
       expect(codeOf(await plug(0, { hostReserve: memory.available }))).toBe('insufficient-host-memory');

@@ -54,6 +54,10 @@ export function benchOfSimulated({ script }: SimulatedHost, host: Host, dispose:
       else script.resume(uuid);
       return Promise.resolve();
     },
+    setShort(isShort) {
+      script.setAttachProblem(isShort ? 'libvirt: Cannot allocate memory (error 1)' : null);
+      return Promise.resolve();
+    },
     setOwner(namespace) {
       script.setOwner(uuid, namespace);
       return Promise.resolve();

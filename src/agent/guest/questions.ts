@@ -70,7 +70,9 @@ export class GuestQuestions {
    */
   async hear(run: Run): Promise<GuestAnswer['kind']> {
     const { bell } = this.#options;
-    const answer = await bell.exclusively(run.uuid, () => this.#put(run, (question) => this.#listenOnce(run, question)));
+    const answer = await bell.exclusively(run.uuid, () =>
+      this.#put(run, (question) => this.#listenOnce(run, question)),
+    );
     return answer.kind;
   }
 

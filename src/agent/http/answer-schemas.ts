@@ -7,6 +7,7 @@ import type {
   GuestStatistics,
   HostFacts,
   HostNode,
+  HugepagePool,
   MemoryLayout,
   ObservedModule,
   PlugAnswer,
@@ -83,6 +84,14 @@ const host = record<HostFacts>(
       committed: bytes('Memory of all running VMs, touched or not'),
     }),
     nodes: list(hostNode),
+    hugepagePools: list(
+      record<HugepagePool>({
+        pageSize: bytes('Size of a page'),
+        reserved: whole('Free pages that are promised already'),
+        onDemand: whole('Pages that the kernel may still make of ordinary memory'),
+      }),
+      'Huge pages of the whole host, by size',
+    ),
     virtualMachines: whole('Running and defined VMs that the agent admits'),
     virtualMachinesWithoutOwner: whole('Of those the running ones that no owner element reserves for a namespace'),
   },

@@ -27,7 +27,14 @@ const always = ['bad-request', 'internal-error', 'too-many-requests'] as const;
 /** Any route of `/v1` may end in these. */
 const admitted = [...always, 'client-not-allowed'] as const;
 /** What reading from libvirt may end in. */
-const reading = [...admitted, 'hypervisor-unreachable', 'outcome-unknown', 'rejected', 'busy'] as const;
+const reading = [
+  ...admitted,
+  'hypervisor-unreachable',
+  'outcome-unknown',
+  'rejected',
+  'hypervisor-failed',
+  'busy',
+] as const;
 const ofDomain = [...reading, 'not-found', 'not-running', 'claimed-by-other', 'hotplug-unsupported'] as const;
 const changing = [...ofDomain, 'old-generation', 'stale-revision', 'revision-required'] as const;
 

@@ -41,6 +41,7 @@ export const reasonTable = {
   InsufficientHostMemory: heldUp,
   HugepagesUnavailable: heldUp,
   HostCordoned: heldUp,
+  HypervisorFailed: heldUp,
   VMNotRunning: heldUp,
 
   Paused: { ready: 'Unknown', reconciling: false, stalled: false, warning: false },

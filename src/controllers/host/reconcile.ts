@@ -54,7 +54,7 @@ function computeHostStatus(
   const cordoned = resource.spec.cordoned ?? false;
   // What was last known stays while the host doesn't answer.
   if (!answer.ok) return { ...resource.status, observedGeneration: generation, conditions, cordoned };
-  const { memory, nodes, virtualMachinesWithoutOwner: _, ...rest } = answer.value;
+  const { memory, nodes, hugepagePools: _pools, virtualMachinesWithoutOwner: _, ...rest } = answer.value;
   return {
     ...rest,
     observedGeneration: generation,

@@ -40,7 +40,7 @@ export async function reconcile(key: ResourceKey, context: ReconcileContext): Pr
   // Nothing to clean up at a host: the VM keeps its memory when its resource goes (invariant I7).
   if (resource?.metadata.deletionTimestamp !== undefined) return { kind: 'done' };
   if (resource === undefined) {
-    for (const memory of [context.rejected, context.postponed, context.unwritten]) memory.forget(key);
+    for (const memory of [context.failed, context.postponed, context.unwritten]) memory.forget(key);
     return { kind: 'done' };
   }
   const { namespace, generation } = resource.metadata;
@@ -68,8 +68,8 @@ function openScope(resource: VirtualMachineMemory, context: ReconcileContext): R
 }
 
 async function reconcileScope(scope: ReconcileScope, context: ReconcileContext): Promise<Reconciled> {
-  const { clock, rejected, postponed } = context;
-  if (scope.retryNow) rejected.forget(scope.key);
+  const { clock, failed, postponed } = context;
+  if (scope.retryNow) failed.forget(scope.key);
 
   const ending = await converge(scope, context);
   const cut = context.cut();

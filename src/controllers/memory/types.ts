@@ -85,6 +85,8 @@ export type Executed =
       readonly error: HostError;
       /** Modules plugged before the step that failed. */
       readonly plugged: number;
+      /** How often it has failed, and when it may be tried again, epoch ms; absent: that isn't kept. */
+      readonly tried?: { readonly times: number; readonly againAtMs: number };
     };
 
 /** What came of it so far. */

@@ -1,4 +1,5 @@
 /** From a plan and what came of it to the one reason that is told. Pure. */
+import { timestamp } from '../../api/v1alpha1/conditions.ts';
 import { reasonTable } from '../../api/v1alpha1/reasons.ts';
 import type { VirtualMachineMemoryStatus } from '../../api/v1alpha1/virtual-machine-memory.ts';
 import { formatMeasured, formatQuantity } from '../../memory/quantity.ts';
@@ -24,6 +25,8 @@ export type VerdictInput = {
   readonly mode: Mode;
   /** The resize under way, or the last one. */
   readonly resize: VirtualMachineMemoryStatus['lastResize'];
+  /** The controller's clock, epoch ms. */
+  readonly nowMs: number;
 };
 
 /** The verdict on a problem found before planning. */
@@ -44,9 +47,7 @@ export function computeVerdict(input: VerdictInput): Verdict {
     return { reason: 'HostBusy', message, againInMs: null };
   }
   if (outcome.kind === 'failed') {
-    const { reason, message, retry } = explainHostError(outcome.error, located.hostName);
-    const againInMs = outcome.error.code === 'guest-late' ? computeLatePollMs(located) : retry ? 'backoff' : null;
-    return { reason, message: `${outcome.what}: ${message}`, againInMs };
+    return judgeFailed(outcome, input);
   }
   if (mode.kind === 'observe') {
     const current = formatQuantity(computeCurrent(located.layout));
@@ -64,6 +65,20 @@ export function computeVerdict(input: VerdictInput): Verdict {
     return { reason: 'Replacing', message: plan.message, againInMs: guestPollMs };
   }
   return { reason: plan.reason, message: plan.message, againInMs: computePollMs(judgement) };
+}
+
+function judgeFailed(
+  { what, error, tried }: Extract<Outcome, { kind: 'failed' }>,
+  { judgement: { located }, nowMs }: VerdictInput,
+): Verdict {
+  const { reason, message, retry } = explainHostError(error, located.hostName);
+  const said = { reason, message: `${what}: ${message}` };
+  if (tried !== undefined) {
+    const times = tried.times === 1 ? '1 time' : `${tried.times} times`;
+    const again = `tried ${times}, again at ${timestamp(tried.againAtMs)}`;
+    return { ...said, message: `${said.message}; ${again}`, againInMs: Math.max(0, tried.againAtMs - nowMs) };
+  }
+  return { ...said, againInMs: error.code === 'guest-late' ? computeLatePollMs(located) : retry ? 'backoff' : null };
 }
 
 function judgeConverged({ judgement, resize }: VerdictInput): Verdict {

@@ -54,6 +54,8 @@ export function explainHostError(error: HostError, hostName: string): ErrorVerdi
       return said('HugepagesUnavailable', true, `host ${hostName}: `);
     case 'rejected':
       return said('HypervisorRejected', false);
+    case 'hypervisor-failed':
+      return said('HypervisorFailed', true);
     case 'bad-request':
     case 'no-such-route':
     case 'method-not-allowed':

@@ -13,6 +13,7 @@ import type {
   GuestStatistics,
   HostFacts,
   HostNode,
+  HugepagePool,
   MemoryLayout,
   ObservedModule,
   PlugAnswer,
@@ -49,6 +50,7 @@ export const decodeHostFacts: Decoder<HostFacts> = object({
   hypervisorVersion: text,
   memory: object({ total: size, available: size, committed: size }),
   nodes: array(hostNode, many),
+  hugepagePools: since(array(object<HugepagePool>({ pageSize: size, reserved: whole, onDemand: whole }), many), []),
   virtualMachines: whole,
   virtualMachinesWithoutOwner: since(nullable(whole), null),
 });

@@ -2,10 +2,10 @@
  * What a host can carry: judged by the controller when it plans and by the agent, under the lock of the host, when it
  * acts. One set of rules for both, so that what was planned isn't refused for a reason that could have been known. Pure.
  */
-import { type Bytes, bytes, MiB, sumBytes } from '../../memory/bytes.ts';
+import { type Bytes, bytes, MiB } from '../../memory/bytes.ts';
 import { formatQuantity } from '../../memory/quantity.ts';
 import { hostError, type HostError } from '../errors.ts';
-import type { HostFacts, HostNode, PlugRequest } from '../port.ts';
+import type { HostFacts, HostNode, HugepagePool, PlugRequest } from '../port.ts';
 
 /** What the cluster's admin allows on a host (HypervisorHost.spec). */
 export type CapacityLimits = {
@@ -28,8 +28,8 @@ const aboveReserve = ({ available }: HostMemoryFacts, { memoryReserve }: Capacit
   available - memoryReserve;
 
 /**
- * What may still be plugged on a host in pages of a size (null: ordinary ones), never negative. Huge pages were set
- * aside when the host booted: they are no part of its available memory, but are promised like any other.
+ * What may still be plugged on a host in pages of a size (null: ordinary ones), never negative. Huge pages
+ * in the pool are no part of the available memory, but are promised like any other; see {@link computeHugepagesFree}.
  */
 export function computeHostFree(facts: HostFacts, limits: CapacityLimits, pageSize: Bytes | null): Bytes {
   const byCommitment = promisable(facts.memory, limits);
@@ -37,18 +37,62 @@ export function computeHostFree(facts: HostFacts, limits: CapacityLimits, pageSi
   return bytes(Math.max(0, free));
 }
 
-/** Free huge pages of a size on the nodes, in bytes. */
-export function computeHugepagesFree(nodes: readonly Pick<HostNode, 'hugepages'>[], pageSize: Bytes): Bytes {
-  const pools = nodes.flatMap(({ hugepages }) => hugepages).filter((pool) => pool.pageSize === pageSize);
-  return sumBytes(pools.map(({ free }) => bytes(free * pageSize)));
+/** What capacity is judged from. */
+export type HostCapacity = Pick<HostFacts, 'memory' | 'nodes' | 'hugepagePools'>;
+
+const availableOn = (nodes: readonly HostNode[]): number => nodes.reduce((sum, node) => sum + node.available, 0);
+
+const poolOf = ({ hugepagePools }: HostCapacity, pageSize: Bytes): HugepagePool =>
+  hugepagePools.find((pool) => pool.pageSize === pageSize) ?? { pageSize, reserved: 0, onDemand: 0 };
+
+/** Pages in the pools of the nodes that nobody was promised. The kernel counts promises for the whole host only. */
+function pagesInPool(host: HostCapacity, pageSize: Bytes, nodes: readonly HostNode[]): number {
+  const freeOf = (some: readonly HostNode[]): number =>
+    some
+      .flatMap(({ hugepages }) => hugepages)
+      .filter((pool) => pool.pageSize === pageSize)
+      .reduce((sum, { free }) => sum + free, 0);
+  return Math.max(0, Math.min(freeOf(nodes), freeOf(host.nodes) - poolOf(host, pageSize).reserved));
+}
+
+/**
+ * What can be had in huge pages of a size, in bytes: free pages that nobody was promised, and what the kernel makes on
+ * demand (surplus pages, Documentation/admin-guide/mm/hugetlbpage.rst). The latter is ordinary memory, and judged so: by
+ * what is available above the reserve.
+ * @param nodes those that the pages must be on; absent: any
+ */
+export function computeHugepagesFree(
+  host: HostCapacity,
+  limits: CapacityLimits,
+  pageSize: Bytes,
+  nodes: readonly HostNode[] = host.nodes,
+): Bytes {
+  const here = nodes === host.nodes ? Infinity : availableOn(nodes);
+  const spare = Math.max(0, Math.min(here, aboveReserve(host.memory, limits)));
+  const made = Math.min(poolOf(host, pageSize).onDemand, Math.floor(spare / pageSize));
+  return bytes((pagesInPool(host, pageSize, nodes) + made) * pageSize);
+}
+
+/**
+ * The host once `size` in pages of `pageSize` (null: ordinary ones) is promised: what a plug under way will take, and may
+ * have taken in part.
+ */
+export function withPromised(host: HostCapacity, size: Bytes, pageSize: Bytes | null): HostCapacity {
+  const { total, available, committed } = host.memory;
+  const pages = pageSize === null ? 0 : Math.ceil(size / pageSize);
+  const taken = pageSize === null ? 0 : Math.min(pages, pagesInPool(host, pageSize, host.nodes));
+  const made = pages - taken;
+  const ordinary = pageSize === null ? size : made * pageSize;
+  const memory = { total, available: bytes(Math.max(0, available - ordinary)), committed: bytes(committed + size) };
+  if (pageSize === null) return { ...host, memory };
+  const { reserved, onDemand } = poolOf(host, pageSize);
+  const pool = { pageSize, reserved: reserved + taken, onDemand: Math.max(0, onDemand - made) };
+  const others = host.hugepagePools.filter((other) => other.pageSize !== pageSize);
+  return { ...host, memory, hugepagePools: [...others, pool] };
 }
 
 /** Whether the host can carry the module (docs/api.md: `memoryReserve`, `memoryOvercommit`). Null: it can. */
-export function judgeHostMemory(
-  host: Pick<HostFacts, 'memory' | 'nodes'>,
-  request: PlugRequest,
-  pageSize: Bytes | null,
-): HostError | null {
+export function judgeHostMemory(host: HostCapacity, request: PlugRequest, pageSize: Bytes | null): HostError | null {
   const { total, available, committed } = host.memory;
   const limits = { memoryReserve: request.hostReserve, memoryOvercommit: request.hostOvercommit };
   if (request.size > promisable(host.memory, limits)) {
@@ -58,13 +102,14 @@ export function judgeHostMemory(
         `exceed ${request.hostOvercommit} times (total ${formatQuantity(total)} - reserve ${formatQuantity(request.hostReserve)})`,
     );
   }
-  const nodes = host.nodes.filter((node) => request.hostNodes?.includes(node.id) ?? true);
-  if (request.hostNodes !== undefined && nodes.length !== new Set(request.hostNodes).size) {
-    return hostError('rejected', `The host has no NUMA node ${request.hostNodes.join(' or ')}`);
+  const { hostNodes } = request;
+  const nodes = hostNodes === undefined ? host.nodes : host.nodes.filter((node) => hostNodes.includes(node.id));
+  if (hostNodes !== undefined && nodes.length !== new Set(hostNodes).size) {
+    return hostError('rejected', `The host has no NUMA node ${hostNodes.join(' or ')}`);
   }
-  if (pageSize !== null) return judgeHugepages(nodes, request.size, pageSize);
+  if (pageSize !== null) return judgeHugepages(host, nodes, request.size, pageSize, limits);
 
-  const here = request.hostNodes === undefined ? available : nodes.reduce((sum, node) => sum + node.available, 0);
+  const here = hostNodes === undefined ? available : availableOn(nodes);
   const spare = Math.min(here, aboveReserve(host.memory, limits));
   if (spare >= request.size) return null;
   return hostError(
@@ -74,14 +119,22 @@ export function judgeHostMemory(
   );
 }
 
-function judgeHugepages(nodes: readonly HostNode[], size: Bytes, pageSize: Bytes): HostError | null {
-  const free = computeHugepagesFree(nodes, pageSize);
+function judgeHugepages(
+  host: HostCapacity,
+  nodes: readonly HostNode[],
+  size: Bytes,
+  pageSize: Bytes,
+  limits: CapacityLimits,
+): HostError | null {
   if (size % pageSize !== 0) {
     return hostError('rejected', `${formatQuantity(size)} is no multiple of the page size ${formatQuantity(pageSize)}`);
   }
+  const free = computeHugepagesFree(host, limits, pageSize, nodes);
   if (free >= size) return null;
+  const { onDemand } = poolOf(host, pageSize);
   return hostError(
     'hugepages-unavailable',
-    `${formatQuantity(size)} in huge pages of ${formatQuantity(pageSize)} is wanted; ${free / MiB}Mi are free`,
+    `${formatQuantity(size)} in huge pages of ${formatQuantity(pageSize)} is wanted; ${free / MiB}Mi are free` +
+      (onDemand === 0 ? '' : ', those that the host can make of ordinary memory counted in'),
   );
 }

@@ -1,7 +1,7 @@
 /** Plugging and unplugging on a simulated host: the guards of the real agent, then what a guest would do. */
 import { aliasOfSlot, isSameModule } from '../../memory/module.ts';
 import type { Mark } from '../../memory/operation-state.ts';
-import { fail, type HostAnswer, succeed } from '../errors.ts';
+import { fail, type HostAnswer, hostError, succeed } from '../errors.ts';
 import { admitPlug, admitUnplug, explainSilence } from '../rules/admit.ts';
 import { judgeHostMemory } from '../rules/capacity.ts';
 import { askForModule } from '../rules/marks.ts';
@@ -23,6 +23,8 @@ export type ChangeContext = ReportContext & {
   readonly facts: () => HostFacts;
   readonly record: (change: SimulatedChange) => void;
   readonly observe: (domain: SimulatedDomain) => DomainObservation;
+  /** Why QEMU fails at every attach; null: it doesn't. */
+  readonly attachProblem: () => string | null;
   readonly removalMs: number;
   readonly onlineMs: number;
 };
@@ -44,6 +46,8 @@ export function plugSimulated(
   const { claim } = admitted.value;
   const replacement = replacementOf(request, admitted.value.replacement);
   domain.operations = { claim, marks: liveMarks(domain.operations, nowMs), replacement };
+  const problem = context.attachProblem();
+  if (problem !== null) return fail(hostError('hypervisor-failed', problem));
   const { slot, size, node } = request;
   const onlineAtMs = domain.onlines ? nowMs + context.onlineMs : Infinity;
   addModule(domain, { slot, size, node, alias: aliasOfSlot(slot), pageSize, onlineAtMs });

@@ -44,6 +44,8 @@ export interface SimulationScript {
   restartAgent(): void;
   /** Available memory of the host; null: what running VMs leave of the total. */
   setAvailable(available: Bytes | null): void;
+  /** QEMU fails at every attach, as it does on a host that is short of memory at that moment; null: no more. */
+  setAttachProblem(problem: string | null): void;
 
   addDomain(spec: SimulatedDomainSpec): void;
   /** How the guest answers when asked for the modules of `slots` (`all`: for any), for the next `times` requests. */

@@ -13,7 +13,7 @@ export type ScriptContext = ReportContext & {
   readonly changes: readonly SimulatedChange[];
   readonly calls: Readonly<Record<SimulatedOperation, number>>;
   readonly faults: { operation: SimulatedOperation; fault: SimulatedFault; times: number }[];
-  readonly settings: { reachable: boolean; available: Bytes | null };
+  readonly settings: { reachable: boolean; available: Bytes | null; attachProblem: string | null };
 };
 
 /** The script that acts on `context`. */
@@ -58,6 +58,9 @@ export function createScript(context: ScriptContext): SimulationScript {
     },
     setAvailable(available) {
       settings.available = available;
+    },
+    setAttachProblem(problem) {
+      settings.attachProblem = problem;
     },
     addDomain(spec) {
       domains.set(spec.uuid, createSimulatedDomain(spec, clock.now()));

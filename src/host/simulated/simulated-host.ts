@@ -3,7 +3,7 @@ import { type Bytes, bytes, gib, zeroBytes } from '../../memory/bytes.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { fail, type HostAnswer, hostError, succeed } from '../errors.ts';
 import { isActiveState } from '../rules/boot.ts';
-import type { HostEvent, HostFacts, HostNode } from '../port.ts';
+import type { HostEvent, HostFacts, HostNode, HugepagePool } from '../port.ts';
 import { type ChangeContext, plugSimulated, unplugSimulated } from './changes.ts';
 import { createSimulatedDomain, type SimulatedDomain, type SimulatedDomainSpec, simulatedTotal } from './model.ts';
 import { observeSimulatedDomain } from './observe.ts';
@@ -19,6 +19,8 @@ export type SimulatedHostOptions = {
   readonly totalMemory?: Bytes;
   /** Host nodes with their huge pages. Default: one node with all memory, no huge pages. */
   readonly nodes?: readonly HostNode[];
+  /** Default: none reserved, none on demand. */
+  readonly hugepagePools?: readonly HugepagePool[];
   /** How long an accepting guest takes to give a module up, milliseconds. Default 50. */
   readonly removalMs?: number;
   /** How long a guest takes to online a new module, milliseconds. Default 100. */
@@ -48,7 +50,7 @@ export function createSimulatedHost(options: SimulatedHostOptions): SimulatedHos
   const changes: SimulatedChange[] = [];
   const faults: { operation: SimulatedOperation; fault: SimulatedFault; times: number }[] = [];
   const calls: Record<SimulatedOperation, number> = { facts: 0, listDomains: 0, observe: 0, plug: 0, unplug: 0 };
-  const settings = { reachable: true, available: null as Bytes | null };
+  const settings = { reachable: true, available: null as Bytes | null, attachProblem: null as string | null };
 
   const facts = (): HostFacts => {
     const active = [...domains.values()].filter((domain) => isActiveState(domain.state));
@@ -60,6 +62,7 @@ export function createSimulatedHost(options: SimulatedHostOptions): SimulatedHos
       hypervisorVersion: 'simulated',
       memory: { total: totalMemory, available, committed: bytes(committed) },
       nodes: options.nodes ?? [{ id: 0, total: totalMemory, available, hugepages: [] }],
+      hugepagePools: options.hugepagePools ?? [],
       virtualMachines: domains.size,
       virtualMachinesWithoutOwner: active.filter(({ ownerNamespace }) => ownerNamespace === null).length,
     };
@@ -75,6 +78,7 @@ export function createSimulatedHost(options: SimulatedHostOptions): SimulatedHos
     },
     observe: (domain) => observeSimulatedDomain(domain, id, clock.now()),
     isHere: (domain, run) => domains.get(domain.uuid) === domain && domain.run === run && isActiveState(domain.state),
+    attachProblem: () => settings.attachProblem,
     removalMs: options.removalMs ?? 50,
     onlineMs: options.onlineMs ?? 100,
   };

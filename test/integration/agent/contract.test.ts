@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe } from 'vitest';
 import { MiB } from '../../../src/memory/bytes.ts';
 import { type ContractBench, observedUntil, valueOf } from '../../contract/bench.ts';
@@ -7,6 +8,7 @@ import type { LabGuest } from '../../lab/guest-types.ts';
 import { type Lab, startLab } from '../../lab/lab.ts';
 import { type AgentFixture, type AgentPki, createAgentPki, startAgentFixture } from './agent-fixture.ts';
 import { setOwner } from '../../lab/owner.ts';
+import { run } from '../../lab/run.ts';
 import { clearGuest } from './clear-guest.ts';
 
 await describeLab(
@@ -60,6 +62,13 @@ await describeLab(
         },
         async plugByHand(_slot: number, size: number) {
           await guest.plugDimm(size / MiB, 'ua-by-hand');
+        },
+        async setShort(isShort: boolean) {
+          const pid = lab.hypervisor.qemuPid(guest.uuid);
+          // Room for what QEMU itself allocates, and for no module.
+          const kib = Number(/^VmSize:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+          const limit = isShort ? String((kib + 64 * 1024) * 1024) : 'unlimited';
+          await run('prlimit', ['--pid', String(pid), `--as=${limit}:`]);
         },
         setOwner: (namespace: string | null) => setOwner(lab.hypervisor, guest.uuid, namespace),
         async dispose() {

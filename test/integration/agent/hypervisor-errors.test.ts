@@ -60,10 +60,10 @@ await describeLab(
       return { answered };
     }
 
-    test('huge pages without a file system for them: rejected in the words of libvirt, and nothing has changed', async () => {
+    test('huge pages without a file system for them: failed in the words of libvirt, and nothing has changed', async () => {
       const before = valueOf(await agent.client.observe(guest.uuid));
       const answer = await plug(0, agent, { pageSize: mib(2) });
-      expect(codeOf(answer)).toBe('rejected');
+      expect(codeOf(answer)).toBe('hypervisor-failed');
       expect(answer.ok ? '' : answer.error.message).toContain('hugetlbfs filesystem is not mounted');
       const { layout, revision } = valueOf(await agent.client.observe(guest.uuid));
       expect({ layout, revision }).toEqual({ layout: before.layout, revision: before.revision });

@@ -1,7 +1,9 @@
 /** Two guest NUMA nodes, and modules on huge pages. */
+import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Bytes, mib, MiB } from '../../../src/memory/bytes.ts';
 import { claim, codeOf, isUp, observedUntil, plugRequest, unplugRequest, valueOf } from '../../contract/bench.ts';
+import type { PlugRequest } from '../../../src/host/port.ts';
 import { describeLab } from '../../lab/describe.ts';
 import type { LabGuest } from '../../lab/guest-types.ts';
 import { type Lab, startLab } from '../../lab/lab.ts';
@@ -10,6 +12,9 @@ import { type AgentFixture, createAgentPki, startAgentFixture } from './agent-fi
 
 const size = mib(128);
 const pageSize = mib(2);
+const [overcommit, surplus] = ['nr_overcommit_hugepages', 'surplus_hugepages'].map(
+  (name) => `/sys/kernel/mm/hugepages/hugepages-2048kB/${name}`,
+) as [string, string];
 
 await describeLab(
   'guest NUMA nodes and huge pages',
@@ -42,7 +47,7 @@ await describeLab(
 
     const bench = () => ({ host: agent.client, uuid: guest.uuid });
     const observe = async () => valueOf(await agent.client.observe(guest.uuid));
-    const plug = async (slot: number, more = {}) =>
+    const plug = async (slot: number, more: Partial<PlugRequest> = {}) =>
       agent.client.plug(guest.uuid, (await observe()).revision, plugRequest(slot, size, more));
     const unplug = async (slot: number) =>
       agent.client.unplug(guest.uuid, (await observe()).revision, unplugRequest(slot));
@@ -102,6 +107,31 @@ await describeLab(
       await observedUntil(bench(), 'it is gone', ({ layout }) => layout?.modules.length === 0);
       await waitFor(async () => (await freePages()) === free, { what: 'the pages to come back', timeoutMs: 20_000 });
     });
+
+    test('huge pages that the kernel makes on demand are taken, as far as it may make any', async () => {
+      const free = await freePages();
+      // Two blocks more than the pool has, of which the kernel may make one.
+      const blocks = Math.floor((free * pageSize) / size);
+      const sizeOf = (count: number) => (count * size) as Bytes;
+      expect(codeOf(await plug(6, { pageSize, size: sizeOf(blocks + 1) }))).toBe('hugepages-unavailable');
+      const before = readFileSync(overcommit, 'utf8');
+      writeFileSync(overcommit, String(size / pageSize));
+      try {
+        expect(codeOf(await plug(6, { pageSize, size: sizeOf(blocks + 2) }))).toBe('hugepages-unavailable');
+        const reserve = (valueOf(await agent.client.facts()).memory.available - 2 * MiB) as Bytes;
+        const nothingSpare = { pageSize, size: sizeOf(blocks + 1), hostReserve: reserve };
+        expect(codeOf(await plug(6, nothingSpare))).toBe('hugepages-unavailable');
+        valueOf(await plug(6, { pageSize, size: sizeOf(blocks + 1) }));
+        expect(readFileSync(surplus, 'utf8')).not.toBe('0\n');
+        valueOf(await unplug(6));
+        await observedUntil(bench(), 'it is gone', ({ layout }) => layout?.modules.length === 0);
+        await waitFor(() => Promise.resolve(readFileSync(surplus, 'utf8') === '0\n'), {
+          ...{ what: 'what was made to go', timeoutMs: 20_000 },
+        });
+      } finally {
+        writeFileSync(overcommit, before);
+      }
+    }, 60_000);
 
     test('too few huge pages: said so, and nothing has changed', async () => {
       const before = await observe();

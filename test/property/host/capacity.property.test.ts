@@ -10,12 +10,17 @@ const size = (max: number) => fc.integer({ min: 0, max }).map((count) => mib(cou
 const pageSize = mib(2);
 
 const host = fc
-  .record({ total: size(2_048), available: size(2_048), committed: size(4_096), pages: fc.nat(1_000) })
-  .map(({ total, available, committed, pages }) => ({
-    total,
-    available: bytes(Math.min(total, available)),
-    committed,
-    pages,
+  .record({
+    total: size(2_048),
+    available: size(2_048),
+    committed: size(4_096),
+    pages: fc.nat(1_000),
+    reserved: fc.nat(1_000),
+    onDemand: fc.nat(1_000),
+  })
+  .map(({ available, ...rest }) => ({
+    ...rest,
+    available: bytes(Math.min(rest.total, available)),
   }));
 const limits = fc.record({ memoryReserve: size(512), memoryOvercommit: fc.double({ min: 0.1, max: 3, noNaN: true }) });
 /** A growth, cut into modules. */
@@ -32,17 +37,29 @@ function admitsAll(
 ): boolean {
   let { available, committed } = facts.memory;
   let free = facts.nodes[0]?.hugepages[0]?.free ?? 0;
+  let { reserved, onDemand } = facts.hugepagePools[0] ?? { reserved: 0, onDemand: 0 };
   return sizes.every((one, slot) => {
     const hugepages = [{ pageSize, total: 1_000, free }];
     const now = {
       memory: { ...facts.memory, available, committed },
       nodes: [{ id: 0, total: facts.memory.total, available, hugepages }],
+      hugepagePools: [{ pageSize, reserved, onDemand }],
     };
     const request = plugRequest(slot, one, { hostReserve: each.reserve, hostOvercommit: each.overcommit });
     if (judgeHostMemory(now, request, each.huge ? pageSize : null) !== null) return false;
     committed = bytes(committed + one);
-    if (each.huge) free -= one / pageSize;
-    else available = bytes(available - one);
+    if (!each.huge) available = bytes(available - one);
+    // A mapping reserves its pages, of the pool first; the rest the kernel makes, and they are in use at once.
+    for (let page = 0; each.huge && page < one / pageSize; page += 1) {
+      if (free > reserved) {
+        // Touched at once, or later: no more is left either way.
+        if (page % 2 === 0) free -= 1;
+        else reserved += 1;
+      } else {
+        onDemand -= 1;
+        available = bytes(available - pageSize);
+      }
+    }
     return true;
   });
 }
@@ -53,18 +70,19 @@ test.each([
 ] as const)('%s: a growth that is planned is admitted, one that is not would not be', (_, huge) => {
   let planned = 0;
   fc.assert(
-    fc.property(host, limits, modules, ({ total, available, committed, pages }, limit, sizes) => {
+    fc.property(host, limits, modules, ({ total, available, committed, pages, reserved, onDemand }, limit, sizes) => {
       const hugepages = [{ pageSize, total: 1_000, free: pages }];
       const facts: HostFacts = {
         ...{ agentVersion: '', libvirtVersion: '', hypervisorVersion: '', virtualMachines: 0 },
         virtualMachinesWithoutOwner: 0,
         memory: { total, available, committed },
         nodes: [{ id: 0, total, available, hugepages }],
+        hugepagePools: [{ pageSize, reserved, onDemand }],
       };
       const amount = sizes.reduce((sum, one) => sum + one, 0);
       const isPlanned =
         amount <= computeHostFree(facts, limit, huge ? pageSize : null) &&
-        (!huge || amount <= computeHugepagesFree(facts.nodes, pageSize));
+        (!huge || amount <= computeHugepagesFree(facts, limit, pageSize));
       planned += Number(isPlanned);
       const each = { reserve: limit.memoryReserve, overcommit: limit.memoryOvercommit, huge };
       expect(admitsAll(facts, sizes, each)).toBe(isPlanned);

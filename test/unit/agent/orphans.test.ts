@@ -128,6 +128,7 @@ async function setUp(
     hostMemory: new HostMemory(() => ({
       ...{ total: gib(64), available: gib(32), defaultHugePageSize: null },
       nodes: [{ id: 0, total: gib(64), available: gib(32), hugepages: [] }],
+      hugepagePools: [],
     })),
     identities: { identify: () => 'run', forget: () => undefined },
   });

@@ -122,7 +122,7 @@ describe('RateLimit', () => {
 });
 
 describe('host memory', () => {
-  const reading = { total: gib(16), available: gib(8), nodes: [], defaultHugePageSize: null };
+  const reading = { total: gib(16), available: gib(8), nodes: [], hugepagePools: [], defaultHugePageSize: null };
   const request = (size: Bytes, more = {}) => plugRequest(0, size, { hostReserve: gib(1), hostOvercommit: 1, ...more });
 
   it('is not promised twice to plugs at the same time', () => {
@@ -143,6 +143,26 @@ describe('host memory', () => {
     expect(memory.reserve(request(gib(4)), null).ok).toBe(true);
   });
 
+  it('is not promised twice in huge pages either, neither those of the pool nor those made on demand', () => {
+    const pageSize = mib(2);
+    const nodes = [{ id: 0, total: gib(16), available: gib(8), hugepages: [{ pageSize, total: 512, free: 512 }] }];
+    // 256 pages are free and not promised, 1024 can be made; of ordinary memory there is 2 GiB above the reserve.
+    const hugepagePools = [{ pageSize, reserved: 256, onDemand: 1024 }];
+    const memory = new HostMemory(() => ({ ...reading, available: gib(3), nodes, hugepagePools }));
+    const codeOfPlug = (size: Bytes, pages: Bytes | null): string => {
+      const reserved = memory.reserve(request(size), pages);
+      return reserved.ok ? 'ok' : reserved.error.code;
+    };
+    expect(codeOfPlug(gib(3), pageSize)).toBe('hugepages-unavailable');
+    expect(codeOfPlug(gib(1), pageSize)).toBe('ok');
+    expect(memory.facts().memory).toMatchObject({ available: mib(2560), committed: gib(1) });
+    // Half of that came out of ordinary memory.
+    expect(codeOfPlug(gib(2), null)).toBe('insufficient-host-memory');
+    expect(codeOfPlug(mib(1536), pageSize)).toBe('ok');
+    expect(codeOfPlug(mib(2), pageSize)).toBe('hugepages-unavailable');
+    expect(codeOfPlug(mib(2), null)).toBe('insufficient-host-memory');
+  });
+
   it('reads what the kernel shows', () => {
     expect(parseMeminfo('MemTotal:  16 kB\nNode 0 MemFree:  4 kB\nHugePages_Total: 3\nrubbish')).toEqual(
       new Map([
@@ -161,6 +181,15 @@ describe('host memory', () => {
     const pages = join(root, 'devices/system/node/node1/hugepages/hugepages-2048kB');
     writeFileSync(join(pages, 'nr_hugepages'), '8\n');
     writeFileSync(join(pages, 'free_hugepages'), '3\n');
+    const pool = join(root, 'kernel/mm/hugepages/hugepages-2048kB');
+    mkdirSync(pool, { recursive: true });
+    for (const [name, count] of [
+      ['resv_hugepages', 2],
+      ['nr_overcommit_hugepages', 10],
+      ['surplus_hugepages', 4],
+    ] as const) {
+      writeFileSync(join(pool, name), `${count}\n`);
+    }
     expect(readHostMemory(root, root)).toEqual({
       total: 1_024_000,
       available: 512_000,
@@ -169,6 +198,7 @@ describe('host memory', () => {
         { id: 0, total: 512_000, available: 102_400, hugepages: [] },
         { id: 1, total: 512_000, available: 103_424, hugepages: [{ pageSize: 2 * MiB, total: 8, free: 3 }] },
       ],
+      hugepagePools: [{ pageSize: 2 * MiB, reserved: 2, onDemand: 6 }],
     });
     rmSync(root, { recursive: true });
   });

@@ -69,7 +69,13 @@ describe('a domain that is met', () => {
       hypervisor: {} as Hypervisor,
       runs: new Runs(),
       identities: { identify: () => 'run', forget: () => undefined },
-      hostMemory: new HostMemory(() => ({ total: gib(1), available: gib(1), nodes: [], defaultHugePageSize: null })),
+      hostMemory: new HostMemory(() => ({
+        total: gib(1),
+        available: gib(1),
+        nodes: [],
+        hugepagePools: [],
+        defaultHugePageSize: null,
+      })),
       admits: compilePattern('*'),
       clock,
     });

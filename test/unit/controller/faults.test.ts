@@ -100,6 +100,44 @@ describe('faults', () => {
     expect(script.calls().plug).toBe(2);
   });
 
+  it('tries a plug again that QEMU failed at, ever more slowly, and says so', async () => {
+    bench = await createControllerBench([domain]);
+    const { script } = bench.host();
+    script.setAttachProblem('libvirt: unable to map backing store for guest RAM: Cannot allocate memory (error 1)');
+    bench.apply({ memory: '3Gi' });
+    await bench.reaches('HypervisorFailed');
+    expect(bench.condition('Ready')?.message).toMatch(
+      /^plugging 1Gi into slot 3: libvirt: .*Cannot allocate memory \(error 1\); tried 1 time, again at \d{4}-.*Z$/,
+    );
+    expect(bench.condition('Stalled')?.status).toBe('False');
+    // Whatever else is heard of the VM meanwhile.
+    for (let second = 0; second < 9; second += 1) {
+      script.emit({ kind: 'statistics', uuid: domain.uuid });
+      await bench.clock.advance(1_000);
+    }
+    expect(script.calls().plug).toBe(1);
+    await bench.clock.advance(3_600_000);
+    expect(script.calls().plug).toBeGreaterThan(6);
+    expect(script.calls().plug).toBeLessThan(14);
+    expect(bench.condition('Ready')?.message).toContain(`tried ${script.calls().plug} times`);
+    // It has passed: within the longest delay nobody needs to do anything.
+    script.setAttachProblem(null);
+    await bench.clock.advance(600_000);
+    await bench.reaches('Converged');
+    expect(changes().filter(({ what }) => what === 'plugged')).toHaveLength(1);
+  });
+
+  it('tries at once what had failed when a user asks for that', async () => {
+    bench = await createControllerBench([domain]);
+    const { script } = bench.host();
+    script.setAttachProblem('libvirt: Cannot allocate memory (error 1)');
+    bench.apply({ memory: '3Gi' });
+    await bench.reaches('HypervisorFailed');
+    script.setAttachProblem(null);
+    bench.apply({}, 'vm', { 'dimmer.dev/reconcile-requested-at': 'now' });
+    await bench.reaches('Converged', 'vm', 5_000);
+  });
+
   it('derives status anew when somebody else wrote first', async () => {
     bench = await createControllerBench([domain]);
     bench.resources.failures.push({ outcome: 'conflict' }, { outcome: 'failed', message: 'no', retryable: true });

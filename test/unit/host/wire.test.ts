@@ -12,7 +12,7 @@ const facts = {
 
 describe('facts of a host, off the wire', () => {
   it('are whole without what an older agent does not say yet', () => {
-    expect(decodeHostFacts(facts, '')).toEqual({ ...facts, virtualMachinesWithoutOwner: null });
+    expect(decodeHostFacts(facts, '')).toEqual({ ...facts, hugepagePools: [], virtualMachinesWithoutOwner: null });
     expect(decodeHostFacts({ ...facts, virtualMachinesWithoutOwner: 2 }, '').virtualMachinesWithoutOwner).toBe(2);
   });
 

@@ -8,7 +8,7 @@ import { type GatherContext, judgeRight } from './observe.ts';
 import type { HostPlace } from '../host-place.ts';
 import type { ControllerMetrics } from '../metrics.ts';
 import { judgeOnlined } from '../onlined.ts';
-import type { RejectedPlans } from '../rejected-plans.ts';
+import type { FailedPlans } from '../failed-plans.ts';
 import type { ReconcileScope } from '../scope.ts';
 import { computeKnown } from './summarise.ts';
 import { computeCurrent } from '../total.ts';
@@ -20,7 +20,7 @@ export type ActContext = GatherContext &
   Attempt & {
     readonly clock: Clock;
     readonly metrics: ControllerMetrics;
-    readonly rejected: RejectedPlans;
+    readonly failed: FailedPlans;
     readonly unwritten: Unwritten;
   };
 
@@ -46,7 +46,7 @@ export async function act(
   if (mode.kind !== 'act') return { kind: 'nothing' };
   const action = decideAction(judgement, hasOnlined(scope, judgement));
   if (action.kind === 'nothing') return { kind: 'nothing' };
-  const known = context.rejected.find(resource, judgement, action);
+  const known = context.failed.find(resource, judgement, action, clock.now());
   if (known !== null) return known;
   const entry = context.hosts.get(judgement.located.hostName);
   if (entry === undefined) return { kind: 'nothing' };
@@ -78,9 +78,9 @@ export async function act(
     }
     logger.warn({ what: outcome.what, code: outcome.error.code, cause: outcome.error.cause }, 'step failed');
     context.metrics.operated(operation, 'failed');
-    context.rejected.remember(resource, judgement, action, outcome);
     // Somebody acted for a newer wish than the one we hold: ours is stale.
     if (outcome.error.code === 'old-generation') context.resources.refresh(scope.key);
+    return context.failed.remember(resource, judgement, action, outcome, clock.now());
   }
   return outcome;
 }

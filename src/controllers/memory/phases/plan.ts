@@ -48,7 +48,7 @@ function buildObservation(
     granularity,
     pageSize,
     hostFree: facts === null ? null : computeHostFree(facts, limits, pageSize),
-    hugepagesFree: facts === null || pageSize === null ? null : computeHugepagesFree(facts.nodes, pageSize),
+    hugepagesFree: facts === null || pageSize === null ? null : computeHugepagesFree(facts, limits, pageSize),
     guest: toGuestReport(observation),
   };
 }

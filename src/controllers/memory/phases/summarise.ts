@@ -8,16 +8,16 @@ import { computeVerdict, isConverged, judgeProblem } from '../verdict.ts';
 
 export type Conclusion = { readonly verdict: Verdict; readonly status: VirtualMachineMemoryStatus };
 
-function judgeScope({ problem, judgement, outcome, mode, resize }: ReconcileScope): Verdict {
+function judgeScope({ problem, judgement, outcome, mode, resize }: ReconcileScope, nowMs: number): Verdict {
   if (problem !== null) return judgeProblem(problem);
   if (judgement === null) throw new Error('a reconcile ended with neither a plan nor a problem');
-  return computeVerdict({ judgement, outcome, mode, resize });
+  return computeVerdict({ judgement, outcome, mode, resize, nowMs });
 }
 
 /** What is said of the VM now, and the status that says it. */
 export function summarise(scope: ReconcileScope, nowMs: number): Conclusion {
   const { previous, stored, judgement, problem, target, generation, resize } = scope;
-  const verdict = judgeScope(scope);
+  const verdict = judgeScope(scope, nowMs);
   const status = computeStatus({
     // Who has waited for long has said so meanwhile.
     previous: { ...previous, ...said(stored.status) },

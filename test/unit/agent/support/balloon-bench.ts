@@ -82,7 +82,13 @@ export function createBalloonBench(
       const reader = new DomainReader({
         ...{ hypervisor, runs, clock, admits: compilePattern('*') },
         identities: { identify: () => 'run', forget: () => undefined },
-        hostMemory: new HostMemory(() => ({ total: gib(1), available: gib(1), nodes: [], defaultHugePageSize: null })),
+        hostMemory: new HostMemory(() => ({
+          total: gib(1),
+          available: gib(1),
+          nodes: [],
+          hugepagePools: [],
+          defaultHugePageSize: null,
+        })),
       });
       const bell = new StatisticsBell({ hypervisor, reader, clock, logger: silentLogger });
       return {

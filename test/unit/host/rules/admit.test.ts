@@ -79,6 +79,7 @@ describe('host memory', () => {
   const host = {
     memory: { total: gib(16), available: gib(4), committed: gib(12) },
     nodes: [node(0, gib(1), 0), node(1, gib(3), 128)],
+    hugepagePools: [],
   };
   const judge = (size: Bytes, more = {}, pageSize: Bytes | null = null): string =>
     judgeHostMemory(host, plugRequest(0, size, { hostReserve: gib(2), hostOvercommit: 2, ...more }), pageSize)?.code ??
@@ -104,6 +105,24 @@ describe('host memory', () => {
     expect(judge(mib(2), { hostNodes: [0] }, mib(2))).toBe('hugepages-unavailable');
     expect(judge(mib(2), {}, gib(1))).toBe('rejected');
     expect(judge(gib(1), {}, gib(1))).toBe('hugepages-unavailable');
+  });
+
+  it.each([
+    ['free pages that are promised already', { reserved: 100, onDemand: 0 }, {}, 28],
+    ['pages that can be made, beside free ones', { reserved: 0, onDemand: 300 }, {}, 428],
+    ['as many as there is memory above the reserve', { reserved: 0, onDemand: 4_000 }, {}, 128 + 1_024],
+    ['none that would take of the reserve', { reserved: 0, onDemand: 4_000 }, { hostReserve: gib(4) }, 128],
+    ['on a node that has none, what its memory gives', { reserved: 0, onDemand: 4_000 }, { hostNodes: [0] }, 512],
+    ['more promised than a node has free', { reserved: 200, onDemand: 0 }, { hostNodes: [1] }, 0],
+  ])('huge pages: %s', (_what, pool, more, pages) => {
+    const with_ = { ...host, hugepagePools: [{ pageSize: mib(2), ...pool }] };
+    const of = (count: number): string =>
+      judgeHostMemory(
+        with_,
+        plugRequest(0, bytes(count * mib(2)), { hostReserve: gib(2), hostOvercommit: 2, ...more }),
+        mib(2),
+      )?.code ?? 'ok';
+    expect([of(pages), of(pages + 1)]).toEqual(['ok', 'hugepages-unavailable']);
   });
 });
 
