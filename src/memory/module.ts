@@ -13,7 +13,8 @@ export type ModuleIdentity = {
 };
 
 /** `Leaving`: the guest was asked to give it up and hasn't answered yet. */
-export type ModuleState = 'Plugged' | 'Leaving';
+export const moduleStates = ['Plugged', 'Leaving'] as const;
+export type ModuleState = (typeof moduleStates)[number];
 
 /** Whether two identities name the same module. */
 export const isSameModule = (a: ModuleIdentity, b: ModuleIdentity): boolean => a.slot === b.slot && a.base === b.base;

@@ -4,6 +4,7 @@
  */
 import type { Bytes } from '../memory/bytes.ts';
 import type { ModuleIdentity, ModuleState, NodeMemory } from '../memory/module.ts';
+import type { GrowPolicy, GuestSafety, ShrinkPolicy } from '../memory/policies.ts';
 
 /** A plugged module as the planner sees it. */
 export type PlannerModule = ModuleIdentity & {
@@ -66,10 +67,6 @@ export type PlannerObservation = {
   /** null: the guest has never reported. */
   readonly guest: GuestReport | null;
 };
-
-export type ShrinkPolicy = 'Exact' | 'Nearest' | 'Replace';
-export type GrowPolicy = 'Whole' | 'Divisible';
-export type GuestSafety = 'Required' | 'BestEffort' | 'Off';
 
 export type PlannerPolicy = {
   readonly shrink: ShrinkPolicy;

@@ -2,6 +2,7 @@
 import { isBytes } from '../memory/bytes.ts';
 import { count } from './explain.ts';
 import { lcm } from './integers.ts';
+import { growPolicies, guestSafeties, shrinkPolicies } from '../memory/policies.ts';
 import { isTractable } from './sum-space.ts';
 import type { PlannerModule, PlannerObservation, PlannerPolicy, PlanInputError, PlanRequest } from './types.ts';
 
@@ -112,17 +113,9 @@ function findSumError({ boot, modules, otherBytes }: PlannerObservation): PlanIn
     : problem('modules', `${sizes.length} modules of odd sizes have too many different sums to plan exactly`);
 }
 
-const shrinkPolicies: Readonly<Record<PlannerPolicy['shrink'], true>> = { Exact: true, Nearest: true, Replace: true };
-const growPolicies: Readonly<Record<PlannerPolicy['grow'], true>> = { Whole: true, Divisible: true };
-const guestSafeties: Readonly<Record<PlannerPolicy['guestSafety'], true>> = {
-  Required: true,
-  BestEffort: true,
-  Off: true,
-};
-
 function findPolicyError(policy: PlannerPolicy): PlanInputError | null {
-  const oneOf = (field: string, value: string, values: Readonly<Record<string, true>>): PlanInputError | null =>
-    Object.hasOwn(values, value) ? null : problem(field, `must be one of ${Object.keys(values).join(', ')}`);
+  const oneOf = <T extends string>(field: string, value: T, words: readonly T[]): PlanInputError | null =>
+    words.includes(value) ? null : problem(field, `must be one of ${words.join(', ')}`);
   return (
     oneOf('policy.shrink', policy.shrink, shrinkPolicies) ??
     oneOf('policy.grow', policy.grow, growPolicies) ??

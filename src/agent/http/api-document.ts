@@ -1,40 +1,67 @@
 /** The OpenAPI 3.1 document of the agent's API, made from the routes as they are declared. */
 import type { FastifyInstance } from 'fastify';
 import { type HostErrorCode, hostErrorTable } from '../../host/errors.ts';
-import { answerSchemas, type JsonSchema } from './answer-schemas.ts';
-import { type DocumentedAnswer, type DocumentedOperation, operations } from './operations.ts';
-import { noQuery } from './schemas.ts';
+import {
+  domainObservation,
+  domainObservations,
+  domainSummaries,
+  hostFacts,
+  memoryLayout,
+  observedModule,
+  plugAnswer,
+  problem,
+  unplugAnswer,
+} from '../../host/http/api.ts';
+import type { JsonSchema, Shape } from '../../memory/shape.ts';
+import { type Operation, type OperationAnswer, operations } from './operations.ts';
 
 export const documentPath = '/v1/openapi.json';
 
-type ObjectSchema = {
-  readonly properties: Readonly<Record<string, JsonSchema>>;
-  readonly required?: readonly string[];
-};
-/** Request schemas by the part of the request that they are for. */
-type RequestSchemas = {
-  readonly params?: ObjectSchema;
-  readonly querystring?: ObjectSchema;
-  readonly body?: JsonSchema;
-};
-export type DeclaredRoute = { readonly method: string; readonly url: string; readonly schemas: RequestSchemas };
+export type DeclaredRoute = { readonly method: string; readonly url: string; readonly schema: unknown };
 
 /** Collects every route that is declared on `app` from now on. */
 export function collectRoutes(app: FastifyInstance): readonly DeclaredRoute[] {
   const routes: DeclaredRoute[] = [];
   app.addHook('onRoute', ({ method, url, schema }) => {
-    for (const each of [method].flat()) routes.push({ method: each, url, schemas: (schema ?? {}) as RequestSchemas });
+    for (const each of [method].flat()) routes.push({ method: each, url, schema });
   });
   return routes;
 }
 
-const parametersIn = (where: 'path' | 'query', schema: ObjectSchema | undefined): JsonSchema[] =>
-  Object.entries(schema?.properties ?? {}).map(([name, value]) => ({
+/** Schemas that have a name in the document; wherever else they stand, there is only a reference. */
+const components: Readonly<Record<string, JsonSchema>> = {
+  Host: hostFacts.schema,
+  DomainSummaries: domainSummaries.schema,
+  Observations: domainObservations.schema,
+  Observation: domainObservation.schema,
+  Layout: memoryLayout.schema,
+  Module: observedModule.schema,
+  PlugAnswer: plugAnswer.schema,
+  UnplugAnswer: unplugAnswer.schema,
+  Problem: problem.schema,
+};
+const names = new Map(Object.entries(components).map(([name, schema]) => [schema, name]));
+
+/** `value` with references in place of the components inside it. */
+function withReferences(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(referTo);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, referTo(member)]));
+}
+function referTo(value: unknown): unknown {
+  const name = names.get(value as JsonSchema);
+  return name === undefined ? withReferences(value) : { $ref: `#/components/schemas/${name}` };
+}
+
+const parametersIn = (where: 'path' | 'query', shape: Shape<unknown> | undefined): JsonSchema[] => {
+  const { properties = {}, required = [] } = (shape?.schema ?? {}) as { properties?: JsonSchema; required?: string[] };
+  return Object.entries(properties).map(([name, schema]) => ({
     name,
     in: where,
-    required: where === 'path' || schema?.required?.includes(name) === true,
-    schema: value,
+    required: required.includes(name),
+    schema,
   }));
+};
 
 const ifMatch: JsonSchema = {
   name: 'If-Match',
@@ -50,9 +77,9 @@ const lastEventId: JsonSchema = {
   schema: { type: 'string' },
 };
 
-function contentOf({ schemas, mediaType }: DocumentedAnswer): JsonSchema {
+function contentOf({ schemas, mediaType }: OperationAnswer): JsonSchema {
   if (schemas === undefined) return { [mediaType ?? 'text/plain']: { schema: { type: 'string' } } };
-  const [first, ...others] = schemas.map((name): JsonSchema => ({ $ref: `#/components/schemas/${name}` }));
+  const [first, ...others] = schemas;
   const schema = first === undefined ? { type: 'object' } : others.length === 0 ? first : { anyOf: [first, ...others] };
   return { [mediaType ?? 'application/json']: { schema } };
 }
@@ -67,7 +94,7 @@ const retryAfter: JsonSchema = {
   },
 };
 const problemContent: JsonSchema = {
-  'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } },
+  'application/problem+json': { schema: problem.schema },
 };
 /** No operation ends in it: it is the answer to a method that a path hasn't. */
 const methodNotAllowed: JsonSchema = {
@@ -76,7 +103,7 @@ const methodNotAllowed: JsonSchema = {
   content: problemContent,
 };
 
-const describeAnswer = (answer: DocumentedAnswer): JsonSchema => ({
+const describeAnswer = (answer: OperationAnswer): JsonSchema => ({
   description: answer.description,
   ...(answer.tagged === true ? { headers: tag } : {}),
   content: contentOf(answer),
@@ -97,13 +124,13 @@ function describeProblems(codes: readonly HostErrorCode[]): Record<string, JsonS
   );
 }
 
-function describeOperation({ schemas, url }: DeclaredRoute, operation: DocumentedOperation): JsonSchema {
-  const { operationId, summary, description, guarded, answers, problems } = operation;
+function describeOperation(operation: Operation): JsonSchema {
+  const { operationId, summary, description, params, querystring, body, guarded, answers, problems } = operation;
   const parameters = [
-    ...parametersIn('path', schemas.params),
-    ...parametersIn('query', schemas.querystring),
+    ...parametersIn('path', params),
+    ...parametersIn('query', querystring),
     ...(guarded === true ? [ifMatch] : []),
-    ...(url === '/v1/events' ? [lastEventId] : []),
+    ...(operation === operations.watchEvents ? [lastEventId] : []),
   ];
   const good = Object.entries(answers).map(([status, answer]) => [status, describeAnswer(answer)] as const);
   return {
@@ -111,9 +138,9 @@ function describeOperation({ schemas, url }: DeclaredRoute, operation: Documente
     summary,
     ...(description === undefined ? {} : { description }),
     ...(parameters.length > 0 ? { parameters } : {}),
-    ...(schemas.body === undefined
+    ...(body === undefined
       ? {}
-      : { requestBody: { required: true, content: { 'application/json': { schema: schemas.body } } } }),
+      : { requestBody: { required: true, content: { 'application/json': { schema: body.schema } } } }),
     // Integer keys come first and ascending in every JavaScript object.
     responses: { ...Object.fromEntries(good), ...describeProblems(problems) },
   };
@@ -121,21 +148,21 @@ function describeOperation({ schemas, url }: DeclaredRoute, operation: Documente
 
 /**
  * The document of these routes.
- * @throws Error when one of them isn't documented, or one that is documented isn't declared: a fault of ours
+ * @throws Error when one of them has no operation, or an operation no route: a fault of ours
  */
-export function buildApiDocument(routes: readonly DeclaredRoute[]): JsonSchema {
+export function buildApiDocument(routes: readonly DeclaredRoute[]): unknown {
   const paths: Record<string, Record<string, JsonSchema>> = {};
-  const undeclared = new Set(Object.keys(operations));
+  const undeclared = new Set<Operation>(Object.values(operations));
   // What GET is, HEAD is without a body: the document says so once.
-  for (const route of routes.filter(({ method }) => method !== 'HEAD')) {
-    const key = `${route.method} ${route.url}`;
-    const operation = Object.hasOwn(operations, key) ? operations[key] : undefined;
-    if (operation === undefined) throw new Error(`route ${key} is not documented`);
-    undeclared.delete(key);
-    const path = route.url.replaceAll(/:([A-Za-z]+)/g, '{$1}');
-    paths[path] = { ...paths[path], [route.method.toLowerCase()]: describeOperation(route, operation) };
+  for (const { method, url, schema } of routes.filter((route) => route.method !== 'HEAD')) {
+    const operation = Object.values<Operation>(operations).find((one) => one === schema);
+    if (operation === undefined) throw new Error(`route ${method} ${url} is not documented`);
+    undeclared.delete(operation);
+    const path = url.replaceAll(/:([A-Za-z]+)/g, '{$1}');
+    paths[path] = { ...paths[path], [method.toLowerCase()]: describeOperation(operation) };
   }
-  if (undeclared.size > 0) throw new Error(`routes are documented but not declared: ${[...undeclared].join(', ')}`);
+  const left = [...undeclared].map(({ operationId }) => operationId);
+  if (left.length > 0) throw new Error(`operations are documented but not declared: ${left.join(', ')}`);
   return {
     openapi: '3.1.0',
     info: {
@@ -150,10 +177,10 @@ export function buildApiDocument(routes: readonly DeclaredRoute[]): JsonSchema {
     },
     servers: [{ url: 'https://{host}:9443', variables: { host: { default: 'localhost' } } }],
     security: [{ mutualTLS: [] }],
-    paths,
+    paths: withReferences(paths),
     components: {
-      schemas: answerSchemas,
-      responses: { MethodNotAllowed: methodNotAllowed },
+      schemas: Object.fromEntries(Object.entries(components).map(([name, schema]) => [name, withReferences(schema)])),
+      responses: withReferences({ MethodNotAllowed: methodNotAllowed }),
       securitySchemes: { mutualTLS: { type: 'mutualTLS' } },
     },
   };
@@ -162,7 +189,7 @@ export function buildApiDocument(routes: readonly DeclaredRoute[]): JsonSchema {
 /** Declares the route that serves the document of `routes`, itself included. */
 export function declareApiDocument(app: FastifyInstance, routes: readonly DeclaredRoute[]): void {
   let text: string | null = null;
-  app.get(documentPath, { schema: { querystring: noQuery } }, (_request, reply) => {
+  app.get(documentPath, { schema: operations.getDocument }, (_request, reply) => {
     text ??= JSON.stringify(buildApiDocument(routes));
     return reply.type('application/json').send(text);
   });

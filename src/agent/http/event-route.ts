@@ -7,8 +7,8 @@ import { formatSse } from '../../host/http/sse.ts';
 import type { Clock, Timer } from '../../runtime/clock.ts';
 import type { EventLog, LoggedEvent } from '../event-log.ts';
 import type { AgentMetrics } from '../metrics.ts';
+import { operations } from './operations.ts';
 import { sendProblem } from './problems.ts';
-import { noQuery } from './schemas.ts';
 
 /** A controller holds one stream a replica; more than this is a mistake. */
 const maxStreams = 32;
@@ -34,7 +34,7 @@ export function declareEventRoute(
 ): EventStreams {
   const open = new Set<() => void>();
 
-  app.get(eventsPath, { schema: { querystring: noQuery } }, (request, reply) => {
+  app.get(eventsPath, { schema: operations.watchEvents }, (request, reply) => {
     // Of HEAD's answer nothing follows the headers, and a stream has no length to tell.
     if (request.method === 'HEAD') {
       reply.hijack();

@@ -1,24 +1,44 @@
-/** What the API's document says of each route beyond its request schemas: answers, and the problems it may end in. */
+/** The operations of the agent's API: each as its route takes it, and as the document tells of it. */
 import type { HostErrorCode } from '../../host/errors.ts';
+import {
+  domainObservation,
+  domainObservations,
+  domainParams,
+  domainsQuery,
+  domainSummaries,
+  hostFacts,
+  moduleParams,
+  noQuery,
+  plugAnswer,
+  plugRequest,
+  unplugAnswer,
+  unplugQuery,
+} from '../../host/http/api.ts';
+import type { JsonSchema, Shape } from '../../memory/shape.ts';
 
-export type DocumentedAnswer = {
+export type OperationAnswer = {
   readonly description: string;
-  /** Names of components, any of which it may be; absent: no JSON. */
-  readonly schemas?: readonly string[];
+  /** Any of which it may be; absent: no JSON. */
+  readonly schemas?: readonly JsonSchema[];
   /** Default application/json. */
   readonly mediaType?: string;
   /** Whether it has the revision in `ETag`. */
   readonly tagged?: boolean;
 };
 
-export type DocumentedOperation = {
+export type Operation = {
   readonly operationId: string;
   readonly summary: string;
   readonly description?: string;
+  /** What a request must be. */
+  readonly params?: Shape<unknown>;
+  readonly querystring?: Shape<unknown>;
+  readonly body?: Shape<unknown>;
   /** Whether it takes the observed revision in `If-Match`. */
   readonly guarded?: boolean;
   /** By HTTP status. */
-  readonly answers: Readonly<Record<number, DocumentedAnswer>>;
+  readonly answers: Readonly<Record<number, OperationAnswer>>;
+  /** What it may end in. */
   readonly problems: readonly HostErrorCode[];
 };
 
@@ -38,89 +58,99 @@ const reading = [
 const ofDomain = [...reading, 'not-found', 'not-running', 'claimed-by-other', 'hotplug-unsupported'] as const;
 const changing = [...ofDomain, 'old-generation', 'stale-revision', 'revision-required'] as const;
 
-/** By method and path as they are declared. */
-export const operations: Readonly<Record<string, DocumentedOperation>> = {
-  'GET /v1/host': {
+export const operations = {
+  getHost: {
     operationId: 'getHost',
     summary: 'Versions, capacity, free memory and huge pages by node',
-    answers: { 200: { description: 'The host', schemas: ['Host'] } },
+    querystring: noQuery,
+    answers: { 200: { description: 'The host', schemas: [hostFacts.schema] } },
     problems: [...reading, 'hotplug-unsupported', 'not-running', 'not-found'],
   },
-  'GET /v1/domains': {
+  listDomains: {
     operationId: 'listDomains',
     summary: 'Running and defined VMs that the agent admits',
     description: 'With view=memory each as the memory of one VM shows it.',
+    querystring: domainsQuery,
     answers: {
       200: {
         description: 'Without a view the summaries, with view=memory the observations',
-        schemas: ['DomainSummaries', 'Observations'],
+        schemas: [domainSummaries.schema, domainObservations.schema],
       },
     },
     problems: [...reading, 'hotplug-unsupported', 'not-running', 'not-found'],
   },
-  'GET /v1/domains/:uuid/memory': {
+  getMemory: {
     operationId: 'getMemory',
     summary: 'The memory of one VM as it is now',
-    answers: { 200: { description: 'The observation', schemas: ['Observation'], tagged: true } },
+    params: domainParams,
+    querystring: noQuery,
+    answers: { 200: { description: 'The observation', schemas: [domainObservation.schema], tagged: true } },
     problems: ofDomain,
   },
-  'POST /v1/domains/:uuid/memory/modules': {
+  plugModule: {
     operationId: 'plugModule',
     summary: 'Plug one memory module',
+    params: domainParams,
+    querystring: noQuery,
+    body: plugRequest,
     guarded: true,
     answers: {
       201: {
         description: 'Plugged; ETag is what the next change is guarded by',
-        schemas: ['PlugAnswer'],
+        schemas: [plugAnswer.schema],
         tagged: true,
       },
-      202: { description: 'Not finished yet; it goes on. Observe', schemas: ['PlugAnswer'], tagged: true },
+      202: { description: 'Not finished yet; it goes on. Observe', schemas: [plugAnswer.schema], tagged: true },
     },
     problems: [...changing, 'body-too-large', 'insufficient-host-memory', 'hugepages-unavailable'],
   },
-  'DELETE /v1/domains/:uuid/memory/modules/:slot': {
+  unplugModule: {
     operationId: 'unplugModule',
     summary: 'Ask the guest to give one memory module up',
     description: 'Accepted is not done: events and observations tell what becomes of it.',
+    params: moduleParams,
+    querystring: unplugQuery,
     guarded: true,
-    answers: { 202: { description: 'The guest was asked', schemas: ['UnplugAnswer'], tagged: true } },
+    answers: { 202: { description: 'The guest was asked', schemas: [unplugAnswer.schema], tagged: true } },
     problems: [
       ...changing,
       ...(['no-such-module', 'unplug-unsettled', 'guest-memory-in-use', 'guest-memory-unknown', 'guest-late'] as const),
     ],
   },
-  'GET /v1/events': {
+  watchEvents: {
     operationId: 'watchEvents',
     summary: 'What happens to VMs, as server-sent events',
     description:
       'Events are lifecycle, module-added, module-removed, module-refused and statistics, with {"kind", "uuid"} as ' +
       'data; each is a hint to observe. A stream begins with resumed and what followed Last-Event-ID, or with reset ' +
       'where that cannot be told: look at everything once. A comment is sent every 10 s.',
+    querystring: noQuery,
     answers: { 200: { description: 'A stream without an end', mediaType: 'text/event-stream' } },
     problems: admitted,
   },
-  'GET /v1/openapi.json': {
+  getDocument: {
     operationId: 'getDocument',
     summary: 'This document',
+    querystring: noQuery,
     answers: { 200: { description: 'An OpenAPI 3.1 document', schemas: [] } },
     problems: admitted,
   },
-  'GET /healthz': {
+  getHealth: {
     operationId: 'getHealth',
     summary: 'Whether the agent is alive',
     answers: { 200: { description: 'It is', mediaType: 'text/plain' } },
     problems: always,
   },
-  'GET /readyz': {
+  getReadiness: {
     operationId: 'getReadiness',
     summary: 'Whether libvirt can be reached',
     answers: { 200: { description: 'It can', mediaType: 'text/plain' } },
     problems: [...always, 'hypervisor-unreachable'],
   },
-  'GET /metrics': {
+  getMetrics: {
     operationId: 'getMetrics',
     summary: 'Metrics for Prometheus',
     answers: { 200: { description: 'Metrics in the text format', mediaType: 'text/plain' } },
     problems: always,
   },
-};
+} as const satisfies Record<string, Operation>;

@@ -1,5 +1,6 @@
 /** Errors on the wire: RFC 9457 problem documents, whose `type` tells the code. */
 import type { FastifyReply } from 'fastify';
+import { MalformedRequest } from './shape-compilers.ts';
 import { type HostError, hostError, hostErrorTable, problemTypePrefix, widelyKnownCode } from '../../host/errors.ts';
 
 /** Whoever has too much in hand comes back after so long: longer than almost any request takes. */
@@ -35,9 +36,8 @@ export function classifyFrameworkError(error: {
   readonly code?: string;
   readonly message: string;
   readonly statusCode?: number;
-  readonly validation?: unknown;
 }): HostError {
-  if (error.validation !== undefined) return hostError('bad-request', error.message);
+  if (error instanceof MalformedRequest) return hostError('bad-request', error.message);
   switch (error.code) {
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return hostError('body-too-large', 'The request body is larger than 16 KiB');

@@ -1,22 +1,12 @@
 /** The routes of `/v1`: each translates a request into one call of the service, and its answer into JSON. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { fail, type HostAnswer, hostError, succeed } from '../../host/errors.ts';
-import type { DomainObservation, PlugRequest, UnplugRequest } from '../../host/port.ts';
-import type { Bytes } from '../../memory/bytes.ts';
+import type { domainParams, domainsQuery, moduleParams, unplugQuery } from '../../host/http/api.ts';
+import type { DomainObservation, PlugRequest } from '../../host/port.ts';
+import type { Of } from '../../memory/shape.ts';
 import type { Actor, HostService } from '../service.ts';
 import { sendProblem } from './problems.ts';
-import { domainParams, domainsQuery, moduleParams, noQuery, plugBody, unplugQuery } from './schemas.ts';
-
-type DomainParams = { readonly uuid: string };
-type ModuleParams = DomainParams & { readonly slot: string };
-type UnplugQuery = {
-  readonly clusterId: string;
-  readonly objectUid: string;
-  readonly replacesUid?: string;
-  readonly namespace: string;
-  readonly generation: string;
-  readonly minUsableAfter?: string;
-};
+import { operations } from './operations.ts';
 
 /** The revision in `If-Match`. Only one strong entity tag will do: `*` would switch the guard off. */
 function revisionOf(request: FastifyRequest): HostAnswer<string> {
@@ -28,23 +18,6 @@ function revisionOf(request: FastifyRequest): HostAnswer<string> {
   return match?.[1] === undefined
     ? fail(hostError('bad-request', 'If-Match must be one strong entity tag'))
     : succeed(match[1]);
-}
-
-function unplugRequestOf(params: ModuleParams, query: UnplugQuery): HostAnswer<UnplugRequest> {
-  const generation = Number(query.generation);
-  const minUsableAfter = Number(query.minUsableAfter ?? 0);
-  if (!Number.isSafeInteger(generation) || !Number.isSafeInteger(minUsableAfter)) {
-    return fail(hostError('bad-request', 'Numbers above 2^53-1 are not accepted'));
-  }
-  return succeed({
-    clusterId: query.clusterId,
-    objectUid: query.objectUid,
-    ...(query.replacesUid === undefined ? {} : { replacesUid: query.replacesUid }),
-    namespace: query.namespace,
-    generation,
-    slot: Number(params.slot),
-    ...(query.minUsableAfter === undefined ? {} : { minUsableAfter: minUsableAfter as Bytes }),
-  });
 }
 
 const send = <T>(reply: FastifyReply, answer: HostAnswer<T>, status: (value: T) => number): FastifyReply =>
@@ -60,13 +33,13 @@ export function declareRoutes(
   service: HostService,
   actorOf: (request: FastifyRequest) => Actor,
 ): void {
-  app.get('/v1/host', { schema: { querystring: noQuery } }, async (_request, reply) =>
+  app.get('/v1/host', { schema: operations.getHost }, async (_request, reply) =>
     send(reply, await service.facts(), () => 200),
   );
 
-  app.get<{ Querystring: { view?: 'memory' } }>(
+  app.get<{ Querystring: Of<typeof domainsQuery> }>(
     '/v1/domains',
-    { schema: { querystring: domainsQuery } },
+    { schema: operations.listDomains },
     async (request, reply) => {
       const list: HostAnswer<readonly unknown[]> =
         request.query.view === 'memory' ? await service.observeAll() : await service.listDomains();
@@ -74,9 +47,9 @@ export function declareRoutes(
     },
   );
 
-  app.get<{ Params: DomainParams }>(
+  app.get<{ Params: Of<typeof domainParams> }>(
     '/v1/domains/:uuid/memory',
-    { schema: { params: domainParams, querystring: noQuery } },
+    { schema: operations.getMemory },
     async (request, reply) => {
       const answer: HostAnswer<DomainObservation> = await service.observe(request.params.uuid);
       tagged(reply, answer);
@@ -84,9 +57,9 @@ export function declareRoutes(
     },
   );
 
-  app.post<{ Params: DomainParams; Body: PlugRequest }>(
+  app.post<{ Params: Of<typeof domainParams>; Body: PlugRequest }>(
     '/v1/domains/:uuid/memory/modules',
-    { schema: { params: domainParams, querystring: noQuery, body: plugBody } },
+    { schema: operations.plugModule },
     async (request, reply) => {
       const revision = revisionOf(request);
       if (!revision.ok) return sendProblem(reply, revision.error);
@@ -98,15 +71,14 @@ export function declareRoutes(
     },
   );
 
-  app.delete<{ Params: ModuleParams; Querystring: UnplugQuery }>(
+  app.delete<{ Params: Of<typeof moduleParams>; Querystring: Of<typeof unplugQuery> }>(
     '/v1/domains/:uuid/memory/modules/:slot',
-    { schema: { params: moduleParams, querystring: unplugQuery } },
+    { schema: operations.unplugModule },
     async (request, reply) => {
       const revision = revisionOf(request);
       if (!revision.ok) return sendProblem(reply, revision.error);
-      const wanted = unplugRequestOf(request.params, request.query);
-      if (!wanted.ok) return sendProblem(reply, wanted.error);
-      const answer = await service.unplug(request.params.uuid, revision.value, wanted.value, actorOf(request));
+      const { uuid, slot } = request.params;
+      const answer = await service.unplug(uuid, revision.value, { ...request.query, slot }, actorOf(request));
       tagged(reply, answer);
       return send(reply, answer, () => 202);
     },

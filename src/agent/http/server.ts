@@ -18,9 +18,11 @@ import { declareEventRoute } from './event-route.ts';
 import { findAllowedClient } from './identity.ts';
 import { InFlight, maxInFlight } from './in-flight.ts';
 import { createMethodFinder } from './method-not-allowed.ts';
+import { operations } from './operations.ts';
 import { classifyFrameworkError, sendProblem } from './problems.ts';
 import { RateLimit } from '../../runtime/rate-limit.ts';
 import { declareRoutes } from './routes.ts';
+import { schemaController } from './shape-compilers.ts';
 import { createStrangerLog, reportStrangers } from './stranger-log.ts';
 
 export type AgentServerOptions = {
@@ -88,7 +90,7 @@ export function createAgentServer(options: AgentServerOptions): AgentServer {
       const given = headers['x-request-id'];
       return typeof given === 'string' && /^[A-Za-z0-9._-]{1,64}$/.test(given) ? given : randomUUID();
     },
-    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
+    schemaController,
     // Its answers pass no hook.
     frameworkErrors: (error, request, reply) => {
       void sendProblem(reply, classifyFrameworkError(error));
@@ -201,13 +203,13 @@ function guardAccess(
 
 /** Whatever query they come with: probes ask for ?verbose, scrapers add parameters. */
 function declareHealth(app: FastifyInstance, options: AgentServerOptions): void {
-  app.get('/healthz', (_request, reply) => reply.type('text/plain').send('ok\n'));
-  app.get('/readyz', (_request, reply) => {
+  app.get('/healthz', { schema: operations.getHealth }, (_request, reply) => reply.type('text/plain').send('ok\n'));
+  app.get('/readyz', { schema: operations.getReadiness }, (_request, reply) => {
     const readiness = options.service.readiness();
     if (readiness.ready) return reply.type('text/plain').send('ok\n');
     return sendProblem(reply, hostError('hypervisor-unreachable', readiness.problem));
   });
-  app.get('/metrics', async (_request, reply) => {
+  app.get('/metrics', { schema: operations.getMetrics }, async (_request, reply) => {
     const { registry } = options.metrics;
     return reply.type(registry.contentType).send(await registry.metrics());
   });

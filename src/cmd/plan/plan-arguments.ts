@@ -1,7 +1,7 @@
 /** The arguments of `dimmer plan`; every problem is one sentence that names the argument. */
 import type { Bytes } from '../../memory/bytes.ts';
+import { growPolicies, shrinkPolicies } from '../../memory/policies.ts';
 import { parseQuantity } from '../../memory/quantity.ts';
-import type { GrowPolicy, ShrinkPolicy } from '../../planner/types.ts';
 import type { LogLevel } from '../../runtime/logger.ts';
 import { readArguments } from '../arguments.ts';
 import { type PreviewInput, previewDefaults } from '../../preview/from-numbers.ts';
@@ -35,9 +35,7 @@ Exit code: 0 nothing to do, plug, unplug or replace; 2 blocked; 3 wait; 1 bad us
 `;
 
 const outputs = ['text', 'json', 'yaml'] as const;
-const shrinkPolicies: readonly ShrinkPolicy[] = ['Exact', 'Nearest', 'Replace'];
 const logLevels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
-const growPolicies: readonly GrowPolicy[] = ['Whole', 'Divisible'];
 
 export type Output = (typeof outputs)[number];
 

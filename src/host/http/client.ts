@@ -1,13 +1,13 @@
 /** The host port over the agent's HTTPS API. */
 import { randomUUID } from 'node:crypto';
+import type { Shape } from '../../memory/shape.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { HostAnswer } from '../errors.ts';
-import type { Decoder } from './decode.ts';
 import { openEventStream } from './event-stream.ts';
 import { HttpsTransport } from './transport.ts';
-import type { Host, UnplugRequest } from '../port.ts';
+import type { Host } from '../port.ts';
 import type { TlsFiles } from '../../runtime/tls-files.ts';
-import { decodeDomainList, decodeHostFacts, decodeObservation, decodePlugAnswer, decodeUnplugAnswer } from './wire.ts';
+import { domainObservation, domainSummaries, hostFacts, plugAnswer, unplugAnswer } from './api.ts';
 
 export type HttpsHostOptions = {
   /** `https://name:port` of the agent. */
@@ -28,17 +28,10 @@ const mutationDeadlineMs = 40_000;
 
 const modulesPath = (uuid: string): string => `/v1/domains/${encodeURIComponent(uuid)}/memory/modules`;
 
-function unplugQuery(request: UnplugRequest): string {
-  const query = new URLSearchParams({
-    clusterId: request.clusterId,
-    objectUid: request.objectUid,
-    namespace: request.namespace,
-    generation: String(request.generation),
-  });
-  if (request.replacesUid !== undefined) query.set('replacesUid', request.replacesUid);
-  if (request.minUsableAfter !== undefined) query.set('minUsableAfter', String(request.minUsableAfter));
-  return query.toString();
-}
+const queryOf = (members: object): string => {
+  const given = Object.entries(members).filter(([, value]) => value !== undefined);
+  return new URLSearchParams(given.map(([name, value]): [string, string] => [name, String(value)])).toString();
+};
 
 /**
  * A {@link Host} that talks to the agent at `address`. Nothing is connected before the first call. No call throws.
@@ -48,19 +41,19 @@ export function createHttpsHost(options: HttpsHostOptions): Host {
   const { clock } = options;
   const transport = new HttpsTransport(options);
   const streams = new Set<() => void>();
-  const look = <T>(path: string, decode: Decoder<T>, signal: AbortSignal | undefined): Promise<HostAnswer<T>> =>
-    transport.call({ method: 'GET', path, deadlineMs: observeDeadlineMs, signal }, decode);
+  const look = <T>(path: string, shape: Shape<T>, signal: AbortSignal | undefined): Promise<HostAnswer<T>> =>
+    transport.call({ method: 'GET', path, deadlineMs: observeDeadlineMs, signal }, shape);
   const guarded = (revision: string) => ({ 'if-match': `"${revision}"`, 'x-request-id': randomUUID() });
 
   return {
-    facts: (signal) => look('/v1/host', decodeHostFacts, signal),
+    facts: (signal) => look('/v1/host', hostFacts, signal),
 
     async listDomains(signal) {
-      const list = await look('/v1/domains', decodeDomainList, signal);
+      const list = await look('/v1/domains', domainSummaries, signal);
       return list.ok ? { ok: true, value: list.value.domains } : list;
     },
 
-    observe: (uuid, signal) => look(`/v1/domains/${encodeURIComponent(uuid)}/memory`, decodeObservation, signal),
+    observe: (uuid, signal) => look(`/v1/domains/${encodeURIComponent(uuid)}/memory`, domainObservation, signal),
 
     plug: (uuid, revision, request) =>
       transport.call(
@@ -71,18 +64,18 @@ export function createHttpsHost(options: HttpsHostOptions): Host {
           body: JSON.stringify(request),
           deadlineMs: mutationDeadlineMs,
         },
-        decodePlugAnswer,
+        plugAnswer,
       ),
 
-    unplug: (uuid, revision, request) =>
+    unplug: (uuid, revision, { slot, ...query }) =>
       transport.call(
         {
           method: 'DELETE',
-          path: `${modulesPath(uuid)}/${request.slot}?${unplugQuery(request)}`,
+          path: `${modulesPath(uuid)}/${slot}?${queryOf(query)}`,
           headers: guarded(revision),
           deadlineMs: mutationDeadlineMs,
         },
-        decodeUnplugAnswer,
+        unplugAnswer,
       ),
 
     watch(listener) {

@@ -1,10 +1,10 @@
 /** The agent's event stream, kept open: resumed where it broke, told as `lost` and `reset` where it can't be. */
 import type { Clock, Timer } from '../../runtime/clock.ts';
-import { DecodeError } from './decode.ts';
+import { Mismatch } from '../../memory/shape.ts';
 import type { HttpsTransport } from './transport.ts';
 import type { HostEvent } from '../port.ts';
 import { type SseMessage, SseParser } from './sse.ts';
-import { decodeEventData } from './wire.ts';
+import { eventData } from './api.ts';
 
 export const eventsPath = '/v1/events';
 /** The agent sends a heartbeat this often. */
@@ -21,13 +21,15 @@ const domainKinds: readonly string[] = ['lifecycle', 'module-added', 'module-rem
 function toHostEvent(message: SseMessage): HostEvent | null {
   if (message.event === 'reset') return { kind: 'reset' };
   if (!domainKinds.includes(message.event)) return null;
+  let data: unknown;
   try {
-    const { uuid } = decodeEventData(JSON.parse(message.data), '');
-    return { kind: message.event as Exclude<HostEvent['kind'], 'reset' | 'lost'>, uuid };
-  } catch (error) {
-    if (error instanceof DecodeError || error instanceof SyntaxError) return null;
-    throw error;
+    data = JSON.parse(message.data);
+  } catch {
+    return null;
   }
+  const read = eventData.read(data);
+  if (read instanceof Mismatch) return null;
+  return { kind: message.event as Exclude<HostEvent['kind'], 'reset' | 'lost'>, uuid: read.uuid };
 }
 
 export type EventStreamOptions = {

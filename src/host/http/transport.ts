@@ -3,10 +3,10 @@ import { type Dispatcher, Pool } from 'undici';
 import type { Clock } from '../../runtime/clock.ts';
 import { parseRetryAfter } from '../../runtime/retry-after.ts';
 import { modernTls } from '../../runtime/tls-suites.ts';
-import { DecodeError, type Decoder } from './decode.ts';
+import { Mismatch, type Shape } from '../../memory/shape.ts';
 import { fail, type HostAnswer, hostError, type HostError, codeOfProblem, succeed } from '../errors.ts';
 import type { TlsFiles, TlsMaterial } from '../../runtime/tls-files.ts';
-import { decodeProblem } from './wire.ts';
+import { problem } from './api.ts';
 
 export type HttpsTransportOptions = {
   /** `https://name:port`, without a path. */
@@ -63,6 +63,8 @@ const describeFailure = (error: unknown): Failure => {
   return { code, message: inner instanceof Error && inner.message !== '' ? inner.message : error.message };
 };
 
+class EndlessAnswer extends Error {}
+
 export class HttpsTransport {
   readonly #options: HttpsTransportOptions;
   readonly #url: URL;
@@ -82,29 +84,30 @@ export class HttpsTransport {
     });
   }
 
-  /** Sends a request and reads the whole answer, a JSON document that `decode` understands. Never throws. */
-  async call<T>(request: HttpsRequest, decode: Decoder<T>): Promise<HostAnswer<T>> {
+  /** Sends a request and reads the whole answer, a JSON document of this shape. Never throws. */
+  async call<T>(request: HttpsRequest, shape: Shape<T>): Promise<HostAnswer<T>> {
     const answer = await this.#exchange(request);
     if (!answer.ok) return answer;
     const { status, text, retryAfterMs } = answer.value;
+    const misread = (mismatch: Mismatch) =>
+      fail(this.#badAnswer(`status ${status}: ${mismatch.explain('the answer')}`));
     let json: unknown;
     try {
       json = JSON.parse(text);
     } catch {
       return fail(this.#badAnswer(`status ${status} without a JSON document`));
     }
-    try {
-      if (status >= 200 && status < 300) return succeed(decode(json, ''));
-      const problem = decodeProblem(json, '');
-      const code = codeOfProblem(problem);
-      if (code === null) {
-        return fail(this.#badAnswer(`status ${status} with the unknown code '${problem.code.slice(0, 64)}'`));
-      }
-      return fail({ ...hostError(code, problem.detail), ...(retryAfterMs === null ? {} : { retryAfterMs }) });
-    } catch (error) {
-      if (!(error instanceof DecodeError)) throw error;
-      return fail(this.#badAnswer(`status ${status}: ${error.message}`));
+    if (status >= 200 && status < 300) {
+      const read = shape.read(json);
+      return read instanceof Mismatch ? misread(read) : succeed(read);
     }
+    const told = problem.read(json);
+    if (told instanceof Mismatch) return misread(told);
+    const code = codeOfProblem(told);
+    if (code === null) {
+      return fail(this.#badAnswer(`status ${status} with the unknown code '${told.code.slice(0, 64)}'`));
+    }
+    return fail({ ...hostError(code, told.detail), ...(retryAfterMs === null ? {} : { retryAfterMs }) });
   }
 
   /**
@@ -187,7 +190,7 @@ export class HttpsTransport {
             const late = request.signal?.aborted === true ? 'before it was given up' : `in ${request.deadlineMs} ms`;
             return fail(hostError('timeout', `The agent at ${this.#url.host} did not answer ${late}`));
           }
-          if (error instanceof DecodeError) return fail(this.#badAnswer(error.message));
+          if (error instanceof EndlessAnswer) return fail(this.#badAnswer('the answer has no end'));
           const retriable = !mutation && !again && resetCodes.includes(describeFailure(error).code);
           if (!retriable) return fail(this.explain(error, { mutation, again }));
         }
@@ -218,7 +221,7 @@ export class HttpsTransport {
     for await (const chunk of response.body as AsyncIterable<Buffer>) {
       length += chunk.length;
       // Leaving the loop destroys the body.
-      if (length > maxAnswerBytes) throw new DecodeError('the answer has no end');
+      if (length > maxAnswerBytes) throw new EndlessAnswer();
       chunks.push(chunk);
     }
     const retryAfterMs = parseRetryAfter(response.headers['retry-after'], this.#options.clock.now());

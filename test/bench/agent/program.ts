@@ -4,12 +4,11 @@ import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { array, object } from '../../../src/host/http/decode.ts';
 import { createHttpsHost } from '../../../src/host/http/client.ts';
 import { HttpsTransport } from '../../../src/host/http/transport.ts';
 import type { DomainObservation, Host } from '../../../src/host/port.ts';
 import { openTlsFiles, type TlsFiles } from '../../../src/runtime/tls-files.ts';
-import { decodeObservation } from '../../../src/host/http/wire.ts';
+import { domainObservations } from '../../../src/host/http/api.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { silentLogger } from '../../../src/runtime/logger.ts';
 import { valueOf } from '../../contract/bench.ts';
@@ -56,8 +55,6 @@ export type AgentProgram = {
   readonly stop: () => Promise<void>;
 };
 
-const decodeView = object({ domains: array(decodeObservation, 10_000) });
-
 /** Starts the built program and waits until it is ready. */
 export async function startAgent(uri: string, files: AgentFiles): Promise<AgentProgram> {
   if (!existsSync(program)) throw new Error(`${program} is missing; run 'npm run build' first`);
@@ -78,7 +75,7 @@ export async function startAgent(uri: string, files: AgentFiles): Promise<AgentP
     client,
     async viewAll() {
       const request = { method: 'GET', path: '/v1/domains?view=memory', deadlineMs: 60_000 } as const;
-      return valueOf(await transport.call(request, decodeView)).domains;
+      return valueOf(await transport.call(request, domainObservations)).domains;
     },
     residentMib: () => Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`${proc}/status`, 'utf8'))?.[1]) / 1024,
     cpuMs: () => {

@@ -1,7 +1,8 @@
 /** Inputs of the planner's benchmarks: always the same, from a seeded generator. */
 import { type Bytes, bytes, GiB, MiB, zeroBytes } from '../../../src/memory/bytes.ts';
 import { aliasOfSlot } from '../../../src/memory/module.ts';
-import type { PlannerModule, PlannerPolicy, PlanRequest, ShrinkPolicy } from '../../../src/planner/types.ts';
+import type { ShrinkPolicy } from '../../../src/memory/policies.ts';
+import type { PlannerModule, PlannerPolicy, PlanRequest } from '../../../src/planner/types.ts';
 
 export const block = 128 * MiB;
 

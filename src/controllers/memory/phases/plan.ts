@@ -5,7 +5,8 @@ import type { ModuleStatus } from '../../../api/v1alpha1/virtual-machine-memory.
 import { type Bytes, sumBytes } from '../../../memory/bytes.ts';
 import { defaultGranularity } from '../../../planner/granularity.ts';
 import { computePlan, type PlanResult } from '../../../planner/plan.ts';
-import type { Plan, PlannerObservation, ShrinkPolicy } from '../../../planner/types.ts';
+import type { ShrinkPolicy } from '../../../memory/policies.ts';
+import type { Plan, PlannerObservation } from '../../../planner/types.ts';
 import { computeHostFree, computeHugepagesFree } from '../../../host/rules/capacity.ts';
 import { withHistory } from '../refusals.ts';
 import { findBegun, judgeReplacement } from '../replacement.ts';
