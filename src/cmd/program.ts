@@ -70,8 +70,15 @@ export function startProgram(): void {
 
   const ending = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => ending.abort(signal));
+  // Keeps the process alive as long as the command runs: no timer of ours does.
+  const alive = setInterval(() => undefined, 60_000);
   run(argv, { stdin, stdout, stderr, signal: ending.signal }).then(
-    (code) => (process.exitCode = code),
+    (code) => {
+      clearInterval(alive);
+      process.exitCode = code;
+      // It was told to end: what didn't stop in time holds up nobody. Else its answer may still be on its way.
+      if (ending.signal.aborted) process.exit();
+    },
     (error: unknown) => end(describeUnforeseen(error), error),
   );
 }

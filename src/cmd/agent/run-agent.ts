@@ -11,12 +11,20 @@ import { type AgentMetrics, createAgentMetrics } from '../../agent/metrics.ts';
 import type { RunnableService, ServiceParts } from '../../agent/service.ts';
 import { openTlsFiles } from '../../runtime/tls-files.ts';
 import { systemClock } from '../../runtime/clock.ts';
+import { Lifecycle } from '../../runtime/lifecycle.ts';
 import { createLogger, type Logger } from '../../runtime/logger.ts';
 import { describeError, writeFailure } from '../failure.ts';
 import { type CommandIo, exitFailure, exitOk } from '../io.ts';
 import { version } from '../version.ts';
 import { agentUsage, readAgentArguments, type ServeArguments } from './options.ts';
 import { tellServiceManager } from './service-manager.ts';
+
+/**
+ * How long the agent waits, when it ends, for the answers in hand (a change has one after 35 s at most), and for what goes
+ * on behind them (huge pages may take longer): together less than systemd waits, TimeoutStopSec in its unit.
+ */
+const answerMs = 40_000;
+const changeMs = 80_000;
 
 /** Runs until the signal. Returns the exit code. */
 export async function runAgent(argv: readonly string[], io: CommandIo): Promise<number> {
@@ -65,22 +73,41 @@ async function serve(options: ServeArguments, logger: Logger, signal: AbortSigna
 
   const { allowDomains, driver } = options;
   const { host } = options.listen;
-  const { port } = await server.listen(options.listen);
-  service.start();
-  logger.info({ host, port, version, allowDomains, driver: driver.kind }, 'agent is listening');
-  // Not only once libvirt answers: it may be down for hours, and a boot shouldn't wait for it.
-  await tellServiceManager({ ready: true, status: `Waits for libvirt; clients at ${host}:${port}` }, logger);
-  await service.whenReady(signal);
-  if (!signal.aborted) {
-    logger.info({ host, port }, 'agent is ready');
-    await tellServiceManager({ status: `Serves clients at ${host}:${port}` }, logger);
-  }
-  await aborted(signal);
-
-  logger.info({ pendingOperations: service.pendingOperations }, 'agent is stopping');
-  await server.close();
-  await service.close();
-  tls.close();
+  let port = 0;
+  const lifecycle = new Lifecycle({ clock, logger });
+  lifecycle.add({ name: 'TLS files', group: 'servers', stop: () => tls.close() });
+  lifecycle.add({
+    name: driver.kind,
+    group: 'sources',
+    start: () => service.start(),
+    stop: () => service.close(),
+    stopMs: changeMs,
+  });
+  // What its clients send is the agent's work: it takes none any more before anything else ends.
+  lifecycle.add({
+    name: 'API',
+    group: 'workers',
+    async start() {
+      ({ port } = await server.listen(options.listen));
+      logger.info({ host, port, version, allowDomains, driver: driver.kind }, 'agent is listening');
+      // Not only once libvirt answers: it may be down for hours, and a boot shouldn't wait for it.
+      await tellServiceManager({ ready: true, status: `Waits for libvirt; clients at ${host}:${port}` }, logger);
+    },
+    stop: () => server.close(),
+    stopMs: answerMs,
+  });
+  lifecycle.add({
+    name: 'first look',
+    group: 'workers',
+    async start(ending) {
+      await service.whenReady(ending);
+      if (ending.aborted) return;
+      logger.info({ host, port }, 'agent is ready');
+      await tellServiceManager({ status: `Serves clients at ${host}:${port}` }, logger);
+    },
+    stop: () => logger.info({ pendingOperations: service.pendingOperations }, 'agent is stopping'),
+  });
+  await lifecycle.run(signal);
 }
 
 /** What serves the VMs. */
@@ -98,11 +125,4 @@ async function openDriver(
     default:
       return driver satisfies never;
   }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

@@ -1,15 +1,17 @@
 /** `dimmer controller`: the cluster assembly. Resources come from an API server, hosts are reached by HTTPS. */
 import { Registry, collectDefaultMetrics } from 'prom-client';
 import type { HypervisorHost } from '../../api/v1alpha1/hypervisor-host.ts';
-import { createController } from '../../controllers/controller.ts';
+import { type Controller, createController } from '../../controllers/controller.ts';
 import { hostError } from '../../host/errors.ts';
 import { createHttpsHost } from '../../host/http/client.ts';
 import type { Host } from '../../host/port.ts';
+import { orAborted } from '../../runtime/or-aborted.ts';
 import { openTlsFiles, type TlsFiles } from '../../runtime/tls-files.ts';
 import { createUnusableHost } from '../../host/unusable-host.ts';
 import { createCluster } from '../../kubernetes/cluster.ts';
 import { systemClock } from '../../runtime/clock.ts';
-import { startHealthServer } from '../../runtime/health-server.ts';
+import { type HealthServer, startHealthServer } from '../../runtime/health-server.ts';
+import { Lifecycle } from '../../runtime/lifecycle.ts';
 import { createLogger, type Logger } from '../../runtime/logger.ts';
 import { describeError, writeFailure } from '../failure.ts';
 import { type CommandIo, exitFailure, exitOk } from '../io.ts';
@@ -57,6 +59,7 @@ function connectTo(resource: HypervisorHost, tls: TlsFiles): Host {
 
 async function serve(options: ControllerArguments, logger: Logger, signal: AbortSignal): Promise<void> {
   const clock = systemClock;
+  const lifecycle = new Lifecycle({ clock, logger });
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const tls = openTlsFiles(
@@ -65,52 +68,60 @@ async function serve(options: ControllerArguments, logger: Logger, signal: Abort
     logger,
   );
   declareCertificateExpiry(tls, registry);
-  const cluster = createCluster({ kubeconfig: options.kubeconfig, clock, logger });
-  let ready = false;
-  const servers = await Promise.all(
-    planServers(options).map(({ address, probes, metrics }) =>
-      startHealthServer({ ...address, probes, registry: metrics ? registry : null, isReady: () => ready }),
-    ),
-  );
-  const ended = new Promise<void>((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
-  // Keeps the process alive while it waits: all our timers let it end.
-  const alive = setInterval(() => undefined, 60_000);
-  try {
-    const started = await Promise.race([cluster.start().then(() => true), ended.then(() => false)]);
-    if (!started) return;
-    const clusterId = await cluster.clusterId();
-    const controller = createController({
-      resources: cluster.virtualMachineMemories,
-      hosts: cluster.hosts,
-      namespaces: cluster.namespaces,
-      statusWriter: cluster.virtualMachineMemoryStatus,
-      hostStatusWriter: cluster.hostStatus,
-      events: cluster.events,
-      clusterId,
-      connect: (resource) => connectTo(resource, tls),
-      clock,
-      random: Math.random,
-      logger,
-      registry,
-      concurrency: options.concurrency,
-      observeOnly: options.observeOnly,
+  lifecycle.add({ name: 'TLS files', group: 'servers', stop: () => tls.close() });
+  for (const { address, probes, metrics } of planServers(options)) {
+    let server: HealthServer | null = null;
+    lifecycle.add({
+      name: `server at ${address.host}:${address.port}`,
+      group: 'servers',
+      async start() {
+        const isReady = (): boolean => lifecycle.ready;
+        server = await startHealthServer({ ...address, probes, registry: metrics ? registry : null, isReady });
+      },
+      stop: () => server?.close(),
     });
-    controller.start();
-    ready = true;
-    logger.info({ clusterId, observeOnly: options.observeOnly }, 'controller is ready');
-    await ended;
-    logger.info({ signal: String(signal.reason) }, 'controller ends');
-    ready = false;
-    await controller.close(graceMs);
-  } finally {
-    clearInterval(alive);
-    tls.close();
-    await cluster.close();
-    await Promise.all(servers.map((server) => server.close()));
   }
+  const cluster = createCluster({ kubeconfig: options.kubeconfig, clock, logger });
+  lifecycle.add({
+    name: 'API server',
+    group: 'sources',
+    start: (ending) => orAborted(cluster.start(), ending, () => undefined),
+    stop: () => cluster.close(),
+  });
+  let controller: Controller | null = null;
+  lifecycle.add({
+    name: 'controller',
+    group: 'workers',
+    async start() {
+      const clusterId = await cluster.clusterId();
+      controller = createController({
+        resources: cluster.virtualMachineMemories,
+        hosts: cluster.hosts,
+        namespaces: cluster.namespaces,
+        statusWriter: cluster.virtualMachineMemoryStatus,
+        hostStatusWriter: cluster.hostStatus,
+        events: cluster.events,
+        clusterId,
+        connect: (resource) => connectTo(resource, tls),
+        clock,
+        random: Math.random,
+        logger,
+        registry,
+        concurrency: options.concurrency,
+        observeOnly: options.observeOnly,
+      });
+      controller.start();
+      logger.info({ clusterId, observeOnly: options.observeOnly }, 'controller is ready');
+    },
+    async stop() {
+      if (controller === null) return;
+      logger.info({ signal: String(signal.reason) }, 'controller ends');
+      await controller.close(graceMs);
+    },
+    // It keeps to its grace by itself; letting go of the hosts takes no time.
+    stopMs: graceMs + 2_000,
+  });
+  await lifecycle.run(signal);
 }
 
 type PlannedServer = {

@@ -111,13 +111,13 @@ describe('dimmer agent --driver simulated, the program', () => {
       return agent.lines.at(-1)?.['modules'] as string[];
     };
     // The command line is read before the driver is known: uri.ts imports nothing.
-    const ofLibvirt = (path: string) => path.startsWith('libvirt/') && path !== 'libvirt/uri.ts';
+    const ofLibvirt = (path: string) => path.startsWith('libvirt/') && path !== 'libvirt/rpc/uri.ts';
     const ofSimulation = (path: string) => path.startsWith('host/simulated/') || path.startsWith('planner/');
     const withSimulated = await loadedBy([simulated]);
     expect(withSimulated).toContain('host/simulated/simulated-host.ts');
     expect(withSimulated.filter(ofLibvirt)).toEqual([]);
     const withLibvirt = await loadedBy(['--libvirt-uri=qemu:///system?socket=/nonexistent/socket']);
-    expect(withLibvirt).toContain('libvirt/session.ts');
+    expect(withLibvirt).toContain('libvirt/rpc/session.ts');
     expect(withLibvirt.filter(ofSimulation)).toEqual([]);
   });
 });
