@@ -8,6 +8,8 @@ export interface Timer {
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number;
+  /** Milliseconds since some moment; never set back, as the time of day is: for how long something took. */
+  monotonic(): number;
   /** Calls `callback` once after `ms` milliseconds (0 or more). The timer doesn't keep the process alive. */
   after(ms: number, callback: () => void): Timer;
 }
@@ -15,6 +17,7 @@ export interface Clock {
 /** The machine's own clock. */
 export const systemClock: Clock = {
   now: () => Date.now(),
+  monotonic: () => performance.now(),
   after(ms, callback) {
     // Longer delays than setTimeout can hold (2^31 - 1 ms) would fire at once.
     const handle = setTimeout(callback, Math.min(ms, 2_147_483_647));

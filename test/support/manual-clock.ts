@@ -4,7 +4,7 @@ import type { Clock, Timer } from '../../src/runtime/clock.ts';
 type Pending = { readonly dueMs: number; readonly order: number; readonly callback: () => void };
 
 /** Lets every promise that is ready run, and what they make ready in turn. */
-const settle = async (): Promise<void> => {
+export const settle = async (): Promise<void> => {
   for (let turn = 0; turn < 10; turn += 1) await new Promise((resolve) => setImmediate(resolve));
 };
 
@@ -20,6 +20,15 @@ export class ManualClock implements Clock {
 
   now(): number {
     return this.#nowMs;
+  }
+
+  monotonic(): number {
+    return this.#nowMs;
+  }
+
+  /** Timers that haven't fired. */
+  get pending(): number {
+    return this.#pending.size;
   }
 
   after(ms: number, callback: () => void): Timer {

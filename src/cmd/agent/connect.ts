@@ -3,7 +3,7 @@ import type { CallObservation } from '../../libvirt/rpc/call-table.ts';
 import { dialEndpoint } from '../../libvirt/rpc/dial.ts';
 import { createHypervisor, type Hypervisor } from '../../libvirt/domain/hypervisor.ts';
 import { Session } from '../../libvirt/rpc/session.ts';
-import { systemTimers } from '../../libvirt/timers.ts';
+import { systemClock } from '../../runtime/clock.ts';
 import type { LibvirtEndpoint } from '../../libvirt/rpc/uri.ts';
 import type { Logger } from '../../runtime/logger.ts';
 
@@ -17,7 +17,7 @@ export function connectHypervisor(
     new Session({
       endpoint,
       dial: dialEndpoint,
-      timers: systemTimers,
+      clock: systemClock,
       random: Math.random,
       ...(onCall === undefined ? {} : { onCall }),
       onListenerFault: (error) => {

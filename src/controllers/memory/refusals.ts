@@ -3,15 +3,12 @@
  * The count lives in the resource's status, so that a restarted controller doesn't ask anew.
  */
 import type { ModuleStatus } from '../../api/v1alpha1/virtual-machine-memory.ts';
+import { computeDelayMs } from '../../runtime/backoff.ts';
 import type { ObservedModule } from '../../host/port.ts';
 import type { KnownModule } from './types.ts';
 
-const firstQuarantineMs = 60_000;
-const longestQuarantineMs = 3_600_000;
-
-/** How long a module rests after its `refusals`th refusal: 1 min, doubling up to 1 h. */
-const computeQuarantineMs = (refusals: number): number =>
-  Math.min(longestQuarantineMs, firstQuarantineMs * 2 ** Math.min(Math.max(0, refusals - 1), 10));
+/** How long a module rests after its first refusal; each further one doubles that. */
+const quarantine = { initialMs: 60_000, maxMs: 3_600_000 };
 
 /** A base address as it stands in status. */
 export const formatBase = (base: number): string => `0x${base.toString(16)}`;
@@ -34,7 +31,7 @@ export function withHistory(
     const isNew = module.refusedAtMs !== null && (countedAtMs === null || module.refusedAtMs > countedAtMs);
     const refusals = (before?.refusals ?? 0) + (isNew ? 1 : 0);
     const refusedAtMs = isNew ? module.refusedAtMs : countedAtMs;
-    const endsMs = refusedAtMs === null ? null : refusedAtMs + computeQuarantineMs(refusals);
+    const endsMs = refusedAtMs === null ? null : refusedAtMs + computeDelayMs(refusals - 1, quarantine);
     const retryAfterMs = endsMs !== null && endsMs > hostNowMs && !retryNow ? endsMs : null;
     return { ...module, history: { refusals, refusedAtMs, retryAfterMs } };
   });

@@ -1,4 +1,5 @@
 /** The agent's event stream, kept open: resumed where it broke, told as `lost` and `reset` where it can't be. */
+import { computeBackoffMs } from '../../runtime/backoff.ts';
 import type { Clock, Timer } from '../../runtime/clock.ts';
 import { Mismatch } from '../../memory/shape.ts';
 import type { HttpsTransport } from './transport.ts';
@@ -12,8 +13,7 @@ export const heartbeatMs = 10_000;
 /** Longer silence than this means that the stream is dead. */
 const silenceMs = 3 * heartbeatMs;
 const resumeDelayMs = 50;
-const firstDelayMs = 250;
-const maxDelayMs = 5_000;
+const reconnect = { initialMs: 250, maxMs: 5_000 };
 
 const domainKinds: readonly string[] = ['lifecycle', 'module-added', 'module-removed', 'module-refused', 'statistics'];
 
@@ -93,8 +93,7 @@ export function openEventStream(options: EventStreamOptions): () => void {
       if (told !== 'lost') tell({ kind: 'lost', error: problem });
       told = 'lost';
     }
-    const full = Math.min(maxDelayMs, firstDelayMs * 2 ** Math.min(attempt, 10));
-    const delayMs = attempt === 0 && told === 'standing' ? resumeDelayMs : Math.round(full / 2 + (full / 2) * random());
+    const delayMs = attempt === 0 && told === 'standing' ? resumeDelayMs : computeBackoffMs(attempt, reconnect, random);
     attempt += 1;
     timer = clock.after(delayMs, () => void run());
   }

@@ -8,7 +8,7 @@ import {
   type LibvirtError,
   LibvirtProtocolError,
 } from '../domain/errors.ts';
-import type { Timers } from '../timers.ts';
+import type { Clock, Timer } from '../../runtime/clock.ts';
 
 /**
  * libvirtd takes `max_client_requests` calls of a connection at a time, 5 by default, and then stops reading the
@@ -45,13 +45,13 @@ type Call = Settle & {
   readonly slow: boolean;
   readonly payload: Buffer;
   readonly startedAt: number;
-  cancelDeadline: () => void;
+  readonly deadline: Timer;
   /** True once its deadline has passed: the daemon may still be working on it, so it still takes a place. */
   abandoned: boolean;
 };
 
 export type CallTableOptions = {
-  readonly timers: Timers;
+  readonly clock: Clock;
   /** Writes a CALL frame. */
   readonly send: (
     serial: number,
@@ -96,17 +96,17 @@ export class CallTable {
       settle.reject(new LibvirtDisconnectedError(call.procedure, false, this.#closed));
       return;
     }
-    const { timers } = this.#options;
+    const { clock } = this.#options;
     const entry: Call = {
       procedure: call.procedure,
       number: call.number,
       program: call.program,
       slow: call.slow,
       payload: call.payload,
-      startedAt: timers.now(),
+      startedAt: clock.monotonic(),
       resolve: settle.resolve,
       reject: settle.reject,
-      cancelDeadline: timers.after(call.deadlineMs, () => this.#expire(entry, call.deadlineMs)),
+      deadline: clock.after(call.deadlineMs, () => this.#expire(entry, call.deadlineMs)),
       abandoned: false,
     };
     this.#queue.push(entry);
@@ -122,7 +122,7 @@ export class CallTable {
     const call = this.#inFlight.get(serial);
     if (call === undefined) return null;
     this.#inFlight.delete(serial);
-    call.cancelDeadline();
+    call.deadline.cancel();
     const settle: Settle = call.abandoned
       ? { resolve: () => undefined, reject: () => undefined }
       : {
@@ -144,11 +144,11 @@ export class CallTable {
     const queued = this.#queue.splice(0);
     this.#inFlight.clear();
     for (const call of sent) {
-      call.cancelDeadline();
+      call.deadline.cancel();
       if (!call.abandoned) this.#fail(call, new LibvirtDisconnectedError(call.procedure, true, reason));
     }
     for (const call of queued) {
-      call.cancelDeadline();
+      call.deadline.cancel();
       this.#fail(call, new LibvirtDisconnectedError(call.procedure, false, reason));
     }
   }
@@ -199,7 +199,7 @@ export class CallTable {
   #observe(call: Call, outcome: CallOutcome): void {
     this.#options.onCall?.({
       procedure: call.procedure,
-      durationMs: this.#options.timers.now() - call.startedAt,
+      durationMs: this.#options.clock.monotonic() - call.startedAt,
       outcome,
     });
   }

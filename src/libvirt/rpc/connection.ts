@@ -14,7 +14,7 @@ import {
 } from './frames.ts';
 import { qemuProgram } from '../domain/monitor.ts';
 import { type Procedure, readRemoteError } from './procedure.ts';
-import type { Timers } from '../timers.ts';
+import type { Clock, Timer } from '../../runtime/clock.ts';
 import { XdrReader, XdrWriter } from './xdr.ts';
 
 const protocolVersion = 1;
@@ -29,7 +29,7 @@ export type KeepaliveOptions = {
 };
 
 export type ConnectionOptions = {
-  readonly timers: Timers;
+  readonly clock: Clock;
   readonly keepalive: KeepaliveOptions;
   readonly onEvent: (event: DomainEvent) => void;
   /** Called once, when the connection has ended, whatever ended it. */
@@ -43,7 +43,7 @@ export class Connection {
   readonly #splitter = new FrameSplitter();
   readonly #calls: CallTable;
   #closed = false;
-  #cancelPing: () => void = () => undefined;
+  #pingTimer: Timer | null = null;
   #unansweredPings = 0;
 
   /** Takes over a connected socket. */
@@ -51,7 +51,7 @@ export class Connection {
     this.#socket = socket;
     this.#options = options;
     this.#calls = new CallTable({
-      timers: options.timers,
+      clock: options.clock,
       onCall: options.onCall,
       send: (serial, { program, number }, payload) => {
         this.#write(program, number, frameType.call, serial, payload);
@@ -109,7 +109,7 @@ export class Connection {
   close(reason: string): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#cancelPing();
+    this.#pingTimer?.cancel();
     this.#socket.destroy();
     this.#calls.close(reason);
     this.#options.onClose(reason);
@@ -176,8 +176,8 @@ export class Connection {
 
   #schedulePing(): void {
     this.#pinging = true;
-    this.#cancelPing();
-    this.#cancelPing = this.#options.timers.after(this.#options.keepalive.intervalMs, () => {
+    this.#pingTimer?.cancel();
+    this.#pingTimer = this.#options.clock.after(this.#options.keepalive.intervalMs, () => {
       if (this.#unansweredPings >= this.#options.keepalive.count) {
         this.close(`the daemon left ${this.#unansweredPings} pings unanswered`);
         return;

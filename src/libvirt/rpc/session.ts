@@ -12,7 +12,7 @@ import type { DomainEvent } from '../domain/events.ts';
 import { shakeHands } from './handshake.ts';
 import { connectClose } from '../domain/connect-procedures.ts';
 import type { Procedure } from './procedure.ts';
-import type { Timers } from '../timers.ts';
+import type { Clock, Timer } from '../../runtime/clock.ts';
 import type { LibvirtEndpoint } from './uri.ts';
 
 /** Why there is no connection, coarsely. */
@@ -36,7 +36,7 @@ export type EventListener = (event: DomainEvent) => void;
 export type SessionOptions = {
   readonly endpoint: LibvirtEndpoint;
   readonly dial: Dial;
-  readonly timers: Timers;
+  readonly clock: Clock;
   /** Uniform in [0, 1), for jitter. */
   readonly random: () => number;
   readonly keepalive?: KeepaliveOptions;
@@ -71,7 +71,7 @@ export class Session {
   #attempt = 0;
   #started = false;
   #closed = false;
-  #cancelRetry: () => void = () => undefined;
+  #retryTimer: Timer | null = null;
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -113,7 +113,7 @@ export class Session {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    this.#cancelRetry();
+    this.#retryTimer?.cancel();
     this.#candidate?.close('closed by us');
     const connection = this.#connection;
     if (connection === null) return;
@@ -126,12 +126,12 @@ export class Session {
   }
 
   async #connect(): Promise<void> {
-    const { endpoint, dial, timers, handshakeDeadlineMs = 10_000 } = this.#options;
+    const { endpoint, dial, clock, handshakeDeadlineMs = 10_000 } = this.#options;
     let connection: Connection | null = null;
     try {
       const socket = await dial(endpoint, handshakeDeadlineMs);
       connection = new Connection(socket, {
-        timers,
+        clock,
         keepalive: this.#options.keepalive ?? defaultKeepalive,
         onCall: this.#options.onCall,
         onEvent: (event) => this.#receive(event),
@@ -205,7 +205,7 @@ export class Session {
     if (this.#closed) return;
     const retryInMs = computeBackoffMs(this.#attempt, retryDelays, this.#options.random);
     this.#attempt++;
-    this.#cancelRetry = this.#options.timers.after(retryInMs, () => void this.#connect());
+    this.#retryTimer = this.#options.clock.after(retryInMs, () => void this.#connect());
     this.#tell({ kind: 'disconnected', reason, message, retryInMs }).catch((error: unknown) =>
       this.#options.onListenerFault?.(error),
     );

@@ -14,7 +14,6 @@ import { openTlsFiles, type TlsFiles } from '../../../src/runtime/tls-files.ts';
 import { dialEndpoint } from '../../../src/libvirt/rpc/dial.ts';
 import { createHypervisor } from '../../../src/libvirt/domain/hypervisor.ts';
 import { Session } from '../../../src/libvirt/rpc/session.ts';
-import { systemTimers } from '../../../src/libvirt/timers.ts';
 import { parseLibvirtUri } from '../../../src/libvirt/rpc/uri.ts';
 import { type Clock, systemClock } from '../../../src/runtime/clock.ts';
 import { silentLogger } from '../../../src/runtime/logger.ts';
@@ -96,7 +95,7 @@ export async function startAgentFixture(
   const endpoint = parseLibvirtUri(uri);
   if (!endpoint.ok) throw new Error(endpoint.problem);
   const hypervisor = createHypervisor(
-    new Session({ endpoint: endpoint.value, dial: dialEndpoint, timers: systemTimers, random: Math.random }),
+    new Session({ endpoint: endpoint.value, dial: dialEndpoint, clock: systemClock, random: Math.random }),
   );
   const parts = createServiceParts(options.clock);
   const admits = compilePattern(options.allowDomains ?? '*');

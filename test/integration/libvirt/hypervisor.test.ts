@@ -12,7 +12,7 @@ import type { DomainEvent } from '../../../src/libvirt/domain/events.ts';
 import { createHypervisor, type Hypervisor } from '../../../src/libvirt/domain/hypervisor.ts';
 import { type ConnectionChange, Session } from '../../../src/libvirt/rpc/session.ts';
 import { readState, stateNamespace, statePrefix, writeState } from '../../../src/libvirt/xml/operation-state.ts';
-import { systemTimers } from '../../../src/libvirt/timers.ts';
+import { systemClock } from '../../../src/runtime/clock.ts';
 import type { UnixEndpoint } from '../../../src/libvirt/rpc/uri.ts';
 import { describeLab } from '../../lab/describe.ts';
 import { startGuest } from '../../lab/guest.ts';
@@ -29,7 +29,7 @@ type Client = {
 const clients: Client[] = [];
 
 async function connect(endpoint: UnixEndpoint, keepalive = { intervalMs: 5_000, count: 3 }): Promise<Client> {
-  const session = new Session({ endpoint, dial: dialEndpoint, timers: systemTimers, random: Math.random, keepalive });
+  const session = new Session({ endpoint, dial: dialEndpoint, clock: systemClock, random: Math.random, keepalive });
   const client: Client = { hypervisor: createHypervisor(session), events: [], changes: [] };
   clients.push(client);
   client.hypervisor.onEvent((event) => client.events.push(event));

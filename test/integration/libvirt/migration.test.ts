@@ -12,7 +12,7 @@ import { createHypervisor, type Hypervisor } from '../../../src/libvirt/domain/h
 import { periodNamespace, periodPrefix, writePeriod } from '../../../src/libvirt/xml/statistics-period.ts';
 import { Session } from '../../../src/libvirt/rpc/session.ts';
 import { stateNamespace, statePrefix, writeState } from '../../../src/libvirt/xml/operation-state.ts';
-import { systemTimers } from '../../../src/libvirt/timers.ts';
+import { systemClock } from '../../../src/runtime/clock.ts';
 import { describeLab } from '../../lab/describe.ts';
 import { startGuest } from '../../lab/guest.ts';
 import type { LabGuest } from '../../lab/guest-types.ts';
@@ -26,7 +26,7 @@ type Side = { readonly lab: LabHypervisor; readonly hypervisor: Hypervisor };
 async function startSide(hostUuid: string): Promise<Side> {
   const lab = await startHypervisor({ libvirtdConf: [`host_uuid = "${hostUuid}"`] });
   const endpoint = { transport: 'unix', sockets: [lab.socketPath], openUri: 'qemu:///system' } as const;
-  const session = new Session({ endpoint, dial: dialEndpoint, timers: systemTimers, random: Math.random });
+  const session = new Session({ endpoint, dial: dialEndpoint, clock: systemClock, random: Math.random });
   const hypervisor = createHypervisor(session);
   await new Promise<void>((resolve) => {
     hypervisor.onConnection((change) => {

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { dialEndpoint } from '../../../src/libvirt/rpc/dial.ts';
 import { createHypervisor, type Hypervisor } from '../../../src/libvirt/domain/hypervisor.ts';
 import { type ConnectionChange, Session } from '../../../src/libvirt/rpc/session.ts';
-import { systemTimers } from '../../../src/libvirt/timers.ts';
+import { systemClock } from '../../../src/runtime/clock.ts';
 import { parseLibvirtUri } from '../../../src/libvirt/rpc/uri.ts';
 import { type Daemon, startDaemon } from '../../lab/daemon.ts';
 import { describeLab } from '../../lab/describe.ts';
@@ -102,7 +102,7 @@ await describeLab(
       const session = new Session({
         endpoint: endpoint.value,
         dial: dialEndpoint,
-        timers: systemTimers,
+        clock: systemClock,
         random: Math.random,
       });
       const hypervisor = createHypervisor(session);

@@ -14,7 +14,7 @@ import { domainGetJobStats, domainGetXmlDesc } from '../../../src/libvirt/domain
 import { readRemoteError, readWireDomain } from '../../../src/libvirt/rpc/procedure.ts';
 import { XdrError, XdrReader, XdrWriter } from '../../../src/libvirt/rpc/xdr.ts';
 import { capturedFrames, mutate, mutation } from '../../unit/libvirt/support/captured-frames.ts';
-import { ManualTimers, settle } from '../../unit/libvirt/support/manual-timers.ts';
+import { ManualClock, settle } from '../../support/manual-clock.ts';
 
 const uint32 = fc.integer({ min: 0, max: 0xffffffff });
 const int32 = fc.integer({ min: -0x80000000, max: 0x7fffffff });
@@ -137,12 +137,12 @@ test('a connection survives broken frames: every call ends, with a result or a L
       }),
       fc.array(fc.nat(5_000), { maxLength: 5 }),
       async (sequence, places) => {
-        const timers = new ManualTimers();
+        const clock = new ManualClock();
         const [client, server] = duplexPair();
         server.resume();
         const closed: string[] = [];
         const connection = new Connection(client, {
-          timers,
+          clock,
           keepalive: { intervalMs: 5_000, count: 3 },
           onEvent: () => undefined,
           onClose: (reason) => closed.push(reason),
@@ -169,11 +169,11 @@ test('a connection survives broken frames: every call ends, with a result or a L
         );
         for (const chunk of cut(bytes, places)) if (!server.destroyed) server.write(chunk);
         await settle();
-        await timers.advance(25_000);
+        await clock.advance(25_000);
         expect((await Promise.all(results)).every((result) => result === 'ok' || result)).toBe(true);
         connection.close('done');
         expect(closed).toHaveLength(1);
-        expect(timers.pending).toBe(0);
+        expect(clock.pending).toBe(0);
       },
     ),
     { numRuns: 300 },

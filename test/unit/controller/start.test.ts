@@ -24,6 +24,7 @@ function build(): {
   const done: string[] = [];
   const clock: Clock = {
     now: () => manual.now(),
+    monotonic: () => manual.monotonic(),
     after(ms, callback) {
       done.push('timer');
       return manual.after(ms, callback);

@@ -7,13 +7,13 @@ import type { DomainEvent } from '../../../src/libvirt/domain/events.ts';
 import { connectGetHostname, connectListAllDomains } from '../../../src/libvirt/domain/connect-procedures.ts';
 import { domainAttachDevice, domainGetXmlDesc } from '../../../src/libvirt/domain/domain-procedures.ts';
 import { FakeDaemon, FakePeer } from './support/fake-daemon.ts';
-import { ManualTimers, settle } from './support/manual-timers.ts';
+import { ManualClock, settle } from '../../support/manual-clock.ts';
 import { frameBytes, wire } from './support/wire.ts';
 
 const uuid = '468daee6-16e2-4de6-9ed4-c7547e69f756';
 
 function setUp() {
-  const timers = new ManualTimers();
+  const clock = new ManualClock();
   const daemon = new FakeDaemon();
   const [client, server] = duplexPair();
   server.once('close', () => client.destroy());
@@ -23,14 +23,14 @@ function setUp() {
   const closed: string[] = [];
   const observed: CallObservation[] = [];
   const connection = new Connection(client, {
-    timers,
+    clock,
     keepalive: { intervalMs: 5_000, count: 3 },
     onEvent: (event) => events.push(event),
     onClose: (reason) => closed.push(reason),
     onCall: (observation) => observed.push(observation),
   });
   const hostname = (deadlineMs = 1_000): Promise<string> => connection.call(connectGetHostname, undefined, deadlineMs);
-  return { timers, daemon, peer, connection, events, closed, observed, hostname };
+  return { clock, daemon, peer, connection, events, closed, observed, hostname };
 }
 
 /** The failure of a promise that must fail. */
@@ -108,11 +108,11 @@ describe('calls', () => {
 
 describe('deadlines', () => {
   test('end a call that was sent with an unknown outcome, and a late reply harms nobody', async () => {
-    const { timers, daemon, peer, hostname, observed } = setUp();
+    const { clock, daemon, peer, hostname, observed } = setUp();
     daemon.handlers.set(59, () => 'silence');
     const late = failureOf(hostname(1_000));
     await settle();
-    await timers.advance(1_000);
+    await clock.advance(1_000);
     expect(await late).toMatchObject({ kind: 'deadline', sent: true });
     const call = peer.calls[0];
     if (call !== undefined) peer.answer(call, wire.string('late'));
@@ -125,11 +125,11 @@ describe('deadlines', () => {
   });
 
   test('end a call that still waited in the queue as not sent', async () => {
-    const { timers, daemon, peer, connection, hostname } = setUp();
+    const { clock, daemon, peer, connection, hostname } = setUp();
     daemon.handlers.set(59, () => 'silence');
     const first = Array.from({ length: 4 }, () => failureOf(hostname(10_000)));
     const waiting = failureOf(hostname(1_000));
-    await timers.advance(1_000);
+    await clock.advance(1_000);
     expect(await waiting).toMatchObject({ kind: 'deadline', sent: false });
     expect(peer.calls).toHaveLength(4);
     connection.close('over');
@@ -137,11 +137,11 @@ describe('deadlines', () => {
   });
 
   test('of every place end the connection: the daemon would take nothing more', async () => {
-    const { timers, daemon, closed, hostname } = setUp();
+    const { clock, daemon, closed, hostname } = setUp();
     daemon.handlers.set(59, () => 'silence');
     const failures = Array.from({ length: 4 }, () => failureOf(hostname(1_000)));
     const waiting = failureOf(hostname(5_000));
-    await timers.advance(1_000);
+    await clock.advance(1_000);
     expect((await Promise.all(failures)).map((error) => error.kind)).toEqual(Array(4).fill('deadline'));
     expect(await waiting).toMatchObject({ kind: 'disconnected', sent: false });
     expect(closed).toEqual(['every place is taken by a call that was given up']);
@@ -168,26 +168,26 @@ describe('keepalive', () => {
   });
 
   test('pings a daemon that is idle, as long as it answers', async () => {
-    const { timers, peer, connection, closed } = setUp();
+    const { clock, peer, connection, closed } = setUp();
     connection.startKeepalive();
-    await timers.advance(60_000);
+    await clock.advance(60_000);
     expect(peer.pingsReceived).toBe(12);
     expect(closed).toEqual([]);
   });
 
   test('finds a frozen daemon after three unanswered pings and ends what was sent as unknown', async () => {
-    const { timers, daemon, peer, connection, closed, hostname } = setUp();
+    const { clock, daemon, peer, connection, closed, hostname } = setUp();
     daemon.answersPings = false;
     daemon.handlers.set(59, () => 'silence');
     connection.startKeepalive();
     const pending = failureOf(hostname(60_000));
-    await timers.advance(19_999);
+    await clock.advance(19_999);
     expect(closed).toEqual([]);
-    await timers.advance(1);
+    await clock.advance(1);
     expect(closed).toEqual(['the daemon left 3 pings unanswered']);
     expect(await pending).toMatchObject({ kind: 'disconnected', sent: true });
     expect(peer.ended).toBe(true);
-    expect(timers.pending).toBe(0);
+    expect(clock.pending).toBe(0);
   });
 });
 

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { createHypervisor } from '../../../src/libvirt/domain/hypervisor.ts';
 import { Session } from '../../../src/libvirt/rpc/session.ts';
 import { type Answer, FakeDaemon } from './support/fake-daemon.ts';
-import { ManualTimers, settle } from './support/manual-timers.ts';
+import { ManualClock, settle } from '../../support/manual-clock.ts';
 import { wire } from './support/wire.ts';
 
 const uuid = '468daee6-16e2-4de6-9ed4-c7547e69f756';
@@ -14,7 +14,7 @@ async function setUp(answers: Readonly<Record<number, Answer>> = {}) {
   const session = new Session({
     endpoint: { transport: 'unix', sockets: ['/nowhere'], openUri: 'qemu:///system' },
     dial: daemon.dial,
-    timers: new ManualTimers(),
+    clock: new ManualClock(),
     random: () => 0,
   });
   const hypervisor = createHypervisor(session);

@@ -12,7 +12,7 @@ import {
 import { Session } from '../../../src/libvirt/rpc/session.ts';
 import { mib } from '../../../src/memory/bytes.ts';
 import { type Answer, FakeDaemon, type ReceivedCall } from './support/fake-daemon.ts';
-import { ManualTimers, settle } from './support/manual-timers.ts';
+import { ManualClock, settle } from '../../support/manual-clock.ts';
 import { wire } from './support/wire.ts';
 
 const uuid = '468daee6-16e2-4de6-9ed4-c7547e69f756';
@@ -30,7 +30,7 @@ async function setUp(answer: Answer) {
   };
   const session = new Session({
     ...{ endpoint: { transport: 'unix', sockets: ['/nowhere'], openUri: 'qemu:///system' }, dial: daemon.dial },
-    ...{ timers: new ManualTimers(), random: () => 0 },
+    ...{ clock: new ManualClock(), random: () => 0 },
   });
   const hypervisor = createHypervisor(session);
   hypervisor.start();

@@ -4,19 +4,19 @@ import type { DomainEvent } from '../../../src/libvirt/domain/events.ts';
 import { connectGetHostname } from '../../../src/libvirt/domain/connect-procedures.ts';
 import { type ConnectionChange, Session } from '../../../src/libvirt/rpc/session.ts';
 import { FakeDaemon } from './support/fake-daemon.ts';
-import { ManualTimers, settle } from './support/manual-timers.ts';
+import { ManualClock, settle } from '../../support/manual-clock.ts';
 import { wire } from './support/wire.ts';
 
 const uuid = '468daee6-16e2-4de6-9ed4-c7547e69f756';
 
 function setUp() {
-  const timers = new ManualTimers();
+  const clock = new ManualClock();
   const daemon = new FakeDaemon();
   const faults: unknown[] = [];
   const session = new Session({
     endpoint: { transport: 'unix', sockets: ['/nowhere'], openUri: 'qemu:///system' },
     dial: daemon.dial,
-    timers,
+    clock,
     random: () => 0,
     onListenerFault: (fault) => faults.push(fault),
   });
@@ -25,7 +25,7 @@ function setUp() {
   session.onConnection((change) => void changes.push(change));
   session.onEvent((event) => events.push(event));
   const kinds = (): string[] => changes.map((change) => change.kind);
-  return { timers, daemon, session, changes, kinds, events, faults };
+  return { clock, daemon, session, changes, kinds, events, faults };
 }
 
 /** A promise to be settled by hand. */
@@ -73,7 +73,7 @@ describe('the handshake', () => {
     ['the URI is refused', 1, { code: 38, domain: 7, text: 'no connection driver' }, 'HandshakeFailed'],
     ['an event is refused', 316, { code: 3, domain: 0, text: 'not supported' }, 'HandshakeFailed'],
   ] as const)('fails when %s, says why and tries again', async (_name, procedure, answer, reason) => {
-    const { daemon, session, changes, timers } = setUp();
+    const { daemon, session, changes, clock } = setUp();
     if (procedure === 70) daemon.handlers.set(66, () => Buffer.concat([wire.int(1), wire.int(2)]));
     daemon.handlers.set(procedure, () => answer);
     session.start();
@@ -82,7 +82,7 @@ describe('the handshake', () => {
     expect(daemon.peer.ended).toBe(true);
     expect(session.connected).toBe(false);
     daemon.handlers.clear();
-    await timers.advance(100);
+    await clock.advance(100);
     expect(changes.at(-1)).toEqual({ kind: 'connected' });
   });
 
@@ -95,10 +95,10 @@ describe('the handshake', () => {
   });
 
   test('gives up on a daemon that accepts and says nothing', async () => {
-    const { daemon, session, changes, timers } = setUp();
+    const { daemon, session, changes, clock } = setUp();
     daemon.handlers.set(66, () => 'silence');
     session.start();
-    await timers.advance(10_000);
+    await clock.advance(10_000);
     expect(changes).toMatchObject([{ kind: 'disconnected', reason: 'HandshakeFailed' }]);
     expect(daemon.peer.ended).toBe(true);
     await session.close();
@@ -139,7 +139,7 @@ describe('events', () => {
   });
 
   test('of a connection that was lost while listing are dropped: the next listing sees their effect', async () => {
-    const { daemon, session, events, timers } = setUp();
+    const { daemon, session, events, clock } = setUp();
     const first = gate();
     let connects = 0;
     session.onConnection((change) => (change.kind === 'connected' && connects++ === 0 ? first.promise : undefined));
@@ -149,7 +149,7 @@ describe('events', () => {
     await settle();
     daemon.peer.kill();
     await settle();
-    await timers.advance(200);
+    await clock.advance(200);
     daemon.peer.event(333, uuid, wire.string('ua-dimmer-0'));
     await settle();
     first.open();
@@ -192,15 +192,15 @@ describe('events', () => {
 
 describe('reconnecting', () => {
   test('goes on as long as nobody listens, and starts anew with short delays after a success', async () => {
-    const { daemon, session, changes, timers } = setUp();
+    const { daemon, session, changes, clock } = setUp();
     daemon.listening = false;
     session.start();
-    await timers.advance(30_000);
+    await clock.advance(30_000);
     const delays = changes.flatMap((change) => (change.kind === 'disconnected' ? [change.retryInMs] : []));
     expect(delays.slice(0, 8)).toEqual([100, 200, 400, 800, 1600, 3200, 5000, 5000]);
     expect(changes[0]).toMatchObject({ reason: 'NoDaemon', message: 'nobody listens' });
     daemon.listening = true;
-    await timers.advance(5_000);
+    await clock.advance(5_000);
     expect(changes.at(-1)).toEqual({ kind: 'connected' });
     daemon.peer.kill();
     await settle();
@@ -208,7 +208,7 @@ describe('reconnecting', () => {
   });
 
   test('rejects what was sent as unknown, refuses calls meanwhile, registers and lists again', async () => {
-    const { daemon, session, kinds, timers } = setUp();
+    const { daemon, session, kinds, clock } = setUp();
     daemon.handlers.set(59, () => 'silence');
     session.start();
     await settle();
@@ -221,19 +221,19 @@ describe('reconnecting', () => {
       kind: 'disconnected',
       sent: false,
     });
-    await timers.advance(100);
+    await clock.advance(100);
     expect(kinds()).toEqual(['connected', 'disconnected', 'connected']);
     expect(daemon.peers).toHaveLength(2);
     expect(daemon.peer.calls.filter((call) => call.procedure === 316)).toHaveLength(7);
   });
 
   test('is what a failed listing leads to, with growing delay', async () => {
-    const { daemon, session, changes, timers, faults } = setUp();
+    const { daemon, session, changes, clock, faults } = setUp();
     session.onConnection((change) => {
       if (change.kind === 'connected') throw new LibvirtDisconnectedError('X', true, 'gone');
     });
     session.start();
-    await timers.advance(1_000);
+    await clock.advance(1_000);
     const delays = changes.flatMap((change) => (change.kind === 'disconnected' ? [change.retryInMs] : []));
     expect(delays).toEqual([100, 200, 400, 800]);
     expect(daemon.peers.slice(0, -1).every((peer) => peer.ended)).toBe(true);
@@ -244,17 +244,17 @@ describe('reconnecting', () => {
 
 describe('closing', () => {
   test('says good-bye, ends calls and never comes back', async () => {
-    const { daemon, session, kinds, timers } = setUp();
+    const { daemon, session, kinds, clock } = setUp();
     session.start();
     await settle();
     await session.close();
     await settle();
     expect(daemon.peer.calls.at(-1)?.procedure).toBe(2);
     expect(daemon.peer.ended).toBe(true);
-    await timers.advance(60_000);
+    await clock.advance(60_000);
     expect(daemon.peers).toHaveLength(1);
     expect(kinds()).toEqual(['connected']);
-    expect(timers.pending).toBe(0);
+    expect(clock.pending).toBe(0);
     await expect(session.call(connectGetHostname, undefined, 1_000)).rejects.toMatchObject({ kind: 'disconnected' });
   });
 
@@ -266,14 +266,14 @@ describe('closing', () => {
     await middle.session.close();
     await settle();
     expect(middle.daemon.peer.ended).toBe(true);
-    expect(middle.timers.pending).toBe(0);
+    expect(middle.clock.pending).toBe(0);
 
     const between = setUp();
     between.daemon.listening = false;
     between.session.start();
     await settle();
     await between.session.close();
-    expect(between.timers.pending).toBe(0);
+    expect(between.clock.pending).toBe(0);
     expect(between.kinds()).toEqual(['disconnected']);
   });
 });
