@@ -5,13 +5,7 @@ import type { VirtualMachineMemory } from '../api/v1alpha1/virtual-machine-memor
 import type { Host } from '../host/port.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
-import {
-  type EventRecorder,
-  keyOf,
-  type LabelledResource,
-  type ResourceSource,
-  type StatusWriter,
-} from '../runtime/resources.ts';
+import { keyOf, type ResourceHub } from '../runtime/resources.ts';
 import { createReconcileMetrics } from '../runtime/reconcile-metrics.ts';
 import { createReconcileQueue } from '../runtime/reconcile-queue.ts';
 import type { Urgency } from '../runtime/urgency.ts';
@@ -35,13 +29,8 @@ import {
 } from './memory/triggers.ts';
 
 export type ControllerOptions = {
-  readonly resources: ResourceSource<VirtualMachineMemory>;
-  readonly hosts: ResourceSource<HypervisorHost>;
-  readonly statusWriter: StatusWriter<VirtualMachineMemory>;
-  readonly hostStatusWriter: StatusWriter<HypervisorHost>;
-  readonly events: EventRecorder<VirtualMachineMemory | HypervisorHost>;
-  /** Their labels say which hosts a namespace may use. */
-  readonly namespaces: ResourceSource<LabelledResource>;
+  /** Where the resources live. Who makes the controller starts and closes it. */
+  readonly hub: Omit<ResourceHub<VirtualMachineMemory, HypervisorHost>, 'start' | 'close' | 'clusterId'>;
   readonly clusterId: string;
   /** Makes the connection to a host's agent. */
   readonly connect: (resource: HypervisorHost) => Host;
@@ -72,7 +61,8 @@ const deadlineMs = 120_000;
 
 /** Wires the controller's parts together. Nothing runs, listens or is connected before `start`. */
 export function createController(options: ControllerOptions): Controller {
-  const { resources, hosts: hostResources, clock, random, logger } = options;
+  const { hub, clock, random, logger } = options;
+  const { virtualMachineMemories: resources, namespaces, events } = hub;
   const claims = new ClaimIndex(resources);
   const enqueueHost = (name: string): void => {
     hostQueue.add(name);
@@ -100,7 +90,7 @@ export function createController(options: ControllerOptions): Controller {
     reconcile: (name, attempt) => reconcileHostStatus(name, hostContext, attempt),
   });
   const hosts = new HostDirectory({
-    source: hostResources,
+    source: hub.hosts,
     connect: options.connect,
     listener: {
       onDomain: (uuid, what) => keysOfDomain(resources, claims, uuid, what).forEach((key) => queue.add(key)),
@@ -114,12 +104,12 @@ export function createController(options: ControllerOptions): Controller {
     claims,
     hosts,
     namespaceLabels: (name: string) => {
-      const namespace = options.namespaces.get(name);
+      const namespace = namespaces.get(name);
       return namespace === undefined ? undefined : (namespace.metadata.labels ?? {});
     },
     clusterId: options.clusterId,
-    statuses: { source: resources, writer: options.statusWriter },
-    events: options.events,
+    statuses: { source: resources, writer: hub.virtualMachineMemoryStatus },
+    events,
     failed: new FailedPlans(),
     postponed: new Postponed(),
     unwritten: new Unwritten(),
@@ -130,9 +120,9 @@ export function createController(options: ControllerOptions): Controller {
   };
   const hostContext = {
     hosts,
-    namespaces: options.namespaces,
-    statuses: { source: hostResources, writer: options.hostStatusWriter },
-    events: options.events,
+    namespaces,
+    statuses: { source: hub.hosts, writer: hub.hostStatus },
+    events,
     clock,
     random,
     known: new Map<string, KnownHost>(),
@@ -152,10 +142,7 @@ export function createController(options: ControllerOptions): Controller {
     start() {
       // First: who listens to changes of resources asks the index about them.
       unindex = claims.follow();
-      unfollow = [
-        watchResources(resources, claims, enqueue),
-        watchNamespaces(options.namespaces, resources, claims, enqueue),
-      ];
+      unfollow = [watchResources(resources, claims, enqueue), watchNamespaces(namespaces, resources, claims, enqueue)];
       hosts.open();
       for (const resource of resources.list()) queue.add(keyOf(resource), urgencyAtStart(resource));
       for (const host of hosts.list()) hostQueue.add(host.name);

@@ -3,7 +3,7 @@ import type { HypervisorHost } from '../api/v1alpha1/hypervisor-host.ts';
 import type { VirtualMachineMemory } from '../api/v1alpha1/virtual-machine-memory.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
-import type { EventRecorder, LabelledResource, Resource, ResourceSource, StatusWriter } from '../runtime/resources.ts';
+import type { Resource, ResourceHub } from '../runtime/resources.ts';
 import { createApiClient } from './api-client.ts';
 import { readClusterId } from './cluster-id.ts';
 import { createAccessProvider, loadKubeConfig } from './connect.ts';
@@ -21,21 +21,10 @@ export type ClusterOptions = {
   readonly random?: () => number;
 };
 
-export interface Cluster {
-  readonly virtualMachineMemories: ResourceSource<VirtualMachineMemory>;
-  readonly hosts: ResourceSource<HypervisorHost>;
-  readonly namespaces: ResourceSource<LabelledResource>;
-  readonly virtualMachineMemoryStatus: StatusWriter<VirtualMachineMemory>;
-  readonly hostStatus: StatusWriter<HypervisorHost>;
-  readonly events: EventRecorder<VirtualMachineMemory | HypervisorHost>;
-  /** The uid of kube-system, once {@link Cluster.start} has brought the namespaces. */
-  clusterId(): Promise<string>;
-  /** Begins to list and watch, and goes on until closed. Resolves when every source has its first complete set; while the API server can't be reached, that may take for ever. */
-  start(): Promise<void>;
+/** Its id is the uid of kube-system; events that wait when it is closed get 2 s. */
+export interface Cluster extends ResourceHub<VirtualMachineMemory, HypervisorHost> {
   /** When the API server was heard from last by every source, epoch milliseconds; undefined before that. */
   lastContactMs(): number | undefined;
-  /** Ends watches and connections; events that wait get 2 s. */
-  close(): Promise<void>;
 }
 
 /** Reads the configuration; connects to nothing yet. @throws Error that says what is missing in the configuration */

@@ -80,3 +80,23 @@ export interface EventRecorder<T extends Resource> {
   /** Records an event about `resource`; never throws, never blocks; may drop under pressure. */
   record(resource: T, event: RecordedEvent): void;
 }
+
+/**
+ * All that a controller needs of the place where its resources live: a cluster's API server, or a directory of manifests.
+ * `M` are the resources about memory, `H` those about hosts.
+ */
+export interface ResourceHub<M extends Resource, H extends Resource> {
+  readonly virtualMachineMemories: ResourceSource<M>;
+  readonly hosts: ResourceSource<H>;
+  /** Their labels say which hosts a namespace may use. */
+  readonly namespaces: ResourceSource<LabelledResource>;
+  readonly virtualMachineMemoryStatus: StatusWriter<M>;
+  readonly hostStatus: StatusWriter<H>;
+  readonly events: EventRecorder<M | H>;
+  /** What tells this place from any other, once {@link ResourceHub.start} has brought its resources. */
+  clusterId(): Promise<string>;
+  /** Begins to read, and goes on until closed. Resolves when every source has its first complete set; that may take for ever. */
+  start(): Promise<void>;
+  /** Ends reading; events that wait are given a moment. */
+  close(): Promise<void>;
+}

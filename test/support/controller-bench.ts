@@ -19,7 +19,7 @@ import { createSimulatedHost } from '../../src/host/simulated/simulated-host.ts'
 import { silentLogger } from '../../src/runtime/logger.ts';
 import type { LabelledResource } from '../../src/runtime/resources.ts';
 import { ManualClock } from './manual-clock.ts';
-import { MemoryEvents, MemoryStore } from './memory-store.ts';
+import { hubOf, MemoryEvents, MemoryStore } from './memory-store.ts';
 
 export const vmUuid = '6f0c1a52-6a0e-4c0e-9c50-6e6f0f3d2a11';
 /** What the schema makes of a status that is not there. */
@@ -88,12 +88,7 @@ export async function createControllerBench(
   const create = (): Controller => {
     registry = new Registry();
     return createController({
-      resources,
-      hosts,
-      namespaces,
-      statusWriter: resources,
-      hostStatusWriter: hosts,
-      events,
+      hub: hubOf(resources, hosts, namespaces, events),
       clusterId,
       connect: (resource) => {
         const host = simulated.get(resource.metadata.name);

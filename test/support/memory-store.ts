@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import {
   keyOf,
+  type LabelledResource,
   type RecordedEvent,
   type Resource,
   type ResourceChange,
@@ -110,3 +111,14 @@ export class MemoryEvents {
     this.events.push({ key: keyOf(resource), ...event });
   }
 }
+
+/** Stores as a controller takes them. */
+export const hubOf = <M extends Stored, H extends Stored>(
+  resources: MemoryStore<M>,
+  hosts: MemoryStore<H>,
+  namespaces: ResourceSource<LabelledResource>,
+  events: MemoryEvents,
+) => ({
+  ...{ virtualMachineMemories: resources, virtualMachineMemoryStatus: resources },
+  ...{ hosts, hostStatus: hosts, namespaces, events },
+});

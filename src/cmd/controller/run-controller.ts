@@ -95,12 +95,7 @@ async function serve(options: ControllerArguments, logger: Logger, signal: Abort
     async start() {
       const clusterId = await cluster.clusterId();
       controller = createController({
-        resources: cluster.virtualMachineMemories,
-        hosts: cluster.hosts,
-        namespaces: cluster.namespaces,
-        statusWriter: cluster.virtualMachineMemoryStatus,
-        hostStatusWriter: cluster.hostStatus,
-        events: cluster.events,
+        hub: cluster,
         clusterId,
         connect: (resource) => connectTo(resource, tls),
         clock,

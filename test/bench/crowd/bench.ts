@@ -18,7 +18,7 @@ import { silentLogger } from '../../../src/runtime/logger.ts';
 import type { LabelledResource } from '../../../src/runtime/resources.ts';
 import { createAgentPki, createServiceParts, serveFixture } from '../../integration/agent/agent-fixture.ts';
 import { waitFor } from '../../lab/wait.ts';
-import { MemoryEvents, MemoryStore } from '../../support/memory-store.ts';
+import { hubOf, MemoryEvents, MemoryStore } from '../../support/memory-store.ts';
 
 const vms = 500;
 const places = 4;
@@ -70,7 +70,7 @@ export async function runCrowdBench(): Promise<void> {
   const all = Array.from({ length: vms }, (_, index) => index + 1);
 
   const controller = createController({
-    ...{ resources, hosts, namespaces, statusWriter: resources, hostStatusWriter: hosts, events: new MemoryEvents() },
+    hub: hubOf(resources, hosts, namespaces, new MemoryEvents()),
     ...{ clusterId: 'c1u57e00-0000-4000-8000-000000000000', clock: systemClock, random: Math.random },
     ...{ logger: silentLogger, registry: new Registry(), concurrency: 16, observeOnly: false },
     connect: ({ spec }) => createHttpsHost({ address: spec.address, tls: pki.clientTls, clock: systemClock }),

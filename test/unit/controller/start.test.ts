@@ -10,7 +10,7 @@ import { silentLogger } from '../../../src/runtime/logger.ts';
 import type { LabelledResource } from '../../../src/runtime/resources.ts';
 import { vmUuid } from '../../support/controller-bench.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
-import { MemoryEvents, MemoryStore } from '../../support/memory-store.ts';
+import { hubOf, MemoryEvents, MemoryStore } from '../../support/memory-store.ts';
 
 /** A controller over one host with one VM, and all that it does to the world outside. */
 function build(): {
@@ -70,12 +70,7 @@ function build(): {
     spec: { virtualMachine: { uuid: vmUuid }, memory: '2Gi' },
   });
   const controller = createController({
-    resources,
-    hosts,
-    namespaces,
-    statusWriter: resources,
-    hostStatusWriter: hosts,
-    events: new MemoryEvents(),
+    hub: hubOf(resources, hosts, namespaces, new MemoryEvents()),
     clusterId: 'c',
     connect: () => {
       done.push('connects');

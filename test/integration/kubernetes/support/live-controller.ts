@@ -40,12 +40,7 @@ export async function startLiveController(
   };
   const registry = new Registry();
   const controller = createController({
-    resources: cluster.virtualMachineMemories,
-    hosts: cluster.hosts,
-    namespaces: cluster.namespaces,
-    statusWriter: cluster.virtualMachineMemoryStatus,
-    hostStatusWriter: cluster.hostStatus,
-    events: cluster.events,
+    hub: cluster,
     clusterId: await cluster.clusterId(),
     connect: (resource) => hostOf(resource.metadata.name),
     clock: systemClock,
