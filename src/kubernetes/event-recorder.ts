@@ -71,7 +71,7 @@ export function createEventRecorder<T extends Subject>(options: EventRecorderOpt
         failure.reason !== namespaceTerminating &&
         (failure.kind !== 'status' || attempt + 1 < maxAttempts);
       if (!isWorthAnother || giveUp.signal.aborted) {
-        logger.debug({ cause: failure.message }, 'an event could not be recorded');
+        logger.debug({ err: failure.message }, 'an event could not be recorded');
         return false;
       }
       const delayMs = Math.max(

@@ -101,7 +101,7 @@ export class Reflector<T extends Resource> {
           break;
         case 'relist':
           this.#mustList = true;
-          this.#logger.info({ cause: end.message }, 'listing again');
+          this.#logger.info({ err: end.message }, 'listing again');
           // Once at once: that a version has expired is normal. A server that says so every time is left alone.
           if (this.#failures > 0) await this.#backOff(undefined);
           this.#failures += 1;
@@ -109,7 +109,7 @@ export class Reflector<T extends Resource> {
         case 'retry':
           this.#failingSinceMs ??= this.#options.clock.now();
           this.#logger[this.#failures === 0 ? 'warn' : 'debug'](
-            { cause: end.message, failures: this.#failures + 1 },
+            { err: end.message, failures: this.#failures + 1 },
             'the API server failed; trying again',
           );
           await this.#backOff(end.retryAfterMs);
@@ -232,7 +232,7 @@ export class Reflector<T extends Resource> {
     this.#refreshing.delete(key);
     if (!read.ok) {
       // The watch will tell, a little later.
-      this.#logger.debug({ key, cause: read.failure.message }, 'reading an object afresh failed');
+      this.#logger.debug({ key, err: read.failure.message }, 'reading an object afresh failed');
     } else if (read.value.object === undefined) this.#cache.remove(key, read.value.resourceVersion);
     else this.#cache.put(read.value.object);
   }

@@ -145,7 +145,7 @@ export class ResourceCache<T extends Resource> implements ResourceSource<T> {
     try {
       listener(argument);
     } catch (error) {
-      this.#logger.error({ error }, 'a listener for resource changes failed');
+      this.#logger.error({ err: error }, 'a listener for resource changes failed');
     }
   }
 }

@@ -67,7 +67,7 @@ export function openTlsFiles(paths: TlsFilePaths, clock: Clock, logger: Logger):
       fresh = readTlsMaterial(paths);
     } catch (error) {
       logger.warn(
-        { error: error instanceof Error ? error.message : String(error) },
+        { err: error instanceof Error ? error.message : String(error) },
         'certificate files cannot be used',
       );
       return false;

@@ -21,7 +21,7 @@ export function connectHypervisor(
       random: Math.random,
       ...(onCall === undefined ? {} : { onCall }),
       onListenerFault: (error) => {
-        logger.error({ error: error instanceof Error ? error.stack : String(error) }, 'libvirt event handler failed');
+        logger.error({ err: error }, 'libvirt event handler failed');
       },
     }),
   );

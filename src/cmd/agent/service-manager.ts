@@ -18,7 +18,7 @@ export function tellServiceManager(
   const args = [...(message.ready === true ? ['--ready'] : []), `--status=${message.status}`];
   return new Promise((resolve) => {
     execFile('systemd-notify', args, { timeout: answerMs }, (error) => {
-      if (error !== null) logger.warn({ error: error.message }, 'systemd cannot be told how far the agent is');
+      if (error !== null) logger.warn({ err: error.message }, 'systemd cannot be told how far the agent is');
       resolve();
     });
   });

@@ -155,7 +155,7 @@ function settle(
       unwritten.forget(key);
       return { kind: 'done' };
     case 'failed':
-      logger.warn({ cause: written.message }, 'status could not be written');
+      logger.warn({ err: written.message }, 'status could not be written');
       return { kind: 'retry', message: written.message };
     case 'written':
     case 'unchanged': {

@@ -76,7 +76,7 @@ export async function act(
       scope.didNothing();
       keep();
     }
-    logger.warn({ what: outcome.what, code: outcome.error.code, cause: outcome.error.cause }, 'step failed');
+    logger.warn({ what: outcome.what, code: outcome.error.code, err: outcome.error.cause }, 'step failed');
     context.metrics.operated(operation, 'failed');
     // Somebody acted for a newer wish than the one we hold: ours is stale.
     if (outcome.error.code === 'old-generation') context.resources.refresh(scope.key);
