@@ -66,10 +66,7 @@ export function openTlsFiles(paths: TlsFilePaths, clock: Clock, logger: Logger):
     try {
       fresh = readTlsMaterial(paths);
     } catch (error) {
-      logger.warn(
-        { err: error instanceof Error ? error.message : String(error) },
-        'certificate files cannot be used',
-      );
+      logger.warn({ err: error instanceof Error ? error.message : String(error) }, 'certificate files cannot be used');
       return false;
     }
     if (fresh.cert === material.cert && fresh.key === material.key && fresh.ca === material.ca) return false;

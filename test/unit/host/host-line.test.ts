@@ -98,4 +98,50 @@ describe('HostLine', () => {
     await clock.advance(100);
     expect(seen.codes.filter((code) => code === 'ok')).toHaveLength(looksAtOnce);
   });
+
+  it('gives a look up when its signal is aborted, though the host goes on with it', async () => {
+    host.script.inject('observe', { kind: 'answer-late', ms: 3_600_000 }, looksAtOnce);
+    const ending = new AbortController();
+    const codes: string[] = [];
+    for (let index = 0; index < looksAtOnce + 2; index += 1) {
+      void line
+        .as(() => 'event', ending.signal)
+        .observe(uuid)
+        .then((answer) => codes.push(answer.ok ? 'ok' : answer.error.code));
+    }
+    await clock.advance(1_000);
+    expect(codes).toEqual([]);
+    ending.abort();
+    await clock.advance(0);
+    expect(new Set(codes)).toEqual(new Set(['timeout']));
+    expect(codes).toHaveLength(looksAtOnce + 2);
+    // Their places are free.
+    expect(look(1).codes).toEqual([]);
+    await clock.advance(0);
+    expect(host.script.calls().observe).toBe(looksAtOnce + 1);
+  });
+
+  it('does not send a change any more whose signal was aborted while the host wanted to be left alone', async () => {
+    host.script.inject('plug', { kind: 'fail', error: hostError('too-many-requests', 'on purpose') }, 100);
+    const ending = new AbortController();
+    const answer = line.as(() => 'user', ending.signal).plug(uuid, 'any', plugRequest(0, mib(128)));
+    await clock.advance(500);
+    ending.abort();
+    expect(await answer).toMatchObject({ ok: false, error: { code: 'too-many-requests' } });
+    await clock.advance(60_000);
+    expect(host.script.calls().plug).toBe(1);
+  });
+
+  it('finishes a change that was sent, whatever its signal says', async () => {
+    host.script.inject('plug', { kind: 'answer-late', ms: 20_000 });
+    const observed = await host.observe(uuid);
+    if (!observed.ok) throw new Error('no observation');
+    const ending = new AbortController();
+    const { revision } = observed.value;
+    const answer = line.as(() => 'user', ending.signal).plug(uuid, revision, plugRequest(0, mib(128)));
+    await clock.advance(1_000);
+    ending.abort();
+    await clock.advance(20_000);
+    expect(await answer).toMatchObject({ ok: true, value: { done: true } });
+  });
 });

@@ -36,6 +36,19 @@ describe('Line', () => {
     expect(admitted).toEqual(['a', 'b', 'c', 'd']);
   });
 
+  it('lets those step out whose signal is aborted; the place goes to the next', async () => {
+    const line = new Line(() => 1);
+    const { admitted, leave } = enter(line, ['first']);
+    const ending = new AbortController();
+    const waits = line.take(() => 'user', ending.signal);
+    const { admitted: behind } = enter(line, ['next']);
+    ending.abort();
+    expect([await waits, line.waiting]).toEqual([null, 1]);
+    expect(await line.take(() => 'user', ending.signal)).toBeNull();
+    await leave('first');
+    expect([admitted, behind]).toEqual([['first'], ['next']]);
+  });
+
   it('lets in the most urgent first, by what is urgent when a place is free', async () => {
     const line = new Line(() => 1);
     const urgency: Record<string, Urgency> = { first: 'resync', r: 'resync', e: 'event', u: 'user', late: 'resync' };
