@@ -30,7 +30,7 @@ function judgeGrowing(facts: DomainFacts, nowMs: number): readonly Said[] {
   if (memory.hotplugObstacle !== null || memory.maxMemory === null) {
     return [problem(describeObstacle(memory.hotplugObstacle ?? 'NoMaxMemory'))];
   }
-  const hidden = run?.hidden ?? null;
+  const hidden = run?.repair.hidden ?? null;
   if (hidden !== null && isCertain(hidden, nowMs)) return [problem(describeHiddenMemory(hidden))];
   const said: Said[] = [];
   const { size: max, slots } = memory.maxMemory;
