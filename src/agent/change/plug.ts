@@ -74,14 +74,14 @@ async function attach(
         ...(hostNodes === undefined ? {} : { hostNodes }),
       });
     } catch (error) {
-      if (isDriverError(error, 'OutcomeUnknown')) context.repairs.suspect(uuid);
+      if (isDriverError(error, 'OutcomeUnknown')) context.repairs.requireInspection(uuid);
       const settled = await settleFailedPlug(context, uuid, request, error);
       if (settled.kind === 'settled') return settled.answer;
       failure ??= settled.error;
       continue;
     }
     // The name of another alias was taken, though no module has it.
-    if (failure !== null) context.repairs.suspect(uuid);
+    if (failure !== null) context.repairs.requireInspection(uuid);
     if (run !== null) context.followUp.plugged(run, statistics?.available ?? null, size);
     const after = await context.reader.gather(uuid, 'layout');
     if (!after.ok) {

@@ -1,6 +1,6 @@
 /** Unplugging one module: re-validate under the lock of the domain, ask the guest what it can spare, mark, then act. */
 import { fail, type HostAnswer, hostError, succeed } from '../../host/errors.ts';
-import { type Admitted, admitUnplug, explainSilence, judgeUnplug } from '../../host/rules/admit.ts';
+import { type Admitted, admitUnplug, explainSilence, judgeByReport } from '../../host/rules/admit.ts';
 import type { ObservedModule, UnplugAnswer, UnplugRequest } from '../../host/port.ts';
 import { computeRevision } from '../../host/rules/revision.ts';
 import type { OperationState } from '../../memory/operation-state.ts';
@@ -68,7 +68,7 @@ async function askGuest(
     case 'absent':
     case 'late': {
       // What it said a moment ago may be a no already.
-      const judged = judgeUnplug(observation, request);
+      const judged = judgeByReport(observation, request);
       return fail(judged.ok ? explainSilence(observation) : judged.error);
     }
   }

@@ -7,9 +7,9 @@ import type { HostNode } from '../../host/port.ts';
 import { type Bytes, mib, sumBytes } from '../../memory/bytes.ts';
 import { maxTotalPerBootMemory } from '../../memory/module.ts';
 import { formatMeasured, formatQuantity } from '../../memory/quantity.ts';
-import type { DomainReport, Finding, Verdict } from './report.ts';
+import type { DomainReport, Finding, Severity } from './report.ts';
 
-type Said = { readonly verdict: Verdict; readonly message: string };
+type Said = { readonly verdict: Severity; readonly message: string };
 
 const problem = (message: string): Said => ({ verdict: 'problem', message });
 const warning = (message: string): Said => ({ verdict: 'warning', message });

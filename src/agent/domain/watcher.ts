@@ -150,7 +150,7 @@ export class DomainWatcher {
     const run = reader.update(memory.value);
     if (run === null) return;
     if (memory.value.state.ok) run.sawOperations(memory.value.state.value);
-    repairs.checkFound(memory.value, run);
+    repairs.onDomainFound(memory.value, run);
     // Neither is waited for: either may queue behind a job that holds the domain.
     bell.restore(memory.value);
     void this.#settler.settle(run);

@@ -41,8 +41,8 @@ export class RepairController {
   }
 
   /** A plug ended in the unknown, or QEMU holds a name that it shouldn't: the monitor is asked before the next change. */
-  suspect(uuid: string): void {
-    this.#options.runs.get(uuid)?.repair.suspect();
+  requireInspection(uuid: string): void {
+    this.#options.runs.get(uuid)?.repair.requireInspection();
     this.#enqueue(uuid);
   }
 
@@ -50,11 +50,11 @@ export class RepairController {
    * The hypervisor is there (again): a domain that the agent has changed before may have leftovers of a plug that nobody
    * remembers. Where the balloon tells, the monitor isn't asked.
    */
-  checkFound(memory: DomainDescription, { repair }: RunningDomain): void {
-    if (repair.underWay !== null) repair.suspect();
+  onDomainFound(memory: DomainDescription, { repair }: RunningDomain): void {
+    if (repair.underWay !== null) repair.requireInspection();
     const isTouched = memory.state.ok && memory.state.value.claim !== null;
     if (isTouched) this.#unchecked.add(memory.uuid);
-    if (repair.suspected || isTouched) this.#enqueue(memory.uuid);
+    if (repair.needsInspection || isTouched) this.#enqueue(memory.uuid);
   }
 
   /**
@@ -63,12 +63,12 @@ export class RepairController {
    */
   async findObstacle({ memory, run }: DomainFacts): Promise<HostError | null> {
     if (run === null) return null;
-    if (run.repair.suspected) await this.#inspector.look(run);
+    if (run.repair.needsInspection) await this.#inspector.look(run);
     if (run.repair.underWay !== null) {
       this.#enqueue(memory.uuid);
       return hostError('busy', describeRepair(run.repair.underWay));
     }
-    if (run.repair.suspected) {
+    if (run.repair.needsInspection) {
       return hostError('busy', `What a killed libvirtd may have left behind in VM ${memory.name} is still looked for`);
     }
     return null;
@@ -102,9 +102,9 @@ export class RepairController {
     }
     this.#timers.delete(uuid);
     if (againMs === null) this.#unchecked.delete(uuid);
-    // Suspected while this was under way.
-    const isSuspect = runs.get(uuid)?.repair.suspected === true;
-    if (againMs !== null || isSuspect) this.#schedule(uuid, againMs ?? retryMs);
+    // Required while this was under way.
+    const needsInspection = runs.get(uuid)?.repair.needsInspection === true;
+    if (againMs !== null || needsInspection) this.#schedule(uuid, againMs ?? retryMs);
   }
 
   /** One look and what follows from it; the milliseconds until the next one, null: there need be none. */
@@ -118,9 +118,9 @@ export class RepairController {
     if (this.#unchecked.has(uuid)) {
       if (run.askedAtMs === 0) return retryMs; // libvirt is too busy with the domain to say what the balloon says
       this.#unchecked.delete(uuid);
-      if (!rulesOutHidden(memory, run.statistics)) repair.suspect();
+      if (!rulesOutHidden(memory, run.statistics)) repair.requireInspection();
     }
-    if (!repair.suspected && repair.underWay === null) {
+    if (!repair.needsInspection && repair.underWay === null) {
       if (repair.hidden === null || repair.hidden.diagnosis !== undefined) return null;
       const waitMs = certainAtMs(repair.hidden) - clock.now();
       if (waitMs > 0) return waitMs;

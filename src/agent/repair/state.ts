@@ -6,7 +6,7 @@ import { type Diagnosis, findHiddenMemory, type HiddenMemory } from './suspicion
 
 export class RepairState {
   #hidden: HiddenMemory | null = null;
-  #suspected = false;
+  #needsInspection = false;
   #repair: Repair | null = null;
 
   /** Memory that only the balloon shows; null: none. */
@@ -15,8 +15,8 @@ export class RepairState {
   }
 
   /** Whether QEMU has to be asked for what a plug left behind. */
-  get suspected(): boolean {
-    return this.#suspected;
+  get needsInspection(): boolean {
+    return this.#needsInspection;
   }
 
   /** What was found there and is being taken away; null: nothing. */
@@ -36,13 +36,13 @@ export class RepairState {
   }
 
   /** A plug ended in the unknown, or QEMU holds a name that it shouldn't. */
-  suspect(): void {
-    this.#suspected = true;
+  requireInspection(): void {
+    this.#needsInspection = true;
   }
 
   /** A look into QEMU has found something. */
   found(repair: Repair): void {
-    this.#suspected = false;
+    this.#needsInspection = false;
     this.#repair = repair;
   }
 
@@ -53,7 +53,7 @@ export class RepairState {
 
   /** A look into QEMU has found nothing that could be taken away. */
   ended(diagnosis: Diagnosis): void {
-    this.#suspected = false;
+    this.#needsInspection = false;
     this.#repair = null;
     if (this.#hidden !== null) this.#hidden = { ...this.#hidden, diagnosis };
   }

@@ -21,7 +21,7 @@ export function createSimulatedService(host: Host, parts: ServiceParts): Runnabl
   /** Why the host can't be used now; null: it can. */
   let problem: string | null = null;
 
-  function heed(event: HostEvent): void {
+  function handle(event: HostEvent): void {
     if (event.kind === 'lost') {
       problem = event.error;
       return;
@@ -48,7 +48,7 @@ export function createSimulatedService(host: Host, parts: ServiceParts): Runnabl
       return mutex.pending;
     },
     start() {
-      host.watch(heed);
+      host.watch(handle);
     },
     // A host in memory is there as soon as it is made.
     whenReady: () => Promise.resolve(),

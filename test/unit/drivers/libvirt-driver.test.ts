@@ -11,7 +11,8 @@ import {
 } from '../../../src/libvirt/domain/errors.ts';
 import type { DomainEvent } from '../../../src/libvirt/domain/events.ts';
 import type { Hypervisor } from '../../../src/libvirt/domain/hypervisor.ts';
-import { ownerNamespace, stateNamespace, writeState } from '../../../src/libvirt/xml/operation-state.ts';
+import { stateNamespace, writeState } from '../../../src/libvirt/xml/operation-state.ts';
+import { ownerNamespace } from '../../../src/libvirt/xml/owner.ts';
 import { gib, mib } from '../../../src/memory/bytes.ts';
 import { emptyOperationState } from '../../../src/memory/operation-state.ts';
 import { claim } from '../../contract/bench.ts';
