@@ -1,7 +1,8 @@
 /** The agent's metrics. Labels come from closed sets: never a domain, a client or a path that somebody chose. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
-const seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+/** Buckets for how long something takes. */
+export const secondsBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
 export type AgentMetrics = {
   readonly registry: Registry;
@@ -11,14 +12,6 @@ export type AgentMetrics = {
   readonly certificateExpiry: Gauge;
   readonly eventStreams: Gauge;
   readonly refusedConnections: Counter<'why'>;
-};
-
-/** Of an agent whose VMs are libvirt's. */
-export type LibvirtMetrics = {
-  readonly calls: Histogram<'procedure' | 'outcome'>;
-  /** Questions to guests by what became of them. */
-  readonly questions: Histogram<'answer'>;
-  readonly connected: Gauge;
 };
 
 /**
@@ -44,14 +37,14 @@ export function createAgentMetrics(version: string, pendingOperations: () => num
       name: 'dimmer_agent_http_request_duration_seconds',
       help: 'Requests by route and status.',
       labelNames: ['method', 'route', 'status'],
-      buckets: seconds,
+      buckets: secondsBuckets,
       registers,
     }),
     operations: new Histogram({
       name: 'dimmer_agent_operation_duration_seconds',
       help: 'Changes of memory by outcome, waiting for the lock of the domain included.',
       labelNames: ['operation', 'outcome'],
-      buckets: seconds,
+      buckets: secondsBuckets,
       registers,
     }),
     certificateExpiry: new Gauge({
@@ -64,32 +57,6 @@ export function createAgentMetrics(version: string, pendingOperations: () => num
       name: 'dimmer_agent_refused_connections_total',
       help: 'Connections that failed the TLS handshake, exceeded a limit, were too slow or spoke no HTTP.',
       labelNames: ['why'],
-      registers,
-    }),
-  };
-}
-
-/** Adds what only an agent on libvirt has: another would show a connection that is down for ever. */
-export function declareLibvirtMetrics(registry: Registry): LibvirtMetrics {
-  const registers = [registry];
-  return {
-    calls: new Histogram({
-      name: 'dimmer_agent_libvirt_call_duration_seconds',
-      help: 'Calls to libvirt by procedure and outcome.',
-      labelNames: ['procedure', 'outcome'],
-      buckets: seconds,
-      registers,
-    }),
-    questions: new Histogram({
-      name: 'dimmer_agent_guest_question_duration_seconds',
-      help: 'Questions what memory a guest has, by the answer: answered, late, absent or busy.',
-      labelNames: ['answer'],
-      buckets: seconds,
-      registers,
-    }),
-    connected: new Gauge({
-      name: 'dimmer_agent_libvirt_connected',
-      help: '1 while libvirt can be reached.',
       registers,
     }),
   };

@@ -4,15 +4,13 @@ import { fail, type HostAnswer, hostError, type HostError, succeed } from '../..
 import { admitPlug } from '../../host/rules/admit.ts';
 import type { PlugAnswer, PlugRequest } from '../../host/port.ts';
 import { isSameReplacement, replacementOf } from '../../host/rules/replacement.ts';
-import { writeDimmXml } from '../../libvirt/xml/device.ts';
-import { isCallError, isLibvirtError, isOutcomeUnknown } from '../../libvirt/domain/errors.ts';
 import type { Claim, OperationState } from '../../memory/operation-state.ts';
 import { aliasesOfSlot } from './aliases.ts';
 import { isInTheWay } from '../repair/suspicion.ts';
-import { keepState } from './write-operation-state.ts';
-import { toHostError } from '../libvirt-errors.ts';
+import { writeOperationState } from './write-operation-state.ts';
 import { saysTheSame } from '../../host/rules/marks.ts';
 import { type DomainFacts, ownPageSize, toObservation } from '../domain/observation.ts';
+import { isDriverError, toHostError } from '../driver-error.ts';
 import { type ChangeContext, findDomain } from './prepare.ts';
 import type { Totals } from '../with-audit.ts';
 
@@ -35,9 +33,9 @@ export async function plugModule(
   const { facts, observation, marks } = found.value;
   const admitted = admitPlug(observation, revision, request);
   if (!admitted.ok) return admitted;
-  const obstacle = await context.orphans.obstacle(facts);
+  const obstacle = await context.repairs.findObstacle(facts);
   if (obstacle !== null) return fail(obstacle);
-  if (isInTheWay(facts.run?.hidden ?? null)) {
+  if (isInTheWay(facts.run?.repair.hidden ?? null)) {
     return fail(
       hostError('busy', `VM ${observation.name} has more memory than libvirt shows; it may be being plugged`),
     );
@@ -52,7 +50,7 @@ export async function plugModule(
     // beginning of a replacement: whoever comes after a crash sees that its module was plugged, or was about to be.
     const { claim, replacement } = admitted.value;
     const next = { claim, marks, replacement: replacementOf(request, replacement) };
-    if (!isWritten(facts, next)) await keepState(context, facts, next);
+    if (!isWritten(facts, next)) await writeOperationState(context, facts, next);
     return await attach(context, facts, request);
   } catch (error) {
     return fail(toHostError(error));
@@ -69,22 +67,21 @@ async function attach(
   const { slot, size, node, pageSize, hostNodes } = request;
   let failure: HostError | null = null;
   for (const alias of aliasesOfSlot(slot)) {
-    const xml = writeDimmXml({
-      ...{ slot, alias, size, node },
-      ...(pageSize === undefined ? {} : { pageSize }),
-      ...(hostNodes === undefined ? {} : { hostNodes }),
-    });
     try {
-      await context.hypervisor.attachDevice(uuid, xml);
+      await context.driver.attach(uuid, {
+        ...{ slot, alias, size, node },
+        ...(pageSize === undefined ? {} : { pageSize }),
+        ...(hostNodes === undefined ? {} : { hostNodes }),
+      });
     } catch (error) {
-      if (isLibvirtError(error) && isOutcomeUnknown(error)) context.orphans.doubt(uuid);
+      if (isDriverError(error, 'OutcomeUnknown')) context.repairs.requireInspection(uuid);
       const settled = await settleFailedPlug(context, uuid, request, error);
       if (settled.kind === 'settled') return settled.answer;
       failure ??= settled.error;
       continue;
     }
     // The name of another alias was taken, though no module has it.
-    if (failure !== null) context.orphans.doubt(uuid);
+    if (failure !== null) context.repairs.requireInspection(uuid);
     if (run !== null) context.followUp.plugged(run, statistics?.available ?? null, size);
     const after = await context.reader.gather(uuid, 'layout');
     if (!after.ok) {
@@ -109,8 +106,8 @@ async function settleFailedPlug(
 ): Promise<SettledPlug> {
   const failure = toHostError(error);
   const settled = (answer: HostAnswer<PlugAnswer>): SettledPlug => ({ kind: 'settled', answer });
-  const byQemu = isCallError(error, 'Failed');
-  if (!byQemu && !(isLibvirtError(error) && isOutcomeUnknown(error))) return settled(fail(failure));
+  const byQemu = isDriverError(error, 'Failed');
+  if (!byQemu && !isDriverError(error, 'OutcomeUnknown')) return settled(fail(failure));
 
   const after = await context.reader.gather(uuid);
   if (!after.ok) return settled(fail(after.error.code === 'not-found' ? after.error : failure));

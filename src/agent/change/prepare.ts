@@ -2,23 +2,23 @@
 import { type HostAnswer, succeed } from '../../host/errors.ts';
 import type { DomainObservation } from '../../host/port.ts';
 import { totalOf } from '../../host/rules/total.ts';
-import type { Hypervisor } from '../../libvirt/domain/hypervisor.ts';
 import type { Mark } from '../../memory/operation-state.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
+import { type DomainFacts, settledMarks, toObservation } from '../domain/observation.ts';
 import type { DomainReader } from '../domain/reader.ts';
+import type { Driver } from '../driver.ts';
 import type { GuestFollowUp } from '../guest/follow-up.ts';
 import type { GuestQuestions } from '../guest/questions.ts';
 import type { HostMemory } from '../host-memory.ts';
-import { type DomainFacts, settledMarks, toObservation } from '../domain/observation.ts';
-import type { OrphanKeeper } from '../repair/controller.ts';
+import type { RepairController } from '../repair/controller.ts';
 import type { Totals } from '../with-audit.ts';
 
 export type ChangeContext = {
-  readonly hypervisor: Hypervisor;
+  readonly driver: Driver;
   readonly reader: DomainReader;
   readonly hostMemory: HostMemory;
-  readonly orphans: OrphanKeeper;
+  readonly repairs: RepairController;
   readonly questions: GuestQuestions;
   readonly followUp: GuestFollowUp;
   readonly clock: Clock;

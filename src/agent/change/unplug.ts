@@ -1,18 +1,17 @@
 /** Unplugging one module: re-validate under the lock of the domain, ask the guest what it can spare, mark, then act. */
 import { fail, type HostAnswer, hostError, succeed } from '../../host/errors.ts';
-import { type Admitted, admitUnplug, explainSilence, judgeUnplug } from '../../host/rules/admit.ts';
+import { type Admitted, admitUnplug, explainSilence, judgeByReport } from '../../host/rules/admit.ts';
 import type { ObservedModule, UnplugAnswer, UnplugRequest } from '../../host/port.ts';
 import { computeRevision } from '../../host/rules/revision.ts';
-import { isLibvirtError } from '../../libvirt/domain/errors.ts';
 import type { OperationState } from '../../memory/operation-state.ts';
 import type { GuestAnswer } from '../guest/questions.ts';
-import { keepState } from './write-operation-state.ts';
-import { toHostError } from '../libvirt-errors.ts';
+import { writeOperationState } from './write-operation-state.ts';
 import { askForModule } from '../../host/rules/marks.ts';
 import { type DomainFacts, modulesOf, toObservation } from '../domain/observation.ts';
+import { isAnswered, toHostError } from '../driver-error.ts';
 import { type ChangeContext, findDomain, type Found } from './prepare.ts';
 import type { Totals } from '../with-audit.ts';
-import type { HeardReport } from '../domain/running-domains.ts';
+import type { HeardReport } from '../domain/running-domain.ts';
 
 /** What the guest is asked for, and how the domain stood when that was judged. */
 type Departing = Found & Admitted & { readonly module: ObservedModule };
@@ -30,7 +29,7 @@ async function prepareUnplug(
   const admitted = admitUnplug(found.value.observation, revision, request, 'layout');
   if (!admitted.ok) return admitted;
   // What was left behind is taken away as a module is, and one leaves at a time.
-  const obstacle = await context.orphans.obstacle(found.value.facts);
+  const obstacle = await context.repairs.findObstacle(found.value.facts);
   if (obstacle !== null) return fail(obstacle);
   if (request.minUsableAfter === undefined) return succeed({ ...found.value, ...admitted.value });
 
@@ -59,10 +58,17 @@ async function askGuest(
       return succeed(answer.report);
     case 'busy':
       return fail(hostError('busy', `VM ${observation.name} is held by another job, so its guest cannot be asked now`));
+    case 'unable':
+      return fail(
+        hostError(
+          'guest-memory-unknown',
+          `The agent's driver (${context.driver.name}) cannot ask the guest of VM ${observation.name} for its memory`,
+        ),
+      );
     case 'absent':
     case 'late': {
       // What it said a moment ago may be a no already.
-      const judged = judgeUnplug(observation, request);
+      const judged = judgeByReport(observation, request);
       return fail(judged.ok ? explainSilence(observation) : judged.error);
     }
   }
@@ -92,12 +98,12 @@ export async function unplugModule(
   const asked = askForModule(marks, module, claim.generation, context.clock.now());
   try {
     // The mark comes before the detach: from now on the module counts as leaving, whatever crashes.
-    await keepState(context, facts, { claim, replacement, marks: asked });
+    await writeOperationState(context, facts, { claim, replacement, marks: asked });
   } catch (error) {
     return fail(toHostError(error));
   }
   try {
-    await context.hypervisor.detachDeviceAlias(uuid, module.alias);
+    await context.driver.detach(uuid, module.alias);
   } catch (error) {
     return fail(await settleFailedUnplug(context, facts, { claim, replacement, marks }, request, error));
   }
@@ -114,14 +120,14 @@ async function settleFailedUnplug(
   error: unknown,
 ) {
   const failure = toHostError(error);
-  if (!isLibvirtError(error) || error.kind !== 'call') return failure;
+  if (!isAnswered(error)) return failure;
   const { uuid } = facts.memory;
   const after = await context.reader.gather(uuid);
   if (!after.ok) return after.error.code === 'not-found' ? after.error : failure;
   const there = modulesOf(after.value.memory).some((module) => module.slot === request.slot);
   if (!there) return hostError('no-such-module', `The module in slot ${request.slot} has left meanwhile`, error);
   try {
-    await keepState(context, after.value, before);
+    await writeOperationState(context, after.value, before);
   } catch (cause) {
     // The mark stays and the module counts as leaving; asking for it again settles that.
     context.logger.warn({ uuid, error: toHostError(cause).message }, 'mark could not be taken back');

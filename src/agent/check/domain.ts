@@ -7,9 +7,9 @@ import type { HostNode } from '../../host/port.ts';
 import { type Bytes, mib, sumBytes } from '../../memory/bytes.ts';
 import { maxTotalPerBootMemory } from '../../memory/module.ts';
 import { formatMeasured, formatQuantity } from '../../memory/quantity.ts';
-import type { DomainReport, Finding, Verdict } from './report.ts';
+import type { DomainReport, Finding, Severity } from './report.ts';
 
-type Said = { readonly verdict: Verdict; readonly message: string };
+type Said = { readonly verdict: Severity; readonly message: string };
 
 const problem = (message: string): Said => ({ verdict: 'problem', message });
 const warning = (message: string): Said => ({ verdict: 'warning', message });
@@ -30,7 +30,7 @@ function judgeGrowing(facts: DomainFacts, nowMs: number): readonly Said[] {
   if (memory.hotplugObstacle !== null || memory.maxMemory === null) {
     return [problem(describeObstacle(memory.hotplugObstacle ?? 'NoMaxMemory'))];
   }
-  const hidden = run?.hidden ?? null;
+  const hidden = run?.repair.hidden ?? null;
   if (hidden !== null && isCertain(hidden, nowMs)) return [problem(describeHiddenMemory(hidden))];
   const said: Said[] = [];
   const { size: max, slots } = memory.maxMemory;

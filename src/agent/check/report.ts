@@ -4,10 +4,10 @@ import type { Bytes } from '../../memory/bytes.ts';
 import { formatMeasured, formatQuantity } from '../../memory/quantity.ts';
 
 /** `warning`: it works, with a limit that an admin should know. `problem`: something doesn't. */
-export type Verdict = 'ok' | 'warning' | 'problem';
+export type Severity = 'ok' | 'warning' | 'problem';
 
 export type Finding = {
-  readonly verdict: Verdict;
+  readonly verdict: Severity;
   /** What was looked at: `libvirt`, `certificate`, ... */
   readonly subject: string;
   /** For people; of a problem also the way out. */
@@ -47,7 +47,7 @@ export function toReport(
   domains: readonly DomainReport[],
 ): CheckReport {
   const all = [...host, ...domains.flatMap(({ findings }) => findings)];
-  const count = (verdict: Verdict): number => all.filter((finding) => finding.verdict === verdict).length;
+  const count = (verdict: Severity): number => all.filter((finding) => finding.verdict === verdict).length;
   return { agentVersion, problems: count('problem'), warnings: count('warning'), host, domains };
 }
 

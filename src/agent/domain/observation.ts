@@ -1,43 +1,16 @@
-/** From what libvirt says of a domain to what the port says. Pure. */
+/** From what the driver says of a domain to what the host port says. Pure. */
 import { correctReport } from '../../host/rules/report-correction.ts';
 import { isBooting, isFreshReport, isReportOfThisBoot } from '../../host/rules/boot.ts';
 import type { DomainObservation, DomainState, GuestStatistics, MemoryLayout, ObservedModule } from '../../host/port.ts';
-import { toObservedMark } from '../../host/rules/marks.ts';
+import { settleMarks, toObservedMark } from '../../host/rules/marks.ts';
 import { computeRevision } from '../../host/rules/revision.ts';
-import type { DomainMemoryXml, HotplugObstacle } from '../../libvirt/xml/domain-memory.ts';
-import type { DomainState as LibvirtState } from '../../libvirt/domain/hypervisor.ts';
-import type { KeptState } from '../../libvirt/xml/unread-state.ts';
-import type { Bytes } from '../../memory/bytes.ts';
-import { sumBytes } from '../../memory/bytes.ts';
+import { type Bytes, sumBytes } from '../../memory/bytes.ts';
 import { isSameModule, type ModuleIdentity } from '../../memory/module.ts';
 import type { Mark } from '../../memory/operation-state.ts';
-import { describeHiddenMemory, isInTheWay } from '../repair/suspicion.ts';
 import { describeRepair, isOverdue } from '../repair/findings.ts';
-import { settleMarks } from '../../host/rules/marks.ts';
-import type { HeardReport, Run } from './running-domains.ts';
-
-/** libvirt's word for a state in the port's. */
-export function toDomainState(state: LibvirtState): DomainState {
-  switch (state) {
-    case 'running':
-      return 'Running';
-    case 'blocked':
-      return 'Blocked';
-    case 'paused':
-      return 'Paused';
-    case 'shutdown':
-      return 'ShuttingDown';
-    case 'shutoff':
-      return 'ShutOff';
-    case 'crashed':
-      return 'Crashed';
-    case 'pmsuspended':
-      return 'Suspended';
-    case 'nostate':
-    case 'unknown':
-      return 'Unknown';
-  }
-}
+import { describeHiddenMemory, isInTheWay } from '../repair/suspicion.ts';
+import type { DomainDescription, HotplugObstacle, KeptState } from './description.ts';
+import type { HeardReport, RunningDomain } from './running-domain.ts';
 
 /** What is missing and the way out, for people. */
 export function describeObstacle(obstacle: HotplugObstacle): string {
@@ -51,21 +24,21 @@ export function describeObstacle(obstacle: HotplugObstacle): string {
   }
 }
 
-function describeHotplugProblem(memory: DomainMemoryXml, run: Run, nowMs: number): string | null {
+function describeHotplugProblem(memory: DomainDescription, { repair }: RunningDomain, nowMs: number): string | null {
   if (memory.hotplugObstacle !== null) return describeObstacle(memory.hotplugObstacle);
   // A repair takes a second, nearly always: who wants to change something meanwhile is told that the VM is busy.
-  if (run.repair !== null) return isOverdue(run.repair, nowMs) ? describeRepair(run.repair) : null;
+  if (repair.underWay !== null) return isOverdue(repair.underWay, nowMs) ? describeRepair(repair.underWay) : null;
   // Nor is anything said while nobody has looked into QEMU yet.
-  const isJudged = run.hidden?.verdict !== undefined && isInTheWay(run.hidden);
-  return run.hidden !== null && isJudged ? describeHiddenMemory(run.hidden) : null;
+  const isJudged = repair.hidden?.diagnosis !== undefined && isInTheWay(repair.hidden);
+  return repair.hidden !== null && isJudged ? describeHiddenMemory(repair.hidden) : null;
 }
 
 /** Everything that was gathered about one domain. Its operation state is as the metadata says, marks not settled yet. */
 export type DomainFacts = KeptState & {
-  readonly memory: DomainMemoryXml;
+  readonly memory: DomainDescription;
   readonly state: DomainState;
   /** null: the domain isn't running. */
-  readonly run: Run | null;
+  readonly run: RunningDomain | null;
   readonly statistics: HeardReport | null;
   readonly migrating: boolean;
   readonly ownerNamespace: string | null;
@@ -76,7 +49,7 @@ export type DomainFacts = KeptState & {
 /** The guest's report, as far as the balloon gave all of it, without what has left since. */
 export function toGuestStatistics(
   statistics: HeardReport | null,
-  run: Pick<Run, 'bootedAtMs' | 'firstSeenAtMs' | 'departures'>,
+  run: Pick<RunningDomain, 'boot' | 'departures'>,
   nowMs: number,
 ): GuestStatistics | null {
   if (statistics === null) return null;
@@ -84,7 +57,7 @@ export function toGuestStatistics(
   if (available === null || usable === null || unused === null || lastUpdateMs === null) return null;
   const said = { total: available, usable, free: unused, reportedAtMs: lastUpdateMs, answersAtMs };
   const { total, usable: spare, free } = correctReport(said, run.departures);
-  const evidence = { ...run, reportedAtMs: lastUpdateMs };
+  const evidence = { ...run.boot, reportedAtMs: lastUpdateMs };
   return {
     ...{ total, usable: spare, free, reportedAtMs: lastUpdateMs },
     fresh: isFreshReport(evidence, nowMs),
@@ -93,7 +66,7 @@ export function toGuestStatistics(
 }
 
 /** The page size behind memory that doesn't say; null: ordinary pages. */
-export function ownPageSize(memory: DomainMemoryXml, defaultHugePageSize: Bytes | null): Bytes | null {
+export function ownPageSize(memory: DomainDescription, defaultHugePageSize: Bytes | null): Bytes | null {
   const [pages] = memory.hugePages.toSorted((a, b) => Number(a.nodes !== null) - Number(b.nodes !== null));
   return pages === undefined ? null : (pages.pageSize ?? defaultHugePageSize);
 }
@@ -103,13 +76,13 @@ const isAddressed = <T extends { readonly slot: number | null; readonly base: By
 ): device is T & ModuleIdentity => device.slot !== null && device.base !== null;
 
 /** Identities and sizes of the plugged modules of a running domain. */
-export const modulesOf = (memory: DomainMemoryXml) => memory.modules.filter(isAddressed);
+export const modulesOf = (memory: DomainDescription) => memory.modules.filter(isAddressed);
 
 /** All memory of the domain that the host may have to provide. */
-export const committedBytes = (memory: DomainMemoryXml): Bytes =>
+export const committedBytes = (memory: DomainDescription): Bytes =>
   sumBytes([...memory.boot, ...memory.modules, ...memory.others].map((part) => part.size));
 
-function toLayout(facts: DomainFacts, run: Run, marks: readonly Mark[], nowMs: number): MemoryLayout {
+function toLayout(facts: DomainFacts, run: RunningDomain, marks: readonly Mark[], nowMs: number): MemoryLayout {
   const { memory } = facts;
   const modules = modulesOf(memory).map((module): ObservedModule => {
     const mark = marks.find((candidate) => candidate.phase === 'leaving' && isSameModule(candidate, module));
@@ -124,7 +97,7 @@ function toLayout(facts: DomainFacts, run: Run, marks: readonly Mark[], nowMs: n
       alias,
       state,
       mark: toObservedMark(mark),
-      refusedAtMs: run.refusals.get(alias) ?? null,
+      refusedAtMs: run.refusedAtMs(alias),
     };
   });
   return {
@@ -136,7 +109,7 @@ function toLayout(facts: DomainFacts, run: Run, marks: readonly Mark[], nowMs: n
       usedByOthers: [
         ...memory.others,
         ...memory.modules.filter((module) => !isAddressed(module)),
-        ...(run.repair?.leftovers.orphans ?? []),
+        ...(run.repair.underWay?.findings.orphans ?? []),
       ].flatMap(({ slot }) => (slot === null ? [] : [slot])),
       resting: marks.filter((mark) => mark.phase === 'resting').map((mark) => mark.slot),
     },
@@ -152,7 +125,7 @@ function toLayout(facts: DomainFacts, run: Run, marks: readonly Mark[], nowMs: n
 
 /** The marks that hold now. */
 export const settledMarks = (facts: DomainFacts, nowMs: number): readonly Mark[] =>
-  facts.run === null ? [] : settleMarks(facts.marks, modulesOf(facts.memory), facts.run, nowMs);
+  facts.run === null ? [] : settleMarks(facts.marks, modulesOf(facts.memory), facts.run.markEvidence, nowMs);
 
 /** What the port says of the domain at `nowMs`. */
 export function toObservation(facts: DomainFacts, nowMs: number): DomainObservation {
@@ -168,7 +141,7 @@ export function toObservation(facts: DomainFacts, nowMs: number): DomainObservat
     migrating: facts.migrating,
     layout: run === null ? null : toLayout(facts, run, marks, nowMs),
     guest,
-    booting: run !== null && isBooting({ ...run, state, reportedAtMs }, nowMs),
+    booting: run !== null && isBooting({ ...run.boot, state, reportedAtMs }, nowMs),
     claim: facts.claim,
     replacement: facts.replacement,
     ownerNamespace: facts.ownerNamespace,

@@ -1,31 +1,25 @@
 /** Gathers what is known about a domain, in one round of calls. Changes nothing on it. */
-import { findDepartures } from '../../host/rules/report-correction.ts';
 import { fail, type HostAnswer, hostError, succeed } from '../../host/errors.ts';
 import { isActiveState } from '../../host/rules/boot.ts';
-import type { DomainMemoryXml } from '../../libvirt/xml/domain-memory.ts';
-import type { DomainRef } from '../../libvirt/domain/events.ts';
-import { isCallError } from '../../libvirt/domain/errors.ts';
-import type { DomainMemoryStats, Hypervisor } from '../../libvirt/domain/hypervisor.ts';
 import { zeroBytes } from '../../memory/bytes.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Admits } from '../admission.ts';
-import { findHiddenMemory } from '../repair/suspicion.ts';
+import type { Driver, DomainRef, MemoryStatistics } from '../driver.ts';
+import { isDriverError, toHostError } from '../driver-error.ts';
 import type { HostMemory } from '../host-memory.ts';
-import { toHostError } from '../libvirt-errors.ts';
-import { committedBytes, type DomainFacts, modulesOf, toDomainState } from './observation.ts';
+import type { DomainDescription } from './description.ts';
 import type { RunIdentities } from './identity.ts';
-import { type Run, type Runs, takeStatistics } from './running-domains.ts';
-import { XmlMemo } from '../xml-memo.ts';
+import { committedBytes, type DomainFacts, modulesOf } from './observation.ts';
+import type { RunningDomain } from './running-domain.ts';
+import type { RunningDomains } from './running-domains.ts';
 
 export type DomainReaderOptions = {
-  readonly hypervisor: Hypervisor;
-  readonly runs: Runs;
+  readonly driver: Driver;
+  readonly runs: RunningDomains;
   readonly identities: RunIdentities;
   readonly hostMemory: HostMemory;
   readonly admits: Admits;
   readonly clock: Clock;
-  /** Called when QEMU may have memory that libvirt doesn't know of. */
-  readonly onHidden?: (uuid: string) => void;
 };
 
 /**
@@ -39,7 +33,7 @@ const recentMs = 5_000;
 
 /** null: it couldn't be told. */
 type Asked = {
-  readonly statistics: DomainMemoryStats | null;
+  readonly statistics: MemoryStatistics | null;
   /** Just before they were asked for. */
   readonly readAtMs: number;
   readonly migrating: boolean;
@@ -50,11 +44,16 @@ const notFound = (uuid: string) => fail(hostError('not-found', `There is no VM $
 
 export class DomainReader {
   readonly #options: DomainReaderOptions;
-  readonly #xml = new XmlMemo();
   readonly #ownerless = new Set<string>();
+  #onHidden: (uuid: string) => void = () => undefined;
 
   constructor(options: DomainReaderOptions) {
     this.#options = options;
+  }
+
+  /** `listener` is called when QEMU may have memory that the description doesn't show. */
+  onHidden(listener: (uuid: string) => void): void {
+    this.#onHidden = listener;
   }
 
   /**
@@ -62,26 +61,21 @@ export class DomainReader {
    * spares a plug most of its reading: both were looked at when it was planned.
    */
   async gather(uuid: string, need: 'everything' | 'layout' = 'everything'): Promise<HostAnswer<DomainFacts>> {
-    const { hypervisor, runs, hostMemory, clock } = this.#options;
+    const { driver, runs, hostMemory, clock } = this.#options;
     const known = runs.get(uuid);
-    const isRecent = (run: Run): boolean => clock.now() - run.askedAtMs < recentMs;
+    const isRecent = (run: RunningDomain): boolean => clock.now() - run.askedAtMs < recentMs;
     const asked = need === 'layout' && known !== undefined && isRecent(known) ? null : this.#ask(uuid, known);
     try {
-      const [xml, { state: libvirtState }] = await Promise.all([
-        hypervisor.domainXml(uuid),
-        hypervisor.domainState(uuid),
-      ]);
-      const memory = this.read(uuid, xml);
+      const [memory, state] = await Promise.all([this.describe(uuid), driver.state(uuid)]);
       if (!memory.ok) return memory;
-      const { state: metadata, ownerNamespace } = memory.value;
-      if (!metadata.ok || !ownerNamespace.ok) return unreadableMetadata(memory.value);
-      const state = toDomainState(libvirtState);
-      const run = isActiveState(state) ? this.meet(memory.value) : null;
+      const { state: operations, ownerNamespace } = memory.value;
+      if (!operations.ok || !ownerNamespace.ok) return unreadableMetadata(memory.value);
+      const run = isActiveState(state) ? this.update(memory.value) : null;
       if (run === null) {
         await asked;
         runs.delete(uuid);
       } else {
-        run.operations = metadata.value;
+        run.sawOperations(operations.value);
         // Another run than the one whose answers were to do.
         if (asked !== null || !isRecent(run)) this.#take(run, memory.value, await (asked ?? this.#ask(uuid, run)));
       }
@@ -91,41 +85,43 @@ export class DomainReader {
         run,
         statistics: run?.statistics ?? null,
         migrating: run?.migrating ?? false,
-        ...metadata.value,
+        ...operations.value,
         ownerNamespace: ownerNamespace.value,
         defaultHugePageSize: hostMemory.defaultHugePageSize,
       });
     } catch (error) {
-      return isCallError(error, 'DomainNotFound') ? notFound(uuid) : fail(toHostError(error));
+      return isDriverError(error, 'DomainNotFound') ? notFound(uuid) : fail(toHostError(error));
     }
   }
 
   /** What may wait behind a change of the domain. Never rejects. */
-  async #ask(uuid: string, known: Run | undefined): Promise<Asked> {
-    const { hypervisor, clock } = this.#options;
+  async #ask(uuid: string, known: RunningDomain | undefined): Promise<Asked> {
+    const { driver, clock } = this.#options;
     const readAtMs = clock.now();
     const [statistics, job] = await Promise.all([
-      this.#soon(hypervisor.memoryStats(uuid), null),
-      this.#soon(hypervisor.domainJob(uuid), null),
+      this.#soon(driver.statistics(uuid), null),
+      this.#soon(driver.job(uuid), null),
     ]);
     return { statistics, readAtMs, migrating: job === null ? (known?.migrating ?? false) : job === 'migration' };
   }
 
-  #take(run: Run, memory: DomainMemoryXml, { statistics, readAtMs, migrating }: Asked): void {
+  #take(run: RunningDomain, memory: DomainDescription, { statistics, readAtMs, migrating }: Asked): void {
     const nowMs = this.#options.clock.now();
     if (statistics !== null) {
-      run.hidden = findHiddenMemory(memory, statistics, run.hidden, nowMs);
-      if (run.hidden !== null && run.hidden.verdict === undefined) this.#options.onHidden?.(run.uuid);
-      takeStatistics(run, statistics, readAtMs);
-      run.askedAtMs = nowMs;
+      if (run.repair.sawBalloon(memory, statistics, nowMs)) this.#onHidden(run.uuid);
+      run.tookStatistics(statistics, readAtMs);
+      run.wasAsked(nowMs);
     }
-    run.migrating = migrating;
+    run.sawMigration(migrating);
   }
 
-  /** The domain's XML, understood; what it promises the domain is counted, admitted or not. */
-  read(uuid: string, xml: string): HostAnswer<DomainMemoryXml> {
-    const { hostMemory, admits } = this.#options;
-    const memory = this.#xml.read(uuid, xml);
+  /**
+   * The domain's description, understood; what is promised to the domain is counted, admitted or not.
+   * @throws DriverError
+   */
+  async describe(uuid: string): Promise<HostAnswer<DomainDescription>> {
+    const { driver, hostMemory, admits } = this.#options;
+    const memory = await driver.describe(uuid);
     if (!memory.ok) {
       const { path, problem } = memory.error;
       return fail(hostError('rejected', `The XML of VM ${uuid} cannot be understood: ${path}: ${problem}`));
@@ -143,20 +139,17 @@ export class DomainReader {
     return domains.filter(({ uuid }) => this.#ownerless.has(uuid));
   }
 
-  /** As {@link runOf}, with the modules of an XML just read: what it no longer shows has left. */
-  meet(memory: DomainMemoryXml): Run | null {
+  /** As {@link runOf}, with the modules of a description just read: what it no longer shows has left. */
+  update(memory: DomainDescription): RunningDomain | null {
     const run = this.runOf(memory);
     if (run === null) return null;
-    const modules = modulesOf(memory);
     const marks = memory.state.ok ? memory.state.value.marks : [];
-    const gone = findDepartures(run.modules, marks, modules, this.#options.clock.now());
-    if (gone.length > 0) run.departures = [...run.departures, ...gone];
-    run.modules = modules;
+    run.sawModules(modulesOf(memory), marks, this.#options.clock.now());
     return run;
   }
 
   /** What was heard about the run of a running domain; null when it isn't running. */
-  runOf(memory: Pick<DomainMemoryXml, 'uuid' | 'id'>) {
+  runOf(memory: Pick<DomainDescription, 'uuid' | 'id'>): RunningDomain | null {
     const { runs, identities, clock } = this.#options;
     if (memory.id === null) return null;
     return runs.ensure(memory.uuid, identities.identify(memory.uuid, memory.id), clock.now());
@@ -180,7 +173,7 @@ export class DomainReader {
 }
 
 /** Nobody acts as if nothing were there when what is there can't be read. */
-function unreadableMetadata(memory: DomainMemoryXml) {
+function unreadableMetadata(memory: DomainDescription) {
   const [broken] = [memory.ownerNamespace, memory.state].filter((part) => !part.ok);
   const where = broken?.ok === false ? `${broken.error.path} ${broken.error.problem}` : '';
   const wayOut = memory.ownerNamespace.ok

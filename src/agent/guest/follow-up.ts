@@ -1,21 +1,22 @@
 /**
- * After a change of ours the guest is asked at once what has become of it, and watchers are told: libvirt says when a
+ * After a change of ours the guest is asked at once what has become of it, and watchers are told: the hypervisor says when a
  * module is attached, only the guest whether it has the memory.
  */
-import { isLibvirtError } from '../../libvirt/domain/errors.ts';
 import type { Bytes } from '../../memory/bytes.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import type { EventLog } from '../event-log.ts';
-import { toGuestStatistics } from '../domain/observation.ts';
-import type { GuestQuestions } from './questions.ts';
 import type { KeyedMutex } from '../../runtime/keyed-mutex.ts';
-import type { Run, Runs } from '../domain/running-domains.ts';
-import { tellReport } from './statistics-poll.ts';
+import { toGuestStatistics } from '../domain/observation.ts';
+import type { RunningDomain } from '../domain/running-domain.ts';
+import type { RunningDomains } from '../domain/running-domains.ts';
+import { isDriverError } from '../driver-error.ts';
+import type { EventLog } from '../event-log.ts';
+import type { GuestQuestions } from './questions.ts';
+import { publishReport } from './statistics-poll.ts';
 
 export type GuestFollowUpOptions = {
   readonly questions: GuestQuestions;
-  readonly runs: Runs;
+  readonly runs: RunningDomains;
   readonly events: EventLog;
   /** Of changes: one in hand goes first. */
   readonly mutex: KeyedMutex;
@@ -38,7 +39,7 @@ type Wait = {
 
 export class GuestFollowUp {
   readonly #options: GuestFollowUpOptions;
-  readonly #waits = new Map<Run, Wait>();
+  readonly #waits = new Map<RunningDomain, Wait>();
 
   constructor(options: GuestFollowUpOptions) {
     this.#options = options;
@@ -48,17 +49,17 @@ export class GuestFollowUp {
    * A module was plugged.
    * @param before MemTotal before that; null: not known
    */
-  plugged(run: Run, before: Bytes | null, size: Bytes): void {
+  plugged(run: RunningDomain, before: Bytes | null, size: Bytes): void {
     const base = this.#waits.get(run)?.expected ?? before;
     this.#begin(run, base === null ? null : base + size);
   }
 
   /** A module has left. */
-  departed(run: Run): void {
+  departed(run: RunningDomain): void {
     this.#begin(run, null);
   }
 
-  #begin(run: Run, expected: number | null): void {
+  #begin(run: RunningDomain, expected: number | null): void {
     const { events, clock } = this.#options;
     if (events.listeners === 0) return;
     const isUnderWay = this.#waits.has(run);
@@ -66,7 +67,7 @@ export class GuestFollowUp {
     if (!isUnderWay) void this.#follow(run);
   }
 
-  async #follow(run: Run): Promise<void> {
+  async #follow(run: RunningDomain): Promise<void> {
     const { clock, logger, mutex } = this.#options;
     try {
       for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(longestPauseMs, pauseMs * 1.5)) {
@@ -76,7 +77,7 @@ export class GuestFollowUp {
       }
     } catch (error) {
       // It stops, or libvirt is gone: the poll tells what there is to be told.
-      if (!isLibvirtError(error)) throw error;
+      if (!isDriverError(error)) throw error;
       logger.debug({ uuid: run.uuid, err: error }, 'guest could not be asked after a change');
     } finally {
       this.#waits.delete(run);
@@ -84,22 +85,22 @@ export class GuestFollowUp {
   }
 
   /** Asks once. */
-  async #isOver(run: Run): Promise<boolean> {
+  async #isOver(run: RunningDomain): Promise<boolean> {
     const { questions, runs, clock } = this.#options;
     if (runs.get(run.uuid) !== run) return true;
     const answer = await questions.hear(run);
     // What is waited for may be another thing by now.
     const wait = this.#waits.get(run);
-    if (wait === undefined || answer === 'absent') return true;
+    if (wait === undefined || answer === 'absent' || answer === 'unable') return true;
     const hasCome = isWhatWasWaitedFor(run, wait, clock.now());
     // Whoever observed in between has seen more than was told: the memory of a module that came and went again.
-    tellReport(this.#options, run, hasCome);
+    publishReport(this.#options, run, hasCome);
     if (hasCome) return true;
     return clock.now() - wait.sinceMs >= followMs;
   }
 }
 
-function isWhatWasWaitedFor(run: Run, { sinceMs, expected }: Wait, nowMs: number): boolean {
+function isWhatWasWaitedFor(run: RunningDomain, { sinceMs, expected }: Wait, nowMs: number): boolean {
   // Only the plug can have made it that much, whichever question that answers.
   if (expected !== null) return (toGuestStatistics(run.statistics, run, nowMs)?.total ?? 0) >= expected;
   return (run.statistics?.answersAtMs ?? 0) > sinceMs;

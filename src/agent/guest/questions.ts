@@ -3,14 +3,14 @@
  * in that time it can fill all that was free, and an unplug judged by what it said before makes it kill its processes
  * (docs/adr/0008-the-guests-word.md).
  */
-import { isCallError } from '../../libvirt/domain/errors.ts';
-import type { DomainMemoryStats, Hypervisor } from '../../libvirt/domain/hypervisor.ts';
 import type { Clock } from '../../runtime/clock.ts';
-import { type HeardReport, type Run, takeStatistics } from '../domain/running-domains.ts';
+import type { HeardReport, RunningDomain } from '../domain/running-domain.ts';
+import type { Driver, MemoryStatistics } from '../driver.ts';
+import { isDriverError } from '../driver-error.ts';
 import type { StatisticsBell } from './statistics-bell.ts';
 
 export type GuestQuestionsOptions = {
-  readonly hypervisor: Hypervisor;
+  readonly driver: Driver;
   readonly bell: StatisticsBell;
   readonly clock: Clock;
   /** Called when a question is over, with what became of it. */
@@ -25,7 +25,9 @@ export type GuestAnswer =
   /** It has never reported: no balloon, or no driver for it. */
   | { readonly kind: 'absent' }
   /** A migration, or another job, holds the domain: it isn't disturbed. */
-  | { readonly kind: 'busy' };
+  | { readonly kind: 'busy' }
+  /** The driver can't ask guests. */
+  | { readonly kind: 'unable' };
 
 /** The usual guest answers within 10 ms; one that has to be asked in the next second needs a second more. */
 const patienceMs = 1_500;
@@ -40,7 +42,7 @@ const secondOf = (ms: number): number => Math.floor(ms / 1000);
 /** A question that was put. */
 type Question = {
   /** What was said before it. */
-  readonly last: DomainMemoryStats;
+  readonly last: MemoryStatistics;
   readonly askedAtMs: number;
   /** Whether the next report can answer no other question. */
   readonly isOurs: boolean;
@@ -53,8 +55,8 @@ export class GuestQuestions {
     this.#options = options;
   }
 
-  /** Asks the guest; one question at a time on a domain. @throws LibvirtError */
-  ask(run: Run): Promise<GuestAnswer> {
+  /** Asks the guest; one question at a time on a domain. @throws DriverError */
+  ask(run: RunningDomain): Promise<GuestAnswer> {
     const { clock, onQuestion } = this.#options;
     return this.#options.bell.exclusively(run.uuid, async () => {
       const beganMs = clock.now();
@@ -66,9 +68,9 @@ export class GuestQuestions {
 
   /**
    * Asks the guest once and listens for a moment: what it says stands in `run.statistics`, whichever question it
-   * answers, and nothing follows from silence. Cheaper than `ask`, for who asks again anyway. @throws LibvirtError
+   * answers, and nothing follows from silence. Cheaper than `ask`, for who asks again anyway. @throws DriverError
    */
-  async hear(run: Run): Promise<GuestAnswer['kind']> {
+  async hear(run: RunningDomain): Promise<GuestAnswer['kind']> {
     const { bell } = this.#options;
     const answer = await bell.exclusively(run.uuid, () =>
       this.#put(run, (question) => this.#listenOnce(run, question)),
@@ -76,23 +78,23 @@ export class GuestQuestions {
     return answer.kind;
   }
 
-  async #put(run: Run, listen: (question: Question) => Promise<GuestAnswer>): Promise<GuestAnswer> {
+  async #put(run: RunningDomain, listen: (question: Question) => Promise<GuestAnswer>): Promise<GuestAnswer> {
     try {
       return await this.#putToFree(run, listen);
     } catch (error) {
-      if (isCallError(error, 'Busy')) return { kind: 'busy' };
+      if (isDriverError(error, 'Busy')) return { kind: 'busy' };
       throw error;
     }
   }
 
-  async #putToFree(run: Run, listen: (question: Question) => Promise<GuestAnswer>): Promise<GuestAnswer> {
-    const { hypervisor, bell, clock } = this.#options;
-    if ((await hypervisor.domainJob(run.uuid)) !== 'none') return { kind: 'busy' };
+  async #putToFree(run: RunningDomain, listen: (question: Question) => Promise<GuestAnswer>): Promise<GuestAnswer> {
+    const { driver, bell, clock } = this.#options;
+    if (!driver.capabilities.statisticsOnDemand) return { kind: 'unable' };
+    if ((await driver.job(run.uuid)) !== 'none') return { kind: 'busy' };
     const readAtMs = clock.now();
-    const last = takeStatistics(run, await hypervisor.memoryStats(run.uuid), readAtMs);
+    const last = run.tookStatistics(await driver.statistics(run.uuid), readAtMs);
     if (last.report === null) return { kind: 'absent' };
-    const mayBeOpen = run.unanswered === last.report;
-    run.unanswered = last.report;
+    const mayBeOpen = run.beganQuestion(last.report);
     const ring = await bell.ring(run.uuid);
     if (ring === null) return { kind: 'absent' };
     try {
@@ -107,7 +109,7 @@ export class GuestQuestions {
    * Waits for a report that differs from the last one: its second, or any of its values. One that may answer another
    * question isn't judged by: QEMU drops a question while another one is open, and the guest is asked once more.
    */
-  async #listen(run: Run, { last, askedAtMs, isOurs }: Question): Promise<GuestAnswer> {
+  async #listen(run: RunningDomain, { last, askedAtMs, isOurs }: Question): Promise<GuestAnswer> {
     const { bell, clock } = this.#options;
     let deadlineMs = clock.now() + patienceMs;
     let rungAtMs = askedAtMs;
@@ -116,7 +118,7 @@ export class GuestQuestions {
     const ringAgain = async (): Promise<void> => {
       rungAtMs = clock.now();
       [rings, looks, repeatMs] = [rings + 1, 0, repeatMs * 2];
-      run.unanswered = last.report;
+      run.beganQuestion(last.report);
       await bell.ring(run.uuid);
     };
 
@@ -126,10 +128,10 @@ export class GuestQuestions {
       if (now !== null && now.report !== last.report) {
         if (isOurs) {
           // What was there at the first look after a ring may have come before it: then that question is open.
-          run.unanswered = looks > 0 || rings === 1 ? null : now.report;
-          return { kind: 'answered', report: takeStatistics(run, now, readAtMs, askedAtMs) };
+          run.endedQuestion(looks > 0 || rings === 1 ? null : now.report);
+          return { kind: 'answered', report: run.tookStatistics(now, readAtMs, askedAtMs) };
         }
-        takeStatistics(run, now, readAtMs);
+        run.tookStatistics(now, readAtMs);
         [last, isOurs, repeatMs] = [now, true, firstRepeatMs];
         deadlineMs = clock.now() + patienceMs;
         await ringAgain();
@@ -152,15 +154,15 @@ export class GuestQuestions {
   }
 
   /** Waits a moment for a report that differs from the last one. */
-  async #listenOnce(run: Run, { last, askedAtMs, isOurs }: Question): Promise<GuestAnswer> {
+  async #listenOnce(run: RunningDomain, { last, askedAtMs, isOurs }: Question): Promise<GuestAnswer> {
     for (let pauseMs = firstPauseMs; pauseMs <= longestPauseMs; pauseMs *= 2) {
       await this.#pause(pauseMs);
       const readAtMs = this.#options.clock.now();
       const now = await this.#read(run.uuid);
       if (now === null || now.report === last.report) continue;
       // It may answer an earlier question; then ours may be open.
-      run.unanswered = isOurs ? null : now.report;
-      return { kind: 'answered', report: takeStatistics(run, now, readAtMs, isOurs ? askedAtMs : null) };
+      run.endedQuestion(isOurs ? null : now.report);
+      return { kind: 'answered', report: run.tookStatistics(now, readAtMs, isOurs ? askedAtMs : null) };
     }
     return { kind: 'late' };
   }
@@ -170,11 +172,11 @@ export class GuestQuestions {
   }
 
   /** What the balloon says; null: something is changing the domain just now. */
-  async #read(uuid: string): Promise<DomainMemoryStats | null> {
+  async #read(uuid: string): Promise<MemoryStatistics | null> {
     try {
-      return await this.#options.hypervisor.memoryStats(uuid);
+      return await this.#options.driver.statistics(uuid);
     } catch (error) {
-      if (isCallError(error, 'Busy')) return null;
+      if (isDriverError(error, 'Busy')) return null;
       throw error;
     }
   }

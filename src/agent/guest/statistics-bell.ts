@@ -5,18 +5,17 @@
  * The period that stood before stands afterwards. It is written into the domain's metadata before the first of the two
  * calls, and goes when it stands again: whoever finds it, after a kill or a migration, puts it back.
  */
-import type { DomainMemoryXml } from '../../libvirt/xml/domain-memory.ts';
-import { isLibvirtError } from '../../libvirt/domain/errors.ts';
-import type { Hypervisor } from '../../libvirt/domain/hypervisor.ts';
-import { periodNamespace, periodPrefix, writePeriod } from '../../libvirt/xml/statistics-period.ts';
 import type { Clock, Timer } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import type { DomainReader } from '../domain/reader.ts';
 import { KeyedMutex } from '../../runtime/keyed-mutex.ts';
+import type { DomainDescription } from '../domain/description.ts';
+import type { DomainReader } from '../domain/reader.ts';
+import type { Driver } from '../driver.ts';
+import { isDriverError } from '../driver-error.ts';
 
 export type StatisticsBellOptions = {
-  readonly hypervisor: Hypervisor;
-  readonly reader: Pick<DomainReader, 'read'>;
+  readonly driver: Driver;
+  readonly reader: Pick<DomainReader, 'describe'>;
   readonly clock: Clock;
   readonly logger: Logger;
 };
@@ -44,7 +43,7 @@ type Period = {
   readonly recorded: number | null;
 };
 
-const periodOf = (memory: DomainMemoryXml): Period | null =>
+const periodOf = (memory: DomainDescription): Period | null =>
   memory.balloon === null || memory.id === null
     ? null
     : { standing: memory.balloon.statsPeriodSeconds, recorded: memory.periodToRestore };
@@ -68,21 +67,21 @@ export class StatisticsBell {
   /**
    * Rings. null: there is no balloon. The caller is alone (`exclusively`), has seen that no job holds the domain, and
    * calls `fallSilent` in the end.
-   * @throws LibvirtError; what stood before is put back as soon as libvirt lets us
+   * @throws DriverError; what stood before is put back as soon as libvirt lets us
    */
   async ring(uuid: string): Promise<Ring | null> {
-    const { hypervisor, clock } = this.#options;
+    const { driver, clock } = this.#options;
     const seconds = await this.#record(uuid);
     if (seconds === null) return null;
     const askedAtMs = clock.now();
     try {
-      await hypervisor.setMemoryStatsPeriod(uuid, 0);
+      await driver.setStatisticsPeriod(uuid, 0);
       // What somebody else has set in between stands, and has rung as well.
       const meanwhile = await this.#look(uuid);
       if (meanwhile === null || meanwhile.standing > 0) {
         return { askedAtMs, periodMs: (meanwhile?.standing ?? seconds) * 1000 };
       }
-      await hypervisor.setMemoryStatsPeriod(uuid, seconds);
+      await driver.setStatisticsPeriod(uuid, seconds);
       return { askedAtMs, periodMs: seconds * 1000 };
     } catch (error) {
       this.#settleLater(uuid, seconds, retryMs);
@@ -94,16 +93,17 @@ export class StatisticsBell {
   async fallSilent(uuid: string): Promise<void> {
     if (this.#unsettled.has(uuid)) return;
     try {
-      await this.#options.hypervisor.setMetadata(uuid, periodNamespace, periodPrefix, null);
+      await this.#options.driver.recordStatisticsPeriod(uuid, null);
     } catch (error) {
-      if (!isLibvirtError(error)) throw error;
+      if (!isDriverError(error)) throw error;
       // It does no harm: it names what stands.
       this.#options.logger.debug({ uuid, err: error }, 'record of the statistics period could not be removed');
     }
   }
 
-  /** A running domain is met: statistics that are off are switched on, and what a question left behind is put right. */
-  welcome(memory: DomainMemoryXml): void {
+  /** A running domain was found: statistics that are off are switched on, and what a question left behind is put right. */
+  restore(memory: DomainDescription): void {
+    if (!this.#options.driver.capabilities.statisticsOnDemand) return;
     const period = periodOf(memory);
     if (period === null || (period.standing > 0 && period.recorded === null)) return;
     const seconds = period.recorded ?? defaultPeriodSeconds;
@@ -117,7 +117,7 @@ export class StatisticsBell {
 
   /** Writes down what stands, so that it is what stands when that is written; null: there is no balloon. */
   async #record(uuid: string): Promise<number | null> {
-    const { hypervisor } = this.#options;
+    const { driver } = this.#options;
     let seconds: number | null = null;
     for (let look = 0; look < maxLooks; look += 1) {
       const period = await this.#look(uuid);
@@ -126,14 +126,13 @@ export class StatisticsBell {
       const recorded = this.#unsettled.get(uuid)?.seconds ?? period.recorded;
       seconds = period.standing > 0 ? period.standing : (recorded ?? defaultPeriodSeconds);
       if (period.recorded === seconds) break;
-      await hypervisor.setMetadata(uuid, periodNamespace, periodPrefix, writePeriod(seconds));
+      await driver.recordStatisticsPeriod(uuid, seconds);
     }
     return seconds;
   }
 
   async #look(uuid: string): Promise<Period | null> {
-    const { hypervisor, reader } = this.#options;
-    const memory = reader.read(uuid, await hypervisor.domainXml(uuid));
+    const memory = await this.#options.reader.describe(uuid);
     return memory.ok ? periodOf(memory.value) : null;
   }
 
@@ -152,22 +151,22 @@ export class StatisticsBell {
    * @param isFinal whether no call of a client that is gone can be under way any more: the record goes
    */
   async #settle(uuid: string, seconds: number, isFinal: boolean): Promise<void> {
-    const { hypervisor, logger } = this.#options;
+    const { driver, logger } = this.#options;
     this.#unsettled.delete(uuid);
     try {
       const period = await this.#look(uuid);
       if (period === null) return;
       if (period.standing === 0) {
-        await hypervisor.setMemoryStatsPeriod(uuid, seconds);
+        await driver.setStatisticsPeriod(uuid, seconds);
         logger.info({ uuid, periodSeconds: seconds }, 'guest memory statistics switched on');
       }
       if (!isFinal) this.#settleLater(uuid, seconds, lateCallMs);
       else if (period.recorded !== null) await this.fallSilent(uuid);
     } catch (error) {
-      if (!isLibvirtError(error)) throw error;
+      if (!isDriverError(error)) throw error;
       logger.warn({ uuid, err: error }, 'guest memory statistics could not be switched on');
-      // A connection that is lost comes back with a welcome.
-      if (hypervisor.connected) this.#settleLater(uuid, seconds, retryMs);
+      // A connection that is lost finds the domain again.
+      if (driver.connected) this.#settleLater(uuid, seconds, retryMs);
     }
   }
 }

@@ -3,19 +3,19 @@
  * away. Pure. See docs/adr/0006-memory-that-libvirt-forgot.md.
  */
 import type { DomainObservation } from '../../host/port.ts';
-import type { DomainMemoryXml } from '../../libvirt/xml/domain-memory.ts';
-import type { MonitorDevice, MonitorMemory } from '../../libvirt/domain/monitor-memory.ts';
 import { totalOf } from '../../host/rules/total.ts';
 import { type Bytes, bytes, MiB } from '../../memory/bytes.ts';
 import { unplugMargin } from '../../memory/guest-margin.ts';
 import type { ModuleIdentity } from '../../memory/module.ts';
 import { formatQuantity } from '../../memory/quantity.ts';
 import { aliasOfBackend, slotOfAlias } from '../change/aliases.ts';
+import type { DomainDescription } from '../domain/description.ts';
+import type { MonitorDevice, MonitorMemory } from '../driver.ts';
 
 /** A module that the agent plugged, that QEMU has and that libvirt doesn't know of. */
 export type Orphan = ModuleIdentity & { readonly alias: string; readonly size: Bytes };
 
-export type Leftovers = {
+export type RepairFindings = {
   readonly orphans: readonly Orphan[];
   /** Names of memory backends of ours without a module: they hold their name, and huge pages. */
   readonly backends: readonly string[];
@@ -24,13 +24,16 @@ export type Leftovers = {
 };
 
 /**
- * The leftovers, given what QEMU had and the XML read *after* that. The order is what makes it safe. libvirt runs a
+ * What is left behind, given what QEMU had and the XML read *after* that. The order is what makes it safe. libvirt runs a
  * monitor command under the domain's job, which an attach or a detach holds from its first word to QEMU until the
  * domain's definition says so: QEMU is never seen in the middle of one. Whatever QEMU had then was therefore in the
  * definition, unless it was forgotten, and is in the XML read later, unless it left in between: then asking for it is
  * answered with DeviceNotFound and does nothing. A module plugged in between is in the XML only.
  */
-export function findLeftovers(qemu: MonitorMemory, xml: Pick<DomainMemoryXml, 'modules' | 'others'>): Leftovers {
+export function computeFindings(
+  qemu: MonitorMemory,
+  xml: Pick<DomainDescription, 'modules' | 'others'>,
+): RepairFindings {
   const isKnown = (device: MonitorDevice): boolean =>
     xml.modules.some(
       ({ alias, slot, base }) =>
@@ -75,9 +78,9 @@ export function judgeRemoval(orphan: Orphan, observation: DomainObservation): st
 /** When the guest was asked for the first orphan, and how often. */
 export type Asked = { readonly alias: string; readonly atMs: number; readonly attempts: number };
 
-/** Leftovers that are being taken away. */
+/** What was left behind and is being taken away. */
 export type Repair = {
-  readonly leftovers: Leftovers;
+  readonly findings: RepairFindings;
   /** When they were found, epoch milliseconds. */
   readonly sinceMs: number;
   readonly asked: Asked | null;
@@ -94,9 +97,9 @@ const patienceMs = 60_000;
 export const isOverdue = (repair: Repair, nowMs: number): boolean => nowMs - repair.sinceMs >= patienceMs;
 
 /** What is being repaired and what it waits for, for people. */
-export function describeRepair({ leftovers, problem }: Repair): string {
-  const modules = leftovers.orphans.map(({ alias, size }) => `module ${alias} (${formatQuantity(size)})`);
-  const names = [...modules, ...leftovers.backends.map((name) => `memory backend ${name}`)];
+export function describeRepair({ findings, problem }: Repair): string {
+  const modules = findings.orphans.map(({ alias, size }) => `module ${alias} (${formatQuantity(size)})`);
+  const names = [...modules, ...findings.backends.map((name) => `memory backend ${name}`)];
   return (
     `libvirtd was killed in the middle of a plug: QEMU has ${names.join(', ')}, which libvirt does not know of. ` +
     `The agent is taking that out${problem === null ? '' : ` and waits: ${problem}`}`

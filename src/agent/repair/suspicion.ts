@@ -3,15 +3,15 @@
  * domain's status forgets the module: the guest has it, no XML shows it, no alias detaches it (seen with libvirt 9.0 in
  * 17 of 30 kills 4 to 18 ms after an attach began; a daemon that is ended with SIGTERM finishes first). Only the balloon
  * shows it: its size is all of QEMU's memory and modules. Nothing may be plugged on top of what can't be seen. What is
- * seen here leads to a look into QEMU itself (orphans.ts).
+ * seen here leads to a look into QEMU itself (inspector.ts).
  */
 import { type Bytes, bytes } from '../../memory/bytes.ts';
 import { formatQuantity } from '../../memory/quantity.ts';
-import type { DomainMemoryXml } from '../../libvirt/xml/domain-memory.ts';
-import type { DomainMemoryStats } from '../../libvirt/domain/hypervisor.ts';
+import type { DomainDescription } from '../domain/description.ts';
+import type { MemoryStatistics } from '../driver.ts';
 
 /** What a look into QEMU made of it. */
-export type Verdict =
+export type Diagnosis =
   /** There is nothing: the figure is old (libvirt 9.0 reads it anew only when it starts or the guest's balloon moves). */
   | 'old-figure'
   /** It isn't a module of the agent's. */
@@ -23,7 +23,7 @@ export type HiddenMemory = {
   readonly size: Bytes;
   readonly sinceMs: number;
   /** Absent: nobody has looked yet, or what was found is being taken away. */
-  readonly verdict?: Verdict;
+  readonly diagnosis?: Diagnosis;
 };
 
 /**
@@ -33,13 +33,13 @@ export type HiddenMemory = {
 const certainAfterMs = 1_000;
 
 /** All that libvirt knows the domain to have. */
-const knownBytes = (memory: DomainMemoryXml): number =>
+const knownBytes = (memory: DomainDescription): number =>
   [...memory.boot, ...memory.modules, ...memory.others].reduce((sum, part) => sum + part.size, 0);
 
 /** What the balloon counts beyond the memory in the XML; null: nothing, or there is no balloon. */
 export function findHiddenMemory(
-  memory: DomainMemoryXml,
-  statistics: DomainMemoryStats | null,
+  memory: DomainDescription,
+  statistics: MemoryStatistics | null,
   before: HiddenMemory | null,
   nowMs: number,
 ): HiddenMemory | null {
@@ -48,12 +48,12 @@ export function findHiddenMemory(
   const size = bytes(excess);
   if (before?.size === size) return before;
   // An old figure stays one while the memory grows towards it; libvirt forgets modules only when it dies.
-  if (before?.verdict === 'old-figure' && size < before.size) return before;
+  if (before?.diagnosis === 'old-figure' && size < before.size) return before;
   return { size, sinceMs: nowMs };
 }
 
 /** Whether the balloon rules hidden memory out. One that is missing or inflated doesn't. */
-export const rulesOutHidden = (memory: DomainMemoryXml, statistics: DomainMemoryStats | null): boolean =>
+export const rulesOutHidden = (memory: DomainDescription, statistics: MemoryStatistics | null): boolean =>
   statistics?.balloon === knownBytes(memory);
 
 /** When it is certain that it isn't a plug under way, epoch milliseconds. */
@@ -63,9 +63,10 @@ export const certainAtMs = (hidden: HiddenMemory): number => hidden.sinceMs + ce
 export const isCertain = (hidden: HiddenMemory, nowMs: number): boolean => nowMs >= certainAtMs(hidden);
 
 /** Whether it stands in the way of plugs: it does until a look into QEMU has shown that there is nothing. */
-export const isInTheWay = (hidden: HiddenMemory | null): boolean => hidden !== null && hidden.verdict !== 'old-figure';
+export const isInTheWay = (hidden: HiddenMemory | null): boolean =>
+  hidden !== null && hidden.diagnosis !== 'old-figure';
 
-const waysOut: Readonly<Record<Verdict | 'open', string>> = {
+const waysOut: Readonly<Record<Diagnosis | 'open', string>> = {
   open: 'a running agent takes it out if it plugged it; else ',
   'not-ours': 'the agent did not plug it and leaves it alone; ',
   denied: "the agent may not use QEMU's monitor to take it out; ",
@@ -75,4 +76,4 @@ const waysOut: Readonly<Record<Verdict | 'open', string>> = {
 /** What is wrong and the way out, for people. */
 export const describeHiddenMemory = (hidden: HiddenMemory): string =>
   `libvirtd was killed in the middle of a plug: QEMU has ${formatQuantity(hidden.size)} that libvirt does not know of, ` +
-  `so nothing more can be plugged safely; ${waysOut[hidden.verdict ?? 'open']}shut the VM down and start it again`;
+  `so nothing more can be plugged safely; ${waysOut[hidden.diagnosis ?? 'open']}shut the VM down and start it again`;

@@ -3,23 +3,23 @@ import { createServer } from 'node:net';
 import { userInfo } from 'node:os';
 import { type Admits, compilePattern } from '../../agent/admission.ts';
 import { DomainReader } from '../../agent/domain/reader.ts';
-import { HostMemory, readHostMemory } from '../../agent/host-memory.ts';
 import { createRunIdentities } from '../../agent/domain/identity.ts';
-import { Runs } from '../../agent/domain/running-domains.ts';
-import type { DomainRef } from '../../libvirt/domain/events.ts';
-import type { Hypervisor } from '../../libvirt/domain/hypervisor.ts';
+import { RunningDomains } from '../../agent/domain/running-domains.ts';
+import type { Driver, DomainRef } from '../../agent/driver.ts';
+import { HostMemory } from '../../agent/host-memory.ts';
+import { checkLibvirt } from '../../drivers/libvirt/check.ts';
+import { connectHypervisor } from '../../drivers/libvirt/connect.ts';
+import { createLibvirtDriver } from '../../drivers/libvirt/driver.ts';
 import { type Clock, systemClock } from '../../runtime/clock.ts';
 import { silentLogger } from '../../runtime/logger.ts';
 import type { HostPort } from '../arguments.ts';
 import { type CommandIo, exitFailure, exitOk } from '../io.ts';
 import { checkCertificates } from '../../agent/check/certificates.ts';
 import { describeHostMemory, judgeDomain, unusableDomain } from '../../agent/check/domain.ts';
-import { checkLibvirt } from '../../agent/check/libvirt.ts';
 import { type DomainReport, type Finding, formatReport, toReport } from '../../agent/check/report.ts';
-import { connectHypervisor } from './connect.ts';
 import { type CheckArguments, clientsRequired } from './options.ts';
 
-/** What looks hidden for longer than this is no plug under way (hidden-memory.ts). */
+/** What looks hidden for longer than this is no plug under way (repair/suspicion.ts). */
 const secondLookMs = 1_100;
 
 /** Looks at everything and prints the report. Returns the exit code: 0 when there is no problem. */
@@ -37,7 +37,7 @@ export async function runCheck(options: CheckArguments, agentVersion: string, io
     const { finding, connected } = await checkLibvirt(hypervisor, options.endpoint, user);
     host.unshift(finding);
     if (connected) {
-      const found = await checkDomains(hypervisor, options.allowDomains, clock);
+      const found = await checkDomains(createLibvirtDriver(hypervisor), options.allowDomains, clock);
       host.push(...found.host);
       domains.push(...found.domains);
     }
@@ -86,19 +86,19 @@ function checkListen({ host, port }: HostPort): Promise<Finding> {
 }
 
 async function checkDomains(
-  hypervisor: Hypervisor,
+  driver: Driver,
   pattern: string,
   clock: Clock,
 ): Promise<{ readonly host: readonly Finding[]; readonly domains: readonly DomainReport[] }> {
-  const hostMemory = new HostMemory(readHostMemory);
-  const runs = new Runs();
+  const hostMemory = new HostMemory(() => driver.hostMemory());
+  const runs = new RunningDomains();
   const admits = compilePattern(pattern);
   const reader = new DomainReader({
-    ...{ hypervisor, runs, hostMemory, clock, identities: createRunIdentities() },
+    ...{ driver, runs, hostMemory, clock, identities: createRunIdentities() },
     // Those that aren't served count in the host's memory all the same.
     admits: () => true,
   });
-  const refs = (await hypervisor.listDomains()).toSorted((a, b) => a.name.localeCompare(b.name));
+  const refs = (await driver.listDomains()).toSorted((a, b) => a.name.localeCompare(b.name));
   const domains: DomainReport[] = [];
   for (const ref of refs) {
     const report = await checkDomain(reader, ref, hostMemory, clock);
@@ -110,7 +110,7 @@ async function checkDomains(
     judgeAdmission(refs, admits, pattern),
     judgeOwners(running.filter(({ name }) => admits(name)).length, reader.ownerlessOf(refs), admits),
   ];
-  // run-identity.ts: the id of a domain alone starts again when libvirtd does.
+  // domain/identity.ts: the id of a domain alone starts again when libvirtd does.
   if (runs.all().some(({ runtimeId }) => runtimeId.endsWith('/-'))) {
     host.push({
       verdict: 'warning',
@@ -130,7 +130,7 @@ async function checkDomain(
   clock: Clock,
 ): Promise<DomainReport | null> {
   let gathered = await reader.gather(ref.uuid);
-  if (gathered.ok && (gathered.value.run?.hidden ?? null) !== null) {
+  if (gathered.ok && (gathered.value.run?.repair.hidden ?? null) !== null) {
     await new Promise<void>((resolve) => setTimeout(resolve, secondLookMs));
     gathered = await reader.gather(ref.uuid);
   }

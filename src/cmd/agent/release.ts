@@ -1,11 +1,11 @@
 /** `dimmer agent release UUID`: the way out for an admin when a claim stands that nobody will give up. */
+import { connectHypervisor } from '../../drivers/libvirt/connect.ts';
 import { isCallError } from '../../libvirt/domain/errors.ts';
 import { stateNamespace, statePrefix } from '../../libvirt/xml/operation-state.ts';
 import type { LibvirtEndpoint } from '../../libvirt/rpc/uri.ts';
 import { silentLogger } from '../../runtime/logger.ts';
 import { describeError } from '../failure.ts';
 import { type CommandIo, exitFailure, exitOk } from '../io.ts';
-import { connectHypervisor } from './connect.ts';
 
 const connectMs = 10_000;
 

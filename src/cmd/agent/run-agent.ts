@@ -65,7 +65,7 @@ async function serve(options: ServeArguments, logger: Logger, signal: AbortSigna
     onOperation: (operation, outcome, durationMs) =>
       metrics.operations.observe({ operation, outcome }, durationMs / 1000),
   };
-  const service = await openDriver(options, parts, metrics);
+  const service = await openService(options, parts, metrics);
   const server = createAgentServer({
     ...{ service, events, tls, clock, logger, metrics },
     allowClients: options.allowClients,
@@ -111,7 +111,7 @@ async function serve(options: ServeArguments, logger: Logger, signal: AbortSigna
 }
 
 /** What serves the VMs. */
-async function openDriver(
+async function openService(
   { driver, allowDomains }: ServeArguments,
   parts: ServiceParts,
   metrics: AgentMetrics,
@@ -119,9 +119,14 @@ async function openDriver(
   const admits = compilePattern(allowDomains);
   switch (driver.kind) {
     case 'libvirt':
-      return (await import('./libvirt-driver.ts')).openLibvirtDriver(driver.endpoint, admits, parts, metrics);
+      return (await import('../../drivers/libvirt/open.ts')).openLibvirtService(
+        driver.endpoint,
+        admits,
+        parts,
+        metrics,
+      );
     case 'simulated':
-      return (await import('./simulated-driver.ts')).openSimulatedDriver(driver.numbers, admits, parts);
+      return (await import('../../drivers/simulated/open.ts')).openSimulatedService(driver.numbers, admits, parts);
     default:
       return driver satisfies never;
   }

@@ -62,7 +62,7 @@ export function admitUnplug(
 ): HostAnswer<Admitted & { readonly module: ObservedModule }> {
   const admitted = admitChange(observation, revision, request);
   if (!admitted.ok) return admitted;
-  const judged = by === 'layout' ? judgeLeaving(observation, request.slot) : judgeUnplug(observation, request);
+  const judged = by === 'layout' ? judgeLeaving(observation, request.slot) : judgeByReport(observation, request);
   return judged.ok ? succeed({ ...admitted.value, module: judged.value }) : judged;
 }
 
@@ -154,7 +154,7 @@ export function explainSilence({ guest, name, observedAtMs }: DomainObservation)
  * Whether the guest may be asked for the module: {@link judgeLeaving}, and the guest keeps at least `minUsableAfter` by
  * what it reports (I10). How new that report is decides how safe the guest is: see the agent's questions.
  */
-export function judgeUnplug(observation: DomainObservation, request: UnplugRequest): HostAnswer<ObservedModule> {
+export function judgeByReport(observation: DomainObservation, request: UnplugRequest): HostAnswer<ObservedModule> {
   const leaving = judgeLeaving(observation, request.slot);
   if (!leaving.ok || request.minUsableAfter === undefined) return leaving;
   const module = leaving.value;

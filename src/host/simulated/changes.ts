@@ -19,7 +19,7 @@ import {
 import type { SimulatedChange } from './script.ts';
 
 /** What a change needs of the host it happens on. */
-export type ChangeContext = ReportContext & {
+export type SimulatedChangeContext = ReportContext & {
   readonly facts: () => HostFacts;
   readonly record: (change: SimulatedChange) => void;
   readonly observe: (domain: SimulatedDomain) => DomainObservation;
@@ -31,7 +31,7 @@ export type ChangeContext = ReportContext & {
 
 /** Plugs as the agent would. */
 export function plugSimulated(
-  context: ChangeContext,
+  context: SimulatedChangeContext,
   domain: SimulatedDomain,
   revision: string,
   request: PlugRequest,
@@ -59,7 +59,7 @@ export function plugSimulated(
 
 /** Asks for a module as the agent would; the guest answers in its own time. */
 export function unplugSimulated(
-  context: ChangeContext,
+  context: SimulatedChangeContext,
   domain: SimulatedDomain,
   revision: string,
   request: UnplugRequest,
@@ -80,7 +80,7 @@ export function unplugSimulated(
 
 /** The guards of an unplug, with the guest asked what it has before that is judged. */
 function admitAskedUnplug(
-  context: ChangeContext,
+  context: SimulatedChangeContext,
   domain: SimulatedDomain,
   revision: string,
   request: UnplugRequest,
@@ -94,7 +94,7 @@ function admitAskedUnplug(
 }
 
 /** What the guest does about a request for `module`. */
-function letGuestAnswer(context: ChangeContext, domain: SimulatedDomain, module: SimulatedModule): void {
+function letGuestAnswer(context: SimulatedChangeContext, domain: SimulatedDomain, module: SimulatedModule): void {
   const behaviour = takeBehaviour(domain, module.slot);
   if (behaviour === 'silent') return;
   const { run } = domain;
@@ -121,7 +121,7 @@ function takeBehaviour(domain: SimulatedDomain, slot: number): UnplugBehaviour {
 
 /** The guest gave the module up: it is gone, and its mark rests. */
 export function removeSimulated(
-  context: ReportContext & Pick<ChangeContext, 'record'>,
+  context: ReportContext & Pick<SimulatedChangeContext, 'record'>,
   domain: SimulatedDomain,
   module: SimulatedModule,
 ): void {
@@ -136,7 +136,7 @@ export function removeSimulated(
   followUp(context, domain, nowMs);
 }
 
-function refuseSimulated(context: ChangeContext, domain: SimulatedDomain, module: SimulatedModule): void {
+function refuseSimulated(context: SimulatedChangeContext, domain: SimulatedDomain, module: SimulatedModule): void {
   module.refusedAtMs = context.clock.now();
   const marks = domain.operations.marks.filter((mark) => !isSameModule(mark, module));
   domain.operations = { ...domain.operations, marks };
@@ -146,7 +146,7 @@ function refuseSimulated(context: ChangeContext, domain: SimulatedDomain, module
 
 /** Writes one line of the host's history. */
 export function recordChange(
-  context: Pick<ChangeContext, 'clock' | 'record'>,
+  context: Pick<SimulatedChangeContext, 'clock' | 'record'>,
   domain: SimulatedDomain,
   what: SimulatedChange['what'],
   module: Pick<SimulatedModule, 'slot' | 'size'>,

@@ -21,7 +21,7 @@ export type SimulatedModule = {
 };
 
 /** A report as the guest made it. */
-export type GuestReport = Omit<GuestStatistics, 'fresh' | 'ofThisBoot'> &
+export type SimulatedReport = Omit<GuestStatistics, 'fresh' | 'ofThisBoot'> &
   ReportTime & {
     /** When it was made, not rounded. */
     readonly madeAtMs: number;
@@ -77,7 +77,7 @@ export type SimulatedDomain = {
   /** Since when the guest neither reports nor answers, though it did before; null: it does. */
   silentSinceMs: number | null;
   /** What the guest said last; null: nothing since it booted. See guest.ts. */
-  report: GuestReport | null;
+  report: SimulatedReport | null;
   /** What the agent knows to have left and the guest may not have reported yet. */
   departures: readonly Departure[];
   ownerNamespace: string | null;

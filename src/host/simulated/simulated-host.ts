@@ -4,7 +4,7 @@ import type { Clock } from '../../runtime/clock.ts';
 import { fail, type HostAnswer, hostError, succeed } from '../errors.ts';
 import { isActiveState } from '../rules/boot.ts';
 import type { HostEvent, HostFacts, HostNode, HugepagePool } from '../port.ts';
-import { type ChangeContext, plugSimulated, unplugSimulated } from './changes.ts';
+import { type SimulatedChangeContext, plugSimulated, unplugSimulated } from './changes.ts';
 import { createSimulatedDomain, type SimulatedDomain, type SimulatedDomainSpec, simulatedTotal } from './model.ts';
 import { observeSimulatedDomain } from './observe.ts';
 import type { SimulatedChange, SimulatedFault, SimulatedHost, SimulatedOperation } from './script.ts';
@@ -68,7 +68,7 @@ export function createSimulatedHost(options: SimulatedHostOptions): SimulatedHos
     };
   };
 
-  const change: ChangeContext = {
+  const change: SimulatedChangeContext = {
     clock,
     facts,
     emit,

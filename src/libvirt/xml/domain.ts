@@ -15,7 +15,9 @@ import type {
 } from './domain-memory.ts';
 import { maxPeriodSeconds, periodNamespace, readPeriodElement } from './statistics-period.ts';
 import { parseAddress, parseCount, parseNodeSet, parseScaledSize } from './scaled-size.ts';
-import { ownerNamespace, readOwnerElement, readStateElement, stateNamespace } from './operation-state.ts';
+import { stateNamespace } from './operation-state.ts';
+import { ownerNamespace, readOwnerElement } from './owner.ts';
+import { readStateElement } from './read-operation-state.ts';
 import type { Outline } from './parts.ts';
 import { childOf, childrenOf, parseXml, type XmlElement, type XmlElements } from './tree.ts';
 import { isUuid } from '../rpc/xdr.ts';

@@ -63,7 +63,7 @@ export function writeUnread(target: XMLBuilder, unread: Unread | undefined): voi
   for (const child of unread.children) {
     const element = target.ele(child.name);
     writeUnread(element, child);
-    // Beside elements there is only white space (state-xml.ts).
+    // Beside elements there is only white space (read-operation-state.ts).
     if (child.children.length === 0 && child.text !== '') element.txt(escape(child.text));
   }
 }

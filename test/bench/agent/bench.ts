@@ -1,5 +1,5 @@
 /** The host agent beside virsh and the bare RPC call, with many VMs, and doing nothing. */
-import { connectHypervisor } from '../../../src/cmd/agent/connect.ts';
+import { connectHypervisor } from '../../../src/drivers/libvirt/connect.ts';
 import type { Hypervisor } from '../../../src/libvirt/domain/hypervisor.ts';
 import { parseLibvirtUri } from '../../../src/libvirt/rpc/uri.ts';
 import { silentLogger } from '../../../src/runtime/logger.ts';

@@ -12,7 +12,7 @@ import { createController } from '../../../src/controllers/controller.ts';
 import { createHttpsHost } from '../../../src/host/http/client.ts';
 import { memoryForNumbered, numberedDomains, uuidOfNumber } from '../../../src/host/simulated/numbered-domains.ts';
 import { createSimulatedHost } from '../../../src/host/simulated/simulated-host.ts';
-import { createSimulatedService } from '../../../src/agent/simulated-service.ts';
+import { createSimulatedService } from '../../../src/drivers/simulated/service.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { silentLogger } from '../../../src/runtime/logger.ts';
 import type { LabelledResource } from '../../../src/runtime/resources.ts';

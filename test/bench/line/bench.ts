@@ -9,7 +9,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Agent, request } from 'undici';
-import { connectHypervisor } from '../../../src/cmd/agent/connect.ts';
+import { connectHypervisor } from '../../../src/drivers/libvirt/connect.ts';
 import type { Hypervisor } from '../../../src/libvirt/domain/hypervisor.ts';
 import { parseLibvirtUri } from '../../../src/libvirt/rpc/uri.ts';
 import { silentLogger } from '../../../src/runtime/logger.ts';

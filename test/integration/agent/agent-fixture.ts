@@ -5,15 +5,14 @@ import { compilePattern } from '../../../src/agent/admission.ts';
 import type { AuditRecord } from '../../../src/agent/audit.ts';
 import { EventLog } from '../../../src/agent/event-log.ts';
 import { createAgentServer } from '../../../src/agent/http/server.ts';
-import { createLibvirtHost } from '../../../src/agent/libvirt-host.ts';
+import { createHostService } from '../../../src/agent/host-service.ts';
 import { createAgentMetrics } from '../../../src/agent/metrics.ts';
 import type { RunnableService, ServiceParts } from '../../../src/agent/service.ts';
+import { connectHypervisor } from '../../../src/drivers/libvirt/connect.ts';
+import { createLibvirtDriver } from '../../../src/drivers/libvirt/driver.ts';
 import { createHttpsHost } from '../../../src/host/http/client.ts';
 import type { Host } from '../../../src/host/port.ts';
 import { openTlsFiles, type TlsFiles } from '../../../src/runtime/tls-files.ts';
-import { dialEndpoint } from '../../../src/libvirt/rpc/dial.ts';
-import { createHypervisor } from '../../../src/libvirt/domain/hypervisor.ts';
-import { Session } from '../../../src/libvirt/rpc/session.ts';
 import { parseLibvirtUri } from '../../../src/libvirt/rpc/uri.ts';
 import { type Clock, systemClock } from '../../../src/runtime/clock.ts';
 import { silentLogger } from '../../../src/runtime/logger.ts';
@@ -94,10 +93,8 @@ export async function startAgentFixture(
 ): Promise<AgentFixture> {
   const endpoint = parseLibvirtUri(uri);
   if (!endpoint.ok) throw new Error(endpoint.problem);
-  const hypervisor = createHypervisor(
-    new Session({ endpoint: endpoint.value, dial: dialEndpoint, clock: systemClock, random: Math.random }),
-  );
+  const driver = createLibvirtDriver(connectHypervisor(endpoint.value, silentLogger));
   const parts = createServiceParts(options.clock);
   const admits = compilePattern(options.allowDomains ?? '*');
-  return serveFixture(createLibvirtHost({ ...parts, hypervisor, admits }), parts, pki);
+  return serveFixture(createHostService({ ...parts, driver, admits }), parts, pki);
 }

@@ -2,7 +2,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ownerNamespace, readState, stateNamespace } from '../../../src/libvirt/xml/operation-state.ts';
+import { stateNamespace } from '../../../src/libvirt/xml/operation-state.ts';
+import { ownerNamespace } from '../../../src/libvirt/xml/owner.ts';
+import { readState } from '../../../src/libvirt/xml/read-operation-state.ts';
 import { mib } from '../../../src/memory/bytes.ts';
 import { claim, codeOf, observedUntil, plugRequest, valueOf } from '../../contract/bench.ts';
 import { describeLab } from '../../lab/describe.ts';

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe } from 'vitest';
-import { createSimulatedService } from '../../../src/agent/simulated-service.ts';
+import { createSimulatedService } from '../../../src/drivers/simulated/service.ts';
 import { describeHostContract } from '../../contract/host-contract.ts';
 import { benchOfSimulated, createContractHost } from '../../contract/simulated-bench.ts';
 import { type AgentPki, createAgentPki, createServiceParts, serveFixture } from './agent-fixture.ts';

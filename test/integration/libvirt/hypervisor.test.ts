@@ -11,7 +11,8 @@ import type { DomainMemoryXml } from '../../../src/libvirt/xml/domain-memory.ts'
 import type { DomainEvent } from '../../../src/libvirt/domain/events.ts';
 import { createHypervisor, type Hypervisor } from '../../../src/libvirt/domain/hypervisor.ts';
 import { type ConnectionChange, Session } from '../../../src/libvirt/rpc/session.ts';
-import { readState, stateNamespace, statePrefix, writeState } from '../../../src/libvirt/xml/operation-state.ts';
+import { stateNamespace, statePrefix, writeState } from '../../../src/libvirt/xml/operation-state.ts';
+import { readState } from '../../../src/libvirt/xml/read-operation-state.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import type { UnixEndpoint } from '../../../src/libvirt/rpc/uri.ts';
 import { describeLab } from '../../lab/describe.ts';

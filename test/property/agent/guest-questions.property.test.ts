@@ -56,7 +56,7 @@ async function live(steps: readonly Step[], offsetMs: number): Promise<{ answers
         await bench.clock.advance(each.afterMs);
         bench.kill();
         agent = bench.start();
-        agent.welcome();
+        agent.restore();
         break;
       case 'hear': {
         let isOver = false;

@@ -9,7 +9,8 @@ import type { Mark, OperationState } from '../../../src/memory/operation-state.t
 import { writeDimmXml } from '../../../src/libvirt/xml/device.ts';
 import { readDomainMemory } from '../../../src/libvirt/xml/domain.ts';
 import { formatNodeSet, parseNodeSet, parseScaledSize } from '../../../src/libvirt/xml/scaled-size.ts';
-import { readState, writeState } from '../../../src/libvirt/xml/operation-state.ts';
+import { writeState } from '../../../src/libvirt/xml/operation-state.ts';
+import { readState } from '../../../src/libvirt/xml/read-operation-state.ts';
 import { parseXml } from '../../../src/libvirt/xml/tree.ts';
 
 const fixture = (name: string): string =>

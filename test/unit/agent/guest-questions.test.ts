@@ -72,7 +72,7 @@ describe('a question', () => {
     bench.kill();
     bench.state.usable = mib(100);
     const next = bench.start();
-    next.welcome();
+    next.restore();
     let answer: GuestAnswer | null = null;
     void next.questions.ask(next.run).then((it) => (answer = it));
     await bench.clock.until('it is over', () => answer !== null);
@@ -141,7 +141,7 @@ describe('what stood before a question', () => {
     expect([bench.balloon.periodSeconds, bench.recorded()]).toEqual([0, '<statistics period="7"/>']);
     bench.hooks.before = () => undefined;
     const next = bench.start();
-    next.welcome();
+    next.restore();
     await bench.clock.advance(100);
     expect(bench.balloon.periodSeconds).toBe(7);
     // A call of the dead agent that had waited for the domain's job.
@@ -160,7 +160,7 @@ describe('what stood before a question', () => {
     await bench.clock.advance(1_000);
     bench.hooks.before = () => undefined;
     const next = bench.start();
-    next.welcome();
+    next.restore();
     await bench.clock.advance(10_000);
     bench.balloon.setPeriod(0);
     void next.questions.ask(next.run);
@@ -216,7 +216,7 @@ describe('what stood before a question', () => {
 
   it('that was 0 when the domain was met is 2 s', async () => {
     const bench = createBalloonBench({ figures: () => ({ total: gib(1), usable: mib(800) }), periodSeconds: 0 });
-    bench.start().welcome();
+    bench.start().restore();
     await bench.clock.advance(100);
     expect([bench.balloon.periods, bench.recorded()]).toEqual([[2], null]);
   });

@@ -12,7 +12,8 @@ import {
   isInTheWay,
   rulesOutHidden,
 } from '../../../src/agent/repair/suspicion.ts';
-import { HostMemory, parseMeminfo, readHostMemory } from '../../../src/agent/host-memory.ts';
+import { HostMemory } from '../../../src/agent/host-memory.ts';
+import { parseMeminfo, readHostMemory } from '../../../src/drivers/libvirt/host-memory.ts';
 import { urisOfSubjectAltName } from '../../../src/agent/http/identity.ts';
 import { RateLimit } from '../../../src/runtime/rate-limit.ts';
 import { KeyedMutex } from '../../../src/runtime/keyed-mutex.ts';
@@ -286,15 +287,15 @@ describe('hidden memory', () => {
   });
 
   it('that turned out to be an old figure stays one while modules are plugged below it, and no longer', () => {
-    const old = { size: mib(256), sinceMs: 100, verdict: 'old-figure' as const };
+    const old = { size: mib(256), sinceMs: 100, diagnosis: 'old-figure' as const };
     expect(isInTheWay(old)).toBe(false);
     expect(findHiddenMemory(memory, statistics(mib(640)), old, 5_000)).toBe(old);
     expect(findHiddenMemory(memory, statistics(mib(896)), old, 5_000)).toEqual({ size: mib(384), sinceMs: 5_000 });
-    const foreign = { ...old, verdict: 'not-ours' as const };
+    const foreign = { ...old, diagnosis: 'not-ours' as const };
     expect(isInTheWay(foreign)).toBe(true);
     expect(findHiddenMemory(memory, statistics(mib(640)), foreign, 5_000)).toEqual({ size: mib(128), sinceMs: 5_000 });
     expect(describeHiddenMemory(foreign)).toContain('256Mi that libvirt does not know of');
-    expect(describeHiddenMemory({ ...old, verdict: 'denied' })).toContain('monitor');
+    expect(describeHiddenMemory({ ...old, diagnosis: 'denied' })).toContain('monitor');
   });
 
   it('is ruled out by a balloon that counts exactly what is known, and by nothing else', () => {

@@ -2,7 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { bytes, gib } from '../../../src/memory/bytes.ts';
 import { emptyOperationState, type Mark, type OperationState } from '../../../src/memory/operation-state.ts';
 import { readDomainMemory } from '../../../src/libvirt/xml/domain.ts';
-import { readOwner, readState, stateNamespace, writeState } from '../../../src/libvirt/xml/operation-state.ts';
+import { stateNamespace, writeState } from '../../../src/libvirt/xml/operation-state.ts';
+import { readOwner } from '../../../src/libvirt/xml/owner.ts';
+import { readState } from '../../../src/libvirt/xml/read-operation-state.ts';
 
 const mark: Mark = {
   slot: 3,

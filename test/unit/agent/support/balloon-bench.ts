@@ -3,8 +3,10 @@ import { compilePattern } from '../../../../src/agent/admission.ts';
 import { DomainReader } from '../../../../src/agent/domain/reader.ts';
 import { GuestQuestions } from '../../../../src/agent/guest/questions.ts';
 import { HostMemory } from '../../../../src/agent/host-memory.ts';
-import { type Run, Runs } from '../../../../src/agent/domain/running-domains.ts';
+import type { RunningDomain } from '../../../../src/agent/domain/running-domain.ts';
+import { RunningDomains } from '../../../../src/agent/domain/running-domains.ts';
 import { StatisticsBell } from '../../../../src/agent/guest/statistics-bell.ts';
+import { createLibvirtDriver } from '../../../../src/drivers/libvirt/driver.ts';
 import { LibvirtDisconnectedError } from '../../../../src/libvirt/domain/errors.ts';
 import type { Hypervisor } from '../../../../src/libvirt/domain/hypervisor.ts';
 import { periodNamespace } from '../../../../src/libvirt/xml/statistics-period.ts';
@@ -24,7 +26,12 @@ export type BalloonBench = {
   /** Called before each call that changes something, with its name and the period. */
   readonly hooks: { before: (call: string, seconds: number | null) => void | Promise<void> };
   /** An agent's process. An earlier one whose calls are cut off stays silent. */
-  start(): { readonly questions: GuestQuestions; readonly bell: StatisticsBell; readonly run: Run; welcome(): void };
+  start(): {
+    readonly questions: GuestQuestions;
+    readonly bell: StatisticsBell;
+    readonly run: RunningDomain;
+    restore(): void;
+  };
   /** From now on no call of any agent that is there reaches the daemon. */
   kill(): void;
 };
@@ -78,26 +85,24 @@ export function createBalloonBench(
             if (uri === periodNamespace) recorded = text;
           }),
       } as unknown as Hypervisor;
-      const runs = new Runs();
+      const driver = createLibvirtDriver(hypervisor, () => ({
+        ...{ total: gib(1), available: gib(1), nodes: [], hugepagePools: [], defaultHugePageSize: null },
+      }));
+      const runs = new RunningDomains();
       const reader = new DomainReader({
-        ...{ hypervisor, runs, clock, admits: compilePattern('*') },
+        ...{ driver, runs, clock, admits: compilePattern('*') },
         identities: { identify: () => 'run', forget: () => undefined },
-        hostMemory: new HostMemory(() => ({
-          total: gib(1),
-          available: gib(1),
-          nodes: [],
-          hugepagePools: [],
-          defaultHugePageSize: null,
-        })),
+        hostMemory: new HostMemory(() => driver.hostMemory()),
       });
-      const bell = new StatisticsBell({ hypervisor, reader, clock, logger: silentLogger });
+      const bell = new StatisticsBell({ driver, reader, clock, logger: silentLogger });
       return {
         bell,
-        questions: new GuestQuestions({ hypervisor, bell, clock }),
+        questions: new GuestQuestions({ driver, bell, clock }),
         run: runs.ensure(uuid, 'run', clock.now()),
-        welcome() {
-          const memory = reader.read(uuid, xml());
-          if (memory.ok) bell.welcome(memory.value);
+        restore() {
+          void reader.describe(uuid).then((memory) => {
+            if (memory.ok) bell.restore(memory.value);
+          });
         },
       };
     },

@@ -1,9 +1,9 @@
 /** What `dimmer agent check` says of VMs, sockets and versions; against real ones in test/integration/agent. */
 import { describe, expect, it } from 'vitest';
 import type { DomainFacts } from '../../../../src/agent/domain/observation.ts';
-import { Runs } from '../../../../src/agent/domain/running-domains.ts';
+import { RunningDomain } from '../../../../src/agent/domain/running-domain.ts';
 import { judgeDomain, unusableDomain } from '../../../../src/agent/check/domain.ts';
-import { describeUnopened, judgeVersion, type SocketProbe } from '../../../../src/agent/check/libvirt.ts';
+import { describeUnopened, judgeVersion, type SocketProbe } from '../../../../src/drivers/libvirt/check.ts';
 import { formatReport, toReport } from '../../../../src/agent/check/report.ts';
 import { readAgentArguments } from '../../../../src/cmd/agent/options.ts';
 import { readDomainMemory } from '../../../../src/libvirt/xml/domain.ts';
@@ -38,7 +38,7 @@ function factsOf(shape: Shape = {}, more: Partial<DomainFacts> = {}): DomainFact
      <devices>${balloon}${shape.devices ?? ''}</devices></domain>`,
   );
   if (!memory.ok) throw new Error(`${memory.error.path} ${memory.error.problem}`);
-  const run = new Runs().ensure(uuid, 'boot/1/7', nowMs);
+  const run = new RunningDomain(uuid, 'boot/1/7', nowMs);
   return {
     memory: memory.value,
     state: 'Running',
@@ -149,10 +149,12 @@ describe('dimmer agent check: a VM', () => {
   });
 
   it('tells of memory that libvirt forgot, once it is certain', () => {
+    const balloon = { ...noMemoryStats, balloon: mib(640) };
     const facts = factsOf();
-    if (facts.run !== null) facts.run.hidden = { size: mib(128), sinceMs: nowMs - 500 };
+    facts.run?.repair.sawBalloon(facts.memory, balloon, nowMs - 500);
     expect(said(facts)).toEqual([]);
-    if (facts.run !== null) facts.run.hidden = { size: mib(128), sinceMs: nowMs - 1_100 };
+    facts.run?.repair.forgetHidden();
+    facts.run?.repair.sawBalloon(facts.memory, balloon, nowMs - 1_100);
     expect(said(facts).join()).toContain('problem: libvirtd was killed in the middle of a plug: QEMU has 128Mi');
     expect(judge(facts).canGrow).toBe(false);
   });

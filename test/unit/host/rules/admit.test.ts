@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { judgePlug, judgeUnplug } from '../../../../src/host/rules/admit.ts';
+import { judgePlug, judgeByReport } from '../../../../src/host/rules/admit.ts';
 import { bootWindowMs, isBooting, isFreshReport } from '../../../../src/host/rules/boot.ts';
 import { judgeHostMemory } from '../../../../src/host/rules/capacity.ts';
 import { judgeClaim } from '../../../../src/host/rules/claim.ts';
@@ -31,7 +31,7 @@ describe('guards of a change', () => {
   ] as const)('a VM that is %s', async (_what, more, expected) => {
     const observed = await observation(more);
     expect(codeOf(judgePlug(observed, plugRequest(1, mib(128))))).toBe(expected);
-    expect(codeOf(judgeUnplug(observed, unplugRequest(0)))).toBe(expected);
+    expect(codeOf(judgeByReport(observed, unplugRequest(0)))).toBe(expected);
   });
 
   it('a slot that another device holds, and a VM without hotplug', async () => {
@@ -62,12 +62,12 @@ describe('guards of a change', () => {
     const observed = await observation();
     const usable = observed.guest?.usable ?? 0;
     const least = (minUsableAfter: number) =>
-      codeOf(judgeUnplug(observed, unplugRequest(0, { minUsableAfter: bytes(minUsableAfter) })));
+      codeOf(judgeByReport(observed, unplugRequest(0, { minUsableAfter: bytes(minUsableAfter) })));
     expect(least(usable - 256 * MiB)).toBe('ok');
     expect(least(usable - 256 * MiB + 1)).toBe('guest-memory-in-use');
     const mute = { ...observed, guest: null };
-    expect(codeOf(judgeUnplug(mute, unplugRequest(0, { minUsableAfter: 0 as Bytes })))).toBe('guest-memory-unknown');
-    expect(codeOf(judgeUnplug(mute, unplugRequest(0)))).toBe('ok');
+    expect(codeOf(judgeByReport(mute, unplugRequest(0, { minUsableAfter: 0 as Bytes })))).toBe('guest-memory-unknown');
+    expect(codeOf(judgeByReport(mute, unplugRequest(0)))).toBe('ok');
   });
 });
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { aliasesOfSlot, aliasOfBackend, backendOf, slotOfAlias } from '../../../src/agent/change/aliases.ts';
 import {
   describeRepair,
-  findLeftovers,
+  computeFindings,
   isOverdue,
   judgeRemoval,
   lookAgainMs,
@@ -59,7 +59,7 @@ describe('what is left behind', () => {
       devices: [dimm(0), dimm(3, { id: 'ua-dimmer-3-2' }), dimm(5)],
       backends: ['ram-node0', 'memua-dimmer-0', 'memua-dimmer-3', 'memua-dimmer-3-2', 'memua-dimmer-5', 'memdimm7'],
     };
-    expect(findLeftovers(qemu, { modules: [inXml(dimm(0))], others: [] })).toEqual({
+    expect(computeFindings(qemu, { modules: [inXml(dimm(0))], others: [] })).toEqual({
       orphans: [
         { alias: 'ua-dimmer-3-2', slot: 3, base: 7 * GiB, size: mib(512) },
         { alias: 'ua-dimmer-5', slot: 5, base: 9 * GiB, size: mib(512) },
@@ -76,11 +76,11 @@ describe('what is left behind', () => {
       { alias: null, base: null },
       { alias: 'dimm0', slot: null },
     ]) {
-      expect(findLeftovers(qemu, { modules: [inXml(dimm(0), known)], others: [] }).orphans).toEqual([]);
+      expect(computeFindings(qemu, { modules: [inXml(dimm(0), known)], others: [] }).orphans).toEqual([]);
     }
     // A module that is being plugged is in the XML, and its backend may be in QEMU already.
     const plugging = { modules: [inXml(dimm(0), { base: null })], others: [] };
-    expect(findLeftovers({ devices: [], backends: ['memua-dimmer-0'] }, plugging)).toEqual(none);
+    expect(computeFindings({ devices: [], backends: ['memua-dimmer-0'] }, plugging)).toEqual(none);
   });
 
   it('is foreign when it is not certainly ours: by name, by slot, by kind', () => {
@@ -93,11 +93,11 @@ describe('what is left behind', () => {
       dimm(1, { kind: 'nvdimm' }),
       dimm(1, { kind: 'virtio-mem', slot: null }),
     ]) {
-      expect(findLeftovers({ devices: [device], backends: [] }, nothing)).toEqual({ ...none, foreign: true });
+      expect(computeFindings({ devices: [device], backends: [] }, nothing)).toEqual({ ...none, foreign: true });
     }
     const nvdimm = { model: 'nvdimm', slot: 1, base: null, size: mib(512) };
     const known = { modules: [], others: [nvdimm] };
-    expect(findLeftovers({ devices: [dimm(1, { kind: 'nvdimm' })], backends: [] }, known)).toEqual(none);
+    expect(computeFindings({ devices: [dimm(1, { kind: 'nvdimm' })], backends: [] }, known)).toEqual(none);
   });
 
   it('never has a name that is not ours, nor anything that the XML shows', () => {
@@ -117,7 +117,7 @@ describe('what is left behind', () => {
     fc.assert(
       fc.property(input, fc.array(device, { maxLength: 4 }), (qemu, shown) => {
         const modules = shown.map((each) => inXml(each));
-        const { orphans, backends } = findLeftovers(qemu, { modules, others: [] });
+        const { orphans, backends } = computeFindings(qemu, { modules, others: [] });
         for (const { alias, slot, base } of orphans) {
           expect(alias).toMatch(/^ua-dimmer-[01](-2)?$/);
           expect(modules.some((module) => module.alias === alias)).toBe(false);
@@ -181,7 +181,7 @@ describe('an orphan is asked for', () => {
 
   it('and it is said to everybody after a minute', () => {
     const repair: Repair = {
-      leftovers: { orphans: [orphan], backends: ['memua-dimmer-2'], foreign: false },
+      findings: { orphans: [orphan], backends: ['memua-dimmer-2'], foreign: false },
       ...{ sinceMs: 1_000, asked: null, problem: 'the guest is booting' },
     };
     expect([isOverdue(repair, 60_999), isOverdue(repair, 61_000)]).toEqual([false, true]);

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { AuditRecord } from '../../../src/agent/audit.ts';
 import { EventLog, type LoggedEvent } from '../../../src/agent/event-log.ts';
-import { createSimulatedService } from '../../../src/agent/simulated-service.ts';
+import { createSimulatedService } from '../../../src/drivers/simulated/service.ts';
 import { hostError } from '../../../src/host/errors.ts';
 import { createSimulatedHost } from '../../../src/host/simulated/simulated-host.ts';
 import { gib, mib } from '../../../src/memory/bytes.ts';

@@ -1,32 +1,30 @@
-/** The host port over libvirt, in the process that it is called from. */
+/** The host port over a driver, in the process that it is called from. */
 import { fail, type HostAnswer, succeed } from '../host/errors.ts';
 import type { DomainSummary, HostEvent, HostFacts } from '../host/port.ts';
-import type { DomainRef } from '../libvirt/domain/events.ts';
-import type { Hypervisor, HypervisorInfo } from '../libvirt/domain/hypervisor.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { KeyedMutex } from '../runtime/keyed-mutex.ts';
 import type { Admits } from './admission.ts';
 import { plugModule } from './change/plug.ts';
 import type { ChangeContext } from './change/prepare.ts';
 import { unplugModule } from './change/unplug.ts';
+import { createRunIdentities, type RunIdentities } from './domain/identity.ts';
+import { toObservation } from './domain/observation.ts';
 import { DomainReader } from './domain/reader.ts';
+import { RunningDomains } from './domain/running-domains.ts';
+import { DomainWatcher } from './domain/watcher.ts';
+import type { Driver, DomainRef } from './driver.ts';
+import { toHostError } from './driver-error.ts';
 import { GuestFollowUp } from './guest/follow-up.ts';
 import { GuestQuestions, type GuestQuestionsOptions } from './guest/questions.ts';
-import { HostMemory, readHostMemory } from './host-memory.ts';
-import { KeyedMutex } from '../runtime/keyed-mutex.ts';
-import { toHostError } from './libvirt-errors.ts';
-import { toDomainState, toObservation } from './domain/observation.ts';
-import { OrphanKeeper } from './repair/controller.ts';
-import { createRecordedChange } from './with-audit.ts';
-import { createRunIdentities, type RunIdentities } from './domain/identity.ts';
-import { Runs } from './domain/running-domains.ts';
-import type { RunnableService, ServiceParts } from './service.ts';
 import { StatisticsBell } from './guest/statistics-bell.ts';
-import { Upkeep } from './domain/watcher.ts';
+import { HostMemory } from './host-memory.ts';
+import { RepairController } from './repair/controller.ts';
+import type { RunnableService, ServiceParts } from './service.ts';
+import { createRecordedChange } from './with-audit.ts';
 
-export type LibvirtHostOptions = ServiceParts & {
-  readonly hypervisor: Hypervisor;
+export type HostServiceOptions = ServiceParts & {
+  readonly driver: Driver;
   readonly admits: Admits;
-  readonly hostMemory?: HostMemory;
   readonly identities?: RunIdentities;
   /** Called when a question to a guest is over. */
   readonly onQuestion?: GuestQuestionsOptions['onQuestion'];
@@ -37,42 +35,34 @@ const plugAnswerMs = 30_000;
 /** Domains observed at the same time for a view of all: each takes a few calls. */
 const observedAtOnce = 8;
 
-/** Major, minor and release of libvirt's version numbers. */
-const formatVersion = (version: number): string =>
-  `${Math.floor(version / 1_000_000)}.${Math.floor(version / 1_000) % 1_000}.${version % 1_000}`;
-
-/** The service of the host agent on libvirt. It owns `hypervisor`: `start` and `close` are passed on. */
-export function createLibvirtHost(options: LibvirtHostOptions): RunnableService {
-  const { hypervisor, events, admits, clock, logger } = options;
-  const runs = new Runs();
+/** The service of the host agent on `driver`, which it owns: `start` and `close` are passed on. */
+export function createHostService(options: HostServiceOptions): RunnableService {
+  const { driver, events, admits, clock, logger } = options;
+  const runs = new RunningDomains();
   const mutex = new KeyedMutex();
   const identities = options.identities ?? createRunIdentities();
-  const hostMemory = options.hostMemory ?? new HostMemory(readHostMemory);
-  const reader = new DomainReader({
-    ...{ hypervisor, runs, identities, hostMemory, admits, clock },
-    onHidden: (uuid) => orphans.suspect(uuid),
-  });
-  const bell = new StatisticsBell({ hypervisor, reader, clock, logger });
-  const questions = new GuestQuestions({ hypervisor, bell, clock, onQuestion: options.onQuestion });
+  const hostMemory = new HostMemory(() => driver.hostMemory());
+  const reader = new DomainReader({ driver, runs, identities, hostMemory, admits, clock });
+  const bell = new StatisticsBell({ driver, reader, clock, logger });
+  const questions = new GuestQuestions({ driver, bell, clock, onQuestion: options.onQuestion });
   const followUp = new GuestFollowUp({ questions, runs, events, mutex, clock, logger });
-  const orphans = new OrphanKeeper({
-    ...{ hypervisor, reader, questions, runs, mutex, events, clock, logger },
+  const repairs = new RepairController({
+    ...{ driver, reader, questions, runs, mutex, events, clock, logger },
     audit: options.audit,
     onRepair: (outcome, durationMs) => options.onOperation?.('repair', outcome, durationMs),
   });
-  const changes: ChangeContext = { hypervisor, reader, hostMemory, orphans, questions, followUp, clock, logger };
-  const upkeep = new Upkeep({
-    ...{ hypervisor, reader, runs, identities, hostMemory, events },
-    ...{ changes, bell, mutex, admits, clock, logger },
+  const changes: ChangeContext = { driver, reader, hostMemory, repairs, questions, followUp, clock, logger };
+  const watcher = new DomainWatcher({
+    ...{ driver, reader, runs, identities, hostMemory, events },
+    ...{ repairs, followUp, bell, mutex, admits, clock, logger },
   });
   const change = createRecordedChange(options, mutex, toHostError);
-  let info: HypervisorInfo | null = null;
+  let versions: Awaited<ReturnType<Driver['versions']>> | null = null;
 
   async function summarise(domain: DomainRef): Promise<DomainSummary> {
     const { uuid, name } = domain;
     if (domain.id === null) return { uuid, name, state: 'ShutOff' };
-    const { state } = await hypervisor.domainState(uuid);
-    return { uuid, name, state: toDomainState(state) };
+    return { uuid, name, state: await driver.state(uuid) };
   }
 
   async function attempt<T>(work: () => Promise<T>): Promise<HostAnswer<T>> {
@@ -84,26 +74,26 @@ export function createLibvirtHost(options: LibvirtHostOptions): RunnableService 
   }
 
   const admittedDomains = async (): Promise<readonly DomainRef[]> =>
-    (await hypervisor.listDomains()).filter((domain) => admits(domain.name));
+    (await driver.listDomains()).filter((domain) => admits(domain.name));
 
   const service: RunnableService = {
     get pendingOperations() {
       return mutex.pending;
     },
-    start: () => upkeep.start(),
-    whenReady: (signal) => upkeep.whenReady(signal),
-    readiness: () => (upkeep.problem === null ? { ready: true } : { ready: false, problem: upkeep.problem }),
+    start: () => watcher.start(),
+    whenReady: (signal) => watcher.whenReady(signal),
+    readiness: () => (watcher.problem === null ? { ready: true } : { ready: false, problem: watcher.problem }),
 
     facts: () =>
       attempt(async (): Promise<HostFacts> => {
-        info ??= await hypervisor.info();
-        const all = await hypervisor.listDomains();
+        versions ??= await driver.versions();
+        const all = await driver.listDomains();
         const isServed = ({ name }: DomainRef): boolean => admits(name);
         const ownerless = reader.ownerlessOf(all).filter((domain) => domain.id !== null && isServed(domain));
         return {
           agentVersion: options.agentVersion,
-          libvirtVersion: formatVersion(info.libvirtVersion),
-          hypervisorVersion: formatVersion(info.hypervisorVersion),
+          libvirtVersion: versions.libvirt,
+          hypervisorVersion: versions.hypervisor,
           ...hostMemory.facts(),
           virtualMachines: all.filter(isServed).length,
           virtualMachinesWithoutOwner: ownerless.length,
@@ -116,11 +106,7 @@ export function createLibvirtHost(options: LibvirtHostOptions): RunnableService 
       const gathered = await reader.gather(uuid);
       if (!gathered.ok) return gathered;
       const observation = toObservation(gathered.value, clock.now());
-      const { run } = gathered.value;
-      if (run !== null) {
-        run.told = observation.guest;
-        run.observedAtMs = observation.observedAtMs;
-      }
+      gathered.value.run?.wasObserved(observation.guest, observation.observedAtMs);
       return succeed(observation);
     },
 
@@ -161,11 +147,11 @@ export function createLibvirtHost(options: LibvirtHostOptions): RunnableService 
     },
 
     async close() {
-      upkeep.stop();
-      orphans.stop();
+      watcher.stop();
+      repairs.stop();
       bell.stop();
       await mutex.idle();
-      await hypervisor.close();
+      await driver.close();
     },
   };
   return service;

@@ -4,7 +4,8 @@ import { connect } from 'node:net';
 import type { Hypervisor } from '../../libvirt/domain/hypervisor.ts';
 import type { ConnectFailureReason, ConnectionChange } from '../../libvirt/rpc/session.ts';
 import type { LibvirtEndpoint } from '../../libvirt/rpc/uri.ts';
-import type { Finding } from './report.ts';
+import type { Finding } from '../../agent/check/report.ts';
+import { formatVersion } from './driver.ts';
 
 const connectMs = 10_000;
 /** virDomainDetachDeviceAlias is of 4.4.0, statistics that don't wait for a domain are of 4.5.0. */
@@ -110,9 +111,6 @@ function firstChange(hypervisor: Hypervisor): Promise<ConnectionChange> {
     hypervisor.start();
   });
 }
-
-const formatVersion = (version: number): string =>
-  `${Math.floor(version / 1_000_000)}.${Math.floor(version / 1_000) % 1_000}.${version % 1_000}`;
 
 /** Judges libvirt's version; a good one is told with QEMU's and the way it was reached. */
 export function judgeVersion(libvirt: number, qemu: number, hostname: string, way: string): Finding {

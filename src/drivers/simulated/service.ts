@@ -4,12 +4,12 @@
  * Admission isn't judged here. Whoever makes the host leaves out what isn't admitted: a VM that a simulated host doesn't
  * have is `not-found` to everybody, and no event tells of it.
  */
-import { hostError, succeed } from '../host/errors.ts';
-import { totalOf } from '../host/rules/total.ts';
-import type { Host, HostEvent, MemoryLayout } from '../host/port.ts';
-import { KeyedMutex } from '../runtime/keyed-mutex.ts';
-import { createRecordedChange, type Totals } from './with-audit.ts';
-import type { RunnableService, ServiceParts } from './service.ts';
+import { hostError, succeed } from '../../host/errors.ts';
+import { totalOf } from '../../host/rules/total.ts';
+import type { Host, HostEvent, MemoryLayout } from '../../host/port.ts';
+import { KeyedMutex } from '../../runtime/keyed-mutex.ts';
+import { createRecordedChange, type Totals } from '../../agent/with-audit.ts';
+import type { RunnableService, ServiceParts } from '../../agent/service.ts';
 
 /** The service over `host`, which it owns: `close` is passed on, and ends the watching. */
 export function createSimulatedService(host: Host, parts: ServiceParts): RunnableService {
@@ -21,7 +21,7 @@ export function createSimulatedService(host: Host, parts: ServiceParts): Runnabl
   /** Why the host can't be used now; null: it can. */
   let problem: string | null = null;
 
-  function heed(event: HostEvent): void {
+  function handle(event: HostEvent): void {
     if (event.kind === 'lost') {
       problem = event.error;
       return;
@@ -48,7 +48,7 @@ export function createSimulatedService(host: Host, parts: ServiceParts): Runnabl
       return mutex.pending;
     },
     start() {
-      host.watch(heed);
+      host.watch(handle);
     },
     // A host in memory is there as soon as it is made.
     whenReady: () => Promise.resolve(),

@@ -3,9 +3,9 @@
  * has changed, and reading XML is most of what a look costs the agent (the libvirt calls are the daemon's work).
  */
 import { hash } from 'node:crypto';
-import type { DomainMemoryXml, XmlResult } from '../libvirt/xml/domain-memory.ts';
-import { readDomainMemory } from '../libvirt/xml/domain.ts';
-import { XmlElements } from '../libvirt/xml/tree.ts';
+import type { DomainMemoryXml, XmlResult } from '../../libvirt/xml/domain-memory.ts';
+import { readDomainMemory } from '../../libvirt/xml/domain.ts';
+import { XmlElements } from '../../libvirt/xml/tree.ts';
 
 type Remembered = {
   readonly digest: string;

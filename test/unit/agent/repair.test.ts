@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { compilePattern } from '../../../src/agent/admission.ts';
 import type { AuditRecord } from '../../../src/agent/audit.ts';
 import { EventLog } from '../../../src/agent/event-log.ts';
-import { HostMemory } from '../../../src/agent/host-memory.ts';
-import { createLibvirtHost } from '../../../src/agent/libvirt-host.ts';
+import { createHostService } from '../../../src/agent/host-service.ts';
+import { createLibvirtDriver } from '../../../src/drivers/libvirt/driver.ts';
 import { LibvirtCallError } from '../../../src/libvirt/domain/errors.ts';
 import type { Hypervisor } from '../../../src/libvirt/domain/hypervisor.ts';
 import type { MonitorAnswer, MonitorCommand } from '../../../src/libvirt/domain/monitor.ts';
@@ -118,18 +118,18 @@ async function setUp(
 
   const audit: AuditRecord[] = [];
   const repairs: string[] = [];
-  const host = createLibvirtHost({
-    ...{ hypervisor, events: new EventLog('test'), admits: compilePattern('*'), clock, logger: silentLogger },
+  const driver = createLibvirtDriver(hypervisor, () => ({
+    ...{ total: gib(64), available: gib(32), defaultHugePageSize: null },
+    nodes: [{ id: 0, total: gib(64), available: gib(32), hugepages: [] }],
+    hugepagePools: [],
+  }));
+  const host = createHostService({
+    ...{ driver, events: new EventLog('test'), admits: compilePattern('*'), clock, logger: silentLogger },
     audit: (record) => audit.push(record),
     agentVersion: 'test',
     onOperation(operation, outcome) {
       if (operation === 'repair') repairs.push(outcome);
     },
-    hostMemory: new HostMemory(() => ({
-      ...{ total: gib(64), available: gib(32), defaultHugePageSize: null },
-      nodes: [{ id: 0, total: gib(64), available: gib(32), hugepages: [] }],
-      hugepagePools: [],
-    })),
     identities: { identify: () => 'run', forget: () => undefined },
   });
   const observe = async () => valueOf(await host.observe(uuid));

@@ -1,13 +1,15 @@
 /** `dimmer agent --driver libvirt`: the VMs are those of a libvirt daemon. */
 import type { Admits } from '../../agent/admission.ts';
-import { createLibvirtHost } from '../../agent/libvirt-host.ts';
-import { type AgentMetrics, declareLibvirtMetrics } from '../../agent/metrics.ts';
+import { createHostService } from '../../agent/host-service.ts';
+import type { AgentMetrics } from '../../agent/metrics.ts';
 import type { RunnableService, ServiceParts } from '../../agent/service.ts';
 import type { LibvirtEndpoint } from '../../libvirt/rpc/uri.ts';
 import { connectHypervisor } from './connect.ts';
+import { createLibvirtDriver } from './driver.ts';
+import { declareLibvirtMetrics } from './metrics.ts';
 
 /** The service on the daemon at `endpoint`, with metrics of the connection. Nothing is connected before `start`. */
-export function openLibvirtDriver(
+export function openLibvirtService(
   endpoint: LibvirtEndpoint,
   admits: Admits,
   parts: ServiceParts,
@@ -18,8 +20,8 @@ export function openLibvirtDriver(
     metrics.calls.observe({ procedure, outcome }, durationMs / 1000),
   );
   hypervisor.onConnection((change) => metrics.connected.set(change.kind === 'connected' ? 1 : 0));
-  return createLibvirtHost({
-    ...{ ...parts, hypervisor, admits },
+  return createHostService({
+    ...{ ...parts, driver: createLibvirtDriver(hypervisor), admits },
     onQuestion: (answer, durationMs) => metrics.questions.observe({ answer }, durationMs / 1000),
   });
 }

@@ -2,12 +2,12 @@
 import { randomUUID } from 'node:crypto';
 import type { Admits } from '../../agent/admission.ts';
 import type { RunnableService, ServiceParts } from '../../agent/service.ts';
-import { createSimulatedService } from '../../agent/simulated-service.ts';
 import { type DomainNumbers, memoryForNumbered, numberedDomains } from '../../host/simulated/numbered-domains.ts';
 import { createSimulatedHost } from '../../host/simulated/simulated-host.ts';
+import { createSimulatedService } from './service.ts';
 
 /** The service over a host with the VMs of those numbers, as far as they are admitted. */
-export function openSimulatedDriver(numbers: DomainNumbers, admits: Admits, parts: ServiceParts): RunnableService {
+export function openSimulatedService(numbers: DomainNumbers, admits: Admits, parts: ServiceParts): RunnableService {
   const host = createSimulatedHost({
     clock: parts.clock,
     domains: numberedDomains(numbers).filter(({ name }) => admits(name)),

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { XmlMemo } from '../../../src/agent/xml-memo.ts';
+import { XmlMemo } from '../../../src/drivers/libvirt/xml-memo.ts';
 import { readDomainMemory } from '../../../src/libvirt/xml/domain.ts';
 
 const fixture = (name: string): string =>

@@ -1,0 +1,74 @@
+/** What a driver says of a domain: its memory, and what Dimmer keeps with it. Sizes in exact bytes. */
+import type { Bytes } from '../../memory/bytes.ts';
+import type { NodeMemory } from '../../memory/module.ts';
+import type { OperationState } from '../../memory/operation-state.ts';
+
+/** What was read, or where something is wrong with it, and what. */
+export type Readable<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly error: { readonly path: string; readonly problem: string } };
+
+/** A plugged DIMM. */
+export type DescribedModule = {
+  /** null only where the domain isn't running. */
+  readonly slot: number | null;
+  /** null where the domain isn't running, and while the module is still being attached. */
+  readonly base: Bytes | null;
+  readonly size: Bytes;
+  /** The handle that detaching takes; null: it has none. */
+  readonly alias: string | null;
+  /** Guest NUMA node. */
+  readonly node: number;
+};
+
+/** A memory device that Dimmer never touches. */
+export type OtherMemory = {
+  /** DIMM slot that it holds; null: none. */
+  readonly slot: number | null;
+  readonly base: Bytes | null;
+  readonly size: Bytes;
+};
+
+/** Why no module can be plugged into a domain, ever; the VM must be shut down and changed. */
+export type HotplugObstacle = 'NoMaxMemory' | 'NoNumaNodes' | 'NoAcpi';
+
+/** Huge pages behind the domain's memory. */
+export type HugePages = {
+  /** null: the host's default huge page size. */
+  readonly pageSize: Bytes | null;
+  /** Guest nodes it is for; null: all others. */
+  readonly nodes: readonly number[] | null;
+};
+
+/** The operation state as it was read, with what only a newer Dimmer knows (docs/adr/0026-what-is-not-known-is-kept.md). */
+export type KeptState = OperationState & {
+  /** The driver's alone: it is handed back with the next write. Absent: all of it is known. */
+  readonly unread?: object;
+};
+
+export type DomainDescription = {
+  readonly uuid: string;
+  readonly name: string;
+  /** Number of the running domain, another at every start; null: not running. */
+  readonly id: number | null;
+  /** `x86_64`, ...; '': not said. */
+  readonly arch: string;
+  readonly maxMemory: { readonly size: Bytes; readonly slots: number } | null;
+  /** null: modules can be plugged. */
+  readonly hotplugObstacle: HotplugObstacle | null;
+  /** Boot memory by guest NUMA node, ascending. At least one entry. */
+  readonly boot: readonly NodeMemory[];
+  readonly modules: readonly DescribedModule[];
+  readonly others: readonly OtherMemory[];
+  /** What the balloon leaves the guest, modules included. */
+  readonly currentMemory: Bytes;
+  readonly hugePages: readonly HugePages[];
+  /** null: no balloon, so no statistics. A period of 0: statistics are off. */
+  readonly balloon: { readonly statsPeriodSeconds: number } | null;
+  /** A statistics period that was set aside for a question to the guest and may not stand yet; null: none. */
+  readonly periodToRestore: number | null;
+  /** What Dimmer keeps with the domain; an error when it isn't readable, the empty state when there is none. */
+  readonly state: Readable<KeptState>;
+  /** Namespace that the host's admin says the domain belongs to; null: not said. */
+  readonly ownerNamespace: Readable<string | null>;
+};

@@ -1,0 +1,227 @@
+/** What this process has heard about one run of a domain. Losing it costs time, never safety. */
+import type { GuestStatistics } from '../../host/port.ts';
+import type { MarkEvidence } from '../../host/rules/marks.ts';
+import {
+  type Departure,
+  findDepartures,
+  forgetDepartures,
+  type ReportTime,
+  type SeenModule,
+} from '../../host/rules/report-correction.ts';
+import type { Bytes } from '../../memory/bytes.ts';
+import { emptyOperationState, type Mark, type OperationState } from '../../memory/operation-state.ts';
+import type { MemoryStatistics } from '../driver.ts';
+import { RepairState } from '../repair/state.ts';
+
+/** What the balloon said, and what is known of when. */
+export type HeardReport = MemoryStatistics & {
+  /** When the question was put that the report certainly answers; null: the guest may have spoken by itself. */
+  readonly answersAtMs: number | null;
+  /** It was made after this: its second, the question that it answers, or a look that still showed another one. */
+  readonly madeAfterMs: number;
+  /** Just before it was last looked at. */
+  readonly readAtMs: number;
+};
+
+/** What is known of the guest's boot. Epoch milliseconds. */
+export type Boot = {
+  /** When this process began to hear of the run without a gap. */
+  readonly firstSeenAtMs: number;
+  /** When the guest last started or was reset, as far as was heard; null: not heard of. */
+  readonly bootedAtMs: number | null;
+};
+
+type KnownModule = SeenModule & { readonly alias: string | null };
+
+/** When a report was made; null: there is none. */
+const timeOf = ({ lastUpdateMs, answersAtMs }: HeardReport): ReportTime | null =>
+  lastUpdateMs === null ? null : { reportedAtMs: lastUpdateMs, answersAtMs };
+
+export class RunningDomain {
+  readonly uuid: string;
+  readonly runtimeId: string;
+  /** What is known of memory that the hypervisor's daemon has forgotten. */
+  readonly repair = new RepairState();
+
+  #boot: Boot;
+  readonly #refusals = new Map<string, number>();
+  #operations: OperationState = emptyOperationState;
+  /** Those that the description showed last; null: not read yet. */
+  #modules: readonly KnownModule[] | null = null;
+  #departures: readonly Departure[] = [];
+  #statistics: HeardReport | null = null;
+  /**
+   * What the guest had said when a question was put, by us or by an agent before us, that may not be answered yet: QEMU
+   * drops a question while another one is open, and what comes then answers that one. null: none is open.
+   */
+  #unanswered: string | null = null;
+  #migrating = false;
+  /** 0: not yet. */
+  #askedAtMs = 0;
+  #observedAtMs = 0;
+  #published: GuestStatistics | null = null;
+
+  constructor(uuid: string, runtimeId: string, nowMs: number) {
+    this.uuid = uuid;
+    this.runtimeId = runtimeId;
+    this.#boot = { firstSeenAtMs: nowMs, bootedAtMs: null };
+  }
+
+  get boot(): Boot {
+    return this.#boot;
+  }
+
+  /** What marks are settled by. */
+  get markEvidence(): MarkEvidence {
+    return { refusals: this.#refusals, bootedAtMs: this.#boot.bootedAtMs };
+  }
+
+  /** What is kept with the domain, as it was last read or written. */
+  get operations(): OperationState {
+    return this.#operations;
+  }
+
+  /** Modules that left and that what the balloon says may still count. */
+  get departures(): readonly Departure[] {
+    return this.#departures;
+  }
+
+  /** What the balloon said last: stands in while the domain is too busy to be asked. */
+  get statistics(): HeardReport | null {
+    return this.#statistics;
+  }
+
+  get migrating(): boolean {
+    return this.#migrating;
+  }
+
+  /** When statistics and migration were last asked for, with events heard ever since; 0: not yet. */
+  get askedAtMs(): number {
+    return this.#askedAtMs;
+  }
+
+  /** When somebody last observed the domain. */
+  get observedAtMs(): number {
+    return this.#observedAtMs;
+  }
+
+  /** The statistics that were last told to watchers. */
+  get published(): GuestStatistics | null {
+    return this.#published;
+  }
+
+  /** After a gap in the events a reset of any guest may have gone unnoticed. */
+  noticedGap(nowMs: number): void {
+    this.#boot = { firstSeenAtMs: nowMs, bootedAtMs: null };
+    this.#askedAtMs = 0;
+    this.#unanswered = this.#statistics?.report ?? null;
+    this.repair.forgetHidden();
+  }
+
+  heardBoot(nowMs: number): void {
+    this.#boot = { ...this.#boot, bootedAtMs: nowMs };
+  }
+
+  heardRefusal(alias: string, nowMs: number): void {
+    this.#refusals.set(alias, nowMs);
+  }
+
+  /** When the guest last refused the module of an alias; null: not heard of. */
+  refusedAtMs(alias: string): number | null {
+    return this.#refusals.get(alias) ?? null;
+  }
+
+  /** A module of that alias was plugged. */
+  heardArrival(alias: string): void {
+    this.#refusals.delete(alias);
+  }
+
+  /** The module of an alias has gone. */
+  heardRemoval(alias: string, nowMs: number): void {
+    this.#refusals.delete(alias);
+    const gone = this.#modules?.find((module) => module.alias === alias);
+    if (gone === undefined) return;
+    this.#modules = this.#modules?.filter((module) => module !== gone) ?? null;
+    this.sawDeparture(gone.size, nowMs);
+  }
+
+  /** Memory has left that no description showed. */
+  sawDeparture(size: Bytes, nowMs: number): void {
+    this.#departures = [...this.#departures, { size, atMs: nowMs }];
+  }
+
+  /** The modules of a description just read: what it no longer shows has left. */
+  sawModules(modules: readonly KnownModule[], marks: readonly Mark[], nowMs: number): void {
+    const gone = findDepartures(this.#modules, marks, modules, nowMs);
+    if (gone.length > 0) this.#departures = [...this.#departures, ...gone];
+    this.#modules = modules;
+  }
+
+  /** What is kept with the domain was read. */
+  sawOperations(state: OperationState): void {
+    this.#operations = state;
+  }
+
+  /** What is kept with the domain was written. */
+  wrote(state: OperationState): void {
+    this.#operations = state;
+  }
+
+  /** Statistics and migration were asked for: what can't be told is as before. */
+  sawMigration(migrating: boolean): void {
+    this.#migrating = migrating;
+  }
+
+  /** Statistics were asked for and came. */
+  wasAsked(nowMs: number): void {
+    this.#askedAtMs = nowMs;
+  }
+
+  /**
+   * Keeps what the balloon said.
+   * @param readAtMs just before it was asked for that
+   * @param answersAtMs when the question was put that it answers; null: not known
+   */
+  tookStatistics(statistics: MemoryStatistics, readAtMs: number, answersAtMs: number | null = null): HeardReport {
+    const before = this.#statistics;
+    const isSame = before?.report === statistics.report;
+    // An answer of libvirt may have been overtaken by a later one; then nothing follows from what that showed.
+    const stoodAtMs = before === null || before.readAtMs > readAtMs ? 0 : before.readAtMs;
+    const heard: HeardReport = {
+      ...statistics,
+      answersAtMs: answersAtMs ?? (isSame ? before.answersAtMs : null),
+      madeAfterMs: Math.max(statistics.lastUpdateMs ?? 0, answersAtMs ?? 0, isSame ? before.madeAfterMs : stoodAtMs),
+      readAtMs,
+    };
+    if (before === null) this.#unanswered = statistics.report;
+    this.#statistics = heard;
+    this.#departures = forgetDepartures(this.#departures, timeOf(heard), readAtMs);
+    return heard;
+  }
+
+  /**
+   * A question is put to the guest, whose last report is `report`. Whether an earlier one may still be open, which the
+   * next report then answers.
+   */
+  beganQuestion(report: string | null): boolean {
+    const mayBeOpen = this.#unanswered === report;
+    this.#unanswered = report;
+    return mayBeOpen;
+  }
+
+  /** @param open the report after which a question may still be open; null: none is */
+  endedQuestion(open: string | null): void {
+    this.#unanswered = open;
+  }
+
+  /** Somebody observed the domain and was told so. */
+  wasObserved(guest: GuestStatistics | null, atMs: number): void {
+    this.#published = guest;
+    this.#observedAtMs = atMs;
+  }
+
+  /** Watchers were told. */
+  wasPublished(guest: GuestStatistics): void {
+    this.#published = guest;
+  }
+}

@@ -1,0 +1,132 @@
+/** The driver port over libvirt: what a daemon says in the agent's words, and the agent's words as calls. */
+import type { Driver, DriverEvent, HostMemoryReading } from '../../agent/driver.ts';
+import type { DomainState } from '../../host/port.ts';
+import type { DomainEvent } from '../../libvirt/domain/events.ts';
+import type { DomainState as LibvirtState, Hypervisor } from '../../libvirt/domain/hypervisor.ts';
+import { askMonitorMemory, deleteDevice, deleteObject } from '../../libvirt/domain/monitor-memory.ts';
+import { writeDimmXml } from '../../libvirt/xml/device.ts';
+import { stateNamespace, statePrefix, writeState } from '../../libvirt/xml/operation-state.ts';
+import { ownerNamespace } from '../../libvirt/xml/owner.ts';
+import { periodNamespace, periodPrefix, writePeriod } from '../../libvirt/xml/statistics-period.ts';
+import type { UnreadState } from '../../libvirt/xml/unread-state.ts';
+import { toDriverError } from './errors.ts';
+import { readHostMemory } from './host-memory.ts';
+import { XmlMemo } from './xml-memo.ts';
+
+/** libvirt's word for a state in the port's. */
+function toDomainState(state: LibvirtState): DomainState {
+  switch (state) {
+    case 'running':
+      return 'Running';
+    case 'blocked':
+      return 'Blocked';
+    case 'paused':
+      return 'Paused';
+    case 'shutdown':
+      return 'ShuttingDown';
+    case 'shutoff':
+      return 'ShutOff';
+    case 'crashed':
+      return 'Crashed';
+    case 'pmsuspended':
+      return 'Suspended';
+    case 'nostate':
+    case 'unknown':
+      return 'Unknown';
+  }
+}
+
+/** Major, minor and release of libvirt's version numbers. */
+export const formatVersion = (version: number): string =>
+  `${Math.floor(version / 1_000_000)}.${Math.floor(version / 1_000) % 1_000}.${version % 1_000}`;
+
+/** An event in the agent's words; null: it is none of the agent's business. */
+function toDriverEvent(event: DomainEvent): DriverEvent | null {
+  const { domain } = event;
+  switch (event.kind) {
+    case 'lifecycle':
+      return { domain, kind: event.change === 'started' || event.change === 'stopped' ? event.change : 'changed' };
+    case 'reboot':
+      return { domain, kind: 'rebooted' };
+    case 'metadata':
+      // The agent's own notes come by here too; only the owner is somebody else's to change.
+      return event.namespaceUri === ownerNamespace ? { domain, kind: 'owner-changed' } : null;
+    case 'balloon':
+      return { domain, kind: 'balloon-changed' };
+    case 'deviceAdded':
+      // The alias arrives with QEMU's prefix for memory (facts-libvirt, pitfall 1).
+      return { domain, kind: 'module-added', alias: event.alias.replace(/^mem/, '') };
+    case 'deviceRemoved':
+      return { domain, kind: 'module-removed', alias: event.alias };
+    case 'deviceRemovalFailed':
+      return { domain, kind: 'module-refused', alias: event.alias };
+  }
+}
+
+/** `call`, which rejects with what the port says. */
+const translated =
+  <A extends readonly unknown[], T>(call: (...args: A) => Promise<T>) =>
+  (...args: A): Promise<T> =>
+    call(...args).catch((error: unknown) => {
+      throw toDriverError(error);
+    });
+
+/** The driver on `hypervisor`, which it owns: `start` and `close` are passed on. */
+export function createLibvirtDriver(
+  hypervisor: Hypervisor,
+  hostMemory: () => HostMemoryReading = readHostMemory,
+): Driver {
+  const memo = new XmlMemo();
+  return {
+    name: 'libvirt',
+    capabilities: { refusalEvents: true, statisticsOnDemand: true },
+    get connected() {
+      return hypervisor.connected;
+    },
+    start: () => hypervisor.start(),
+    close: () => hypervisor.close(),
+    onEvent: (listener) =>
+      hypervisor.onEvent((event) => {
+        const told = toDriverEvent(event);
+        if (told !== null) listener(told);
+      }),
+    onConnection: (listener) => hypervisor.onConnection(listener),
+
+    versions: translated(async () => {
+      const { libvirtVersion, hypervisorVersion } = await hypervisor.info();
+      return { libvirt: formatVersion(libvirtVersion), hypervisor: formatVersion(hypervisorVersion) };
+    }),
+    hostMemory,
+
+    listDomains: translated(() => hypervisor.listDomains()),
+    describe: translated(async (uuid: string) => memo.read(uuid, await hypervisor.domainXml(uuid))),
+    state: translated(async (uuid: string) => toDomainState((await hypervisor.domainState(uuid)).state)),
+    job: translated((uuid: string) => hypervisor.domainJob(uuid)),
+
+    statistics: translated((uuid: string) => hypervisor.memoryStats(uuid)),
+    setStatisticsPeriod: translated((uuid: string, seconds: number) => hypervisor.setMemoryStatsPeriod(uuid, seconds)),
+    recordStatisticsPeriod: translated((uuid: string, seconds: number | null) =>
+      hypervisor.setMetadata(uuid, periodNamespace, periodPrefix, seconds === null ? null : writePeriod(seconds)),
+    ),
+
+    writeOperationState: translated(async (uuid, state, unread) => {
+      // It is what `describe` read, or nothing.
+      const xml = writeState(state, unread as UnreadState | undefined);
+      await hypervisor.setMetadata(uuid, stateNamespace, statePrefix, xml);
+    }),
+    attach: translated(async (uuid, module) => hypervisor.attachDevice(uuid, writeDimmXml(module))),
+    detach: translated((uuid: string, alias: string) => hypervisor.detachDeviceAlias(uuid, alias)),
+
+    monitor: {
+      memory: translated((uuid: string) => askMonitorMemory(hypervisor, uuid)),
+      requestRemoval: translated(async (uuid: string, alias: string) => {
+        const answer = await hypervisor.monitorCommand(uuid, deleteDevice(alias));
+        return answer.ok || answer.error.class === 'DeviceNotFound' ? null : answer.error.description;
+      }),
+      deleteBackend: translated(async (uuid: string, name: string) => {
+        const answer = await hypervisor.monitorCommand(uuid, deleteObject(name));
+        return answer.ok ? null : answer.error.description;
+      }),
+    },
+  };
+}

@@ -1,0 +1,125 @@
+/** What the agent does without: drivers that can't do everything that libvirt can. */
+import { describe, expect, it } from 'vitest';
+import { compilePattern } from '../../../src/agent/admission.ts';
+import type { DomainDescription } from '../../../src/agent/domain/description.ts';
+import type { ConnectionChange, Driver, DriverCapabilities, MemoryStatistics } from '../../../src/agent/driver.ts';
+import { EventLog } from '../../../src/agent/event-log.ts';
+import { createHostService } from '../../../src/agent/host-service.ts';
+import { bytes, GiB, gib, mib } from '../../../src/memory/bytes.ts';
+import { emptyOperationState, type OperationState } from '../../../src/memory/operation-state.ts';
+import { silentLogger } from '../../../src/runtime/logger.ts';
+import { codeOf, unplugRequest, valueOf } from '../../contract/bench.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
+
+const uuid = '6f0c1a52-6a0e-4c0e-9c50-6e6f0f3d2a11';
+const ref = { uuid, name: 'db-1', id: 1 };
+
+/** A driver of one VM with a module in slot 0, and what was done to it. */
+async function setUp(capabilities: DriverCapabilities) {
+  const clock = new ManualClock();
+  const done: string[] = [];
+  const logged: { readonly fields: object; readonly message: string }[] = [];
+  let operations: OperationState = emptyOperationState;
+  let connected: (change: ConnectionChange) => void | Promise<void> = () => undefined;
+  const domain = (): DomainDescription => ({
+    ...ref,
+    arch: 'x86_64',
+    maxMemory: { size: gib(16), slots: 16 },
+    hotplugObstacle: null,
+    boot: [{ node: 0, size: gib(1) }],
+    modules: [{ slot: 0, base: bytes(4 * GiB), size: mib(512), alias: 'ua-dimmer-0', node: 0 }],
+    ...{ others: [], hugePages: [], currentMemory: mib(1536) },
+    balloon: { statsPeriodSeconds: 0 },
+    periodToRestore: null,
+    state: { ok: true, value: operations },
+    ownerNamespace: { ok: true, value: null },
+  });
+  const statistics = (): MemoryStatistics => {
+    const lastUpdateMs = Math.floor(clock.now() / 1000) * 1000;
+    const report = String(lastUpdateMs);
+    return { available: mib(1400), unused: mib(900), usable: mib(1000), balloon: mib(1536), lastUpdateMs, report };
+  };
+  const does = (what: string) => {
+    done.push(what);
+    return Promise.resolve();
+  };
+  const driver: Driver = {
+    ...{ name: 'other', capabilities, connected: true },
+    start: () => void connected({ kind: 'connected' }),
+    close: () => Promise.resolve(),
+    onEvent: () => () => undefined,
+    onConnection(listener) {
+      connected = listener;
+      return () => undefined;
+    },
+    versions: () => Promise.resolve({ libvirt: '9.0.0', hypervisor: '7.2.0' }),
+    hostMemory: () => ({ total: gib(64), available: gib(32), nodes: [], hugepagePools: [], defaultHugePageSize: null }),
+    listDomains: () => Promise.resolve([ref]),
+    describe: () => Promise.resolve({ ok: true, value: domain() }),
+    state: () => Promise.resolve('Running'),
+    job: () => Promise.resolve('none'),
+    statistics: () => Promise.resolve(statistics()),
+    setStatisticsPeriod: (_uuid, seconds) => does(`period ${seconds}`),
+    recordStatisticsPeriod: (_uuid, seconds) => does(`record ${seconds}`),
+    writeOperationState(_uuid, state) {
+      operations = state;
+      return does('write');
+    },
+    attach: () => does('attach'),
+    detach: (_uuid, alias) => does(`detach ${alias}`),
+    monitor: {
+      memory: () => Promise.resolve({ devices: [], backends: [] }),
+      requestRemoval: () => Promise.resolve(null),
+      deleteBackend: () => Promise.resolve(null),
+    },
+  };
+  const log = (fields: object, message: string) => void logged.push({ fields, message });
+  const host = createHostService({
+    ...{ driver, clock, events: new EventLog('test'), admits: compilePattern('*'), agentVersion: 'test' },
+    logger: { ...silentLogger, info: log, warn: log, error: log },
+    audit: () => undefined,
+    identities: { identify: () => 'run', forget: () => undefined },
+  });
+  host.start();
+  await clock.advance(3_000);
+  const unplug = async (needsWord: boolean) => {
+    const { revision } = valueOf(await host.observe(uuid));
+    return host.unplug(uuid, revision, {
+      ...unplugRequest(0),
+      ...(needsWord ? { minUsableAfter: mib(128) } : {}),
+    });
+  };
+  return { done, logged, unplug };
+}
+
+describe('a driver that cannot ask a guest for its memory', () => {
+  const lacking = { refusalEvents: true, statisticsOnDemand: false };
+
+  it("unplugs nothing that the guest's word is needed for, says why, and leaves the VM as it is", async () => {
+    const { done, unplug } = await setUp(lacking);
+    const refused = await unplug(true);
+    expect(codeOf(refused)).toBe('guest-memory-unknown');
+    expect(refused.ok ? '' : refused.error.message).toBe(
+      "The agent's driver (other) cannot ask the guest of VM db-1 for its memory",
+    );
+    expect(done).toEqual([]);
+  });
+
+  it('unplugs where nobody wants that word', async () => {
+    const { done, unplug } = await setUp(lacking);
+    expect(codeOf(await unplug(false))).toBe('ok');
+    expect(done).toEqual(['write', 'detach ua-dimmer-0']);
+  });
+});
+
+it('what a driver lacks is in the log at each connect', async () => {
+  const connects = async (capabilities: DriverCapabilities) =>
+    (await setUp(capabilities)).logged.flatMap(({ fields, message }) =>
+      message === 'other is connected' ? [fields] : [],
+    );
+  const domains = { domains: 1, running: 1 };
+  expect(await connects({ refusalEvents: false, statisticsOnDemand: false })).toEqual([
+    { ...domains, lacks: ['refusalEvents', 'statisticsOnDemand'] },
+  ]);
+  expect(await connects({ refusalEvents: true, statisticsOnDemand: true })).toEqual([domains]);
+});
