@@ -4,6 +4,7 @@ import { fail, type HostAnswer, hostError, type HostError, succeed } from '../..
 import { admitPlug } from '../../host/rules/admit.ts';
 import type { PlugAnswer, PlugRequest } from '../../host/port.ts';
 import { isSameReplacement, replacementOf } from '../../host/rules/replacement.ts';
+import { backingOfNode } from '../../libvirt/xml/backing.ts';
 import { writeDimmXml } from '../../libvirt/xml/device.ts';
 import { isCallError, isLibvirtError, isOutcomeUnknown } from '../../libvirt/domain/errors.ts';
 import type { Claim, OperationState } from '../../memory/operation-state.ts';
@@ -12,7 +13,7 @@ import { isInTheWay } from '../repair/suspicion.ts';
 import { keepState } from './write-operation-state.ts';
 import { toHostError } from '../libvirt-errors.ts';
 import { saysTheSame } from '../../host/rules/marks.ts';
-import { type DomainFacts, ownPageSize, toObservation } from '../domain/observation.ts';
+import { type DomainFacts, toObservation } from '../domain/observation.ts';
 import { type ChangeContext, findDomain } from './prepare.ts';
 import type { Totals } from '../with-audit.ts';
 
@@ -42,8 +43,10 @@ export async function plugModule(
       hostError('busy', `VM ${observation.name} has more memory than libvirt shows; it may be being plugged`),
     );
   }
-  const pageSize = request.pageSize ?? ownPageSize(facts.memory, facts.defaultHugePageSize);
-  const reserved = context.hostMemory.reserve(request, pageSize);
+  const { pageSize, hostNodes } = backingOfNode(facts.memory, request.node, facts.defaultHugePageSize);
+  // Where libvirt itself binds the module, its memory comes from those nodes.
+  const bound = hostNodes === null ? request : { hostNodes, ...request };
+  const reserved = context.hostMemory.reserve(bound, request.pageSize ?? pageSize);
   if (!reserved.ok) return fail(reserved.error);
   totals.to = (totals.from ?? 0) + request.size;
 
@@ -63,14 +66,14 @@ export async function plugModule(
 
 async function attach(
   context: ChangeContext,
-  { memory: { uuid }, run, statistics }: DomainFacts,
+  { memory: { uuid, hasNumaNodes }, run, statistics }: DomainFacts,
   request: PlugRequest,
 ): Promise<HostAnswer<PlugAnswer>> {
   const { slot, size, node, pageSize, hostNodes } = request;
   let failure: HostError | null = null;
   for (const alias of aliasesOfSlot(slot)) {
     const xml = writeDimmXml({
-      ...{ slot, alias, size, node },
+      ...{ slot, alias, size, node: hasNumaNodes ? node : null },
       ...(pageSize === undefined ? {} : { pageSize }),
       ...(hostNodes === undefined ? {} : { hostNodes }),
     });
