@@ -3,16 +3,15 @@
  * `DIMMER_ROUNDS=100` makes the repeated ones longer.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import type { HostAnswer } from '../../../src/host/errors.ts';
 import type { DomainObservation } from '../../../src/host/port.ts';
 import { type Bytes, bytes, GiB, mib } from '../../../src/memory/bytes.ts';
 import { codeOf, isUp, observedUntil, plugRequest, unplugRequest, valueOf } from '../../contract/bench.ts';
-import { describeLab } from '../../lab/describe.ts';
 import type { LabGuest } from '../../lab/guest-types.ts';
-import { type Lab, startGuests, startLab } from '../../lab/lab.ts';
+import { startGuests } from '../../lab/lab.ts';
 import { waitFor } from '../../lab/wait.ts';
-import { type AgentFixture, createAgentPki, startAgentFixture } from './agent-fixture.ts';
+import { describeAgent } from './agent-bench.ts';
 import { clearGuest } from './clear-guest.ts';
 
 const rounds = Number(process.env['DIMMER_ROUNDS'] ?? 20);
@@ -24,66 +23,48 @@ const margin = { minUsableAfter: mib(64) };
 const never = { minUsableAfter: bytes(1024 * GiB) };
 vi.setConfig({ testTimeout: 600_000 * Math.max(1, rounds / 20, crowd / 10) });
 
-await describeLab(
+await describeAgent(
   "a guest's word",
-  () => {
-    let lab: Lab;
-    let guest: LabGuest;
-    let mute: LabGuest;
-    let agent: AgentFixture;
-    let baseKib: number;
+  {
+    guests: [
+      { kind: 'accepting', slots: 255 },
+      { kind: 'accepting', name: 'mute', balloon: false },
+    ],
+    size,
+  },
+  (bench) => {
+    const { guestHas, observe, reports, until } = bench;
+    const mute = (): LabGuest => bench.lab.guests[1] ?? bench.guest;
     let slots = 0;
-
-    beforeAll(async () => {
-      lab = await startLab({
-        guests: [
-          { kind: 'accepting', slots: 255 },
-          { kind: 'accepting', name: 'mute', balloon: false },
-        ],
-      });
-      [guest, mute] = lab.guests as [LabGuest, LabGuest];
-      baseKib = await guest.memTotalKiB();
-      agent = await startAgentFixture(lab.hypervisor.uri, await createAgentPki(lab.hypervisor.directory));
-    });
-    afterAll(async () => {
-      await agent.stop();
-      await lab.stop();
-    });
-    afterEach(() => clearGuest(lab.hypervisor, guest));
 
     /** One that doesn't rest. */
     const nextSlot = (): number => (slots += 1);
-    const observe = async () => valueOf(await agent.client.observe(guest.uuid));
-    const isReported = () => observedUntil({ host: agent.client, uuid: guest.uuid }, 'the guest reports', isUp);
-    const plug = async (slot: number, more: { size?: Bytes } = {}) =>
-      valueOf(await agent.client.plug(guest.uuid, (await observe()).revision, plugRequest(slot, more.size ?? size)));
-    const ask = async (slot: number, least: { minUsableAfter: Bytes } = margin) =>
-      agent.client.unplug(guest.uuid, (await observe()).revision, unplugRequest(slot, least));
-    const guestHas = (modules: number, each: Bytes = size) =>
-      waitFor(async () => (await guest.memTotalKiB()) === baseKib + (modules * each) / 1024, {
-        ...{ what: `the guest to have ${modules} modules`, timeoutMs: 30_000, intervalMs: 10 },
-      });
+    const plug = async (slot: number, more: { size?: Bytes } = {}) => valueOf(await bench.plug(slot, more));
+    const ask = (slot: number, least: { minUsableAfter: Bytes } = margin) => bench.unplug(slot, least);
     const period = async () =>
-      Number(/<stats period='(\d+)'/.exec(await lab.hypervisor.virshOk(['dumpxml', guest.uuid]))?.[1] ?? 0);
+      Number(/<stats period='(\d+)'/.exec(await bench.lab.hypervisor.virshOk(['dumpxml', bench.guest.uuid]))?.[1] ?? 0);
 
     test(`one that has just filled its memory is not asked for any: ${rounds} times, at every phase of its reports`, async () => {
-      await isReported();
+      await reports();
       await plug(0);
       await guestHas(1);
-      await guest.shOk('mkdir -p /tmp/fill && mount -t tmpfs -o size=700m tmpfs /tmp/fill');
+      await bench.guest.shOk('mkdir -p /tmp/fill && mount -t tmpfs -o size=700m tmpfs /tmp/fill');
       try {
         for (let round = 0; round < rounds; round += 1) {
           // The last report says that all is free, and the next one is up to 2 s away.
           expect(codeOf(await ask(0, never))).toBe('guest-memory-in-use');
           await delay((round * 2_000) / rounds);
-          await guest.shOk('fallocate -l 520M /tmp/fill/file', 20_000);
+          await bench.guest.shOk('fallocate -l 520M /tmp/fill/file', 20_000);
           expect([round, codeOf(await ask(0))]).toEqual([round, 'guest-memory-in-use']);
-          await guest.shOk('rm /tmp/fill/file');
+          await bench.guest.shOk('rm /tmp/fill/file');
         }
         expect((await observe()).layout?.modules).toMatchObject([{ state: 'Plugged', mark: null }]);
-        expect([await guest.oomKills(), await guest.memTotalKiB()]).toEqual([0, baseKib + size / 1024]);
+        expect([await bench.guest.oomKills(), await bench.guest.memTotalKiB()]).toEqual([
+          0,
+          bench.baseKib + size / 1024,
+        ]);
       } finally {
-        await guest.shOk('umount /tmp/fill');
+        await bench.guest.shOk('umount /tmp/fill');
       }
       valueOf(await ask(0));
       await guestHas(0);
@@ -91,28 +72,28 @@ await describeLab(
     });
 
     test(`one that goes on filling while it is shrunk keeps what it has: ${rounds} times`, async () => {
-      await isReported();
+      await reports();
       const answers = new Map<string, number>();
       for (let round = 0; round < rounds; round += 1) {
         const slot = nextSlot();
         await plug(slot);
         await guestHas(1);
-        await guest.shOk('mkdir -p /tmp/fill && mount -t tmpfs -o size=330m tmpfs /tmp/fill');
+        await bench.guest.shOk('mkdir -p /tmp/fill && mount -t tmpfs -o size=330m tmpfs /tmp/fill');
         // As fast as it can, and as much as fits without the module.
-        await guest.shOk(
+        await bench.guest.shOk(
           'rm -f /tmp/full; sh -c "dd if=/dev/zero of=/tmp/fill/file bs=1M 2>/dev/null; echo >/tmp/full" & echo',
         );
         await delay((round * 3_000) / rounds);
         // The planner's margin: what a guest may fill while it is being asked.
         const answer = codeOf(await ask(slot, { minUsableAfter: mib(128) }));
         answers.set(answer, (answers.get(answer) ?? 0) + 1);
-        await waitFor(async () => (await guest.sh('test -e /tmp/full')).code === 0, {
+        await waitFor(async () => (await bench.guest.sh('test -e /tmp/full')).code === 0, {
           ...{ what: 'the filling to end', timeoutMs: 60_000 },
         });
-        expect([round, await guest.oomKills()]).toEqual([round, 0]);
-        expect(Number(await guest.shOk('stat -c %s /tmp/fill/file'))).toBe(mib(330));
-        await guest.shOk('umount /tmp/fill');
-        await clearGuest(lab.hypervisor, guest);
+        expect([round, await bench.guest.oomKills()]).toEqual([round, 0]);
+        expect(Number(await bench.guest.shOk('stat -c %s /tmp/fill/file'))).toBe(mib(330));
+        await bench.guest.shOk('umount /tmp/fill');
+        await clearGuest(bench.lab.hypervisor, bench.guest);
         await guestHas(0);
       }
       // Both were met: asked before it had filled much, and after.
@@ -120,7 +101,7 @@ await describeLab(
     });
 
     test(`an idle one, whose values never change, answers every time: ${rounds} questions`, async () => {
-      await isReported();
+      await reports();
       await plug(0, { size: mib(128) });
       await guestHas(1, mib(128));
       for (let round = 0; round < rounds; round += 1) {
@@ -130,7 +111,7 @@ await describeLab(
     });
 
     test(`is shrunk ${rounds} times, and never told late`, async () => {
-      await isReported();
+      await reports();
       for (let round = 0; round < rounds; round += 1) {
         const slot = nextSlot();
         await plug(slot, { size: mib(128) });
@@ -141,62 +122,53 @@ await describeLab(
     }, 1_200_000);
 
     test('one whose driver is taken away is late; when it is back it is asked again', async () => {
-      await isReported();
+      await reports();
       const slot = nextSlot();
       await plug(slot);
-      await observedUntil(
-        { host: agent.client, uuid: guest.uuid },
-        'the guest says that it has the module',
-        (o) => (o.guest?.usable ?? 0) > size + mib(64),
-      );
+      await until('the guest says that it has the module', (o) => (o.guest?.usable ?? 0) > size + mib(64));
       const driver = '/sys/bus/virtio/drivers/virtio_balloon';
-      const device = (await guest.shOk(`ls ${driver} | grep ^virtio`)).trim();
-      await guest.shOk(`echo ${device} >${driver}/unbind`);
+      const device = (await bench.guest.shOk(`ls ${driver} | grep ^virtio`)).trim();
+      await bench.guest.shOk(`echo ${device} >${driver}/unbind`);
       try {
         expect(codeOf(await ask(slot))).toBe('guest-late');
         expect(await period()).toBe(2);
       } finally {
-        await guest.shOk(`echo ${device} >${driver}/bind`);
+        await bench.guest.shOk(`echo ${device} >${driver}/bind`);
       }
-      await isReported();
+      await reports();
       valueOf(await ask(slot));
       await guestHas(0);
-      expect([await guest.oomKills(), await period()]).toEqual([0, 2]);
+      expect([await bench.guest.oomKills(), await period()]).toEqual([0, 2]);
     });
 
     test("one without a balloon is not asked, and its module not taken on anybody's word", async () => {
-      const observed = async () => valueOf(await agent.client.observe(mute.uuid));
-      await observedUntil(
-        { host: agent.client, uuid: mute.uuid },
-        'it can no longer be booting',
-        (o) => !o.booting,
-        90_000,
-      );
-      valueOf(await agent.client.plug(mute.uuid, (await observed()).revision, plugRequest(0, size)));
+      const it = bench.of(mute());
+      await it.until('it can no longer be booting', (o) => !o.booting, 90_000);
+      valueOf(await it.plug(0));
       const startedAt = performance.now();
-      const answer = await agent.client.unplug(mute.uuid, (await observed()).revision, unplugRequest(0, margin));
+      const answer = await it.unplug(0, margin);
       expect(codeOf(answer)).toBe('guest-memory-unknown');
       expect(performance.now() - startedAt).toBeLessThan(1_000);
-      expect(await mute.dumpXml()).not.toContain('xmlns/statistics');
+      expect(await mute().dumpXml()).not.toContain('xmlns/statistics');
     });
 
     test(`${crowd} reporting guests resized at once: each gives its module back by its own word`, async () => {
       const many = await startGuests(
-        lab.hypervisor,
+        bench.lab.hypervisor,
         Array.from({ length: crowd }, (_, index) => ({
           ...({ kind: 'accepting', name: `crowd-${index}` } as const),
           nodes: [{ mib: 256, vcpus: 1 }],
         })),
       );
-      const watching = agent.client.watch(() => undefined);
+      const watching = bench.client.watch(() => undefined);
       const observedAs = (what: string, isSo: (observation: DomainObservation) => boolean) =>
         Promise.all(
-          many.map(({ uuid }) => observedUntil({ host: agent.client, uuid }, what, isSo, 60_000 + crowd * 3_000)),
+          many.map(({ uuid }) => observedUntil({ host: bench.client, uuid }, what, isSo, 60_000 + crowd * 3_000)),
         );
       const boot = (await observedAs('they report', isUp)).map(({ guest: report }) => report?.total ?? 0);
       const each = async (change: (observation: DomainObservation) => Promise<HostAnswer<unknown>>) =>
-        Promise.all(many.map(async ({ uuid }) => codeOf(await change(valueOf(await agent.client.observe(uuid))))));
-      const plugged = await each(({ uuid, revision }) => agent.client.plug(uuid, revision, plugRequest(0, mib(128))));
+        Promise.all(many.map(async ({ uuid }) => codeOf(await change(valueOf(await bench.client.observe(uuid))))));
+      const plugged = await each(({ uuid, revision }) => bench.client.plug(uuid, revision, plugRequest(0, mib(128))));
       expect(plugged).toEqual(many.map(() => 'ok'));
       await observedAs('they have it', ({ uuid, guest: report }) => {
         const index = many.findIndex((one) => one.uuid === uuid);
@@ -208,8 +180,8 @@ await describeLab(
       while (waiting.size > 0) {
         await Promise.all(
           [...waiting].map(async (uuid) => {
-            const { revision } = valueOf(await agent.client.observe(uuid));
-            const code = codeOf(await agent.client.unplug(uuid, revision, unplugRequest(0, margin)));
+            const { revision } = valueOf(await bench.client.observe(uuid));
+            const code = codeOf(await bench.client.unplug(uuid, revision, unplugRequest(0, margin)));
             answers.set(code, (answers.get(code) ?? 0) + 1);
             if (code === 'ok') waiting.delete(uuid);
           }),
@@ -235,19 +207,19 @@ await describeLab(
     test('forty domains that cannot answer, resized at once: each gets its module, and nothing is left behind', async () => {
       // Paused right at their start, so that they take no processor; none of them can answer.
       const many = await startGuests(
-        lab.hypervisor,
+        bench.lab.hypervisor,
         Array.from({ length: 40 }, (_, index) => ({
           ...({ kind: 'no-os', name: `many-${index}`, leaveOff: true } as const),
           nodes: [{ mib: 64, vcpus: 1 }],
         })),
       );
-      for (const { name } of many) await lab.hypervisor.virshOk(['start', name, '--paused']);
-      const watching = agent.client.watch(() => undefined);
+      for (const { name } of many) await bench.lab.hypervisor.virshOk(['start', name, '--paused']);
+      const watching = bench.client.watch(() => undefined);
       const each = async (change: (observation: DomainObservation) => Promise<HostAnswer<unknown>>) =>
-        Promise.all(many.map(async ({ uuid }) => codeOf(await change(valueOf(await agent.client.observe(uuid))))));
-      const plugged = await each(({ uuid, revision }) => agent.client.plug(uuid, revision, plugRequest(0, mib(128))));
+        Promise.all(many.map(async ({ uuid }) => codeOf(await change(valueOf(await bench.client.observe(uuid))))));
+      const plugged = await each(({ uuid, revision }) => bench.client.plug(uuid, revision, plugRequest(0, mib(128))));
       expect(new Set(plugged)).toEqual(new Set(['ok']));
-      const asked = await each(({ uuid, revision }) => agent.client.unplug(uuid, revision, unplugRequest(0, margin)));
+      const asked = await each(({ uuid, revision }) => bench.client.unplug(uuid, revision, unplugRequest(0, margin)));
       expect(new Set(asked)).toEqual(new Set(['guest-memory-unknown']));
       watching();
       for (const one of many) {
@@ -258,5 +230,4 @@ await describeLab(
       for (const one of many) await one.destroy();
     });
   },
-  ['hypervisor'],
 );

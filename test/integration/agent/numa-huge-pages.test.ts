@@ -1,14 +1,10 @@
 /** Two guest NUMA nodes, and modules on huge pages. */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { type Bytes, mib, MiB } from '../../../src/memory/bytes.ts';
-import { claim, codeOf, isUp, observedUntil, plugRequest, unplugRequest, valueOf } from '../../contract/bench.ts';
-import type { PlugRequest } from '../../../src/host/port.ts';
-import { describeLab } from '../../lab/describe.ts';
-import type { LabGuest } from '../../lab/guest-types.ts';
-import { type Lab, startLab } from '../../lab/lab.ts';
+import { claim, codeOf, plugRequest, valueOf } from '../../contract/bench.ts';
 import { waitFor } from '../../lab/wait.ts';
-import { type AgentFixture, createAgentPki, startAgentFixture } from './agent-fixture.ts';
+import { describeAgent } from './agent-bench.ts';
 
 const size = mib(128);
 const pageSize = mib(2);
@@ -16,50 +12,36 @@ const [overcommit, surplus] = ['nr_overcommit_hugepages', 'surplus_hugepages'].m
   (name) => `/sys/kernel/mm/hugepages/hugepages-2048kB/${name}`,
 ) as [string, string];
 
-await describeLab(
+await describeAgent(
   'guest NUMA nodes and huge pages',
-  () => {
-    let lab: Lab;
-    let guest: LabGuest;
-    let agent: AgentFixture;
-
-    beforeAll(async () => {
-      lab = await startLab({
-        hypervisor: { hugePages: 96 },
-        guests: [
-          {
-            kind: 'accepting',
-            nodes: [
-              { mib: 384, vcpus: 1 },
-              { mib: 256, vcpus: 1 },
-            ],
-          },
+  {
+    uncleared: true,
+    hypervisor: { hugePages: 96 },
+    guests: [
+      {
+        kind: 'accepting',
+        nodes: [
+          { mib: 384, vcpus: 1 },
+          { mib: 256, vcpus: 1 },
         ],
-      });
-      guest = lab.guest('accepting');
-      agent = await startAgentFixture(lab.hypervisor.uri, await createAgentPki(lab.hypervisor.directory));
-      await observedUntil(bench(), 'the guest reports', isUp);
-    });
-    afterAll(async () => {
-      await agent.stop();
-      await lab.stop();
+      },
+    ],
+  },
+  (bench) => {
+    const { observe, plug, unplug, until } = bench;
+    beforeAll(async () => {
+      await bench.reports();
     });
 
-    const bench = () => ({ host: agent.client, uuid: guest.uuid });
-    const observe = async () => valueOf(await agent.client.observe(guest.uuid));
-    const plug = async (slot: number, more: Partial<PlugRequest> = {}) =>
-      agent.client.plug(guest.uuid, (await observe()).revision, plugRequest(slot, size, more));
-    const unplug = async (slot: number) =>
-      agent.client.unplug(guest.uuid, (await observe()).revision, unplugRequest(slot));
     /** The guest's own word on one of its nodes. */
     const nodeKib = async (node: number): Promise<number> => {
-      const text = await guest.shOk(`grep MemTotal /sys/devices/system/node/node${node}/meminfo`);
+      const text = await bench.guest.shOk(`grep MemTotal /sys/devices/system/node/node${node}/meminfo`);
       return Number(/(\d+) kB/.exec(text)?.[1]);
     };
     const nodeReaches = (node: number, kib: (now: number) => boolean) =>
       waitFor(async () => kib(await nodeKib(node)), { what: `memory of node ${node} to change`, timeoutMs: 20_000 });
     const freePages = async (): Promise<number> => {
-      const { nodes } = valueOf(await agent.client.facts());
+      const { nodes } = valueOf(await bench.client.facts());
       const pools = nodes.flatMap((node) => node.hugepages).filter((pool) => pool.pageSize === pageSize);
       return pools.reduce((sum, pool) => sum + pool.free, 0);
     };
@@ -89,22 +71,22 @@ await describeLab(
       ] as const) {
         valueOf(await unplug(slot));
         await nodeReaches(node, (now) => now === before[node]);
-        await observedUntil(bench(), 'it is gone', ({ layout }) => !layout?.modules.some((one) => one.slot === slot));
+        await until('it is gone', ({ layout }) => !layout?.modules.some((one) => one.slot === slot));
       }
     });
 
     test('a module on huge pages takes them from the host and gives them back', async () => {
       const free = await freePages();
       expect(free).toBeGreaterThanOrEqual(96);
-      const before = await guest.memTotalKiB();
+      const before = await bench.guest.memTotalKiB();
       valueOf(await plug(3, { pageSize }));
       expect(await freePages()).toBe(free - 64);
-      expect(await guest.dumpXml()).toMatch(/<pagesize unit='KiB'>2048<\/pagesize>/);
-      await waitFor(async () => (await guest.memTotalKiB()) > before, {
+      expect(await bench.guest.dumpXml()).toMatch(/<pagesize unit='KiB'>2048<\/pagesize>/);
+      await waitFor(async () => (await bench.guest.memTotalKiB()) > before, {
         ...{ what: 'the guest to take it up', timeoutMs: 20_000 },
       });
       valueOf(await unplug(3));
-      await observedUntil(bench(), 'it is gone', ({ layout }) => layout?.modules.length === 0);
+      await until('it is gone', ({ layout }) => layout?.modules.length === 0);
       await waitFor(async () => (await freePages()) === free, { what: 'the pages to come back', timeoutMs: 20_000 });
     });
 
@@ -118,13 +100,13 @@ await describeLab(
       writeFileSync(overcommit, String(size / pageSize));
       try {
         expect(codeOf(await plug(6, { pageSize, size: sizeOf(blocks + 2) }))).toBe('hugepages-unavailable');
-        const reserve = (valueOf(await agent.client.facts()).memory.available - 2 * MiB) as Bytes;
+        const reserve = (valueOf(await bench.client.facts()).memory.available - 2 * MiB) as Bytes;
         const nothingSpare = { pageSize, size: sizeOf(blocks + 1), hostReserve: reserve };
         expect(codeOf(await plug(6, nothingSpare))).toBe('hugepages-unavailable');
         valueOf(await plug(6, { pageSize, size: sizeOf(blocks + 1) }));
         expect(readFileSync(surplus, 'utf8')).not.toBe('0\n');
         valueOf(await unplug(6));
-        await observedUntil(bench(), 'it is gone', ({ layout }) => layout?.modules.length === 0);
+        await until('it is gone', ({ layout }) => layout?.modules.length === 0);
         await waitFor(() => Promise.resolve(readFileSync(surplus, 'utf8') === '0\n'), {
           ...{ what: 'what was made to go', timeoutMs: 20_000 },
         });
@@ -135,18 +117,18 @@ await describeLab(
 
     test('too few huge pages: said so, and nothing has changed', async () => {
       const before = await observe();
-      const xml = await guest.dumpXml();
+      const xml = await bench.guest.dumpXml();
       const free = await freePages();
       // Whatever other labs on this machine have reserved: one block more than there is.
       const tooMuch = (Math.ceil((free * pageSize + 1) / size) * size) as Bytes;
-      const answer = await agent.client.plug(
-        guest.uuid,
+      const answer = await bench.client.plug(
+        bench.guest.uuid,
         before.revision,
         plugRequest(5, tooMuch, { pageSize, generation: 7 }),
       );
       expect(codeOf(answer)).toBe('hugepages-unavailable');
       expect(answer.ok ? '' : answer.error.message).toContain(`${free * 2}Mi are free`);
-      expect(await guest.dumpXml()).toBe(xml);
+      expect(await bench.guest.dumpXml()).toBe(xml);
       const after = await observe();
       expect(after).toMatchObject({ revision: before.revision, claim, layout: before.layout ?? {} });
       expect(await freePages()).toBe(free);
@@ -155,5 +137,4 @@ await describeLab(
       expect(codeOf(await plug(5, { pageSize: mib(1024) }))).toBe('rejected');
     });
   },
-  ['hypervisor'],
 );

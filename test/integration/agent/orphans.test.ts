@@ -1,61 +1,38 @@
 /** What a killed libvirtd forgets in the middle of a plug is found in QEMU and taken away, and nothing else is. */
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import type { DomainObservation } from '../../../src/host/port.ts';
 import { MiB, mib } from '../../../src/memory/bytes.ts';
-import { codeOf, eventually, isUp, observedUntil, plugRequest, unplugRequest, valueOf } from '../../contract/bench.ts';
-import { describeLab } from '../../lab/describe.ts';
-import type { LabGuest } from '../../lab/guest-types.ts';
-import { type Lab, startLab } from '../../lab/lab.ts';
+import { codeOf, eventually, plugRequest, valueOf } from '../../contract/bench.ts';
 import { waitFor } from '../../lab/wait.ts';
-import { type AgentFixture, type AgentPki, createAgentPki, startAgentFixture } from './agent-fixture.ts';
-import { clearGuest } from './clear-guest.ts';
+import { describeAgent } from './agent-bench.ts';
 
 const size = mib(128);
 
 type QmpDevice = { readonly type: string; readonly data: { readonly id: string; readonly slot: number } };
 
-await describeLab(
+await describeAgent(
   'memory that libvirt forgot',
-  () => {
-    let lab: Lab;
-    let guest: LabGuest;
-    let pki: AgentPki;
-    let agent: AgentFixture;
-    let baseKib: number;
-
-    beforeAll(async () => {
-      lab = await startLab({ guests: [{ kind: 'accepting', slots: 64 }] });
-      guest = lab.guest('accepting');
-      baseKib = await guest.memTotalKiB();
-      pki = await createAgentPki(lab.hypervisor.directory);
-    });
-    afterAll(() => lab.stop());
-
-    const start = async (): Promise<void> => {
-      agent = await startAgentFixture(lab.hypervisor.uri, pki);
-    };
-    const bench = () => ({ host: agent.client, uuid: guest.uuid });
-    const observe = async () => valueOf(await agent.client.observe(guest.uuid));
-    const plug = async (slot: number) =>
-      agent.client.plug(guest.uuid, (await observe()).revision, plugRequest(slot, size));
+  {
+    agentOfEach: true,
+    guests: [{ kind: 'accepting', slots: 64 }],
+  },
+  (bench) => {
+    const { observe, plug, reports, start, unplug, until } = bench;
     /** As the controller does: observe, and ask again while the VM is busy. */
     const eventuallyPlugged = (slot: number) =>
       eventually('the VM is not busy', async () => {
         const answer = await plug(slot);
         return codeOf(answer) === 'busy' || codeOf(answer) === 'hypervisor-unreachable' ? null : answer;
       });
-    const unplug = async (slot: number) =>
-      agent.client.unplug(guest.uuid, (await observe()).revision, unplugRequest(slot));
-    const reports = () => observedUntil(bench(), 'the guest reports', isUp);
     const restartDaemon = async (): Promise<void> => {
-      await lab.hypervisor.killDaemon();
-      await lab.hypervisor.startDaemon();
-      await eventually('the agent is back', async () => ((await agent.client.observe(guest.uuid)).ok ? true : null));
+      await bench.lab.hypervisor.killDaemon();
+      await bench.lab.hypervisor.startDaemon();
+      await bench.backAgain();
     };
 
     const qmp = async <T>(execute: string, args: object = {}): Promise<T> => {
       const text = JSON.stringify({ execute, arguments: args });
-      const answer = await lab.hypervisor.virshOk(['qemu-monitor-command', guest.uuid, text]);
+      const answer = await bench.lab.hypervisor.virshOk(['qemu-monitor-command', bench.guest.uuid, text]);
       const { return: value, error } = JSON.parse(answer) as { return?: T; error?: { desc: string } };
       if (error !== undefined) throw new Error(`${execute}: ${error.desc}`);
       return value as T;
@@ -73,12 +50,7 @@ await describeLab(
       if (slot === null) return;
       await qmp('device_add', { driver: 'pc-dimm', id: alias, memdev: `mem${alias}`, slot, node: 0 });
     };
-    const memTotalIs = (modules: number) =>
-      waitFor(async () => (await guest.memTotalKiB()) === baseKib + modules * 128 * 1024, {
-        what: `the guest to have ${modules} modules`,
-        timeoutMs: 15_000,
-      });
-    const repairs = () => agent.audit.filter(({ operation }) => operation === 'repair');
+    const repairs = () => bench.agent.audit.filter(({ operation }) => operation === 'repair');
     const repaired = (alias: string) =>
       waitFor(async () => ![...(await inQemu()), ...(await backends())].some((name) => name.endsWith(alias)), {
         what: `${alias} to be gone from QEMU`,
@@ -86,13 +58,9 @@ await describeLab(
       });
 
     beforeEach(async () => {
-      await start();
       await reports();
     });
-    afterEach(async () => {
-      await agent.stop();
-      await lab.hypervisor.startDaemon();
-      await clearGuest(lab.hypervisor, guest);
+    bench.tidyWith(async () => {
       await waitFor(
         async () => {
           const ids = await inQemu();
@@ -107,16 +75,16 @@ await describeLab(
     test('a module is asked for and leaves, its backend goes, and what libvirt knows stays', async () => {
       valueOf(await eventuallyPlugged(0));
       await forget('ua-dimmer-5', 5);
-      await memTotalIs(2);
+      await bench.guestHas(2);
       await restartDaemon();
       await repaired('ua-dimmer-5');
       expect(await inQemu()).toEqual(['ua-dimmer-0']);
       expect(await backends()).toEqual(['memua-dimmer-0']);
-      expect(await guest.moduleAliases()).toEqual(['ua-dimmer-0']);
-      await memTotalIs(1);
-      const after = await observedUntil(bench(), 'the repair is over', () => repairs().length >= 3);
+      expect(await bench.guest.moduleAliases()).toEqual(['ua-dimmer-0']);
+      await bench.guestHas(1);
+      const after = await until('the repair is over', () => repairs().length >= 3);
       expect(after.layout).toMatchObject({ hotplugProblem: null, slots: { resting: [5] } });
-      const by = { client: 'agent', uuid: guest.uuid, slot: 5, objectUid: after.claim?.objectUid };
+      const by = { client: 'agent', uuid: bench.guest.uuid, slot: 5, objectUid: after.claim?.objectUid };
       expect(repairs()).toMatchObject([
         { ...by, result: 'accepted', from: 768 * MiB, to: 640 * MiB },
         { ...by, result: 'done', from: 768 * MiB, to: 640 * MiB },
@@ -131,14 +99,10 @@ await describeLab(
     test('nothing is changed on the VM while a leftover is there, and it is not taken while it is in use', async () => {
       valueOf(await eventuallyPlugged(0));
       await forget('ua-dimmer-5', 5);
-      await memTotalIs(2);
-      const use = await guest.useMemory(480);
+      await bench.guestHas(2);
+      const use = await bench.guest.useMemory(480);
       // The agent looks as soon as libvirt is back: what the guest has said by then must be what it uses.
-      await observedUntil(
-        bench(),
-        'the use is reported',
-        ({ guest: report }) => (report?.usable ?? Infinity) < 250 * MiB,
-      );
+      await until('the use is reported', ({ guest: report }) => (report?.usable ?? Infinity) < 250 * MiB);
       await restartDaemon();
       await eventually('the leftover is found', async () =>
         (await observe()).layout?.slots.usedByOthers.includes(5) ? true : null,
@@ -158,13 +122,13 @@ await describeLab(
       await use.free();
       await repaired('ua-dimmer-5');
       expect(codeOf(await eventuallyPlugged(1))).toBe('ok');
-      await memTotalIs(2);
+      await bench.guestHas(2);
     });
 
     test('a backend alone, which holds its name, is deleted once the name is missed', async () => {
       await forget('ua-dimmer-3', null);
       valueOf(await eventuallyPlugged(3));
-      expect(await guest.moduleAliases()).toEqual(['ua-dimmer-3-2']);
+      expect(await bench.guest.moduleAliases()).toEqual(['ua-dimmer-3-2']);
       await waitFor(async () => (await backends()).length === 1, {
         what: 'the leftover backend to be deleted',
         timeoutMs: 10_000,
@@ -177,7 +141,7 @@ await describeLab(
       valueOf(await eventuallyPlugged(0));
       await forget('ua-by-hand', 9);
       await restartDaemon();
-      const said = await observedUntil(bench(), 'it is said', ({ layout }) => layout?.hotplugProblem !== null);
+      const said = await until('it is said', ({ layout }) => layout?.hotplugProblem !== null);
       expect(said.layout?.hotplugProblem).toContain('QEMU has 128Mi that libvirt does not know of');
       expect(said.layout?.hotplugProblem).toContain('did not plug it');
       expect(codeOf(await plug(1))).toBe('hotplug-unsupported');
@@ -187,27 +151,27 @@ await describeLab(
 
     test('an agent that was away finds it, too', async () => {
       valueOf(await eventuallyPlugged(0));
-      await agent.stop();
+      await bench.agent.stop();
       await forget('ua-dimmer-4', 4);
-      await lab.hypervisor.killDaemon();
-      await lab.hypervisor.startDaemon();
+      await bench.lab.hypervisor.killDaemon();
+      await bench.lab.hypervisor.startDaemon();
       await start();
       await repaired('ua-dimmer-4');
       expect(await inQemu()).toEqual(['ua-dimmer-0']);
     });
 
     test('a VM without leftovers is not tainted', async () => {
-      await guest.destroy();
-      await guest.start();
+      await bench.guest.destroy();
+      await bench.guest.start();
       await reports();
       valueOf(await eventuallyPlugged(0));
       await restartDaemon();
-      await agent.stop();
+      await bench.agent.stop();
       await start();
       await reports();
       // Whatever is looked at when libvirt is back has been looked at: a plug would be busy.
       valueOf(await plug(1));
-      expect(await lab.hypervisor.virshOk(['dominfo', guest.uuid])).not.toContain('custom monitor');
+      expect(await bench.lab.hypervisor.virshOk(['dominfo', bench.guest.uuid])).not.toContain('custom monitor');
     });
 
     test('libvirtd killed 2 to 20 ms after a plug began, twenty times: one module each time', async () => {
@@ -216,22 +180,22 @@ await describeLab(
         const delayMs = 2 + (round % 10) * 2;
         const before = await reports();
         const slot = freeSlot(before);
-        const answered = agent.service.plug(guest.uuid, before.revision, plugRequest(slot, size));
+        const answered = bench.agent.service.plug(bench.guest.uuid, before.revision, plugRequest(slot, size));
         await new Promise((resolve) => setTimeout(resolve, delayMs));
-        await lab.hypervisor.killDaemon();
+        await bench.lab.hypervisor.killDaemon();
         const first = codeOf(await answered);
         expect(['ok', 'outcome-unknown', 'hypervisor-unreachable', 'rejected', 'busy']).toContain(first);
-        await lab.hypervisor.startDaemon();
+        await bench.lab.hypervisor.startDaemon();
 
         // The controller: observe, plug what is missing, until it is there.
         const aliases = await eventually(
           'the module is there',
           async () => {
-            const seen = await agent.client.observe(guest.uuid);
+            const seen = await bench.client.observe(bench.guest.uuid);
             if (!seen.ok || seen.value.layout === null) return null;
             const { modules } = seen.value.layout;
             if (modules.length > 0) return modules.map(({ alias }) => alias);
-            await agent.client.plug(guest.uuid, seen.value.revision, plugRequest(freeSlot(seen.value), size));
+            await bench.client.plug(bench.guest.uuid, seen.value.revision, plugRequest(freeSlot(seen.value), size));
             return null;
           },
           30_000,
@@ -241,18 +205,18 @@ await describeLab(
           what: `QEMU to have ${aliases.join()} alone`,
           timeoutMs: 30_000,
         });
-        expect(await guest.moduleAliases()).toEqual(aliases);
-        await memTotalIs(1);
+        expect(await bench.guest.moduleAliases()).toEqual(aliases);
+        await bench.guestHas(1);
         await waitFor(async () => (await backends()).join() === `mem${aliases.join()}`, {
           what: 'QEMU to have one backend',
           timeoutMs: 10_000,
         });
 
         const plugged = Number(aliases[0]?.split('-')[2]);
-        await observedUntil(bench(), 'the guest says so', ({ guest: report }) => (report?.usable ?? 0) > 200 * MiB);
+        await until('the guest says so', ({ guest: report }) => (report?.usable ?? 0) > 200 * MiB);
         await eventually('it can be asked for', async () => ((await unplug(plugged)).ok ? true : null));
         unplugged.push(plugged);
-        await observedUntil(bench(), 'it leaves', ({ layout }) => layout?.modules.length === 0);
+        await until('it leaves', ({ layout }) => layout?.modules.length === 0);
       }
       expect(unplugged).toHaveLength(rounds);
       const orphans = repairs().filter(({ from, to, result }) => result === 'done' && from !== to);
@@ -264,7 +228,6 @@ await describeLab(
       );
     }, 400_000);
   },
-  ['hypervisor'],
 );
 
 /** The lowest slot that a controller would take. */

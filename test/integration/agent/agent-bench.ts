@@ -1,0 +1,167 @@
+/** A lab with an agent on it: what nearly every test of the agent begins with, and what all of them do to a guest. */
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
+import type { DomainObservation, Host, ObservedModule, PlugAnswer, PlugRequest } from '../../../src/host/port.ts';
+import type { UnplugAnswer, UnplugRequest } from '../../../src/host/port.ts';
+import type { HostAnswer } from '../../../src/host/errors.ts';
+import { type Bytes, mib } from '../../../src/memory/bytes.ts';
+import { eventually, isUp, observedUntil, plugRequest, unplugRequest, valueOf } from '../../contract/bench.ts';
+import { describeLab } from '../../lab/describe.ts';
+import type { LabGuest } from '../../lab/guest-types.ts';
+import { type Lab, type LabOptions, startLab } from '../../lab/lab.ts';
+import { waitFor } from '../../lab/wait.ts';
+import { type AgentFixture, type AgentPki, createAgentPki, startAgentFixture } from './agent-fixture.ts';
+import { clearGuest } from './clear-guest.ts';
+import { type RpcRelay, startRpcRelay } from './rpc-relay.ts';
+
+export type AgentBenchOptions = Pick<LabOptions, 'hypervisor' | 'guests'> & {
+  /** Whether each test has an agent of its own; libvirtd runs again afterwards, whatever a test did to it. */
+  readonly agentOfEach?: true;
+  /** Whether a test can step in between the agent and libvirtd. */
+  readonly relayed?: true;
+  /** Whether the first guest is left as it is after a test: otherwise modules, claim and marks are taken away. */
+  readonly uncleared?: true;
+  /** Size of the modules that are plugged. Default: 128 MiB. */
+  readonly size?: Bytes;
+  readonly agent?: Parameters<typeof startAgentFixture>[2];
+};
+
+/** One guest of the lab, through the agent. */
+export type GuestBench = {
+  readonly observe: () => Promise<DomainObservation>;
+  /** At the revision of this moment. */
+  readonly plug: (slot: number, more?: Partial<PlugRequest>) => Promise<HostAnswer<PlugAnswer>>;
+  readonly unplug: (slot: number, more?: Partial<UnplugRequest>) => Promise<HostAnswer<UnplugAnswer>>;
+  readonly until: (
+    what: string,
+    holds: (observation: DomainObservation) => boolean,
+    ms?: number,
+  ) => Promise<DomainObservation>;
+  /** Waits until the guest has booted and has said lately what memory it has. */
+  readonly reports: () => Promise<DomainObservation>;
+  readonly moduleOf: (slot: number) => Promise<ObservedModule | undefined>;
+};
+
+/** The lab, and its first guest. */
+export type AgentBench = GuestBench & {
+  readonly lab: Lab;
+  readonly guest: LabGuest;
+  /** MemTotal of the guest without modules. */
+  readonly baseKib: number;
+  readonly pki: AgentPki;
+  readonly relay: RpcRelay;
+  /** The agent that runs now, in this process. */
+  readonly agent: AgentFixture;
+  /** Through HTTPS. */
+  readonly client: Host;
+  /** `work` takes away what else a test left behind, when the agent of each has ended and the guest is cleared. */
+  readonly tidyWith: (work: () => Promise<void>) => void;
+  readonly of: (guest: Pick<LabGuest, 'uuid'>) => GuestBench;
+  readonly start: (options?: AgentBenchOptions['agent']) => Promise<void>;
+  /** Waits until the agent has found libvirt again. */
+  readonly backAgain: () => Promise<true>;
+  /** Waits until the guest has taken up so many modules, and no more. */
+  readonly guestHas: (modules: number, each?: Bytes) => Promise<true>;
+};
+
+/** `describeLab` for tests of an agent on a lab. What the bench holds is there once the tests run. */
+export async function describeAgent(
+  name: string,
+  options: AgentBenchOptions,
+  body: (bench: AgentBench) => void,
+): Promise<void> {
+  const { agentOfEach, relayed, uncleared, size = mib(128), agent: agentOptions, ...labOptions } = options;
+  let tidy = (): Promise<void> => Promise.resolve();
+  const has = {} as { lab: Lab; pki: AgentPki; relay: RpcRelay; agent: AgentFixture; baseKib: number };
+  const of = ({ uuid }: Pick<LabGuest, 'uuid'>): GuestBench => {
+    const observe = async () => valueOf(await has.agent.client.observe(uuid));
+    const until: GuestBench['until'] = (what, holds, ms) =>
+      observedUntil({ host: has.agent.client, uuid }, what, holds, ms);
+    return {
+      observe,
+      until,
+      plug: async (slot, more = {}) =>
+        has.agent.client.plug(uuid, (await observe()).revision, plugRequest(slot, size, more)),
+      unplug: async (slot, more = {}) =>
+        has.agent.client.unplug(uuid, (await observe()).revision, unplugRequest(slot, more)),
+      reports: () => until('the guest reports', isUp),
+      moduleOf: async (slot) => (await observe()).layout?.modules.find((module) => module.slot === slot),
+    };
+  };
+  const first = (): LabGuest => {
+    const [guest] = has.lab.guests;
+    if (guest === undefined) throw new Error('the lab has no guest');
+    return guest;
+  };
+  const bench: AgentBench = {
+    get lab() {
+      return has.lab;
+    },
+    get guest() {
+      return first();
+    },
+    get baseKib() {
+      return has.baseKib;
+    },
+    get pki() {
+      return has.pki;
+    },
+    get relay() {
+      return has.relay;
+    },
+    get agent() {
+      return has.agent;
+    },
+    get client() {
+      return has.agent.client;
+    },
+    tidyWith(work) {
+      tidy = work;
+    },
+    of,
+    observe: () => of(first()).observe(),
+    plug: (slot, more) => of(first()).plug(slot, more),
+    unplug: (slot, more) => of(first()).unplug(slot, more),
+    until: (what, holds, ms) => of(first()).until(what, holds, ms),
+    reports: () => of(first()).reports(),
+    moduleOf: (slot) => of(first()).moduleOf(slot),
+    async start(more = agentOptions) {
+      const uri = relayed === true ? has.relay.uri : has.lab.hypervisor.uri;
+      has.agent = await startAgentFixture(uri, has.pki, more);
+    },
+    backAgain: () =>
+      eventually('the agent is back', async () => ((await bench.client.observe(first().uuid)).ok ? true : null)),
+    guestHas: (modules, each = size) =>
+      waitFor(async () => (await first().memTotalKiB()) === has.baseKib + (modules * each) / 1024, {
+        ...{ what: `the guest to have ${modules} modules`, timeoutMs: 30_000, intervalMs: 10 },
+      }),
+  };
+
+  await describeLab(name, () => {
+    beforeAll(async () => {
+      has.lab = await startLab({ guests: [{ kind: 'accepting' }], ...labOptions });
+      const { directory, socketPath } = has.lab.hypervisor;
+      has.baseKib = await first().memTotalKiB();
+      has.pki = await createAgentPki(directory);
+      if (relayed === true) has.relay = await startRpcRelay(join(directory, 'relay.sock'), socketPath);
+      if (agentOfEach === undefined) await bench.start();
+    });
+    afterAll(async () => {
+      if (agentOfEach === undefined) await has.agent.stop();
+      if (relayed === true) has.relay.close();
+      await has.lab.stop();
+    });
+    if (agentOfEach === true) {
+      beforeEach(() => bench.start());
+    }
+    afterEach(async () => {
+      if (agentOfEach === true) {
+        await has.agent.stop();
+        await has.lab.hypervisor.startDaemon();
+      }
+      if (uncleared === undefined) await clearGuest(has.lab.hypervisor, first());
+      await tidy();
+    });
+    body(bench);
+  }, ['hypervisor']);
+}
