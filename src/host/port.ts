@@ -36,6 +36,8 @@ export type ObservedMark = NonNullable<ObservedModule['mark']>;
 export type GuestStatistics = Of<typeof guestStatistics>;
 /** The memory of a running domain. */
 export type MemoryLayout = Of<typeof memoryLayout>;
+/** What stands behind new modules of some guest nodes. */
+export type LayoutBacking = MemoryLayout['backings'][number];
 /** A domain as observed. `layout` is null when no QEMU process runs. */
 export type DomainObservation = Of<typeof domainObservation>;
 

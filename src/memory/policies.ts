@@ -6,5 +6,9 @@ export type ShrinkPolicy = (typeof shrinkPolicies)[number];
 export const growPolicies = ['Whole', 'Divisible'] as const;
 export type GrowPolicy = (typeof growPolicies)[number];
 
+/** What a size between the steps means: itself, or the next step above. */
+export const roundings = ['Exact', 'Up'] as const;
+export type Rounding = (typeof roundings)[number];
+
 export const guestSafeties = ['Required', 'BestEffort', 'Off'] as const;
 export type GuestSafety = (typeof guestSafeties)[number];

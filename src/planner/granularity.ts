@@ -12,6 +12,7 @@ const largeGuest = 60 * GiB;
  * - ppc64: 256 MiB, the logical memory block of pseries.
  * - aarch64: 512 MiB, its section with pages of 64 KiB; the 128 MiB of smaller pages divide it
  *   (Linux, arch/arm64/include/asm/sparsemem.h).
+ * - i686 and loongarch64: 512 MiB, their section (with PAE; arch/x86 and arch/loongarch, asm/sparsemem.h).
  * - anything else: 2 GiB, which the sections of all these divide.
  * @param arch libvirt's name: `x86_64`, `ppc64le`, ...
  * @param bootMemory of all guest nodes
@@ -24,6 +25,8 @@ export function defaultGranularity(arch: string, bootMemory: Bytes): Bytes {
     case 'ppc64le':
       return mib(256);
     case 'aarch64':
+    case 'i686':
+    case 'loongarch64':
       return mib(512);
     default:
       return mib(2048);

@@ -4,7 +4,7 @@ import { type Cut, cutDensely, cutWhole } from './cut.ts';
 import { size, sizes } from './explain.ts';
 import { waitsForOnline } from './guest-safety.ts';
 import { nodeLoads, placeModules } from './nodes.ts';
-import { findPlugObstacle } from './obstacles.ts';
+import { choosePool } from './obstacles.ts';
 import type { Situation } from './situation.ts';
 import type { PlugStep, Reachable } from './types.ts';
 import { type Verdict, verdict } from './verdict.ts';
@@ -13,11 +13,11 @@ import { type Verdict, verdict } from './verdict.ts';
 export function grow(situation: Situation, reachable: Reachable): Verdict {
   const { desired, current, observation } = situation;
   const amount = subtractBytes(desired, current);
-  const obstacle = findPlugObstacle(situation, amount, reachable);
-  if (obstacle !== null) return verdict(obstacle.decision, obstacle.reason, obstacle.message);
+  const found = choosePool(situation, amount, reachable);
+  if (found.kind === 'none') return verdict(found.obstacle.decision, found.obstacle.reason, found.obstacle.message);
 
-  const cut = chooseCut(situation, amount);
-  const steps = plugSteps(situation, cut.sizes);
+  const cut = chooseCut(found.situation, amount);
+  const steps = plugSteps(found.situation, cut.sizes);
   const coarse =
     cut.spacing > observation.granularity
       ? `; the sizes that unplugging reaches will then be up to ${size(cut.spacing)} apart`
@@ -25,14 +25,22 @@ export function grow(situation: Situation, reachable: Reachable): Verdict {
   return {
     decision: 'plug',
     reason: 'Plugging',
-    message: `plug ${describePlugs(steps)} to go from ${size(current)} to ${size(desired)}${coarse}`,
+    message: `plug ${describePlugs(steps)} to go from ${size(current)} to ${size(desired)}${coarse}${explainSharing(situation, cut)}`,
     steps,
   };
 }
 
+/** Every region costs a place at another process that maps the guest's memory; how many it has, nobody can ask. */
+function explainSharing({ observation: { sharedWith }, policy }: Situation, { sizes }: Cut): string {
+  if (!sharedWith || (policy.grow === 'Whole' && sizes.length <= sharedWith.left)) return '';
+  const fewer = policy.grow === 'Whole' ? '' : '; growPolicy Whole takes the fewest modules';
+  return `; ${sharedWith.backend} has to map every module and surely has room for ${sharedWith.left} more${fewer}`;
+}
+
 function chooseCut(situation: Situation, amount: Bytes): Cut {
-  const { observation, policy, unit, maxModule, freeSlots } = situation;
-  const { granularity } = observation;
+  const { observation, policy, freeSlots } = situation;
+  const { unit, maxModule } = situation.pool;
+  const { granularity, sharedWith } = observation;
   const whole: Cut = { sizes: cutWhole(amount, maxModule), spacing: granularity };
   switch (policy.grow) {
     case 'Whole':
@@ -44,7 +52,7 @@ function chooseCut(situation: Situation, amount: Bytes): Cut {
         .sort((a, b) => a - b);
       const task = { amount, present, granularity, unit, maxModule };
       // One slot stays in reserve, so that a later Replace has one; the last one is used rather than refusing to grow.
-      const inReserve = Math.max(1, freeSlots.length - 1);
+      const inReserve = Math.max(1, Math.min(freeSlots.length - 1, sharedWith?.left ?? Infinity));
       return (
         cutDensely({ ...task, maxModules: inReserve }) ?? cutDensely({ ...task, maxModules: freeSlots.length }) ?? whole
       );
@@ -61,7 +69,7 @@ function chooseCut(situation: Situation, amount: Bytes): Cut {
 export function plugSteps(situation: Situation, newSizes: readonly Bytes[]): PlugStep[] {
   const placements = placeModules(
     newSizes,
-    nodeLoads(situation.observation, () => true),
+    nodeLoads(situation.observation, () => true).filter(({ node }) => situation.pool.nodes.includes(node)),
   );
   const waits = waitsForOnline(
     situation,

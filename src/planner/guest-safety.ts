@@ -69,12 +69,12 @@ export function minUsableOnAskingAgain(
  * Preallocated memory goes one module at a time. Otherwise the guest's free memory must be at least twice the memory
  * map of all that is in flight; without fresh statistics that can't be known, and without any it can't be waited for.
  */
-export function waitsForOnline({ observation }: Situation, sizes: readonly Bytes[]): boolean[] {
-  const { guest, pageSize } = observation;
+export function waitsForOnline({ observation, pool }: Situation, sizes: readonly Bytes[]): boolean[] {
+  const { guest } = observation;
   let inFlight = 0;
   return sizes.map((size, index) => {
     inFlight += size;
-    if (pageSize !== null) return true;
+    if (pool.preallocated) return true;
     if (guest === null) return false;
     const waits = guest.fresh ? guest.usable < 2 * memoryMapOf(bytes(inFlight)) : index > 0;
     if (waits) inFlight = size;

@@ -1,7 +1,11 @@
 /** Guest NUMA nodes: which one has most plugged memory for its boot memory, and where new modules go. */
-import type { Bytes } from '../memory/bytes.ts';
+import { type Bytes, sumBytes, zeroBytes } from '../memory/bytes.ts';
 import { isLessRatio } from './integers.ts';
 import type { PlannerModule, PlannerObservation } from './types.ts';
+
+/** What no plan takes: boot memory and what other devices give. */
+export const baseOf = ({ boot, otherTotal = zeroBytes }: PlannerObservation): Bytes =>
+  sumBytes([...boot.map(({ size }) => size), otherTotal]);
 
 export type NodeLoad = { readonly node: number; readonly boot: number; plugged: number };
 
@@ -34,6 +38,12 @@ function isLessLoaded(a: NodeLoad, b: NodeLoad): boolean {
 export function nodesByLoad(loads: readonly NodeLoad[]): number[] {
   const descending = (a: NodeLoad, b: NodeLoad): number => (isLessLoaded(b, a) ? -1 : isLessLoaded(a, b) ? 1 : 0);
   return [...loads].sort((a, b) => descending(a, b) || a.node - b.node).map(({ node }) => node);
+}
+
+/** Node ids, the emptiest first; equally full: the lower id first. */
+export function emptiestFirst(loads: readonly NodeLoad[]): number[] {
+  const ascending = (a: NodeLoad, b: NodeLoad): number => (isLessLoaded(a, b) ? -1 : isLessLoaded(b, a) ? 1 : 0);
+  return [...loads].sort((a, b) => ascending(a, b) || a.node - b.node).map(({ node }) => node);
 }
 
 /** A new module and the node that it goes to. */

@@ -2,19 +2,50 @@
 import { type Bytes, isMultipleOf } from '../memory/bytes.ts';
 import { maxTotalPerBootMemory } from '../memory/module.ts';
 import { count, nearest, size, slots } from './explain.ts';
-import type { Situation } from './situation.ts';
+import { roundUp } from './rounding.ts';
+import { largestTotal, type Situation } from './situation.ts';
 import type { PlanReason, Reachable } from './types.ts';
 
 /** `wait` where time alone helps. */
 export type Obstacle = { readonly decision: 'blocked' | 'wait'; readonly reason: PlanReason; readonly message: string };
 
+/** What the other policy makes of a wish between the steps; nothing where modules of odd sizes are in its way. */
+export function explainRounding({ wish, policy, observation, settled, pool }: Situation): string {
+  const up = roundUp(wish, observation);
+  const isInSteps = isMultipleOf(Math.abs(up - settled) as Bytes, pool.unit);
+  return policy.rounding === 'Up' || up === wish || !isInSteps ? '' : `; rounding Up makes it ${size(up)}`;
+}
+
+const nodes = (ids: readonly number[]): string => `${ids.length === 1 ? 'node' : 'nodes'} ${ids.join(', ')}`;
+
 const blocked = (reason: PlanReason, message: string): Obstacle => ({ decision: 'blocked', reason, message });
+
+/**
+ * The first pool from which `amount` bytes (positive) can be plugged, as the situation's; or the obstacle of the first:
+ * a growth goes to the nodes whose pages allow it.
+ */
+export function choosePool(
+  situation: Situation,
+  amount: number,
+  reachable: Reachable,
+): { readonly kind: 'found'; readonly situation: Situation } | { readonly kind: 'none'; readonly obstacle: Obstacle } {
+  let first: Obstacle | null = null;
+  for (const pool of situation.pools) {
+    const inPool = { ...situation, pool };
+    const obstacle = findPlugObstacle(inPool, amount, reachable);
+    if (obstacle === null) return { kind: 'found', situation: inPool };
+    first ??= obstacle;
+  }
+  if (first === null) throw new RangeError('a guest has at least one pool');
+  return { kind: 'none', obstacle: first };
+}
 
 /**
  * The first obstacle to plugging `amount` bytes (positive); null: none. A plug is blocked, never truncated.
  */
-export function findPlugObstacle(situation: Situation, amount: number, reachable: Reachable): Obstacle | null {
-  const { observation, current, unit } = situation;
+function findPlugObstacle(situation: Situation, amount: number, reachable: Reachable): Obstacle | null {
+  const { observation, current } = situation;
+  const { unit } = situation.pool;
   if (observation.maxMemory === 'unsupported') {
     return blocked(
       'HotplugUnsupported',
@@ -24,7 +55,7 @@ export function findPlugObstacle(situation: Situation, amount: number, reachable
   if (!isMultipleOf(amount as Bytes, unit)) {
     return blocked(
       'Misaligned',
-      `${size(amount)} more is no multiple of ${size(unit)}, which every module must be; ${nearest(reachable)}`,
+      `${size(amount)} more is no multiple of ${size(unit)}, which every module must be; ${nearest(reachable)}${explainRounding(situation)}`,
     );
   }
   return (
@@ -32,15 +63,26 @@ export function findPlugObstacle(situation: Situation, amount: number, reachable
   );
 }
 
-function findLimitObstacle({ observation, boot, current }: Situation, amount: number): Obstacle | null {
-  const { maxMemory, otherBytes } = observation;
+function findLimitObstacle(situation: Situation, amount: number): Obstacle | null {
+  const { observation, boot, current, pool } = situation;
+  const { maxMemory, otherBytes, otherTotal = 0, hardLimit } = observation;
   const total = current + amount;
-  if (typeof maxMemory === 'number' && total > maxMemory - otherBytes) {
-    const asked =
-      otherBytes === 0 ? `${size(total)} is` : `${size(total)} and ${size(otherBytes)} of other devices are`;
+  // What other devices may still take of the maximum without the guest having it.
+  const kept = otherBytes - otherTotal;
+  if (typeof maxMemory === 'number' && total > maxMemory - kept) {
+    const asked = kept === 0 ? `${size(total)} is` : `${size(total)} and ${size(kept)} of other devices are`;
     return blocked(
       'ExceedsMaxMemory',
-      `${asked} above the domain's maximum of ${size(maxMemory)}; raise <maxMemory> while it is shut down`,
+      `${asked} above the domain's maximum of ${size(maxMemory)}; ${describeLargest(situation)}; raise <maxMemory> while ` +
+        'it is shut down',
+    );
+  }
+  if (hardLimit && pool.pageSize === null && total > hardLimit.size - hardLimit.overhead) {
+    return blocked(
+      'ExceedsHardLimit',
+      `${size(total)} and ${size(hardLimit.overhead)} for QEMU itself are above the hard_limit of ${size(hardLimit.size)} ` +
+        `in the domain's <memtune>: its control group would end QEMU, and the guest with it; ${describeLargest(situation)}; ` +
+        'raise it with virsh memtune --hard-limit',
     );
   }
   const bound = boot * maxTotalPerBootMemory;
@@ -54,8 +96,16 @@ function findLimitObstacle({ observation, boot, current }: Situation, amount: nu
   return null;
 }
 
+/** The largest size that can be had by plugging, as far as limits go. */
+function describeLargest(situation: Situation): string {
+  const { current, pool } = situation;
+  const steps = Math.floor((largestTotal(situation, pool) - current) / pool.unit);
+  return steps < 1 ? 'nothing more can be plugged' : `the largest size is ${size(current + steps * pool.unit)}`;
+}
+
 function findSlotObstacle(situation: Situation, amount: number): Obstacle | null {
-  const { observation, freeSlots, restingSlots, maxModule } = situation;
+  const { observation, freeSlots, restingSlots } = situation;
+  const { maxModule, pageSize } = situation.pool;
   const needed = Math.ceil(amount / maxModule) || 1;
   if (freeSlots.length >= needed) return null;
   if (freeSlots.length + restingSlots.length >= needed) {
@@ -65,30 +115,33 @@ function findSlotObstacle(situation: Situation, amount: number): Obstacle | null
       message: `${slots(restingSlots)} can't be used again yet after an unplug, and no other is free: waiting for that`,
     };
   }
-  const { total, usedByOthers } = observation.slots;
-  const others = usedByOthers.length === 0 ? '' : `, ${usedByOthers.length} of them held by other devices`;
+  const { total, usedByOthers, unnumbered = 0 } = observation.slots;
+  const held = usedByOthers.length + unnumbered;
+  const others = held === 0 ? '' : `, ${held} of them held by other devices`;
+  const why = pageSize === null ? ' (the memory is preallocated, which stops the guest)' : '';
   return blocked(
     'SlotsExhausted',
     freeSlots.length === 0
       ? `no slot is free (of ${total}${others}): unplug a module, or raise the number of slots while the domain is shut down`
-      : `${size(amount)} takes ${count(needed, 'module')} of at most ${size(maxModule)}, but only ${freeSlots.length} of ${count(total, 'slot')} are free`,
+      : `${size(amount)} takes ${count(needed, 'module')} of at most ${size(maxModule)}${why}, but only ${freeSlots.length} of ${count(total, 'slot')} are free`,
   );
 }
 
-function findHostObstacle({ observation }: Situation, amount: number): Obstacle | null {
-  const { cordoned, hostFree, hugepagesFree, pageSize } = observation;
-  if (cordoned)
+function findHostObstacle({ observation, pool }: Situation, amount: number): Obstacle | null {
+  const { hostFree, hugepagesFree, pageSize, hostNodes } = pool;
+  const bound = hostNodes === null ? '' : ` on its ${nodes(hostNodes)}, which <numatune> binds the memory to`;
+  if (observation.cordoned)
     return blocked('HostCordoned', `${size(amount)} more is needed, but the host is cordoned and takes no new memory`);
   if (hostFree !== null && amount > hostFree) {
     return blocked(
       'InsufficientHostMemory',
-      `${size(amount)} more is needed, but the host has only ${size(hostFree)} left to give`,
+      `${size(amount)} more is needed, but the host has only ${size(hostFree)} left to give${bound}`,
     );
   }
   if (pageSize !== null && hugepagesFree !== null && amount > hugepagesFree) {
     return blocked(
       'HugepagesUnavailable',
-      `${size(amount)} more is needed, but the host has only ${size(hugepagesFree)} free in pages of ${size(pageSize)}`,
+      `${size(amount)} more is needed, but the host has only ${size(hugepagesFree)} free in pages of ${size(pageSize)}${bound}`,
     );
   }
   return null;

@@ -30,7 +30,7 @@ export function computePlan(request: PlanRequest): PlanResult {
 function decide(situation: Situation, tables: ShrinkTables): Verdict {
   const { desired, boot, current, settled, leaving, observation } = situation;
   if (leaving.length > 0 && settled <= desired && desired <= current) return waitForLeaving(situation);
-  if (desired === current) return verdict('noop', 'Converged', `the guest has ${size(current)}, as wanted`);
+  if (desired === current) return converged(situation);
   if (observation.booting) {
     return verdict('wait', 'WaitingForGuest', 'the guest is booting: nothing is changed before it reports its memory');
   }
@@ -38,11 +38,21 @@ function decide(situation: Situation, tables: ShrinkTables): Verdict {
     return verdict(
       'blocked',
       'BelowBootMemory',
-      `${size(desired)} is below the boot memory of ${size(boot)}, which can't be unplugged: to go lower, shut the virtual machine ` +
+      `${size(situation.wish)} is below the boot memory of ${size(boot)}, which can't be unplugged: to go lower, shut the virtual machine ` +
         "down and lower the domain's boot memory",
     );
   }
   return desired < current ? shrink(situation, tables) : grow(situation, tables.reachable);
+}
+
+function converged({ wish, current, pools }: Situation): Verdict {
+  if (wish === current) return verdict('noop', 'Converged', `the guest has ${size(current)}, as wanted`);
+  const step = size(Math.min(...pools.map(({ unit }) => unit)));
+  return verdict(
+    'noop',
+    'ConvergedNearest',
+    `the guest has ${size(current)}, which ${size(wish)} is rounded up to in steps of ${step}`,
+  );
 }
 
 function tabulate(situation: Situation): ShrinkTables {
@@ -50,10 +60,14 @@ function tabulate(situation: Situation): ShrinkTables {
   const stayingSums = subsetSums(staying.map((module) => module.size));
   const candidateSums =
     candidates.length === staying.length ? stayingSums : subsetSums(candidates.map((module) => module.size));
-  return { candidateSums, stayingSums, reachable: computeReachable(situation, candidateSums, stayingSums) };
+  return {
+    candidateSums,
+    stayingSums,
+    reachable: computeReachable({ ...situation, desired: situation.wish }, candidateSums, stayingSums),
+  };
 }
 
-function completePlan({ desired, current }: Situation, { reachable }: ShrinkTables, decided: Verdict): Plan {
+function completePlan({ wish, current }: Situation, { reachable }: ShrinkTables, decided: Verdict): Plan {
   const { decision, steps, reason, message, askAgain } = decided;
   let result: number = current;
   for (const { operation, size } of steps) result = operation === 'plug' ? result + size : result - size;
@@ -61,7 +75,7 @@ function completePlan({ desired, current }: Situation, { reachable }: ShrinkTabl
     decision,
     steps,
     resultMemory: result as Bytes,
-    residual: decision === 'wait' || decision === 'blocked' ? null : result - desired,
+    residual: decision === 'wait' || decision === 'blocked' ? null : result - wish,
     reason,
     message,
     reachable,

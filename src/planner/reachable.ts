@@ -1,6 +1,6 @@
 /** The sizes that one plan reaches: the nearest around the wanted one, and all that unplugging gives. */
 import type { Bytes } from '../memory/bytes.ts';
-import type { Situation } from './situation.ts';
+import { ceilingOf, type Situation } from './situation.ts';
 import type { SumSet } from './subset-sum.ts';
 import type { Reachable, SizeRange } from './types.ts';
 
@@ -24,18 +24,26 @@ export function computeReachable(situation: Situation, candidateSums: SumSet, st
 }
 
 /** Counted from the total without the modules that are leaving. */
-function nearestBelow({ desired, settled, unit, ceiling }: Situation, sums: SumSet): Bytes | null {
-  const blocks = Math.floor((Math.min(desired - 1, ceiling) - settled) / unit);
-  if (blocks >= 1) return (settled + blocks * unit) as Bytes;
+function nearestBelow(situation: Situation, sums: SumSet): Bytes | null {
+  const { desired, settled, pools } = situation;
+  const grown = pools.flatMap((pool) => {
+    const blocks = Math.floor((Math.min(desired - 1, ceilingOf(situation, pool)) - settled) / pool.unit);
+    return blocks >= 1 ? [settled + blocks * pool.unit] : [];
+  });
+  if (grown.length > 0) return Math.max(...grown) as Bytes;
   const leastTaken = sums.atLeast(settled - desired + 1);
   return leastTaken === null ? null : ((settled - leastTaken) as Bytes);
 }
 
 /** Counted from the total with the modules that are leaving. */
-function nearestAbove({ desired, current, unit, ceiling }: Situation, sums: SumSet): Bytes | null {
+function nearestAbove(situation: Situation, sums: SumSet): Bytes | null {
+  const { desired, current, pools } = situation;
   if (desired < current) return (current - sums.atMost(current - desired - 1)) as Bytes;
-  const above = current + (Math.floor((desired - current) / unit) + 1) * unit;
-  return above <= ceiling ? (above as Bytes) : null;
+  const grown = pools.flatMap((pool) => {
+    const above = current + (Math.floor((desired - current) / pool.unit) + 1) * pool.unit;
+    return above <= ceilingOf(situation, pool) ? [above] : [];
+  });
+  return grown.length === 0 ? null : (Math.min(...grown) as Bytes);
 }
 
 /**

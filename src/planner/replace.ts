@@ -3,26 +3,31 @@
  * first, so that the guest never has less than is wanted.
  */
 import { type Bytes, bytes, isMultipleOf } from '../memory/bytes.ts';
-import { maxTotalPerBootMemory } from '../memory/module.ts';
 import { modules, nearest, size } from './explain.ts';
 import { plugSteps } from './grow.ts';
-import { findPlugObstacle, type Obstacle } from './obstacles.ts';
+import { choosePool, type Obstacle } from './obstacles.ts';
 import { chooseAbove } from './selection.ts';
-import type { Situation } from './situation.ts';
+import { largestTotal, type Situation } from './situation.ts';
 import { type SumSet, subsetSums } from './subset-sum.ts';
 import type { PlannerModule, Reachable } from './types.ts';
 import { clearUnplug, sizeOfAll, unplugSteps } from './unplug.ts';
 import { type Verdict, verdict } from './verdict.ts';
 
 export type Replacement =
-  | { readonly kind: 'found'; readonly plug: Bytes; readonly chosen: readonly PlannerModule[] }
+  /** `situation`: with the pool that the plug goes to. */
+  | {
+      readonly kind: 'found';
+      readonly situation: Situation;
+      readonly plug: Bytes;
+      readonly chosen: readonly PlannerModule[];
+    }
   /** Sets exist, but there is no room to plug even the smallest module that one needs. */
   | { readonly kind: 'noRoom'; readonly obstacle: Obstacle }
   | { readonly kind: 'none' };
 
 /**
  * The module to plug and the set to unplug for `amount` less, a positive multiple of the granularity that no set of
- * candidates sums to.
+ * candidates sums to: from the first pool that gives one.
  */
 export function findReplacement(
   situation: Situation,
@@ -30,28 +35,41 @@ export function findReplacement(
   amount: Bytes,
   reachable: Reachable,
 ): Replacement {
-  const { candidates, observation, unit, maxModule } = situation;
+  const { candidates, observation, pools } = situation;
   const aligned = candidates.filter((module) => isMultipleOf(module.size, observation.granularity));
   const sums = aligned.length === candidates.length ? candidateSums : subsetSums(aligned.map((module) => module.size));
+  const found = pools.map((pool) =>
+    findInPool({ ...situation, pools: [pool], pool }, aligned, sums, amount, reachable),
+  );
+  return found.find(({ kind }) => kind === 'found') ?? found.find(({ kind }) => kind === 'noRoom') ?? { kind: 'none' };
+}
+
+function findInPool(
+  situation: Situation,
+  aligned: readonly PlannerModule[],
+  sums: SumSet,
+  amount: Bytes,
+  reachable: Reachable,
+): Replacement {
+  const { unit, maxModule } = situation.pool;
   let smallest = sums.atLeast(amount + 1);
   while (smallest !== null && (smallest - amount) % unit !== 0) smallest = sums.atLeast(smallest + 1);
   if (smallest === null || smallest - amount > maxModule) return { kind: 'none' };
   // Every obstacle that stops a small module stops a larger one too, so the smallest tells which one it is.
-  const obstacle = findPlugObstacle(situation, smallest - amount, reachable);
-  if (obstacle !== null) return { kind: 'noRoom', obstacle };
+  const place = choosePool(situation, smallest - amount, reachable);
+  if (place.kind === 'none') return { kind: 'noRoom', obstacle: place.obstacle };
   const chosen = chooseAbove(aligned, amount, unit, amount + roomToPlug(situation), sums);
-  return { kind: 'found', plug: bytes(sizeOfAll(chosen) - amount), chosen };
+  return { kind: 'found', situation, plug: bytes(sizeOfAll(chosen) - amount), chosen };
 }
 
 /** The largest module that may be plugged now. */
-function roomToPlug({ observation, boot, current, maxModule }: Situation): number {
-  const { maxMemory, otherBytes, hostFree, hugepagesFree, pageSize } = observation;
+function roomToPlug(situation: Situation): number {
+  const { current, pool } = situation;
   return Math.min(
-    typeof maxMemory === 'number' ? maxMemory - otherBytes - current : Infinity,
-    boot * maxTotalPerBootMemory - current,
-    hostFree ?? Infinity,
-    pageSize === null ? Infinity : (hugepagesFree ?? Infinity),
-    maxModule,
+    largestTotal(situation, pool) - current,
+    pool.hostFree ?? Infinity,
+    pool.pageSize === null ? Infinity : (pool.hugepagesFree ?? Infinity),
+    pool.maxModule,
   );
 }
 
@@ -84,7 +102,7 @@ export function replace(situation: Situation, candidateSums: SumSet, amount: Byt
         message:
           `plug ${size(plug)}, then unplug ${modules(chosen)}, to go from ${size(current)} to ${size(desired)}; ` +
           `in between the guest has ${size(current + plug)}${clearance.note}`,
-        steps: [...plugSteps(situation, [plug]), ...unplugSteps(chosen, clearance.minUsableAfter)],
+        steps: [...plugSteps(replacement.situation, [plug]), ...unplugSteps(chosen, clearance.minUsableAfter)],
       };
     }
     default:

@@ -2,6 +2,7 @@
 import { type Bytes, isMultipleOf, subtractBytes } from '../memory/bytes.ts';
 import { moduleName, nearest, size, sizes } from './explain.ts';
 import { waitForLeaving } from './leaving.ts';
+import { explainRounding } from './obstacles.ts';
 import { findReplacement, replace } from './replace.ts';
 import { chooseExact } from './selection.ts';
 import type { Situation } from './situation.ts';
@@ -28,7 +29,7 @@ export function shrink(situation: Situation, { candidateSums, stayingSums, reach
     return verdict(
       'blocked',
       'Misaligned',
-      `${size(amount)} less is no multiple of ${size(observation.granularity)}, the guest's memory block; ${nearest(reachable)}`,
+      `${size(amount)} less is no multiple of ${size(observation.granularity)}, the guest's memory block; ${nearest(reachable)}${explainRounding(situation)}`,
     );
   }
   switch (policy.shrink) {
@@ -72,8 +73,12 @@ function unreachable(situation: Situation, candidateSums: SumSet, amount: Bytes,
   const replacement = findReplacement(situation, candidateSums, amount, reachable);
   const wayOut =
     replacement.kind === 'found' ? `; shrinkPolicy Replace reaches it by plugging ${size(replacement.plug)} first` : '';
-  return verdict('blocked', 'UnreachableSize', `${what}; ${nearest(reachable)}${wayOut}`);
+  return verdict('blocked', 'UnreachableSize', `${what}${explainBase(situation)}; ${nearest(reachable)}${wayOut}`);
 }
+
+/** Why the lowest size isn't boot memory. */
+const explainBase = ({ desired, base, boot }: Situation): string =>
+  desired >= base ? '' : `, and the ${size(base - boot)} of other memory devices stays, which Dimmer never takes`;
 
 function nothingNearer(situation: Situation, reachable: Reachable): Verdict {
   if (situation.leaving.length > 0) return waitForLeaving(situation);

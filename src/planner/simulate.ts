@@ -43,13 +43,13 @@ function applyPlug(observation: PlannerObservation, { slot, size, node }: PlugSt
     quarantined: false,
     retryAfter: null,
   };
-  return { ...shiftMemory(observation, size), modules: [...modules, module] };
+  return { ...shiftMemory(observation, size, node), modules: [...modules, module] };
 }
 
-function applyUnplug(observation: PlannerObservation, { slot, base, size }: UnplugStep): PlannerObservation {
+function applyUnplug(observation: PlannerObservation, { slot, base, size, node }: UnplugStep): PlannerObservation {
   const modules = observation.modules.filter((module) => module.slot !== slot || module.base !== base);
   if (modules.length === observation.modules.length) throw new RangeError(`no module in slot ${slot} at ${base}`);
-  return { ...shiftMemory(observation, 0 - size), modules };
+  return { ...shiftMemory(observation, 0 - size, node), modules };
 }
 
 /** The observation while the guest hasn't answered: the step's module is leaving. */
@@ -87,14 +87,27 @@ function freeAddress({ boot, modules, pageSize }: PlannerObservation, size: Byte
 }
 
 /** `change` bytes more in the guest, and less on its host; what is known of them, that is. */
-function shiftMemory(observation: PlannerObservation, change: number): PlannerObservation {
-  const { hostFree, hugepagesFree, pageSize, guest } = observation;
+function shiftMemory(observation: PlannerObservation, change: number, node: number): PlannerObservation {
+  const { hostFree, hugepagesFree, pageSize, guest, backings } = observation;
+  const pages = backings?.find(({ nodes }) => nodes.includes(node))?.pageSize;
   const plus = (value: Bytes, difference: number): Bytes => bytes(Math.max(0, value + difference));
   const usable = change - Math.sign(change) * memoryMapOf(bytes(Math.abs(change)));
   return {
     ...observation,
     hostFree: hostFree === null ? null : plus(hostFree, -change),
     hugepagesFree: hugepagesFree === null || pageSize === null ? hugepagesFree : plus(hugepagesFree, -change),
+    ...(backings === undefined
+      ? {}
+      : {
+          backings: backings.map((backing) => ({
+            ...backing,
+            hostFree: backing.hostFree === null ? null : plus(backing.hostFree, -change),
+            hugepagesFree:
+              backing.hugepagesFree === null || backing.pageSize !== pages
+                ? backing.hugepagesFree
+                : plus(backing.hugepagesFree, -change),
+          })),
+        }),
     guest: guest === null ? null : { ...guest, total: plus(guest.total, change), usable: plus(guest.usable, usable) },
   };
 }

@@ -1,19 +1,22 @@
 /** What follows from an observation, computed once for a plan. */
-import { type Bytes, bytes, floorTo, GiB, sumBytes } from '../memory/bytes.ts';
+import { type Bytes, bytes, sumBytes, zeroBytes } from '../memory/bytes.ts';
 import { maxTotalPerBootMemory } from '../memory/module.ts';
-import { lcm } from './integers.ts';
-import { nodeLoads, nodesByLoad } from './nodes.ts';
+import { baseOf, nodeLoads, nodesByLoad } from './nodes.ts';
+import { type Pool, poolsOf } from './pools.ts';
+import { roundUp } from './rounding.ts';
 import type { PlannerModule, PlannerObservation, PlannerPolicy, PlanRequest } from './types.ts';
 
-/** Touching preallocated memory stops the guest (measured: 20 s for 4 GiB), so such modules are at most 1 GiB. */
-const maxPreallocatedModule = bytes(GiB);
-
 export type Situation = {
+  /** What was asked for. */
+  readonly wish: Bytes;
+  /** What it stands for: itself, or rounded up. */
   readonly desired: Bytes;
   readonly observation: PlannerObservation;
   readonly policy: PlannerPolicy;
   /** Boot memory of all nodes. */
   readonly boot: Bytes;
+  /** The size without any module: boot memory and what other devices give. */
+  readonly base: Bytes;
   /** Total with the modules that are leaving: what counts for growing. */
   readonly current: Bytes;
   /** Total without them: what counts for shrinking. */
@@ -24,43 +27,41 @@ export type Situation = {
   readonly staying: readonly PlannerModule[];
   /** Those of `staying` that may be asked to go. */
   readonly candidates: readonly PlannerModule[];
-  /** Every new module is a multiple of this: the granularity and the page size both divide it. */
-  readonly unit: Bytes;
-  /** Largest new module; Infinity but for preallocated memory. */
-  readonly maxModule: number;
+  /** Where new modules come from: the pool that is looked at, of all of them, the emptiest first. */
+  readonly pool: Pool;
+  readonly pools: readonly Pool[];
   /** Slots for new modules, ascending. */
   readonly freeSlots: readonly number[];
   /** Unused slots that may not be used yet, ascending. */
   readonly restingSlots: readonly number[];
-  /** The total that maxMemory, boot memory and the slots allow; below `current` when nothing can be plugged. */
-  readonly ceiling: number;
 };
 
 /** Works out the situation of a request that validation has passed. */
-export function surveySituation({ desired, observation, policy }: PlanRequest): Situation {
+export function surveySituation({ desired: wish, observation, policy }: PlanRequest): Situation {
   const boot = sumBytes(observation.boot.map(({ size }) => size));
   const leaving = observation.modules.filter(({ state }) => state === 'Leaving').sort((a, b) => a.slot - b.slot);
   const staying = inCandidateOrder(observation);
-  const settled = bytes(boot + sumBytes(staying.map(({ size }) => size)));
+  const base = baseOf(observation);
+  const settled = bytes(base + sumBytes(staying.map(({ size }) => size)));
   const current = bytes(settled + sumBytes(leaving.map(({ size }) => size)));
-  const unit = bytes(lcm(observation.granularity, observation.pageSize ?? 1));
-  const maxModule = observation.pageSize === null ? Infinity : Math.max(unit, floorTo(maxPreallocatedModule, unit));
+  const pools = poolsOf(observation);
   const { freeSlots, restingSlots } = unusedSlots(observation);
   return {
-    desired,
+    wish,
+    desired: policy.rounding === 'Up' ? roundUp(wish, observation) : wish,
     observation,
     policy,
     boot,
+    base,
     current,
     settled,
     leaving,
     staying,
     candidates: staying.filter(({ quarantined }) => !quarantined),
-    unit,
-    maxModule,
+    pool: pools[0],
+    pools,
     freeSlots,
     restingSlots,
-    ceiling: freeSlots.length === 0 ? 0 : ceilingOf(observation, boot, current + freeSlots.length * maxModule),
   };
 }
 
@@ -82,11 +83,25 @@ function unusedSlots({ slots, modules }: PlannerObservation): Pick<Situation, 'f
   for (let slot = 0; slot < slots.total; slot++) {
     if (!held.has(slot)) (resting.has(slot) ? restingSlots : freeSlots).push(slot);
   }
-  return { freeSlots, restingSlots };
+  // Devices that take a slot without holding one by number leave so many fewer.
+  return { freeSlots: freeSlots.slice(0, Math.max(0, freeSlots.length - (slots.unnumbered ?? 0))), restingSlots };
 }
 
-function ceilingOf({ maxMemory, otherBytes }: PlannerObservation, boot: Bytes, slotsFilled: number): number {
+/** The total that maxMemory, boot memory and the control group allow, whatever the slots; 0: nothing can be plugged. */
+export function largestTotal({ observation, boot }: Situation, pool: Pool): number {
+  const { maxMemory, otherBytes, otherTotal = zeroBytes, hardLimit } = observation;
   if (maxMemory === 'unsupported') return 0;
-  const maximum = maxMemory === 'unlimited' ? Infinity : maxMemory - otherBytes;
-  return Math.min(maximum, boot * maxTotalPerBootMemory, slotsFilled, Number.MAX_SAFE_INTEGER);
+  return Math.min(
+    maxMemory === 'unlimited' ? Infinity : maxMemory - otherBytes + otherTotal,
+    boot * maxTotalPerBootMemory,
+    // Huge pages aren't charged to the control group's memory.
+    pool.pageSize === null && hardLimit ? hardLimit.size - hardLimit.overhead : Infinity,
+    Number.MAX_SAFE_INTEGER,
+  );
 }
+
+/** {@link largestTotal}, as far as the free slots reach; below `current` when nothing can be plugged. */
+export const ceilingOf = (situation: Situation, pool: Pool): number =>
+  situation.freeSlots.length === 0
+    ? 0
+    : Math.min(largestTotal(situation, pool), situation.current + situation.freeSlots.length * pool.maxModule);

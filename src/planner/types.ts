@@ -4,7 +4,7 @@
  */
 import type { Bytes } from '../memory/bytes.ts';
 import type { ModuleIdentity, ModuleState, NodeMemory } from '../memory/module.ts';
-import type { GrowPolicy, GuestSafety, ShrinkPolicy } from '../memory/policies.ts';
+import type { GrowPolicy, GuestSafety, Rounding, ShrinkPolicy } from '../memory/policies.ts';
 
 /** A plugged module as the planner sees it. */
 export type PlannerModule = ModuleIdentity & {
@@ -36,6 +36,21 @@ export type GuestReport = {
   readonly silentMs?: number;
 };
 
+/** What stands behind new modules of some guest nodes. */
+export type Backing = {
+  /** Guest nodes, at least one. */
+  readonly nodes: readonly number[];
+  /** Size of huge pages; null: ordinary pages. */
+  readonly pageSize: Bytes | null;
+  /** Whether QEMU touches all of a module at once when it is plugged. */
+  readonly preallocated: boolean;
+  /** As in {@link PlannerObservation}, for these nodes. */
+  readonly hostFree: Bytes | null;
+  readonly hugepagesFree: Bytes | null;
+  /** Host nodes that the memory must come from, to be named; null: any. */
+  readonly hostNodes: readonly number[] | null;
+};
+
 /** A virtual machine and its host, as observed. */
 export type PlannerObservation = {
   /** Boot memory per guest NUMA node; at least one entry, nodes distinct. */
@@ -48,9 +63,13 @@ export type PlannerObservation = {
     readonly usedByOthers: readonly number[];
     /** Slots of modules that have just left; not reused for a while. */
     readonly resting: readonly number[];
+    /** How many more slots other devices take that hold none by number; absent: none. */
+    readonly unnumbered?: number;
   };
-  /** NVDIMM and virtio-mem: counts against maxMemory, not in the total. */
+  /** NVDIMM, virtio-mem and the like: what counts against maxMemory. */
   readonly otherBytes: Bytes;
+  /** What of it counts in the guest's total and is never taken; absent: nothing. */
+  readonly otherTotal?: Bytes;
   readonly maxMemory: Bytes | 'unlimited' | 'unsupported';
   /** True in the boot window, when nothing may be changed. */
   readonly booting: boolean;
@@ -58,8 +77,19 @@ export type PlannerObservation = {
   readonly cordoned: boolean;
   /** Size every module must be a multiple of: the guest's memory block size. Positive. */
   readonly granularity: Bytes;
-  /** Page size behind new modules; null: ordinary pages, not preallocated. */
+  /** Page size behind new modules; null: ordinary pages. */
   readonly pageSize: Bytes | null;
+  /** Whether QEMU touches all of a new module at once; absent: huge pages only. */
+  readonly preallocated?: boolean;
+  /** Where guest nodes differ: stands for `pageSize`, `preallocated`, `hostFree` and `hugepagesFree`. All nodes. */
+  readonly backings?: readonly Backing[];
+  /**
+   * What QEMU may use in ordinary pages before its control group ends it, and what it needs beside the guest's memory;
+   * null or absent: no limit.
+   */
+  readonly hardLimit?: { readonly size: Bytes; readonly overhead: Bytes } | null;
+  /** Another process that maps every module, and for how many more there surely is room; null or absent: none. */
+  readonly sharedWith?: { readonly backend: string; readonly left: number } | null;
   /** Host memory that may still be plugged (reserve and overcommit already taken off); null: unknown, not judged. */
   readonly hostFree: Bytes | null;
   /** Free huge pages of `pageSize`, in bytes; null: unknown, not judged. */
@@ -72,6 +102,8 @@ export type PlannerPolicy = {
   readonly shrink: ShrinkPolicy;
   readonly grow: GrowPolicy;
   readonly guestSafety: GuestSafety;
+  /** Absent: Exact. */
+  readonly rounding?: Rounding;
 };
 
 /** What the planner is asked. */
@@ -131,6 +163,7 @@ export type PlanReason =
   | 'GuestMemoryInUse'
   | 'HotplugUnsupported'
   | 'ExceedsMaxMemory'
+  | 'ExceedsHardLimit'
   | 'BootMemoryTooSmall'
   | 'SlotsExhausted'
   | 'HostCordoned'

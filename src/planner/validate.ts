@@ -2,7 +2,7 @@
 import { isBytes } from '../memory/bytes.ts';
 import { count } from './explain.ts';
 import { lcm } from './integers.ts';
-import { growPolicies, guestSafeties, shrinkPolicies } from '../memory/policies.ts';
+import { growPolicies, guestSafeties, roundings, shrinkPolicies } from '../memory/policies.ts';
 import { isTractable } from './sum-space.ts';
 import type { PlannerModule, PlannerObservation, PlannerPolicy, PlanInputError, PlanRequest } from './types.ts';
 
@@ -22,6 +22,7 @@ export function findInputError({ desired, observation, policy }: PlanRequest): P
     findSlotsError(observation) ??
     findModulesError(observation) ??
     findLimitsError(observation) ??
+    findBackingsError(observation) ??
     findSumError(observation) ??
     findPolicyError(policy)
   );
@@ -84,13 +85,16 @@ function findModuleError(module: PlannerModule, slots: number, nodes: ReadonlySe
 }
 
 function findLimitsError(observation: PlannerObservation): PlanInputError | null {
-  const { granularity, pageSize, otherBytes, maxMemory, hostFree, hugepagesFree, guest } = observation;
+  const { granularity, pageSize, otherBytes, otherTotal = 0, maxMemory, hostFree, hugepagesFree, guest } = observation;
   if (!isBytes(granularity) || granularity === 0) return problem('granularity', notPositive);
   if (pageSize !== null && (!isBytes(pageSize) || pageSize === 0)) return problem('pageSize', notPositive);
   if (!isBytes(lcm(granularity, pageSize ?? 1))) {
     return problem('pageSize', 'has no common multiple with the granularity below 2^53');
   }
   if (!isBytes(otherBytes)) return problem('otherBytes', notBytes);
+  if (!isBytes(otherTotal) || otherTotal > otherBytes) {
+    return problem('otherTotal', 'must be a whole number of bytes, at most otherBytes');
+  }
   if (maxMemory !== 'unlimited' && maxMemory !== 'unsupported' && !isBytes(maxMemory)) {
     return problem('maxMemory', notBytes);
   }
@@ -99,6 +103,19 @@ function findLimitsError(observation: PlannerObservation): PlanInputError | null
   if (guest !== null && !isBytes(guest.usable)) return problem('guest.usable', notBytes);
   if (guest !== null && !isBytes(guest.total)) return problem('guest.total', notBytes);
   return null;
+}
+
+function findBackingsError({ backings = [], boot, granularity }: PlannerObservation): PlanInputError | null {
+  if (backings.length === 0) return null;
+  const nodes = backings.flatMap((backing) => backing.nodes);
+  if (boot.some(({ node }) => nodes.filter((other) => other === node).length !== 1) || nodes.length !== boot.length) {
+    return problem('backings', 'must name every guest node once');
+  }
+  const wrong = backings.findIndex(
+    ({ pageSize }) =>
+      pageSize !== null && (!isBytes(pageSize) || pageSize === 0 || !isBytes(lcm(granularity, pageSize))),
+  );
+  return wrong < 0 ? null : problem(`backings[${wrong}].pageSize`, notPositive);
 }
 
 /** No sum of sizes may round, and the subsets' sums must be possible to tabulate. */
@@ -119,6 +136,7 @@ function findPolicyError(policy: PlannerPolicy): PlanInputError | null {
   return (
     oneOf('policy.shrink', policy.shrink, shrinkPolicies) ??
     oneOf('policy.grow', policy.grow, growPolicies) ??
-    oneOf('policy.guestSafety', policy.guestSafety, guestSafeties)
+    oneOf('policy.guestSafety', policy.guestSafety, guestSafeties) ??
+    oneOf('policy.rounding', policy.rounding ?? 'Exact', roundings)
   );
 }

@@ -1,7 +1,7 @@
 /** Reads a line of `dimmer plan --batch`: closed schema, every problem names its field. */
 import type { Bytes } from '../memory/bytes.ts';
 import { moduleStates } from '../memory/module.ts';
-import { growPolicies, guestSafeties, shrinkPolicies } from '../memory/policies.ts';
+import { growPolicies, guestSafeties, roundings, shrinkPolicies } from '../memory/policies.ts';
 import { parseQuantity } from '../memory/quantity.ts';
 import {
   absentAs,
@@ -73,6 +73,8 @@ const line = closed({
     read: (value) => (value === 'unsupported' ? value : positiveSize.read(value)),
   }),
   otherBytes: absentAs(previewDefaults.otherBytes, size),
+  otherTotal: absentAs(previewDefaults.otherTotal, size),
+  preallocated: absentAs(previewDefaults.preallocated, boolean),
   granularity: absentAs(previewDefaults.granularity, positiveSize),
   pageSize: absentAs(previewDefaults.pageSize, positiveSize),
   hostFree: absentAs(previewDefaults.hostFree, size),
@@ -83,6 +85,7 @@ const line = closed({
   guestSafety: absentAs('Off', oneOf(guestSafeties)),
   shrink: absentAs('Exact', oneOf(shrinkPolicies)),
   grow: absentAs('Divisible', oneOf(growPolicies)),
+  rounding: absentAs('Exact', oneOf(roundings)),
 });
 
 export type BatchLine =
@@ -102,6 +105,6 @@ export function readBatchLine(text: string): BatchLine {
     const id: unknown = typeof value === 'object' && value !== null && 'id' in value ? value.id : undefined;
     return { ok: false, id, error: `${read.path === '' ? 'line' : read.path}: ${read.problem}` };
   }
-  const { id, shrink, grow, guestSafety, ...input } = read;
-  return { ok: true, id, input: { ...input, policy: { shrink, grow, guestSafety } } };
+  const { id, shrink, grow, guestSafety, rounding, ...input } = read;
+  return { ok: true, id, input: { ...input, policy: { shrink, grow, guestSafety, rounding } } };
 }

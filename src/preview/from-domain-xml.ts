@@ -1,15 +1,23 @@
-/** The planner's request from a domain's XML, running or defined, as `virsh dumpxml` prints it. */
-import type { DomainMemoryXml, HotplugObstacle } from '../libvirt/xml/domain-memory.ts';
-import { readDomainMemory } from '../libvirt/xml/domain.ts';
+/**
+ * The planner's request from a domain's XML, running or defined, as `virsh dumpxml` prints it, as libvirt keeps it
+ * (/run/libvirt/qemu/*.xml) or as a snapshot has it.
+ */
+import { qemuOverhead } from '../host/rules/capacity.ts';
+import type { DomainMemoryXml } from '../libvirt/xml/domain-memory.ts';
+import { readDomainDocument } from '../libvirt/xml/domain.ts';
+import { backingsOf, regionsLeft } from '../memory/backing.ts';
 import { type Bytes, mib, sumBytes } from '../memory/bytes.ts';
+import { describeObstacle } from '../memory/hotplug-obstacle.ts';
+import { slotsOfDevices, sumOfDevices } from '../memory/memory-devices.ts';
 import { isSameModule } from '../memory/module.ts';
 import { defaultGranularity } from '../planner/granularity.ts';
 import type { PlannerModule, PlannerObservation, PlannerPolicy, PlanRequest } from '../planner/types.ts';
+import { alignAtStart } from './align-at-start.ts';
 import type { PreviewInput } from './from-numbers.ts';
 
 /** What a domain doesn't say of itself. */
 export type DomainWish = Pick<PreviewInput, 'memory' | 'granularity' | 'hostFree'> &
-  Pick<PlannerPolicy, 'shrink' | 'grow'>;
+  Pick<PlannerPolicy, 'shrink' | 'grow' | 'rounding'>;
 
 export type DomainRequest =
   | {
@@ -22,52 +30,50 @@ export type DomainRequest =
 
 /** Makes a request of a domain's XML and of what is wished. */
 export function requestFromDomain(xml: string, wish: DomainWish): DomainRequest {
-  const read = readDomainMemory(xml);
+  const read = readDomainDocument(xml);
   if (!read.ok) return { ok: false, problem: `${read.error.path} ${read.error.problem}` };
   const { hotplugObstacle } = read.value;
   return {
     ok: true,
-    request: buildDomainRequest(read.value, wish),
-    hotplugProblem: hotplugObstacle === null ? null : describeObstacle(hotplugObstacle),
+    request: buildDomainRequest(alignAtStart(read.value), wish),
+    hotplugProblem: hotplugObstacle === null ? null : describeObstacle(hotplugObstacle, read.value),
   };
 }
 
-function describeObstacle(obstacle: HotplugObstacle): string {
-  switch (obstacle) {
-    case 'NoMaxMemory':
-      return 'the domain has no <maxMemory slots="...">, so no module can be plugged: shut it down and add one';
-    case 'NoNumaNodes':
-      return 'the domain has no NUMA cell under <cpu>, so no module can be plugged: shut it down and add one';
-    case 'NoAcpi':
-      return 'the domain has no <acpi/> under <features>, so its guest would not learn of modules: shut it down and add it';
-    default:
-      return obstacle satisfies never;
-  }
-}
+/** Where the domain leaves the size of huge pages to the host, the 2 MiB of x86-64. */
+const usualHugePage = mib(2);
 
 function buildDomainRequest(domain: DomainMemoryXml, wish: DomainWish): PlanRequest {
-  const { memory, granularity, hostFree, shrink, grow } = wish;
+  const { memory, granularity, hostFree, shrink, grow, rounding = 'Exact' } = wish;
   const boot = sumBytes(domain.boot.map(({ size }) => size));
+  const others = slotsOfDevices(domain.others);
+  const { hardLimit } = domain;
+  const backings = backingsOf(domain, usualHugePage).map((own) => ({ ...own, hostFree, hugepagesFree: null }));
   const observation: PlannerObservation = {
     boot: domain.boot,
     modules: modulesOf(domain, boot),
     slots: {
       total: domain.maxMemory?.slots ?? 0,
-      usedByOthers: domain.others.flatMap(({ slot }) => slot ?? []),
+      usedByOthers: others.numbered,
       resting: [],
+      unnumbered: others.unnumbered,
     },
-    otherBytes: sumBytes(domain.others.map(({ size }) => size)),
+    otherBytes: sumOfDevices(domain.others, 'maximum'),
+    otherTotal: domain.otherTotal,
     maxMemory: domain.hotplugObstacle === null && domain.maxMemory !== null ? domain.maxMemory.size : 'unsupported',
     booting: false,
     cordoned: false,
     granularity: granularity ?? defaultGranularity(domain.arch === '' ? 'x86_64' : domain.arch, boot),
-    pageSize: pageSizeOf(domain),
+    pageSize: backings[0]?.pageSize ?? null,
     hostFree,
     hugepagesFree: null,
+    backings,
+    hardLimit: hardLimit === null ? null : { size: hardLimit, overhead: qemuOverhead(hardLimit) },
+    sharedWith: regionsLeft(domain),
     guest: null,
   };
   // What the guest uses can't be known here: go ahead and say so.
-  return { desired: memory, observation, policy: { shrink, grow, guestSafety: 'BestEffort' } };
+  return { desired: memory, observation, policy: { shrink, grow, rounding, guestSafety: 'BestEffort' } };
 }
 
 /** Modules of a definition that isn't running have no slot or address yet: they get the lowest free ones. */
@@ -95,10 +101,4 @@ function modulesOf(domain: DomainMemoryXml, boot: Bytes): PlannerModule[] {
       retryAfter: null,
     };
   });
-}
-
-/** Huge pages of the domain; where it leaves their size to the host, the 2 MiB of x86-64. */
-function pageSizeOf({ hugePages }: DomainMemoryXml): Bytes | null {
-  const [pages] = hugePages.toSorted((a, b) => Number(a.nodes !== null) - Number(b.nodes !== null));
-  return pages === undefined ? null : (pages.pageSize ?? mib(2));
 }

@@ -19,6 +19,10 @@ export type PreviewInput = {
   readonly slots: number | undefined;
   readonly slotsUsed: readonly number[];
   readonly slotsResting: readonly number[];
+  /** What of `otherBytes` counts in the guest's total. */
+  readonly otherTotal: Bytes;
+  /** undefined: huge pages only. */
+  readonly preallocated: boolean | undefined;
   /** undefined: that of an x86-64 guest. */
   readonly granularity: Bytes | undefined;
   readonly policy: PlannerPolicy;
@@ -35,6 +39,8 @@ export const previewDefaults = {
   granularity: undefined,
   maxMemory: 'unlimited',
   otherBytes: 0 as Bytes,
+  otherTotal: 0 as Bytes,
+  preallocated: undefined,
   pageSize: null,
   hostFree: null,
   hugepagesFree: null,
@@ -71,13 +77,14 @@ export function buildRequest(input: PreviewInput): BuiltRequest {
     const problem = `${formatQuantity(maxMemory)} is less than the ${formatQuantity(total as Bytes)} that are there`;
     return { ok: false, field: 'maxMemory', problem };
   }
-  const { pageSize, hostFree, hugepagesFree, booting, cordoned, guest } = input;
+  const { pageSize, preallocated, otherTotal, hostFree, hugepagesFree, booting, cordoned, guest } = input;
   const granularity = input.granularity ?? defaultGranularity('x86_64', sumBytes(boot));
   const observation: PlannerObservation = {
     boot: boot.map((size, node) => ({ node, size })),
     modules: placeInputs(modules, sumBytes(boot), slotsUsed),
     slots: { total: slots, usedByOthers: slotsUsed, resting: slotsResting },
-    ...{ otherBytes, maxMemory, booting, cordoned, granularity, pageSize, hostFree, hugepagesFree, guest },
+    ...(preallocated === undefined ? {} : { preallocated }),
+    ...{ otherBytes, otherTotal, maxMemory, booting, cordoned, granularity, pageSize, hostFree, hugepagesFree, guest },
   };
   return { ok: true, request: { desired: memory, observation, policy } };
 }

@@ -1,5 +1,5 @@
 /** A plan for people: before, steps, after, and which sizes can be reached. */
-import { type Bytes, sumBytes } from '../memory/bytes.ts';
+import { type Bytes, sumBytes, zeroBytes } from '../memory/bytes.ts';
 import { formatQuantity } from '../memory/quantity.ts';
 import { applyStep } from '../planner/simulate.ts';
 import type { Plan, PlannerObservation, PlanRequest, PlanStep, SizeRange } from '../planner/types.ts';
@@ -61,11 +61,13 @@ const describeRange = ({ from, to, step }: SizeRange): string => {
 function memoryRows({ observation, desired }: PlanRequest, after: PlannerObservation): string[][] {
   const boot = sumBytes(observation.boot.map(({ size }) => size));
   const plugged = ({ modules }: PlannerObservation): Bytes => sumBytes(modules.map(({ size }) => size));
-  const total = (state: PlannerObservation): string => formatQuantity((boot + plugged(state)) as Bytes);
+  const { otherTotal = zeroBytes } = observation;
+  const total = (state: PlannerObservation): string => formatQuantity((boot + otherTotal + plugged(state)) as Bytes);
   return [
     ['', 'now', 'after', 'wanted'],
     ['boot', formatQuantity(boot), formatQuantity(boot), ''],
     ['plugged', formatQuantity(plugged(observation)), formatQuantity(plugged(after)), ''],
+    ...(otherTotal === 0 ? [] : [['other', formatQuantity(otherTotal), formatQuantity(otherTotal), '']]),
     ['total', total(observation), total(after), formatQuantity(desired)],
   ];
 }

@@ -4,12 +4,13 @@ import { fail, type HostAnswer, hostError, type HostError, succeed } from '../..
 import { admitPlug } from '../../host/rules/admit.ts';
 import type { PlugAnswer, PlugRequest } from '../../host/port.ts';
 import { isSameReplacement, replacementOf } from '../../host/rules/replacement.ts';
+import { backingOfNode } from '../../memory/backing.ts';
 import type { Claim, OperationState } from '../../memory/operation-state.ts';
 import { aliasesOfSlot } from './aliases.ts';
 import { isInTheWay } from '../repair/suspicion.ts';
 import { writeOperationState } from './write-operation-state.ts';
 import { saysTheSame } from '../../host/rules/marks.ts';
-import { type DomainFacts, ownPageSize, toObservation } from '../domain/observation.ts';
+import { type DomainFacts, toObservation } from '../domain/observation.ts';
 import { isDriverError, toHostError } from '../driver-error.ts';
 import { type ChangeContext, findDomain } from './prepare.ts';
 import type { Totals } from '../with-audit.ts';
@@ -40,8 +41,10 @@ export async function plugModule(
       hostError('busy', `VM ${observation.name} has more memory than libvirt shows; it may be being plugged`),
     );
   }
-  const pageSize = request.pageSize ?? ownPageSize(facts.memory, facts.defaultHugePageSize);
-  const reserved = context.hostMemory.reserve(request, pageSize);
+  const { pageSize, hostNodes } = backingOfNode(facts.memory, request.node, facts.defaultHugePageSize);
+  // Where libvirt itself binds the module, its memory comes from those nodes.
+  const bound = hostNodes === null ? request : { hostNodes, ...request };
+  const reserved = context.hostMemory.reserve(bound, request.pageSize ?? pageSize);
   if (!reserved.ok) return fail(reserved.error);
   totals.to = (totals.from ?? 0) + request.size;
 
@@ -61,7 +64,7 @@ export async function plugModule(
 
 async function attach(
   context: ChangeContext,
-  { memory: { uuid }, run, statistics }: DomainFacts,
+  { memory: { uuid, hasNumaNodes }, run, statistics }: DomainFacts,
   request: PlugRequest,
 ): Promise<HostAnswer<PlugAnswer>> {
   const { slot, size, node, pageSize, hostNodes } = request;
@@ -69,7 +72,7 @@ async function attach(
   for (const alias of aliasesOfSlot(slot)) {
     try {
       await context.driver.attach(uuid, {
-        ...{ slot, alias, size, node },
+        ...{ slot, alias, size, node: hasNumaNodes ? node : null },
         ...(pageSize === undefined ? {} : { pageSize }),
         ...(hostNodes === undefined ? {} : { hostNodes }),
       });

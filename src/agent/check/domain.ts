@@ -1,10 +1,13 @@
 /** What an admin should know of one VM before the agent serves it. Pure. */
 import { describeHiddenMemory, isCertain } from '../repair/suspicion.ts';
-import { describeObstacle, type DomainFacts, ownPageSize } from '../domain/observation.ts';
+import type { DomainFacts } from '../domain/observation.ts';
 import { statisticsFreshMs } from '../../host/rules/boot.ts';
-import { totalOf } from '../../host/rules/total.ts';
+import { takenOfMaximum } from '../../host/rules/total.ts';
 import type { HostNode } from '../../host/port.ts';
+import { backingsOf } from '../../memory/backing.ts';
 import { type Bytes, mib, sumBytes } from '../../memory/bytes.ts';
+import { describeObstacle } from '../../memory/hotplug-obstacle.ts';
+import { slotsOfDevices, sumOfDevices } from '../../memory/memory-devices.ts';
 import { maxTotalPerBootMemory } from '../../memory/module.ts';
 import { formatMeasured, formatQuantity } from '../../memory/quantity.ts';
 import type { DomainReport, Finding, Severity } from './report.ts';
@@ -19,23 +22,24 @@ const sumOf = (parts: readonly { readonly size: Bytes }[]): Bytes => sumBytes(pa
 
 /** Slots held by modules, by other devices and by modules that left a moment ago. */
 function usedSlots({ memory, marks }: DomainFacts): number {
-  const held = [...memory.modules, ...memory.others].map(({ slot }) => slot);
+  const others = slotsOfDevices(memory.others);
+  const held = [...memory.modules.map(({ slot }) => slot), ...others.numbered];
   const resting = marks.filter((mark) => mark.phase === 'resting').map((mark) => mark.slot);
-  return new Set([...held, ...resting].filter((slot) => slot !== null)).size;
+  return new Set([...held, ...resting].filter((slot) => slot !== null)).size + others.unnumbered;
 }
 
 /** What stands in the way of plugging, for good or for now. */
 function judgeGrowing(facts: DomainFacts, nowMs: number): readonly Said[] {
   const { memory, run } = facts;
   if (memory.hotplugObstacle !== null || memory.maxMemory === null) {
-    return [problem(describeObstacle(memory.hotplugObstacle ?? 'NoMaxMemory'))];
+    return [problem(describeObstacle(memory.hotplugObstacle ?? 'NoMaxMemory', memory))];
   }
   const hidden = run?.repair.hidden ?? null;
   if (hidden !== null && isCertain(hidden, nowMs)) return [problem(describeHiddenMemory(hidden))];
   const said: Said[] = [];
   const { size: max, slots } = memory.maxMemory;
   const boot = sumOf(memory.boot);
-  const present = totalOf(memory) + sumOf(memory.others);
+  const present = takenOfMaximum({ ...memory, otherBytes: sumOfDevices(memory.others, 'maximum') });
   if (usedSlots(facts) >= slots) {
     const all = slots === 1 ? 'its only slot is in use' : `all ${slots} slots are in use`;
     said.push(warning(`${all}: no module can be plugged before one is gone; a VM may have up to 256 slots`));
@@ -80,16 +84,19 @@ const isReporting = (lastUpdateMs: number | null, nowMs: number): boolean =>
   lastUpdateMs !== null && nowMs - lastUpdateMs <= statisticsFreshMs;
 
 function judgeHugePages(facts: DomainFacts, nodes: readonly HostNode[]): readonly Said[] {
-  if (facts.memory.hugePages.length === 0) return [];
-  const pageSize = ownPageSize(facts.memory, facts.defaultHugePageSize);
-  if (pageSize === null) return [warning('it is to use huge pages, and the host has none')];
-  let free = 0;
-  for (const node of nodes) for (const pool of node.hugepages) if (pool.pageSize === pageSize) free += pool.free;
-  const pool = `huge pages of ${formatQuantity(pageSize)}`;
-  // The smallest module is a block of 128 MiB (docs/planner.md).
-  return free * pageSize < mib(128)
-    ? [warning(`it uses ${pool}, of which ${free} are free: nothing can be plugged before the host has more`)]
-    : [note(`it uses ${pool}, of which ${free} are free`)];
+  const { memory, defaultHugePageSize } = facts;
+  if (memory.backing.hugePages.length === 0) return [];
+  if (defaultHugePageSize === null) return [warning('it is to use huge pages, and the host has none')];
+  const sizes = new Set(backingsOf(memory, defaultHugePageSize).flatMap(({ pageSize }) => pageSize ?? []));
+  return [...sizes].map((pageSize) => {
+    const pools = nodes.flatMap(({ hugepages }) => hugepages).filter((pool) => pool.pageSize === pageSize);
+    const free = pools.reduce((sum, pool) => sum + pool.free, 0);
+    const pool = `huge pages of ${formatQuantity(pageSize)}`;
+    // The smallest module is a block of 128 MiB (docs/planner.md).
+    return free * pageSize < mib(128)
+      ? warning(`it uses ${pool}, of which ${free} are free: nothing can be plugged before the host has more`)
+      : note(`it uses ${pool}, of which ${free} are free`);
+  });
 }
 
 function tellOperations({ claim, marks, ownerNamespace, migrating }: DomainFacts, nowMs: number): readonly Said[] {

@@ -1,5 +1,8 @@
 /** What a driver says of a domain: its memory, and what Dimmer keeps with it. Sizes in exact bytes. */
 import type { Bytes } from '../../memory/bytes.ts';
+import type { MemoryBacking } from '../../memory/backing.ts';
+import type { HotplugObstacle, Machine } from '../../memory/hotplug-obstacle.ts';
+import type { MemoryDevice } from '../../memory/memory-devices.ts';
 import type { NodeMemory } from '../../memory/module.ts';
 import type { OperationState } from '../../memory/operation-state.ts';
 
@@ -21,48 +24,34 @@ export type DescribedModule = {
   readonly node: number;
 };
 
-/** A memory device that Dimmer never touches. */
-export type OtherMemory = {
-  /** DIMM slot that it holds; null: none. */
-  readonly slot: number | null;
-  readonly base: Bytes | null;
-  readonly size: Bytes;
-};
-
-/** Why no module can be plugged into a domain, ever; the VM must be shut down and changed. */
-export type HotplugObstacle = 'NoMaxMemory' | 'NoNumaNodes' | 'NoAcpi';
-
-/** Huge pages behind the domain's memory. */
-export type HugePages = {
-  /** null: the host's default huge page size. */
-  readonly pageSize: Bytes | null;
-  /** Guest nodes it is for; null: all others. */
-  readonly nodes: readonly number[] | null;
-};
-
 /** The operation state as it was read, with what only a newer Dimmer knows (docs/adr/0026-what-is-not-known-is-kept.md). */
 export type KeptState = OperationState & {
   /** The driver's alone: it is handed back with the next write. Absent: all of it is known. */
   readonly unread?: object;
 };
 
-export type DomainDescription = {
+export type DomainDescription = Machine & {
   readonly uuid: string;
   readonly name: string;
   /** Number of the running domain, another at every start; null: not running. */
   readonly id: number | null;
-  /** `x86_64`, ...; '': not said. */
-  readonly arch: string;
   readonly maxMemory: { readonly size: Bytes; readonly slots: number } | null;
   /** null: modules can be plugged. */
   readonly hotplugObstacle: HotplugObstacle | null;
   /** Boot memory by guest NUMA node, ascending. At least one entry. */
   readonly boot: readonly NodeMemory[];
+  /** False: the domain has no NUMA cells, and its modules name no node. */
+  readonly hasNumaNodes: boolean;
   readonly modules: readonly DescribedModule[];
-  readonly others: readonly OtherMemory[];
+  /** Memory devices that Dimmer never touches. */
+  readonly others: readonly MemoryDevice[];
+  /** What the others count for in the guest's total. */
+  readonly otherTotal: Bytes;
   /** What the balloon leaves the guest, modules included. */
   readonly currentMemory: Bytes;
-  readonly hugePages: readonly HugePages[];
+  readonly backing: MemoryBacking;
+  /** What QEMU may use of the host's memory before its control group ends it; null: no limit. */
+  readonly hardLimit: Bytes | null;
   /** null: no balloon, so no statistics. A period of 0: statistics are off. */
   readonly balloon: { readonly statsPeriodSeconds: number } | null;
   /** A statistics period that was set aside for a question to the guest and may not stand yet; null: none. */

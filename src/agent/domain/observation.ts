@@ -4,28 +4,19 @@ import { isBooting, isFreshReport, isReportOfThisBoot } from '../../host/rules/b
 import type { DomainObservation, DomainState, GuestStatistics, MemoryLayout, ObservedModule } from '../../host/port.ts';
 import { settleMarks, toObservedMark } from '../../host/rules/marks.ts';
 import { computeRevision } from '../../host/rules/revision.ts';
+import { backingsOf, regionsLeft } from '../../memory/backing.ts';
 import { type Bytes, sumBytes } from '../../memory/bytes.ts';
+import { describeObstacle } from '../../memory/hotplug-obstacle.ts';
 import { isSameModule, type ModuleIdentity } from '../../memory/module.ts';
+import { slotsOfDevices, sumOfDevices } from '../../memory/memory-devices.ts';
 import type { Mark } from '../../memory/operation-state.ts';
 import { describeRepair, isOverdue } from '../repair/findings.ts';
 import { describeHiddenMemory, isInTheWay } from '../repair/suspicion.ts';
-import type { DomainDescription, HotplugObstacle, KeptState } from './description.ts';
+import type { DomainDescription, KeptState } from './description.ts';
 import type { HeardReport, RunningDomain } from './running-domain.ts';
 
-/** What is missing and the way out, for people. */
-export function describeObstacle(obstacle: HotplugObstacle): string {
-  switch (obstacle) {
-    case 'NoMaxMemory':
-      return 'The domain has no <maxMemory slots="...">; shut the VM down, add it and start the VM again';
-    case 'NoNumaNodes':
-      return 'The domain has no NUMA cell under <cpu>; shut the VM down, add one and start the VM again';
-    case 'NoAcpi':
-      return 'The domain has no <acpi/> under <features>; shut the VM down, add it and start the VM again';
-  }
-}
-
 function describeHotplugProblem(memory: DomainDescription, { repair }: RunningDomain, nowMs: number): string | null {
-  if (memory.hotplugObstacle !== null) return describeObstacle(memory.hotplugObstacle);
+  if (memory.hotplugObstacle !== null) return describeObstacle(memory.hotplugObstacle, memory);
   // A repair takes a second, nearly always: who wants to change something meanwhile is told that the VM is busy.
   if (repair.underWay !== null) return isOverdue(repair.underWay, nowMs) ? describeRepair(repair.underWay) : null;
   // Nor is anything said while nobody has looked into QEMU yet.
@@ -65,12 +56,6 @@ export function toGuestStatistics(
   };
 }
 
-/** The page size behind memory that doesn't say; null: ordinary pages. */
-export function ownPageSize(memory: DomainDescription, defaultHugePageSize: Bytes | null): Bytes | null {
-  const [pages] = memory.hugePages.toSorted((a, b) => Number(a.nodes !== null) - Number(b.nodes !== null));
-  return pages === undefined ? null : (pages.pageSize ?? defaultHugePageSize);
-}
-
 const isAddressed = <T extends { readonly slot: number | null; readonly base: Bytes | null }>(
   device: T,
 ): device is T & ModuleIdentity => device.slot !== null && device.base !== null;
@@ -80,10 +65,12 @@ export const modulesOf = (memory: DomainDescription) => memory.modules.filter(is
 
 /** All memory of the domain that the host may have to provide. */
 export const committedBytes = (memory: DomainDescription): Bytes =>
-  sumBytes([...memory.boot, ...memory.modules, ...memory.others].map((part) => part.size));
+  sumBytes([...[...memory.boot, ...memory.modules].map((part) => part.size), sumOfDevices(memory.others, 'promised')]);
 
 function toLayout(facts: DomainFacts, run: RunningDomain, marks: readonly Mark[], nowMs: number): MemoryLayout {
   const { memory } = facts;
+  const others = slotsOfDevices(memory.others);
+  const backings = backingsOf(memory, facts.defaultHugePageSize);
   const modules = modulesOf(memory).map((module): ObservedModule => {
     const mark = marks.find((candidate) => candidate.phase === 'leaving' && isSameModule(candidate, module));
     const { slot, base, size, node } = module;
@@ -107,17 +94,22 @@ function toLayout(facts: DomainFacts, run: RunningDomain, marks: readonly Mark[]
       total: memory.maxMemory?.slots ?? 0,
       // A module that is being attached has a slot and no base yet: none that could be unplugged.
       usedByOthers: [
-        ...memory.others,
+        ...others.numbered.map((slot) => ({ slot })),
         ...memory.modules.filter((module) => !isAddressed(module)),
         ...(run.repair.underWay?.findings.orphans ?? []),
       ].flatMap(({ slot }) => (slot === null ? [] : [slot])),
       resting: marks.filter((mark) => mark.phase === 'resting').map((mark) => mark.slot),
+      unnumbered: others.unnumbered,
     },
-    otherBytes: sumBytes(memory.others.map((device) => device.size)),
+    otherBytes: sumOfDevices(memory.others, 'maximum'),
+    otherTotal: memory.otherTotal,
     maxMemory: memory.maxMemory?.size ?? null,
     hotplugProblem: describeHotplugProblem(memory, run, nowMs),
     balloon: memory.currentMemory,
-    pageSize: ownPageSize(memory, facts.defaultHugePageSize),
+    pageSize: backings[0]?.pageSize ?? null,
+    backings,
+    hardLimit: memory.hardLimit,
+    sharedWith: regionsLeft(memory),
     granularity: null,
     architecture: memory.arch,
   };

@@ -50,6 +50,7 @@ export const reasonTable = {
   Misaligned: stuck,
   BelowBootMemory: stuck,
   ExceedsMaxMemory: stuck,
+  ExceedsHardLimit: stuck,
   SlotsExhausted: stuck,
   BootMemoryTooSmall: stuck,
   GuestMemoryUnknown: stuck,

@@ -13,6 +13,7 @@ export type DesiredMemory = {
   readonly memory: Bytes | null;
   readonly shrinkPolicy: 'Exact' | 'Nearest' | 'Replace';
   readonly growPolicy: 'Whole' | 'Divisible';
+  readonly rounding: 'Exact' | 'Up';
   readonly guestSafety: 'Required' | 'BestEffort' | 'Off';
   /** null: the guest's own block size. */
   readonly granularity: Bytes | null;
@@ -49,8 +50,8 @@ function parseSize(value: Quantity | undefined, field: string): Parsed<Bytes | n
   return parsed.ok ? parsed : { ok: false, problem: `${field}: ${parsed.problem}` };
 }
 
-/** Reads a spec; the problem names the field. Default shrinkPolicy Exact, growPolicy Divisible, guestSafety
- * Required, unplugTimeout 30s. */
+/** Reads a spec; the problem names the field. Default shrinkPolicy Exact, growPolicy Divisible, rounding
+ * Exact, guestSafety Required, unplugTimeout 30s. */
 export function parseSpec(spec: VirtualMachineMemorySpec): Parsed<DesiredMemory> {
   const { uuid, name } = spec.virtualMachine;
   if ((uuid === undefined) === (name === undefined)) {
@@ -75,6 +76,7 @@ export function parseSpec(spec: VirtualMachineMemorySpec): Parsed<DesiredMemory>
       memory: memory.value,
       shrinkPolicy: spec.shrinkPolicy ?? 'Exact',
       growPolicy: spec.growPolicy ?? 'Divisible',
+      rounding: spec.rounding ?? 'Exact',
       guestSafety: spec.guestSafety ?? 'Required',
       granularity: granularity.value,
       pageSize: pageSize.value,

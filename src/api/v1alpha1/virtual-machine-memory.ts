@@ -18,6 +18,7 @@ export type VirtualMachineMemorySpec = {
   readonly memory?: Quantity;
   readonly shrinkPolicy?: 'Exact' | 'Nearest' | 'Replace';
   readonly growPolicy?: 'Whole' | 'Divisible';
+  readonly rounding?: 'Exact' | 'Up';
   /** Overrides the guest's memory block size. */
   readonly granularity?: Quantity;
   /** Huge pages behind new modules. */

@@ -1,6 +1,6 @@
 /** The arguments of `dimmer plan`; every problem is one sentence that names the argument. */
 import type { Bytes } from '../../memory/bytes.ts';
-import { growPolicies, shrinkPolicies } from '../../memory/policies.ts';
+import { growPolicies, type Rounding, roundings, shrinkPolicies } from '../../memory/policies.ts';
 import { parseQuantity } from '../../memory/quantity.ts';
 import type { LogLevel } from '../../runtime/logger.ts';
 import { readArguments } from '../arguments.ts';
@@ -24,6 +24,7 @@ Nothing is changed and nobody is asked.
   --granularity SIZE     memory block of the guest (128Mi; 2Gi from 60Gi of boot memory)
   --shrink POLICY        Exact (default), Nearest, Replace
   --grow POLICY          Divisible (default), Whole
+  --rounding POLICY      Exact (default); Up: a size between the steps stands for the next above
   --host-free SIZE       memory that the host has left to give (not judged)
   -o, --output FORMAT    text (default), json, yaml
   --batch                one JSON object a line on stdin, one plan a line on stdout
@@ -40,7 +41,7 @@ const logLevels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
 export type Output = (typeof outputs)[number];
 
 /** What both kinds of preview have in common. */
-export type CommonArguments = DomainWish & { readonly output: Output };
+export type CommonArguments = DomainWish & { readonly rounding: Rounding; readonly output: Output };
 
 export type PlanArguments =
   | { readonly kind: 'help' }
@@ -59,6 +60,7 @@ const options = {
   granularity: { type: 'string' },
   shrink: { type: 'string' },
   grow: { type: 'string' },
+  rounding: { type: 'string' },
   'host-free': { type: 'string' },
   output: { type: 'string', short: 'o' },
   'log-level': { type: 'string' },
@@ -102,6 +104,7 @@ function readValues(values: Values, batch: boolean): PlanArguments {
     hostFree: readSize(values, 'host-free', true) ?? null,
     shrink: readOneOf(values, 'shrink', shrinkPolicies) ?? 'Exact',
     grow: readOneOf(values, 'grow', growPolicies) ?? 'Divisible',
+    rounding: readOneOf(values, 'rounding', roundings) ?? 'Exact',
     output: readOneOf(values, 'output', outputs) ?? 'text',
   };
   const file = values['domain-xml'];
@@ -110,7 +113,7 @@ function readValues(values: Values, batch: boolean): PlanArguments {
     if (file === '') bad('domain-xml', 'names no file');
     return { kind: 'domain', file, common };
   }
-  const { memory, granularity, hostFree, shrink, grow, output } = common;
+  const { memory, granularity, hostFree, shrink, grow, rounding, output } = common;
   const input: PreviewInput = {
     ...previewDefaults,
     ...{ memory, granularity, hostFree },
@@ -119,7 +122,7 @@ function readValues(values: Values, batch: boolean): PlanArguments {
     slots: readCount(values, 'slots', 256),
     maxMemory: readSize(values, 'max-memory', false) ?? 'unlimited',
     // What the guest uses can't be known here: go ahead and say so.
-    policy: { shrink, grow, guestSafety: 'BestEffort' },
+    policy: { shrink, grow, rounding, guestSafety: 'BestEffort' },
   };
   return { kind: 'preview', input, output };
 }

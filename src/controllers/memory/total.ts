@@ -1,7 +1,7 @@
 /** The size of a virtual machine. Pure. */
-import { type Bytes, sumBytes } from '../../memory/bytes.ts';
+import { type Bytes, bytes } from '../../memory/bytes.ts';
+import { totalOf } from '../../host/rules/total.ts';
 import type { Located } from './types.ts';
 
-/** Total guest memory: boot memory plus all modules, those that are leaving too. */
-export const computeCurrent = (layout: Located['layout']): Bytes =>
-  sumBytes([...layout.boot, ...layout.modules].map(({ size }) => size));
+/** Total guest memory: boot memory, all modules (those that are leaving too) and what other devices give. */
+export const computeCurrent = (layout: Located['layout']): Bytes => bytes(totalOf(layout));

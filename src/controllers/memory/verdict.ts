@@ -69,16 +69,24 @@ export function computeVerdict(input: VerdictInput): Verdict {
 
 function judgeFailed(
   { what, error, tried }: Extract<Outcome, { kind: 'failed' }>,
-  { judgement: { located }, nowMs }: VerdictInput,
+  { judgement, nowMs }: VerdictInput,
 ): Verdict {
+  const { located } = judgement;
   const { reason, message, retry } = explainHostError(error, located.hostName);
-  const said = { reason, message: `${what}: ${message}` };
+  const said = { reason, message: `${what}: ${message}${explainRegions(judgement, reason)}` };
   if (tried !== undefined) {
     const times = tried.times === 1 ? '1 time' : `${tried.times} times`;
     const again = `tried ${times}, again at ${timestamp(tried.againAtMs)}`;
     return { ...said, message: `${said.message}; ${again}`, againInMs: Math.max(0, tried.againAtMs - nowMs) };
   }
   return { ...said, againInMs: error.code === 'guest-late' ? computeLatePollMs(located) : retry ? 'backoff' : null };
+}
+
+/** What a module may have failed for, and the way out, where another process has to map it. */
+function explainRegions({ located: { layout }, desired }: Judgement, reason: Verdict['reason']): string {
+  if (!/^Hypervisor(Rejected|Failed)$/.test(reason) || layout.sharedWith === null) return '';
+  const wayOut = desired.growPolicy === 'Whole' ? '' : '; growPolicy Whole takes the fewest modules';
+  return `; the VM has a ${layout.sharedWith.backend} device, whose backend may have no room for another module${wayOut}`;
 }
 
 function judgeConverged({ judgement, resize }: VerdictInput): Verdict {

@@ -3,7 +3,7 @@
  * routes and docs/openapi/agent-v1.json come from here. It only grows (docs/adr/0026-what-is-not-known-is-kept.md): a
  * member that agents of 0.1.0 don't send is read with `absentAs`. Sizes are whole bytes, times epoch milliseconds.
  */
-import type { Bytes } from '../../memory/bytes.ts';
+import { type Bytes, zeroBytes } from '../../memory/bytes.ts';
 import { moduleStates } from '../../memory/module.ts';
 import type { Claim, Replacement } from '../../memory/operation-state.ts';
 import {
@@ -125,14 +125,45 @@ export const memoryLayout = object({
     total: whole('Slots of the VM'),
     usedByOthers: list(whole('Slot'), "Held by devices that aren't modules, or by a module that is being attached"),
     resting: list(whole('Slot'), 'Emptied a moment ago; not reused yet'),
+    unnumbered: absentAs(0, whole('Further slots taken by devices that hold none by number')),
   }),
-  /** Virtio-mem at full size; counts against maxMemory, not in the total. */
-  otherBytes: bytes('NVDIMM, virtio-mem and the like, which count against the maximum'),
+  /** What counts as what: docs/adr/0031. */
+  otherBytes: bytes('NVDIMM, virtio-mem and the like, as far as they count against the maximum'),
+  /** At most `otherBytes`. */
+  otherTotal: absentAs(zeroBytes, bytes("The same devices, as far as they count in the guest's total")),
   maxMemory: orNull(bytes('Maximum'), 'null: nothing can be plugged'),
   hotplugProblem: orNull(text('Why'), 'Why no module can be plugged, with the way out; null: it can'),
   /** As libvirt's currentMemory says. */
   balloon: bytes('What the balloon leaves the guest'),
-  pageSize: orNull(bytes('Size of a page'), "The VM's own huge pages; null: ordinary pages"),
+  pageSize: orNull(bytes('Size of a page'), "The VM's own huge pages, of its first node; null: ordinary pages"),
+  /** None from an older agent, which knows of `pageSize` only. */
+  backings: absentAs(
+    [],
+    list(
+      object({
+        nodes: list(whole('Guest NUMA node')),
+        pageSize: orNull(bytes('Size of a page'), 'Huge pages; null: ordinary pages'),
+        /** And stands still meanwhile. */
+        preallocated: flag('QEMU touches all of a module when it is plugged'),
+        hostNodes: orNull(list(whole('Host NUMA node')), 'Where the memory must come from; null: anywhere'),
+      }),
+      'What stands behind new modules, by guest node; every node is in one group',
+    ),
+  ),
+  hardLimit: absentAs(
+    null,
+    orNull(bytes('Limit'), 'What QEMU may use before its control group ends it; null: no limit is known'),
+  ),
+  sharedWith: absentAs(
+    null,
+    orNull(
+      object({
+        backend: text('Kind of device'),
+        left: whole('Modules that it surely has room for besides those it has'),
+      }),
+      'Another process that maps every module; null: none',
+    ),
+  ),
   /** null: the planner's default for the architecture. */
   granularity: orNull(bytes('Size of a block'), "The guest's memory block; null: not known"),
   architecture: text("libvirt's name of the guest's architecture"),

@@ -17,9 +17,10 @@ import type {
   UnplugRequest,
 } from '../port.ts';
 import { isActiveState } from './boot.ts';
+import { qemuOverhead } from './capacity.ts';
 import { judgeClaim } from './claim.ts';
 import { keptReplacement } from './replacement.ts';
-import { totalOf } from './total.ts';
+import { takenOfMaximum, totalOf } from './total.ts';
 
 /** QEMU: "backend memory size must be multiple of 0x200000" (facts-libvirt, section 2). */
 const dimmUnit = 2 * MiB;
@@ -110,13 +111,26 @@ export function judgePlug(observation: DomainObservation, request: PlugRequest):
   if (request.size === 0 || request.size % dimmUnit !== 0) {
     return refuse('rejected', `A module of ${formatQuantity(request.size)} is no positive multiple of 2Mi`);
   }
-  if (totalOf(layout) + layout.otherBytes + request.size > layout.maxMemory) {
+  if (takenOfMaximum(layout) + request.size > layout.maxMemory) {
     return refuse(
       'rejected',
       `A module of ${formatQuantity(request.size)} would exceed the VM's maximum of ${formatQuantity(layout.maxMemory)}`,
     );
   }
-  return changeable;
+  const limit = judgeHardLimit(layout, request);
+  return limit === null ? changeable : fail(limit);
+}
+
+/** Past the limit of its control group QEMU is ended, and the guest with it. Huge pages aren't charged there. */
+function judgeHardLimit(layout: MemoryLayout, { size, node, pageSize }: PlugRequest): HostError | null {
+  const { hardLimit, backings } = layout;
+  const own = backings.find(({ nodes }) => nodes.includes(node))?.pageSize ?? null;
+  if (hardLimit === null || (pageSize ?? own) !== null) return null;
+  if (totalOf(layout) + size + qemuOverhead(hardLimit) <= hardLimit) return null;
+  return hostError(
+    'rejected',
+    `A module of ${formatQuantity(size)} would exceed the hard_limit of ${formatQuantity(hardLimit)} in the domain's <memtune>`,
+  );
 }
 
 /** Whether the module may leave as far as the layout goes: at most one unplug is unsettled at a time (I3). */

@@ -2,7 +2,7 @@
  * What a host can carry: judged by the controller when it plans and by the agent, under the lock of the host, when it
  * acts. One set of rules for both, so that what was planned isn't refused for a reason that could have been known. Pure.
  */
-import { type Bytes, bytes, MiB } from '../../memory/bytes.ts';
+import { type Bytes, bytes, ceilTo, MiB } from '../../memory/bytes.ts';
 import { formatQuantity } from '../../memory/quantity.ts';
 import { hostError, type HostError } from '../errors.ts';
 import type { HostFacts, HostNode, HugepagePool, PlugRequest } from '../port.ts';
@@ -30,10 +30,16 @@ const aboveReserve = ({ available }: HostMemoryFacts, { memoryReserve }: Capacit
 /**
  * What may still be plugged on a host in pages of a size (null: ordinary ones), never negative. Huge pages
  * in the pool are no part of the available memory, but are promised like any other; see {@link computeHugepagesFree}.
+ * @param nodes those that it must come from; absent: any
  */
-export function computeHostFree(facts: HostFacts, limits: CapacityLimits, pageSize: Bytes | null): Bytes {
-  const byCommitment = promisable(facts.memory, limits);
-  const free = pageSize === null ? Math.min(aboveReserve(facts.memory, limits), byCommitment) : byCommitment;
+export function computeHostFree(
+  host: Pick<HostFacts, 'memory' | 'nodes'>,
+  limits: CapacityLimits,
+  pageSize: Bytes | null,
+  nodes: readonly HostNode[] = host.nodes,
+): Bytes {
+  const byCommitment = promisable(host.memory, limits);
+  const free = pageSize === null ? Math.min(spareOn(host, limits, nodes), byCommitment) : byCommitment;
   return bytes(Math.max(0, free));
 }
 
@@ -41,6 +47,19 @@ export function computeHostFree(facts: HostFacts, limits: CapacityLimits, pageSi
 export type HostCapacity = Pick<HostFacts, 'memory' | 'nodes' | 'hugepagePools'>;
 
 const availableOn = (nodes: readonly HostNode[]): number => nodes.reduce((sum, node) => sum + node.available, 0);
+
+/** Ordinary memory of the nodes that may be taken without touching the reserve; may be negative. */
+const spareOn = (
+  host: Pick<HostFacts, 'memory' | 'nodes'>,
+  limits: CapacityLimits,
+  nodes: readonly HostNode[],
+): number => Math.min(nodes === host.nodes ? Infinity : availableOn(nodes), aboveReserve(host.memory, limits));
+
+/**
+ * What QEMU itself uses within a control group of that limit, besides the guest's memory: page tables for it (8 bytes
+ * for every page of 4 KiB), and an amount for code, devices, vCPUs and displays that leaves room.
+ */
+export const qemuOverhead = (limit: Bytes): Bytes => ceilTo(bytes(256 * MiB + Math.ceil(limit / 512)), bytes(MiB));
 
 const poolOf = ({ hugepagePools }: HostCapacity, pageSize: Bytes): HugepagePool =>
   hugepagePools.find((pool) => pool.pageSize === pageSize) ?? { pageSize, reserved: 0, onDemand: 0 };
@@ -67,8 +86,7 @@ export function computeHugepagesFree(
   pageSize: Bytes,
   nodes: readonly HostNode[] = host.nodes,
 ): Bytes {
-  const here = nodes === host.nodes ? Infinity : availableOn(nodes);
-  const spare = Math.max(0, Math.min(here, aboveReserve(host.memory, limits)));
+  const spare = Math.max(0, spareOn(host, limits, nodes));
   const made = Math.min(poolOf(host, pageSize).onDemand, Math.floor(spare / pageSize));
   return bytes((pagesInPool(host, pageSize, nodes) + made) * pageSize);
 }
@@ -109,13 +127,15 @@ export function judgeHostMemory(host: HostCapacity, request: PlugRequest, pageSi
   }
   if (pageSize !== null) return judgeHugepages(host, nodes, request.size, pageSize, limits);
 
-  const here = hostNodes === undefined ? available : availableOn(nodes);
-  const spare = Math.min(here, aboveReserve(host.memory, limits));
-  if (spare >= request.size) return null;
+  if (spareOn(host, limits, nodes) >= request.size) return null;
+  const bound =
+    hostNodes === undefined
+      ? ''
+      : `; the module must come from its nodes ${hostNodes.join(', ')}, which have ${formatQuantity(bytes(availableOn(nodes)))}`;
   return hostError(
     'insufficient-host-memory',
     `${formatQuantity(request.size)} is wanted, but the host has ${formatQuantity(available)} available and keeps ` +
-      `${formatQuantity(request.hostReserve)} in reserve`,
+      `${formatQuantity(request.hostReserve)} in reserve${bound}`,
   );
 }
 

@@ -1,10 +1,17 @@
-/** What a guest has by the count of its host. Pure. */
+/** What a guest has by the count of its host: by the table of memory devices (docs/adr/0031). Pure. */
 import type { Bytes } from '../../memory/bytes.ts';
 import type { NodeMemory } from '../../memory/module.ts';
 
-/** Sum of boot memory and modules. */
-export const totalOf = (layout: {
+type Parts = {
   readonly boot: readonly NodeMemory[];
   readonly modules: readonly { readonly size: Bytes }[];
-}): number =>
-  layout.boot.reduce((sum, node) => sum + node.size, 0) + layout.modules.reduce((sum, module) => sum + module.size, 0);
+};
+
+const sumOf = ({ boot, modules }: Parts): number => [...boot, ...modules].reduce((sum, part) => sum + part.size, 0);
+
+/** Sum of boot memory, modules and what other devices give. */
+export const totalOf = (layout: Parts & { readonly otherTotal: Bytes }): number => sumOf(layout) + layout.otherTotal;
+
+/** How much of the domain's maximum is taken, whether the guest has it now or not. */
+export const takenOfMaximum = (layout: Parts & { readonly otherBytes: Bytes }): number =>
+  sumOf(layout) + layout.otherBytes;

@@ -2,8 +2,9 @@
 import { type Bytes, bytes, GiB, gib, mib, zeroBytes } from '../../memory/bytes.ts';
 import { aliasOfSlot, type NodeMemory } from '../../memory/module.ts';
 import { emptyOperationState, type OperationState, restingMs } from '../../memory/operation-state.ts';
+import { totalOf } from '../rules/total.ts';
 import type { Departure, ReportTime } from '../rules/report-correction.ts';
-import type { DomainState, GuestStatistics } from '../port.ts';
+import type { DomainState, GuestStatistics, LayoutBacking } from '../port.ts';
 
 /** What a module does when the guest is asked for it. */
 export type UnplugBehaviour = 'accept' | 'refuse' | 'silent';
@@ -47,8 +48,13 @@ export type SimulatedDomainSpec = {
   /** null: no hotplug. Default 64 GiB. */
   readonly maxMemory?: Bytes | null;
   readonly otherBytes?: Bytes;
+  /** What other devices give the guest, of `otherBytes`. */
+  readonly otherTotal?: Bytes;
   readonly slotsUsedByOthers?: readonly number[];
   readonly pageSize?: Bytes | null;
+  /** Default: `pageSize` behind all nodes. */
+  readonly backings?: readonly LayoutBacking[];
+  readonly hardLimit?: Bytes | null;
   readonly granularity?: Bytes | null;
   /** What the guest's processes use. Default 64 MiB. */
   readonly used?: Bytes;
@@ -70,6 +76,9 @@ export type SimulatedDomain = {
   readonly slotsUsedByOthers: readonly number[];
   readonly maxMemory: Bytes | null;
   readonly otherBytes: Bytes;
+  readonly otherTotal: Bytes;
+  readonly backings: readonly LayoutBacking[];
+  readonly hardLimit: Bytes | null;
   readonly pageSize: Bytes | null;
   readonly granularity: Bytes | null;
   used: Bytes;
@@ -121,6 +130,9 @@ export function createSimulatedDomain(spec: SimulatedDomainSpec, nowMs: number):
     slotsUsedByOthers: spec.slotsUsedByOthers ?? [],
     maxMemory: spec.maxMemory === undefined ? gib(64) : spec.maxMemory,
     otherBytes: spec.otherBytes ?? zeroBytes,
+    otherTotal: spec.otherTotal ?? zeroBytes,
+    backings: spec.backings ?? [],
+    hardLimit: spec.hardLimit ?? null,
     pageSize: spec.pageSize ?? null,
     granularity: spec.granularity ?? null,
     used: spec.used ?? mib(64),
@@ -170,9 +182,8 @@ export function addModule(
   domain.modules = [...domain.modules, added].toSorted((a, b) => a.slot - b.slot);
 }
 
-/** Boot memory and modules of a running domain, in bytes. */
-export const simulatedTotal = (domain: SimulatedDomain): number =>
-  [...domain.boot, ...domain.modules].reduce((sum, part) => sum + part.size, 0);
+/** What the guest of a running domain has, in bytes. */
+export const simulatedTotal = (domain: SimulatedDomain): number => totalOf(domain);
 
 /** The marks that still count: resting ones end by themselves. */
 export const liveMarks = (operations: OperationState, nowMs: number): OperationState['marks'] =>

@@ -11,8 +11,8 @@ export type DimmRequest = {
   readonly alias: string;
   /** A positive multiple of 1 KiB. */
   readonly size: Bytes;
-  /** Guest NUMA node. */
-  readonly node: number;
+  /** Guest NUMA node; null: the guest has none, and libvirt wants none named. */
+  readonly node: number | null;
   /** Size of the host pages behind it; absent: as the domain's memory backing says. */
   readonly pageSize?: Bytes;
   /** Host nodes to bind it to, not empty; absent: not bound. */
@@ -37,7 +37,7 @@ function check(request: DimmRequest): void {
   if (!isIndex(slot, 255)) wrong(`slot ${slot} is not 0 to 255`);
   if (!aliasPattern.test(alias)) wrong(`alias '${alias.slice(0, 80)}' is not one that libvirt keeps`);
   if (!isWholeKiB(size)) wrong(`size ${size} is not a positive multiple of 1 KiB`);
-  if (!isIndex(node, 1023)) wrong(`node ${node} is not 0 to 1023`);
+  if (node !== null && !isIndex(node, 1023)) wrong(`node ${node} is not 0 to 1023`);
   if (pageSize !== undefined && !isWholeKiB(pageSize)) wrong(`page size ${pageSize}`);
   if (base !== undefined && !isBytes(base)) wrong(`base ${String(base)}`);
   if (hostNodes !== undefined && (hostNodes.length === 0 || !hostNodes.every((host) => isIndex(host, 1023)))) {
@@ -60,7 +60,7 @@ export function writeDimmXml(request: DimmRequest): string {
   }
   const target = memory.ele('target');
   target.ele('size', { unit: 'KiB' }).txt(String(size / KiB));
-  target.ele('node').txt(String(node));
+  if (node !== null) target.ele('node').txt(String(node));
   memory.ele('alias', { name: alias });
   const address = { type: 'dimm', slot: String(slot) };
   memory.ele('address', base === undefined ? address : { ...address, base: `0x${base.toString(16)}` });

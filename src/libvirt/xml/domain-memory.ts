@@ -1,5 +1,8 @@
 /** What Dimmer reads from a domain's XML: memory, and nothing else. */
 import type { Bytes } from '../../memory/bytes.ts';
+import type { MemoryBacking } from '../../memory/backing.ts';
+import type { HotplugObstacle } from '../../memory/hotplug-obstacle.ts';
+import type { MemoryDevice } from '../../memory/memory-devices.ts';
 import type { NodeMemory } from '../../memory/module.ts';
 import type { KeptState } from './unread-state.ts';
 
@@ -29,30 +32,10 @@ export type DimmDevice = {
   readonly hostNodes: readonly number[] | null;
 };
 
-/** A memory device that Dimmer never touches: NVDIMM, virtio-mem (at its full size), virtio-pmem, SGX, future ones. */
-export type OtherMemoryDevice = {
-  readonly model: string;
-  /** DIMM slot that it holds; null: none. */
-  readonly slot: number | null;
+/** A memory device that Dimmer never touches: NVDIMM, virtio-mem, those on QEMU's command line, future ones. */
+export type OtherMemoryDevice = MemoryDevice & {
+  /** Guest physical address; null: none, or not known. */
   readonly base: Bytes | null;
-  readonly size: Bytes;
-};
-
-/** Why no module can be plugged into a domain, ever; the VM must be shut down and changed. */
-export type HotplugObstacle =
-  /** No `<maxMemory>`. */
-  | 'NoMaxMemory'
-  /** No `<numa>` cell: QEMU plugs memory only into a NUMA node. */
-  | 'NoNumaNodes'
-  /** No `<acpi/>` where the machine tells its guest of new modules through ACPI. */
-  | 'NoAcpi';
-
-/** Huge pages behind the domain's memory. */
-export type HugePages = {
-  /** null: the host's default huge page size. */
-  readonly pageSize: Bytes | null;
-  /** Guest nodes it is for; null: all others. */
-  readonly nodes: readonly number[] | null;
 };
 
 export type DomainMemoryXml = {
@@ -71,12 +54,19 @@ export type DomainMemoryXml = {
   readonly hotplugObstacle: HotplugObstacle | null;
   /** Boot memory by guest NUMA node, ascending; without NUMA cells all of it is node 0. At least one entry. */
   readonly boot: readonly NodeMemory[];
+  /** False: the domain has no NUMA cells, and its modules name no node. */
+  readonly hasNumaNodes: boolean;
   /** In the XML's order. */
   readonly modules: readonly DimmDevice[];
+  /** Those that only QEMU's command line has, too. */
   readonly others: readonly OtherMemoryDevice[];
+  /** What the others count for in the guest's total. */
+  readonly otherTotal: Bytes;
   /** What the balloon leaves the guest (`<currentMemory>`), modules included. */
   readonly currentMemory: Bytes;
-  readonly hugePages: readonly HugePages[];
+  readonly backing: MemoryBacking;
+  /** What QEMU may use of the host's memory before its control group ends it (`<memtune>`); null: no limit. */
+  readonly hardLimit: Bytes | null;
   /** null: no balloon device, so no statistics. */
   readonly balloon: {
     readonly model: string;

@@ -2,19 +2,17 @@
  * Reads what memory needs from a domain's XML, whatever else is in it. Only what is read can be malformed; every other
  * element and device is passed over.
  */
-import { type Bytes, sumBytes } from '../../memory/bytes.ts';
+import { type Bytes, sumBytes, TiB, zeroBytes } from '../../memory/bytes.ts';
 import type { NodeMemory } from '../../memory/module.ts';
 import { emptyOperationState } from '../../memory/operation-state.ts';
-import type {
-  DimmDevice,
-  DomainMemoryXml,
-  HotplugObstacle,
-  HugePages,
-  OtherMemoryDevice,
-  XmlResult,
-} from './domain-memory.ts';
+import { isOurs, type MemoryDevice, sumOfDevices } from '../../memory/memory-devices.ts';
+import { readBacking } from './backing.ts';
+import { readCommandLineDevices } from './command-line.ts';
+import type { DimmDevice, DomainMemoryXml, OtherMemoryDevice, XmlResult } from './domain-memory.ts';
+import { findHotplugObstacle } from './hotplug-obstacle.ts';
+import { countOf, descend, DomainXmlError, maxNode, nodeSetOf, quote, requireChild, sizeOf } from './reading.ts';
 import { maxPeriodSeconds, periodNamespace, readPeriodElement } from './statistics-period.ts';
-import { parseAddress, parseCount, parseNodeSet, parseScaledSize } from './scaled-size.ts';
+import { parseAddress, parseScaledSize } from './scaled-size.ts';
 import { stateNamespace } from './operation-state.ts';
 import { ownerNamespace, readOwnerElement } from './owner.ts';
 import { readStateElement } from './read-operation-state.ts';
@@ -22,63 +20,26 @@ import type { Outline } from './parts.ts';
 import { childOf, childrenOf, parseXml, type XmlElement, type XmlElements } from './tree.ts';
 import { isUuid } from '../rpc/xdr.ts';
 
+/** Of most devices only their types: who else has to map the guest's memory, or pins it. */
+const deviceOutline: Outline = new Map<string, Outline | 'whole'>([
+  ['memory', 'whole'],
+  ['memballoon', 'whole'],
+  ...['hostdev', 'interface', 'disk'].map((name) => [name, new Map()] as const),
+  ['filesystem', new Map([['driver', 'whole']])],
+]);
+
 /** What is read of a domain. Modules and marks come and go one by one, so that each is a part of its own. */
 const outline: Outline = new Map<string, Outline | 'whole'>([
   ...['name', 'uuid', 'memory', 'currentMemory', 'maxMemory', 'memoryBacking', 'os', 'features', 'cpu'].map(
     (name) => [name, 'whole'] as const,
   ),
+  ...['memtune', 'numatune', 'launchSecurity', 'qemu:commandline'].map((name) => [name, 'whole'] as const),
   ['metadata', new Map([['*', new Map([['*', 'whole']])]])],
-  [
-    'devices',
-    new Map([
-      ['memory', 'whole'],
-      ['memballoon', 'whole'],
-    ]),
-  ],
+  ['devices', deviceOutline],
 ]);
 
-/** Stays inside this file. */
-class DomainXmlError extends Error {
-  readonly path: string;
-
-  constructor(path: string, problem: string) {
-    super(problem);
-    this.path = path;
-  }
-}
-
-const quote = (text: string): string => `'${text.trim().slice(0, 64)}'`;
-
-function requireChild(parent: XmlElement, name: string, path: string): XmlElement {
-  const child = childOf(parent, name);
-  if (child === undefined) throw new DomainXmlError(path === '' ? name : `${path}/${name}`, 'is missing');
-  return child;
-}
-
-/** An element such as `<size unit='KiB'>524288</size>`. */
-function sizeOf(element: XmlElement, path: string): Bytes {
-  const unit = element.attributes.get('unit');
-  const size = parseScaledSize(element.text, unit);
-  if (size === null) {
-    throw new DomainXmlError(path, `${quote(element.text)} with unit ${quote(unit ?? 'KiB')} is not a size of memory`);
-  }
-  return size;
-}
-
-function countOf(text: string | undefined, max: number, path: string): number {
-  const count = parseCount(text, max);
-  if (count === null) throw new DomainXmlError(path, `${quote(text ?? '')} is not a whole number from 0 to ${max}`);
-  return count;
-}
-
-function nodeSetOf(text: string, path: string): readonly number[] {
-  const nodes = parseNodeSet(text);
-  if (nodes === null) throw new DomainXmlError(path, `${quote(text)} is not a set of nodes`);
-  return nodes;
-}
-
 const maxSlot = 255;
-const maxNode = 1023;
+const beyondLimits = (8191 * TiB) as Bytes;
 
 function readBootCells(domain: XmlElement): NodeMemory[] {
   const cpu = childOf(domain, 'cpu');
@@ -98,6 +59,7 @@ function readBootCells(domain: XmlElement): NodeMemory[] {
   return cells.sort((a, b) => a.node - b.node);
 }
 
+/** Those that libvirt knows. */
 type MemoryDevices = { readonly modules: readonly DimmDevice[]; readonly others: readonly OtherMemoryDevice[] };
 
 /** Slot and base of a device that has an address of type dimm. */
@@ -112,6 +74,22 @@ function dimmAddress(device: XmlElement, path: string): { readonly slot: number 
   return { slot: slot === undefined ? null : countOf(slot, maxSlot, `${path}/address/@slot`), base };
 }
 
+/** What virtio-mem gives and was asked for; `<current>` stands in the XML of a running domain only. */
+function readGiven(
+  target: XmlElement,
+  model: string,
+  size: Bytes,
+  path: string,
+): Pick<MemoryDevice, 'given' | 'requested'> {
+  if (model !== 'virtio-mem') return { given: size, requested: size };
+  const read = (name: string): Bytes | null => {
+    const element = childOf(target, name);
+    return element === undefined ? null : sizeOf(element, `${path}/${name}`);
+  };
+  const requested = read('requested') ?? zeroBytes;
+  return { given: read('current') ?? requested, requested };
+}
+
 function readMemoryDevices(domain: XmlElement): MemoryDevices {
   const modules: DimmDevice[] = [];
   const others: OtherMemoryDevice[] = [];
@@ -122,8 +100,8 @@ function readMemoryDevices(domain: XmlElement): MemoryDevices {
     const target = requireChild(device, 'target', path);
     const size = sizeOf(requireChild(target, 'size', `${path}/target`), `${path}/target/size`);
     const { slot, base } = dimmAddress(device, path);
-    if (model !== 'dimm') {
-      others.push({ model, slot, base, size });
+    if (!isOurs(model)) {
+      others.push({ model, slot, base, size, ...readGiven(target, model, size, `${path}/target`) });
       return;
     }
     if (size === 0) throw new DomainXmlError(`${path}/target/size`, 'is 0');
@@ -161,21 +139,14 @@ function readMaxMemory(domain: XmlElement): DomainMemoryXml['maxMemory'] {
   const element = childOf(domain, 'maxMemory');
   if (element === undefined) return null;
   const slots = countOf(element.attributes.get('slots') ?? '0', maxSlot + 1, 'maxMemory/@slots');
-  return { size: sizeOf(element, 'maxMemory'), slots };
+  return { size: limitOf(element, 'maxMemory'), slots };
 }
 
-function readHugePages(domain: XmlElement): HugePages[] {
-  const backing = childOf(domain, 'memoryBacking');
-  const hugePages = backing && childOf(backing, 'hugepages');
-  if (hugePages === undefined) return [];
-  const path = 'memoryBacking/hugepages/page';
-  const pages = childrenOf(hugePages, 'page').map((page): HugePages => {
-    const size = parseScaledSize(page.attributes.get('size') ?? '', page.attributes.get('unit'));
-    if (size === null || size === 0) throw new DomainXmlError(`${path}/@size`, 'is not a page size');
-    const nodes = page.attributes.get('nodeset');
-    return { pageSize: size, nodes: nodes === undefined ? null : nodeSetOf(nodes, `${path}/@nodeset`) };
-  });
-  return pages.length > 0 ? pages : [{ pageSize: null, nodes: null }];
+/** A limit: beyond 2^53 - 1 bytes it limits nothing (libvirt writes "no limit" as 2^53 - 1 KiB). */
+function limitOf(element: XmlElement, path: string): Bytes {
+  const unit = element.attributes.get('unit');
+  const isBeyond = /^\s*\d{1,20}\s*$/.test(element.text) && parseScaledSize('1', unit) !== null;
+  return isBeyond && parseScaledSize(element.text, unit) === null ? beyondLimits : sizeOf(element, path);
 }
 
 function readBalloon(domain: XmlElement): DomainMemoryXml['balloon'] {
@@ -191,17 +162,6 @@ function readBalloon(domain: XmlElement): DomainMemoryXml['balloon'] {
   };
 }
 
-/** Machines that tell their guest of a new module through ACPI; ppc64 and s390 have ways of their own. */
-const needsAcpi = (arch: string): boolean => /^(x86_64|i686|aarch64|armv7l|loongarch64|riscv64)$/.test(arch);
-
-function findHotplugObstacle(domain: XmlElement, arch: string, cells: number): HotplugObstacle | null {
-  if (childOf(domain, 'maxMemory') === undefined) return 'NoMaxMemory';
-  if (cells === 0) return 'NoNumaNodes';
-  const features = childOf(domain, 'features');
-  const acpi = features !== undefined && childOf(features, 'acpi') !== undefined;
-  return needsAcpi(arch) && !acpi ? 'NoAcpi' : null;
-}
-
 function findMetadata(domain: XmlElement, namespace: string): XmlElement | undefined {
   return childOf(domain, 'metadata')?.children.find((child) => child.namespace === namespace);
 }
@@ -211,12 +171,18 @@ function readRunningId(domain: XmlElement): number | null {
   return id === undefined || id.trim() === '-1' ? null : countOf(id, 0x7fffffff, '@id');
 }
 
-function readDomain(domain: XmlElement): DomainMemoryXml {
+function readUuid(domain: XmlElement, isNeeded: boolean): string {
+  if (!isNeeded && childOf(domain, 'uuid') === undefined) return '';
+  const uuid = requireChild(domain, 'uuid', '').text.trim().toLowerCase();
+  if (!isUuid(uuid)) throw new DomainXmlError('uuid', `${quote(uuid)} is not a UUID`);
+  return uuid;
+}
+
+function readDomain(domain: XmlElement, needsUuid: boolean): DomainMemoryXml {
   if (domain.name !== 'domain') throw new DomainXmlError(domain.name, 'is not a domain');
   const type = domain.attributes.get('type');
   if (type === undefined) throw new DomainXmlError('@type', 'is missing');
-  const uuid = requireChild(domain, 'uuid', '').text.trim().toLowerCase();
-  if (!isUuid(uuid)) throw new DomainXmlError('uuid', `${quote(uuid)} is not a UUID`);
+  const uuid = readUuid(domain, needsUuid);
   const id = readRunningId(domain);
   const os = childOf(domain, 'os');
   const osType = os && childOf(os, 'type');
@@ -224,6 +190,13 @@ function readDomain(domain: XmlElement): DomainMemoryXml {
 
   const devices = readMemoryDevices(domain);
   const cells = readBootCells(domain);
+  const machine = { type, arch, machine: osType?.attributes.get('machine') ?? '' };
+  const slots = [...devices.modules, ...devices.others].flatMap(({ slot }) => slot ?? []);
+  const others = [
+    ...devices.others,
+    ...readCommandLineDevices(domain, slots).map((device): OtherMemoryDevice => ({ ...device, base: null })),
+  ];
+  const hardLimit = descend(domain, 'memtune', 'hard_limit');
   const boot = cells.length > 0 ? cells : readFlatBoot(domain, devices);
   const current = childOf(domain, 'currentMemory');
   const state = findMetadata(domain, stateNamespace);
@@ -234,18 +207,20 @@ function readDomain(domain: XmlElement): DomainMemoryXml {
     uuid,
     name: requireChild(domain, 'name', '').text,
     id,
-    type,
-    arch,
-    machine: osType?.attributes.get('machine') ?? '',
+    ...machine,
     maxMemory: readMaxMemory(domain),
-    hotplugObstacle: findHotplugObstacle(domain, arch, cells.length),
+    hotplugObstacle: findHotplugObstacle(domain, machine, cells.length),
     boot,
-    ...devices,
+    hasNumaNodes: cells.length > 0,
+    modules: devices.modules,
+    others,
+    otherTotal: sumOfDevices(others, 'total'),
     currentMemory:
       current === undefined
         ? sumBytes([...boot, ...devices.modules, ...devices.others].map((part) => part.size))
         : sizeOf(current, 'currentMemory'),
-    hugePages: readHugePages(domain),
+    backing: readBacking(domain),
+    hardLimit: hardLimit === undefined ? null : limitOf(hardLimit, 'memtune/hard_limit'),
     balloon: readBalloon(domain),
     periodToRestore: period === undefined ? null : readPeriodElement(period),
     state: state === undefined ? { ok: true, value: emptyOperationState } : readStateElement(state),
@@ -261,8 +236,23 @@ function readDomain(domain: XmlElement): DomainMemoryXml {
 export function readDomainMemory(xml: string, elements?: XmlElements): XmlResult<DomainMemoryXml> {
   const parsed = parseXml(xml, outline, elements);
   if (!parsed.ok) return { ok: false, error: { path: 'domain', problem: parsed.problem } };
+  return attempt(() => readDomain(parsed.value, true));
+}
+
+/** Documents that have a domain inside: libvirt's own state of a running one, snapshots and checkpoints. */
+const wrappers: ReadonlySet<string> = new Set(['domstatus', 'domainsnapshot', 'domaincheckpoint']);
+
+/** {@link readDomainMemory} for a document as people have it: without a UUID (then it is ''), or in one of `wrappers`. */
+export function readDomainDocument(xml: string): XmlResult<DomainMemoryXml> {
+  const parsed = parseXml(xml, new Map([['domain', outline], ...outline]));
+  if (!parsed.ok) return { ok: false, error: { path: 'domain', problem: parsed.problem } };
+  const root = parsed.value;
+  return attempt(() => readDomain(wrappers.has(root.name) ? requireChild(root, 'domain', root.name) : root, false));
+}
+
+function attempt(read: () => DomainMemoryXml): XmlResult<DomainMemoryXml> {
   try {
-    return { ok: true, value: readDomain(parsed.value) };
+    return { ok: true, value: read() };
   } catch (error) {
     if (error instanceof DomainXmlError) return { ok: false, error: { path: error.path, problem: error.message } };
     // Sums past 2^53 - 1.

@@ -15,13 +15,13 @@ function bytesOfUnit(unit: string): bigint | null {
 }
 
 /**
- * `text` times `unit` (KiB where there is none), in bytes. Rounded up to whole KiB, as libvirt does when it reads a
+ * `text` times `unit` (KiB where there is none, or an empty one), in bytes. Rounded up to whole KiB, as libvirt does when it reads a
  * definition (virDomainParseMemory); what libvirt itself writes is always whole KiB.
  * null: not a whole number, an unknown unit, or above 2^53 - 1.
  */
 export function parseScaledSize(text: string, unit: string | undefined): Bytes | null {
   const digits = /^\s*(\d{1,20})\s*$/.exec(text)?.[1];
-  const scale = bytesOfUnit(unit ?? 'KiB');
+  const scale = bytesOfUnit(unit === undefined || unit === '' ? 'KiB' : unit);
   if (digits === undefined || scale === null) return null;
   const wholeKiB = (BigInt(digits) * scale + 1023n) / 1024n;
   const value = Number(wholeKiB * 1024n);

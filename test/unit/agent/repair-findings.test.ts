@@ -95,7 +95,7 @@ describe('what is left behind', () => {
     ]) {
       expect(computeFindings({ devices: [device], backends: [] }, nothing)).toEqual({ ...none, foreign: true });
     }
-    const nvdimm = { model: 'nvdimm', slot: 1, base: null, size: mib(512) };
+    const nvdimm = { model: 'nvdimm', slot: 1, base: null, size: mib(512), given: mib(512), requested: mib(512) };
     const known = { modules: [], others: [nvdimm] };
     expect(computeFindings({ devices: [dimm(1, { kind: 'nvdimm' })], backends: [] }, known)).toEqual(none);
   });

@@ -47,6 +47,7 @@ describe('parseSpec', () => {
         memory: gib(2),
         shrinkPolicy: 'Exact',
         growPolicy: 'Divisible',
+        rounding: 'Exact',
         guestSafety: 'Required',
         granularity: null,
         pageSize: null,

@@ -48,6 +48,7 @@ const memory: Complete<Pick<VirtualMachineMemory, 'spec' | 'status'>> = {
     memory: '6Gi',
     shrinkPolicy: 'Exact',
     growPolicy: 'Whole',
+    rounding: 'Up',
     granularity: '128Mi',
     pageSize: '2Mi',
     guestSafety: 'Required',

@@ -67,16 +67,19 @@ describe('a domain that libvirt described', () => {
         { node: 0, size: mib(512) },
         { node: 1, size: mib(512) },
       ],
+      hasNumaNodes: true,
       modules: [
         { slot: 0, base: 0x100000000, size: mib(256), alias: 'dimm0', node: 1, pageSize: null, hostNodes: null },
         { slot: 3, base: 0x110000000, size: mib(128), alias: 'ua-dimmer-3', node: 0, pageSize: null, hostNodes: null },
       ],
       others: [
-        { model: 'nvdimm', slot: 1, base: 0x118000000, size: mib(512) },
-        { model: 'virtio-mem', slot: null, base: null, size: gib(1) },
+        { model: 'nvdimm', slot: 1, base: 0x118000000, size: mib(512), given: mib(512), requested: mib(512) },
+        { model: 'virtio-mem', slot: null, base: null, size: gib(1), given: 0, requested: mib(256) },
       ],
+      otherTotal: 0,
       currentMemory: 1441792 * KiB,
-      hugePages: [],
+      backing: { hugePages: [], preallocates: false, hostNodes: { others: null, byNode: new Map() }, sharedWith: null },
+      hardLimit: null,
       balloon: { model: 'virtio', statsPeriodSeconds: 5 },
       periodToRestore: null,
       state: { ok: true, value: { claim: null, marks: [], replacement: null } },
@@ -106,9 +109,9 @@ describe('a domain that libvirt described', () => {
   });
 
   test('with huge pages, 256 slots and a size that was given in GB', () => {
-    const { maxMemory, hugePages, modules } = read(fixture('huge-pages'));
+    const { maxMemory, backing, modules } = read(fixture('huge-pages'));
     expect(maxMemory).toEqual({ size: 1024 * GiB, slots: 256 });
-    expect(hugePages).toEqual([
+    expect(backing.hugePages).toEqual([
       { pageSize: mib(2), nodes: [0] },
       { pageSize: gib(1), nodes: [1] },
     ]);
@@ -149,7 +152,9 @@ describe('boot memory', () => {
 
   test('without ACPI nothing can be plugged on a PC, but can on POWER', () => {
     expect(read(domain({ features: '' })).hotplugObstacle).toBe('NoAcpi');
-    expect(read(domain({ features: '' }).replace('x86_64', 'ppc64')).hotplugObstacle).toBeNull();
+    expect(
+      read(domain({ features: '' }).replace('x86_64', 'ppc64').replace('pc-q35-7.2', 'pseries')).hotplugObstacle,
+    ).toBeNull();
   });
 
   test('defaults currentMemory to all there is', () => {
@@ -172,7 +177,7 @@ describe('whatever else is in the XML is passed over', () => {
   test('a memory device of a model that nobody knows yet counts as another one', () => {
     const unknown = dimm({ model: " model='cxl-mem'", address: "<address type='cxl' slot='99'/>", node: '' });
     expect(read(domain({ devices: unknown })).others).toEqual([
-      { model: 'cxl-mem', slot: null, base: null, size: mib(128) },
+      { model: 'cxl-mem', slot: null, base: null, size: mib(128), given: mib(128), requested: mib(128) },
     ]);
   });
 
@@ -216,7 +221,7 @@ describe('what is malformed is named', () => {
     ['a bad id', '@id', domain({ attributes: "type='kvm' id='seven'" })],
     ['a negative maxMemory', 'maxMemory', domain().replace('8388608', '-8388608')],
     ['a unit that is none', 'maxMemory', domain().replace("unit='KiB'>8388608", "unit='KiBi'>8388608")],
-    ['more than 2^53 bytes', 'maxMemory', domain().replace("unit='KiB'>8388608", "unit='EiB'>1")],
+    ['more than 2^53 bytes', 'memory', domain({ cpu: '', memory: "<memory unit='EiB'>1</memory>" })],
     ['too many slots', 'maxMemory/@slots', domain().replace("slots='16'", "slots='257'")],
     ['a cell without memory', 'cpu/numa/cell[0]/@memory', cell("id='0'")],
     ['a cell of text', 'cpu/numa/cell[0]/@memory', cell("id='0' memory='lots'")],

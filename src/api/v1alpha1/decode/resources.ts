@@ -65,6 +65,7 @@ const asQuantity = (value: unknown): Quantity | undefined => asString(value) ?? 
 
 const asShrinkPolicy = asOneOf(['Exact', 'Nearest', 'Replace']);
 const asGrowPolicy = asOneOf(['Whole', 'Divisible']);
+const asRounding = asOneOf(['Exact', 'Up']);
 const asGuestSafety = asOneOf(['Required', 'BestEffort', 'Off']);
 
 function decodeSpec(raw: JsonObject): VirtualMachineMemorySpec {
@@ -77,6 +78,7 @@ function decodeSpec(raw: JsonObject): VirtualMachineMemorySpec {
       memory: asQuantity(raw['memory']),
       shrinkPolicy: asShrinkPolicy(raw['shrinkPolicy']),
       growPolicy: asGrowPolicy(raw['growPolicy']),
+      rounding: asRounding(raw['rounding']),
       granularity: asQuantity(raw['granularity']),
       pageSize: asQuantity(raw['pageSize']),
       guestSafety: asGuestSafety(raw['guestSafety']),

@@ -8,6 +8,7 @@ import type { ClaimRequest, UnplugRequest } from '../../../host/port.ts';
 import type { AskAgain, PlanStep } from '../../../planner/types.ts';
 import type { Logger } from '../../../runtime/logger.ts';
 import type { HostEntry } from '../../shared/host-directory.ts';
+import { pageSizeOn } from '../backing.ts';
 import type { Action, Executed, Judgement, Located } from '../types.ts';
 
 export type ExecuteContext = {
@@ -60,7 +61,7 @@ async function runSteps(
     const what = describeStep(step);
     context.logger.info({ uuid, step }, 'executing step');
     if ('operation' in step && step.operation === 'plug') {
-      const pageSize = desired.pageSize ?? located.layout.pageSize;
+      const pageSize = pageSizeOn(located, desired, step.node);
       const answer = await host.plug(uuid, revision, {
         ...claim,
         slot: step.slot,

@@ -7,7 +7,8 @@ import { defaultGranularity } from '../../../planner/granularity.ts';
 import { computePlan, type PlanResult } from '../../../planner/plan.ts';
 import type { ShrinkPolicy } from '../../../memory/policies.ts';
 import type { Plan, PlannerObservation } from '../../../planner/types.ts';
-import { computeHostFree, computeHugepagesFree } from '../../../host/rules/capacity.ts';
+import { qemuOverhead } from '../../../host/rules/capacity.ts';
+import { computeBackings } from '../backing.ts';
 import { withHistory } from '../refusals.ts';
 import { findBegun, judgeReplacement } from '../replacement.ts';
 import type { Judged, Judgement, KnownModule, Located } from '../types.ts';
@@ -26,8 +27,9 @@ function buildObservation(
   modules: readonly KnownModule[],
   granularity: Bytes,
 ): PlannerObservation {
-  const { layout, observation, facts, limits } = located;
-  const pageSize = desired.pageSize ?? layout.pageSize;
+  const { layout, observation, limits } = located;
+  const backings = computeBackings(located, desired);
+  const [first] = backings;
   return {
     boot: layout.boot,
     modules: modules.map(({ slot, base, alias, node, size, state, history: { refusals, retryAfterMs } }) => ({
@@ -43,13 +45,17 @@ function buildObservation(
     })),
     slots: layout.slots,
     otherBytes: layout.otherBytes,
+    otherTotal: layout.otherTotal,
     maxMemory: layout.maxMemory ?? 'unsupported',
     booting: observation.booting,
     cordoned: limits.cordoned,
     granularity,
-    pageSize,
-    hostFree: facts === null ? null : computeHostFree(facts, limits, pageSize),
-    hugepagesFree: facts === null || pageSize === null ? null : computeHugepagesFree(facts, limits, pageSize),
+    pageSize: first?.pageSize ?? null,
+    hostFree: first?.hostFree ?? null,
+    hugepagesFree: first?.hugepagesFree ?? null,
+    backings,
+    hardLimit: layout.hardLimit === null ? null : { size: layout.hardLimit, overhead: qemuOverhead(layout.hardLimit) },
+    sharedWith: layout.sharedWith,
     guest: toGuestReport(observation),
   };
 }
@@ -83,7 +89,7 @@ export function judge(input: JudgeInput): Judged {
     computePlan({
       desired: target,
       observation: seen,
-      policy: { shrink, grow: desired.growPolicy, guestSafety: desired.guestSafety },
+      policy: { shrink, grow: desired.growPolicy, guestSafety: desired.guestSafety, rounding: desired.rounding },
     });
 
   const begun = desired.shrinkPolicy === 'Replace' ? findBegun(located, input.generation, input.retryNow) : null;

@@ -1,0 +1,86 @@
+/**
+ * Memory devices that only QEMU's command line has (`<qemu:commandline>`): libvirt hands them on unread, so that neither
+ * its own XML nor its checks know of them. What can't be understood is passed over: then QEMU's own refusal is left.
+ */
+import { type Bytes, isBytes, zeroBytes } from '../../memory/bytes.ts';
+import type { MemoryDevice } from '../../memory/memory-devices.ts';
+import type { XmlElement } from './tree.ts';
+
+const qemuNamespace = 'http://libvirt.org/schemas/domain/qemu/1.0';
+
+/** What libvirt would call a driver of QEMU, or `pc-dimm`. */
+function modelOf(driver: string): string | null {
+  if (driver === 'pc-dimm' || driver === 'nvdimm') return driver;
+  return /^(virtio-mem|virtio-pmem)(-pci|-ccw)?$/.exec(driver)?.[1] ?? null;
+}
+
+type Options = ReadonlyMap<string, string>;
+
+/** `driver,key=value,...`, or the same as a JSON object (QEMU's `qobject_input_visitor_new_str`). */
+function readOptions(text: string, first: string): Options {
+  if (!text.startsWith('{')) {
+    // A comma in a value is written twice.
+    const parts = text.split(/(?<!,),(?!,)/).map((part): [string, string] => {
+      const equals = part.indexOf('=');
+      return equals < 0 ? [first, part] : [part.slice(0, equals), part.slice(equals + 1)];
+    });
+    return new Map(parts);
+  }
+  try {
+    const members = Object.entries(JSON.parse(text) as Record<string, unknown>);
+    return new Map(members.map(([key, value]) => [key, typeof value === 'string' ? value : JSON.stringify(value)]));
+  } catch {
+    return new Map();
+  }
+}
+
+/** `536870912`, `512M`, `1.5G`: bytes unless a letter says otherwise (QEMU's qemu_strtosz). */
+function parseQemuSize(text: string | undefined): Bytes | null {
+  const match = /^(\d{1,16}(?:\.\d{1,6})?)([bkmgtpe]?)$/i.exec(text ?? '');
+  const power = ['b', 'k', 'm', 'g', 't', 'p', 'e'].indexOf((match?.[2] ?? '').toLowerCase() || 'b');
+  const value = Number(match?.[1] ?? NaN) * 1024 ** power;
+  return isBytes(value) ? value : null;
+}
+
+function readSlot(text: string | undefined): number | null {
+  const slot = /^\d{1,3}$/.test(text ?? '') ? Number(text) : NaN;
+  return slot <= 255 ? slot : null;
+}
+
+/**
+ * The memory devices of the domain's `<qemu:commandline>`.
+ * @param taken slots of the devices that libvirt knows; QEMU gives the others the lowest that are free
+ */
+export function readCommandLineDevices(domain: XmlElement, taken: readonly number[]): MemoryDevice[] {
+  const line = domain.children.find(({ name, namespace }) => name === 'commandline' && namespace === qemuNamespace);
+  const args =
+    line?.children.filter(({ name }) => name === 'arg').map((arg) => arg.attributes.get('value') ?? '') ?? [];
+  const after = (option: string): readonly string[] =>
+    args.flatMap((arg, index) => (arg === option || arg === `-${option}` ? [args[index + 1] ?? ''] : []));
+
+  const backends = new Map<string, Bytes>();
+  for (const text of after('-object')) {
+    const object = readOptions(text, 'qom-type');
+    const size = parseQemuSize(object.get('size'));
+    if (object.get('qom-type')?.startsWith('memory-backend-') === true && size !== null) {
+      backends.set(object.get('id') ?? '', size);
+    }
+  }
+  const held = new Set(taken);
+  const nextSlot = (): number => {
+    let slot = 0;
+    while (held.has(slot)) slot++;
+    return slot;
+  };
+  return after('-device').flatMap((text): readonly MemoryDevice[] => {
+    const device = readOptions(text, 'driver');
+    const model = modelOf(device.get('driver') ?? '');
+    const size = backends.get(device.get('memdev') ?? '');
+    if (model === null || size === undefined) return [];
+    const asked = model === 'virtio-mem' ? (parseQemuSize(device.get('requested-size')) ?? zeroBytes) : size;
+    const isDimm = model === 'pc-dimm' || model === 'nvdimm';
+    const slot = isDimm ? (readSlot(device.get('slot')) ?? nextSlot()) : null;
+    if (slot !== null) held.add(slot);
+    return [{ model, slot, size, given: asked, requested: asked }];
+  });
+}

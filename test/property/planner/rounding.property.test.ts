@@ -1,0 +1,101 @@
+/** Rounding up, and pages by node, on random layouts: one answer for a wish, wherever the guest comes from. */
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { type Bytes, GiB, MiB } from '../../../src/memory/bytes.ts';
+import { computePlan } from '../../../src/planner/plan.ts';
+import { applyStep } from '../../../src/planner/simulate.ts';
+import type { Backing, Plan, PlannerObservation, PlannerPolicy, PlanRequest } from '../../../src/planner/types.ts';
+import { observation } from './arbitrary.ts';
+
+const planOf = (request: PlanRequest): Plan => {
+  const result = computePlan(request);
+  if (!result.ok) throw new Error(`${result.error.field}: ${result.error.problem}`);
+  return result.plan;
+};
+
+const backing = (nodes: readonly number[]): fc.Arbitrary<Backing> =>
+  fc.record({
+    nodes: fc.constant(nodes),
+    pageSize: fc.constantFrom(null, 2 * MiB, 256 * MiB, 1024 * MiB) as fc.Arbitrary<Bytes | null>,
+    preallocated: fc.boolean(),
+    hostFree: fc.constant(null),
+    hugepagesFree: fc.constant(null),
+    hostNodes: fc.constant(null),
+  });
+
+/** Boot memory of any number of MiB, other devices that give a part, and pages by node. */
+const layout: fc.Arbitrary<PlannerObservation> = observation({ maxModules: 6 }).chain((seen) =>
+  fc
+    .record({
+      odd: fc.integer({ min: 0, max: 127 }),
+      given: fc.integer({ min: 0, max: 700 }),
+      kept: fc.integer({ min: 0, max: 700 }),
+      backings: fc.option(fc.tuple(...seen.boot.map(({ node }) => backing([node]))), { nil: undefined }),
+    })
+    .map(({ odd, given, kept, backings }) => ({
+      ...seen,
+      boot: seen.boot.map(({ node, size }) => ({ node, size: (size + odd * MiB) as Bytes })),
+      otherTotal: (given * MiB) as Bytes,
+      otherBytes: ((given + kept) * MiB) as Bytes,
+      ...(backings === undefined ? {} : { backings }),
+      booting: false,
+      modules: seen.modules.map((module) => ({ ...module, state: 'Plugged' as const })),
+    })),
+);
+
+const request: fc.Arbitrary<PlanRequest> = fc.record({
+  desired: fc.integer({ min: 0, max: 20 * 1024 }).map((count) => (count * MiB) as Bytes),
+  observation: layout,
+  policy: fc.record<PlannerPolicy>({
+    shrink: fc.constantFrom('Exact', 'Nearest', 'Replace'),
+    grow: fc.constantFrom('Whole', 'Divisible'),
+    guestSafety: fc.constant('Off'),
+    rounding: fc.constantFrom('Exact', 'Up'),
+  }),
+});
+
+test('the plan from its own result is a noop, and has what was wished for', () => {
+  fc.assert(
+    fc.property(request, (given) => {
+      const plan = planOf(given);
+      fc.pre(plan.decision !== 'blocked' && plan.decision !== 'wait');
+      const after = plan.steps.reduce(applyStep, given.observation);
+      const again = planOf({ ...given, observation: after });
+      expect([again.decision, again.resultMemory]).toEqual(['noop', plan.resultMemory]);
+      expect(plan.resultMemory).toBeGreaterThanOrEqual(given.desired);
+    }),
+    { numRuns: 400 },
+  );
+});
+
+test('two guests with the same boot memory and pages, wherever they come from, are rounded to the same size', () => {
+  fc.assert(
+    fc.property(request, layout, (given, other) => {
+      const policy: PlannerPolicy = { ...given.policy, shrink: 'Exact', rounding: 'Up' };
+      const from = (modules: PlannerObservation['modules'], slots: PlannerObservation['slots']): Plan =>
+        planOf({ ...given, policy, observation: { ...given.observation, modules, slots } });
+      const onFirst = other.modules.map((module) => ({ ...module, node: given.observation.boot[0]?.node ?? 0 }));
+      const plans = [from(given.observation.modules, given.observation.slots), from(onFirst, other.slots)];
+      const sizes = plans.filter(({ decision }) => decision !== 'blocked' && decision !== 'wait');
+      expect(new Set(sizes.map(({ resultMemory }) => resultMemory)).size).toBeLessThanOrEqual(1);
+    }),
+    { numRuns: 400 },
+  );
+});
+
+test('every new module suits the pages of its node, and is at most 1 GiB where QEMU touches it at once', () => {
+  fc.assert(
+    fc.property(request, (given) => {
+      const { granularity, backings } = given.observation;
+      fc.pre(backings !== undefined);
+      for (const step of planOf(given).steps) {
+        if (step.operation === 'unplug') continue;
+        const own = backings.find(({ nodes }) => nodes.includes(step.node));
+        expect(step.size % granularity).toBe(0);
+        expect(step.size % (own?.pageSize ?? 1)).toBe(0);
+        if (own?.preallocated === true) expect(step.size).toBeLessThanOrEqual(GiB);
+      }
+    }),
+    { numRuns: 400 },
+  );
+});
