@@ -1,7 +1,7 @@
 /** What stands behind a domain's memory, by guest node, as libvirt decides it for a new DIMM. */
 import { describe, expect, it, test } from 'vitest';
 import { type Bytes, gib, mib } from '../../../src/memory/bytes.ts';
-import { backingsOf, type NodeBacking, regionsLeft } from '../../../src/libvirt/xml/backing.ts';
+import { backingsOf, type NodeBacking, regionsLeft } from '../../../src/memory/backing.ts';
 import type { DomainMemoryXml } from '../../../src/libvirt/xml/domain-memory.ts';
 import { readDomainDocument } from '../../../src/libvirt/xml/domain.ts';
 

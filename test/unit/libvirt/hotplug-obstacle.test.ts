@@ -1,5 +1,5 @@
 import { describe, expect, it, test } from 'vitest';
-import { describeObstacle, type HotplugObstacle } from '../../../src/libvirt/xml/hotplug-obstacle.ts';
+import { describeObstacle, type HotplugObstacle } from '../../../src/memory/hotplug-obstacle.ts';
 import { readDomainDocument } from '../../../src/libvirt/xml/domain.ts';
 
 type Shape = {
