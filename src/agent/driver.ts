@@ -54,7 +54,7 @@ export type NewModule = {
   readonly slot: number;
   readonly alias: string;
   readonly size: Bytes;
-  /** Guest NUMA node; null: the domain has none. */
+  /** Guest NUMA node; null: the guest has none, and none is named. */
   readonly node: number | null;
   /** Size of the host pages behind it; absent: as the domain's memory is backed. */
   readonly pageSize?: Bytes;

@@ -17,7 +17,7 @@ export type HugePages = {
 /** A device whose backend, another process, has to map every memory region of the guest. */
 export type SharedWith = 'virtiofs' | 'vhost-user';
 
-/** What stands behind the memory of a domain. */
+/** What a domain says of what stands behind its memory. */
 export type MemoryBacking = {
   readonly hugePages: readonly HugePages[];
   /** Whether QEMU touches, locks or pins all of a module when it is plugged, whatever its pages. */

@@ -1,4 +1,4 @@
-/** Why no DIMM can be plugged into a domain, and what to change: what is advised can be changed on that machine. */
+/** Why DIMMs can't be plugged into a domain at all, and what to change, in words. */
 
 /** Why no module can be plugged into a domain, ever; the VM must be shut down and changed. */
 export type HotplugObstacle =
@@ -27,7 +27,7 @@ export type Machine = {
   readonly machine: string;
 };
 
-/** IBM Power, which takes DIMMs in ways of its own. */
+/** POWER: libvirt asks for no NUMA cell there, and modules are told without ACPI. */
 export const isPower = (arch: string): boolean => arch === 'ppc64' || arch === 'ppc64le';
 
 /** What is missing and the way out, for people. */

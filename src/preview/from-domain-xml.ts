@@ -3,11 +3,11 @@
  * (/run/libvirt/qemu/*.xml) or as a snapshot has it.
  */
 import { qemuOverhead } from '../host/rules/capacity.ts';
-import { backingsOf, regionsLeft } from '../memory/backing.ts';
 import type { DomainMemoryXml } from '../libvirt/xml/domain-memory.ts';
 import { readDomainDocument } from '../libvirt/xml/domain.ts';
-import { describeObstacle } from '../memory/hotplug-obstacle.ts';
+import { backingsOf, regionsLeft } from '../memory/backing.ts';
 import { type Bytes, mib, sumBytes } from '../memory/bytes.ts';
+import { describeObstacle } from '../memory/hotplug-obstacle.ts';
 import { slotsOfDevices, sumOfDevices } from '../memory/memory-devices.ts';
 import { isSameModule } from '../memory/module.ts';
 import { defaultGranularity } from '../planner/granularity.ts';

@@ -6,7 +6,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { committedBytes, toObservation } from '../../src/agent/domain/observation.ts';
-import { RunningDomains } from '../../src/agent/domain/running-domains.ts';
+import { RunningDomain } from '../../src/agent/domain/running-domain.ts';
 import type { MemoryLayout } from '../../src/host/port.ts';
 import { takenOfMaximum, totalOf } from '../../src/host/rules/total.ts';
 import type { DomainMemoryXml } from '../../src/libvirt/xml/domain-memory.ts';
@@ -27,7 +27,7 @@ const quantity = (size: number | null): string => (size === null ? 'none' : form
 
 /** The domain as the agent has it when it runs. */
 function layoutOf(memory: DomainMemoryXml): MemoryLayout {
-  const run = new RunningDomains().ensure(memory.uuid, 'boot/1/7', 0);
+  const run = new RunningDomain(memory.uuid, 'boot/1/7', 0);
   const facts = { ...emptyOperationState, memory, run, statistics: null, migrating: false, ownerNamespace: null };
   const { layout } = toObservation({ ...facts, state: 'Running', defaultHugePageSize: mib(2) }, 0);
   if (layout === null) throw new Error('the domain is not running');

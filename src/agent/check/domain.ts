@@ -1,12 +1,12 @@
 /** What an admin should know of one VM before the agent serves it. Pure. */
 import { describeHiddenMemory, isCertain } from '../repair/suspicion.ts';
 import type { DomainFacts } from '../domain/observation.ts';
-import { backingsOf } from '../../memory/backing.ts';
-import { describeObstacle } from '../../memory/hotplug-obstacle.ts';
 import { statisticsFreshMs } from '../../host/rules/boot.ts';
 import { takenOfMaximum } from '../../host/rules/total.ts';
 import type { HostNode } from '../../host/port.ts';
+import { backingsOf } from '../../memory/backing.ts';
 import { type Bytes, mib, sumBytes } from '../../memory/bytes.ts';
+import { describeObstacle } from '../../memory/hotplug-obstacle.ts';
 import { slotsOfDevices, sumOfDevices } from '../../memory/memory-devices.ts';
 import { maxTotalPerBootMemory } from '../../memory/module.ts';
 import { formatMeasured, formatQuantity } from '../../memory/quantity.ts';

@@ -24,12 +24,6 @@ export type DescribedModule = {
   readonly node: number;
 };
 
-/** A memory device that Dimmer never touches. */
-export type OtherMemory = MemoryDevice & {
-  /** Guest physical address; null: none, or not known. */
-  readonly base: Bytes | null;
-};
-
 /** The operation state as it was read, with what only a newer Dimmer knows (docs/adr/0026-what-is-not-known-is-kept.md). */
 export type KeptState = OperationState & {
   /** The driver's alone: it is handed back with the next write. Absent: all of it is known. */
@@ -46,16 +40,17 @@ export type DomainDescription = Machine & {
   readonly hotplugObstacle: HotplugObstacle | null;
   /** Boot memory by guest NUMA node, ascending. At least one entry. */
   readonly boot: readonly NodeMemory[];
-  /** False: there are no NUMA cells, and modules name no node. */
+  /** False: the domain has no NUMA cells, and its modules name no node. */
   readonly hasNumaNodes: boolean;
   readonly modules: readonly DescribedModule[];
-  readonly others: readonly OtherMemory[];
+  /** Memory devices that Dimmer never touches. */
+  readonly others: readonly MemoryDevice[];
   /** What the others count for in the guest's total. */
   readonly otherTotal: Bytes;
   /** What the balloon leaves the guest, modules included. */
   readonly currentMemory: Bytes;
   readonly backing: MemoryBacking;
-  /** What the hypervisor's process may use of the host's memory before it is ended; null: no limit. */
+  /** What QEMU may use of the host's memory before its control group ends it; null: no limit. */
   readonly hardLimit: Bytes | null;
   /** null: no balloon, so no statistics. A period of 0: statistics are off. */
   readonly balloon: { readonly statsPeriodSeconds: number } | null;

@@ -34,13 +34,11 @@ export function computeFindings(
   qemu: MonitorMemory,
   xml: Pick<DomainDescription, 'modules' | 'others'>,
 ): RepairFindings {
+  const onCommandLine = xml.others.filter(({ model }) => model === 'pc-dimm');
   const isKnown = (device: MonitorDevice): boolean =>
-    xml.modules.some(
-      ({ alias, slot, base }) =>
-        (alias !== null && alias === device.id) ||
-        (slot !== null && slot === device.slot) ||
-        (base !== null && base === device.base),
-    );
+    xml.modules.some(({ alias }) => alias !== null && alias === device.id) ||
+    [...xml.modules, ...onCommandLine].some(({ slot }) => slot !== null && slot === device.slot) ||
+    xml.modules.some(({ base }) => base !== null && base === device.base);
   const dimms = qemu.devices.filter(({ kind }) => kind === 'dimm');
   const unknown = dimms.filter((device) => !isKnown(device));
   const orphans = unknown.flatMap(({ id, slot, base, size }): readonly Orphan[] =>
@@ -54,7 +52,8 @@ export function computeFindings(
       const alias = aliasOfBackend(name);
       return alias !== null && !used.has(alias);
     }),
-    foreign: unknown.length > orphans.length || qemu.devices.length - dimms.length > xml.others.length,
+    foreign:
+      unknown.length > orphans.length || qemu.devices.length - dimms.length > xml.others.length - onCommandLine.length,
   };
 }
 

@@ -6,6 +6,7 @@
  * seen here leads to a look into QEMU itself (inspector.ts).
  */
 import { type Bytes, bytes } from '../../memory/bytes.ts';
+import { sumOfDevices } from '../../memory/memory-devices.ts';
 import { formatQuantity } from '../../memory/quantity.ts';
 import type { DomainDescription } from '../domain/description.ts';
 import type { MemoryStatistics } from '../driver.ts';
@@ -32,9 +33,10 @@ export type HiddenMemory = {
  */
 const certainAfterMs = 1_000;
 
-/** All that libvirt knows the domain to have. */
+/** All that is known of the domain and that QEMU's balloon counts. */
 const knownBytes = (memory: DomainDescription): number =>
-  [...memory.boot, ...memory.modules, ...memory.others].reduce((sum, part) => sum + part.size, 0);
+  [...memory.boot, ...memory.modules].reduce((sum, part) => sum + part.size, 0) +
+  sumOfDevices(memory.others, 'balloon');
 
 /** What the balloon counts beyond the memory in the XML; null: nothing, or there is no balloon. */
 export function findHiddenMemory(

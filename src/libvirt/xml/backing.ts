@@ -1,4 +1,4 @@
-/** Reads what stands behind a domain's memory (src/memory/backing.ts). */
+/** Reads what stands behind a domain's memory; what follows from it is memory/backing.ts. */
 import type { HugePages, MemoryBacking, SharedWith } from '../../memory/backing.ts';
 import { DomainXmlError, descend, nodeSetOf, maxNode, countOf } from './reading.ts';
 import { parseScaledSize } from './scaled-size.ts';

@@ -196,7 +196,8 @@ function readDomain(domain: XmlElement, needsUuid: boolean): DomainMemoryXml {
     ...devices.others,
     ...readCommandLineDevices(domain, slots).map((device): OtherMemoryDevice => ({ ...device, base: null })),
   ];
-  const hardLimit = descend(domain, 'memtune', 'hard_limit');
+  const limit = descend(domain, 'memtune', 'hard_limit');
+  const hardLimit = limit === undefined ? beyondLimits : limitOf(limit, 'memtune/hard_limit');
   const boot = cells.length > 0 ? cells : readFlatBoot(domain, devices);
   const current = childOf(domain, 'currentMemory');
   const state = findMetadata(domain, stateNamespace);
@@ -220,7 +221,7 @@ function readDomain(domain: XmlElement, needsUuid: boolean): DomainMemoryXml {
         ? sumBytes([...boot, ...devices.modules, ...devices.others].map((part) => part.size))
         : sizeOf(current, 'currentMemory'),
     backing: readBacking(domain),
-    hardLimit: hardLimit === undefined ? null : limitOf(hardLimit, 'memtune/hard_limit'),
+    hardLimit: hardLimit === beyondLimits ? null : hardLimit,
     balloon: readBalloon(domain),
     periodToRestore: period === undefined ? null : readPeriodElement(period),
     state: state === undefined ? { ok: true, value: emptyOperationState } : readStateElement(state),

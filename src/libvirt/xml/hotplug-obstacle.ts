@@ -1,4 +1,7 @@
-/** Whether DIMMs can be plugged into a domain at all, as its XML says. */
+/**
+ * Whether DIMMs can be plugged into a domain at all. What is told to be missing can be added on that architecture and
+ * machine; where nothing helps, that comes first.
+ */
 import { type HotplugObstacle, isPower, type Machine } from '../../memory/hotplug-obstacle.ts';
 import { childOf, type XmlElement } from './tree.ts';
 

@@ -127,6 +127,7 @@ describe('let through without a word', () => {
   it('another way to write the same size', () => passes({ from: '1152Mi', to: '1207959552' }));
 
   const unreachable = '1152Mi';
+  it('a decrease that is rounded up', () => passes({ to: unreachable, spec: { rounding: 'Up' } }));
   it('no status at all', () => passes({ to: unreachable, status: {} }));
   it('a status of an older generation', () =>
     passes({ to: unreachable, status: { ...status, observedGeneration: 0 } }));

@@ -154,6 +154,7 @@ describe('other fields of VirtualMachineMemory', () => {
       virtualMachine: { uuid },
       shrinkPolicy: 'Exact',
       growPolicy: 'Divisible',
+      rounding: 'Exact',
       guestSafety: 'Required',
       unplugTimeout: '30s',
     });
@@ -174,6 +175,8 @@ describe('other fields of VirtualMachineMemory', () => {
     [{ pageSize: 'big' }, 'is not a size of huge pages'],
     [{ deletionPolicy: 'Release' }, 'unknown field "spec.deletionPolicy"'],
     [{ shrinkPolicy: 'Greedy' }, 'spec.shrinkPolicy: Unsupported value: "Greedy"'],
+    [{ rounding: 'Up' }, 'accepted'],
+    [{ rounding: 'Down' }, 'spec.rounding: Unsupported value: "Down"'],
     [{ growPolicy: 'Large' }, 'spec.growPolicy: Unsupported value: "Large"'],
     [{ guestSafety: 'off' }, 'spec.guestSafety: Unsupported value: "off"'],
     [{ unplugTimeout: '30' }, "'30' is not a duration between 1s and 1h: write 30s, 2m or 1m30s"],

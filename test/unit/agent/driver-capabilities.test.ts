@@ -23,13 +23,17 @@ async function setUp(capabilities: DriverCapabilities) {
   let connected: (change: ConnectionChange) => void | Promise<void> = () => undefined;
   const domain = (): DomainDescription => ({
     ...ref,
-    ...{ type: 'other', arch: 'x86_64', machine: '', hasNumaNodes: true },
+    ...{ type: 'kvm', arch: 'x86_64', machine: 'q35' },
     maxMemory: { size: gib(16), slots: 16 },
     hotplugObstacle: null,
     boot: [{ node: 0, size: gib(1) }],
+    hasNumaNodes: true,
     modules: [{ slot: 0, base: bytes(4 * GiB), size: mib(512), alias: 'ua-dimmer-0', node: 0 }],
-    ...{ others: [], otherTotal: bytes(0), currentMemory: mib(1536), hardLimit: null },
-    backing: { hugePages: [], preallocates: false, hostNodes: { others: null, byNode: new Map() }, sharedWith: null },
+    ...{ others: [], otherTotal: bytes(0), hardLimit: null, currentMemory: mib(1536) },
+    backing: {
+      ...{ hugePages: [], preallocates: false, sharedWith: null },
+      hostNodes: { others: null, byNode: new Map<number, readonly number[]>() },
+    },
     balloon: { statsPeriodSeconds: 0 },
     periodToRestore: null,
     state: { ok: true, value: operations },

@@ -286,6 +286,15 @@ describe('hidden memory', () => {
     expect(findHiddenMemory(memory, statistics(mib(768)), first, 1_200)).toEqual({ size: mib(256), sinceMs: 1_200 });
   });
 
+  it('is not hidden by other devices, which the balloon does not count', () => {
+    const device = { slot: null, base: null, size: mib(256), given: mib(256), requested: mib(256) };
+    const others = ['virtio-mem', 'nvdimm', 'pc-dimm'].map((model) => ({ ...device, model }));
+    const beside = { ...memory, others };
+    expect(rulesOutHidden(beside, statistics(mib(768)))).toBe(true);
+    expect(findHiddenMemory(beside, statistics(mib(768)), null, 0)).toBeNull();
+    expect(findHiddenMemory(beside, statistics(mib(896)), null, 0)).toEqual({ size: mib(128), sinceMs: 0 });
+  });
+
   it('that turned out to be an old figure stays one while modules are plugged below it, and no longer', () => {
     const old = { size: mib(256), sinceMs: 100, diagnosis: 'old-figure' as const };
     expect(isInTheWay(old)).toBe(false);

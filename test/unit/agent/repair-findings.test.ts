@@ -69,6 +69,14 @@ describe('what is left behind', () => {
     });
   });
 
+  it('is not a DIMM of the command line, which libvirt does not know', () => {
+    const others = [{ model: 'pc-dimm', slot: 0, base: null, size: mib(512), given: mib(512), requested: mib(512) }];
+    const qemu = { devices: [dimm(0, { id: 'd0' }), dimm(1)], backends: [] };
+    const { orphans, foreign } = computeFindings(qemu, { modules: [inXml(dimm(1))], others });
+    expect([orphans, foreign]).toEqual([[], false]);
+    expect(computeFindings(qemu, { modules: [inXml(dimm(1))], others: [] }).foreign).toBe(true);
+  });
+
   it('is not what libvirt knows, by whatever it may be known', () => {
     const qemu = { devices: [dimm(0)], backends: ['memua-dimmer-0'] };
     for (const known of [

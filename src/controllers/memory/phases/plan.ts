@@ -85,11 +85,11 @@ export function judge(input: JudgeInput): Judged {
     layout.granularity ??
     defaultGranularity(layout.architecture, sumBytes(layout.boot.map(({ size }) => size)));
   const seen = buildObservation(located, desired, modules, granularity);
-  const plan = (target: Bytes, shrink: ShrinkPolicy): PlanResult =>
+  const plan = (target: Bytes, shrink: ShrinkPolicy, rounding = desired.rounding): PlanResult =>
     computePlan({
       desired: target,
       observation: seen,
-      policy: { shrink, grow: desired.growPolicy, guestSafety: desired.guestSafety, rounding: desired.rounding },
+      policy: { shrink, grow: desired.growPolicy, guestSafety: desired.guestSafety, rounding },
     });
 
   const begun = desired.shrinkPolicy === 'Replace' ? findBegun(located, input.generation, input.retryNow) : null;
@@ -112,7 +112,7 @@ export function judge(input: JudgeInput): Judged {
   const judgement: Judgement =
     begun === null
       ? { ...judged, plan: explainUnsupported(planned.plan, located), replacement: null }
-      : { ...judged, ...judgeReplacement({ ...input, begun }, planned.plan, (size) => plan(size, 'Exact')) };
+      : { ...judged, ...judgeReplacement({ ...input, begun }, planned.plan, (size) => plan(size, 'Exact', 'Exact')) };
   return { kind: 'judged', judgement };
 }
 
