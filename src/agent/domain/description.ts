@@ -24,6 +24,12 @@ export type DescribedModule = {
   readonly node: number;
 };
 
+/** A memory device that Dimmer never touches. */
+export type OtherMemory = MemoryDevice & {
+  /** Guest physical address; null: none, or not known. */
+  readonly base: Bytes | null;
+};
+
 /** The operation state as it was read, with what only a newer Dimmer knows (docs/adr/0026-what-is-not-known-is-kept.md). */
 export type KeptState = OperationState & {
   /** The driver's alone: it is handed back with the next write. Absent: all of it is known. */
@@ -43,8 +49,7 @@ export type DomainDescription = Machine & {
   /** False: the domain has no NUMA cells, and its modules name no node. */
   readonly hasNumaNodes: boolean;
   readonly modules: readonly DescribedModule[];
-  /** Memory devices that Dimmer never touches. */
-  readonly others: readonly MemoryDevice[];
+  readonly others: readonly OtherMemory[];
   /** What the others count for in the guest's total. */
   readonly otherTotal: Bytes;
   /** What the balloon leaves the guest, modules included. */
