@@ -87,7 +87,10 @@ await describeAgent('text that means something', { uncleared: true }, (bench) =>
       ask(`${path}?${query}`, { method: 'DELETE', headers: { 'if-match': tag } });
     for (const text of nasty) {
       const escaped = encodeURIComponent(text.toWellFormed());
-      for (const path of [`/v1/domains/${bench.guest.uuid}${escaped}/memory/modules/0`, `${modulesPath()}/0${escaped}`]) {
+      for (const path of [
+        `/v1/domains/${bench.guest.uuid}${escaped}/memory/modules/0`,
+        `${modulesPath()}/0${escaped}`,
+      ]) {
         expect(['bad-request', 'no-such-route'], path).toContain((await send(path, '"x"')).code);
       }
     }
