@@ -3,18 +3,20 @@
  * at admission; this stands for manifests that never saw an API server, and for rules older than the resource.
  */
 import type { Bytes } from '../../memory/bytes.ts';
+import type { GrowPolicy, GuestSafety, Rounding, ShrinkPolicy } from '../../memory/policies.ts';
 import { parseQuantity } from '../../memory/quantity.ts';
 import type { HypervisorHostSpec } from './hypervisor-host.ts';
-import type { Quantity, VirtualMachineMemorySpec } from './virtual-machine-memory.ts';
+import type { Quantity } from './meta.ts';
+import type { VirtualMachineMemorySpec } from './virtual-machine-memory.ts';
 
 /** A spec with every default filled in. */
 export type DesiredMemory = {
   /** null: observe only. */
   readonly memory: Bytes | null;
-  readonly shrinkPolicy: 'Exact' | 'Nearest' | 'Replace';
-  readonly growPolicy: 'Whole' | 'Divisible';
-  readonly rounding: 'Exact' | 'Up';
-  readonly guestSafety: 'Required' | 'BestEffort' | 'Off';
+  readonly shrinkPolicy: ShrinkPolicy;
+  readonly growPolicy: GrowPolicy;
+  readonly rounding: Rounding;
+  readonly guestSafety: GuestSafety;
   /** null: the guest's own block size. */
   readonly granularity: Bytes | null;
   /** null: the VM's own. */
