@@ -3,6 +3,7 @@
  * The agent, its HTTP client and the controller share it; messages are for people and never parsed.
  */
 import { inspect } from 'node:util';
+import type { Result } from '../memory/result.ts';
 
 /** What a caller does about an error. */
 export type Recovery =
@@ -150,8 +151,5 @@ export function hostError(code: HostErrorCode, message: string, cause?: unknown)
 }
 
 /** The answer of a call that can fail. */
-export type HostAnswer<T> =
-  { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: HostError };
-
-export const succeed = <T>(value: T): HostAnswer<T> => ({ ok: true, value });
-export const fail = (error: HostError): { readonly ok: false; readonly error: HostError } => ({ ok: false, error });
+export type HostAnswer<T> = Result<T, HostError>;
+export { fail, succeed } from '../memory/result.ts';

@@ -4,7 +4,7 @@ import { type Dispatcher, errors, request as undiciRequest } from 'undici';
 import { systemClock } from '../runtime/clock.ts';
 import { parseRetryAfter } from '../runtime/retry-after.ts';
 import type { AccessProvider } from './connect.ts';
-import { asArrayOf, asNumber, asObject, asString, isObject, type JsonObject } from '../api/v1alpha1/decode/json.ts';
+import { finiteNumber, isObject, lenient, Mismatch, object, orElse, text as anyText, those } from '../memory/shape.ts';
 
 export type ApiFailureKind =
   | 'unreachable' /* no connection, or it broke */
@@ -44,7 +44,7 @@ export type ApiRequest = {
 
 export interface ApiClient {
   /** One request with a JSON answer. Never rejects. */
-  send(request: ApiRequest): Promise<ApiResult<JsonObject>>;
+  send(request: ApiRequest): Promise<ApiResult<Readonly<Record<string, unknown>>>>;
   /** A response that goes on: its body, once the server has accepted. `signal` ends it. Never rejects. */
   stream(request: ApiRequest & { readonly signal: AbortSignal }): Promise<ApiResult<Readable>>;
 }
@@ -167,19 +167,29 @@ async function readFailure(response: Dispatcher.ResponseData): Promise<ApiFailur
 }
 
 /** The parts of a metav1.Status that matter here. */
+const metaStatus = object({
+  reason: orElse('', anyText()),
+  message: orElse('', anyText()),
+  details: orElse(
+    {},
+    object({
+      retryAfterSeconds: lenient(finiteNumber),
+      causes: lenient(those(object({ reason: anyText() }))),
+    }),
+  ),
+});
+
 function parseStatus(text: string): { reason: string; message: string; retryAfterMs?: number } {
   try {
-    const status: unknown = JSON.parse(text);
-    if (isObject(status)) {
-      const details = asObject(status['details']);
-      const seconds = asNumber(details?.['retryAfterSeconds']);
+    const status = metaStatus.read(JSON.parse(text));
+    if (!(status instanceof Mismatch)) {
+      const { retryAfterSeconds: seconds = 0, causes = [] } = status.details;
       // Told apart from a missing right only by its cause: it stays forbidden, however often it is tried.
-      const causes = asArrayOf(details?.['causes'], (cause) => asString(asObject(cause)?.['reason'])) ?? [];
-      const isTerminating = causes.includes(namespaceTerminating);
+      const isTerminating = causes.some(({ reason }) => reason === namespaceTerminating);
       return {
-        reason: isTerminating ? namespaceTerminating : (asString(status['reason']) ?? ''),
-        message: asString(status['message']) ?? '',
-        ...(seconds === undefined || seconds <= 0 ? {} : { retryAfterMs: seconds * 1000 }),
+        reason: isTerminating ? namespaceTerminating : status.reason,
+        message: status.message,
+        ...(seconds <= 0 ? {} : { retryAfterMs: seconds * 1000 }),
       };
     }
   } catch {

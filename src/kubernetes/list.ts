@@ -2,7 +2,7 @@
 import { keyOf, type Resource } from '../runtime/resources.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { ApiClient, ApiFailure, ApiResult } from './api-client.ts';
-import { asObject, asString } from '../api/v1alpha1/decode/json.ts';
+import { anything, list, Mismatch, object, orElse, text } from '../memory/shape.ts';
 import { collectionPath, type ResourceKind } from './resource-kind.ts';
 
 export type ResourceList<T> = { readonly items: readonly T[]; readonly resourceVersion: string };
@@ -21,6 +21,11 @@ const defaultPageSize = 500;
 const garbled = (message: string): { readonly ok: false; readonly failure: ApiFailure } => ({
   ok: false,
   failure: { kind: 'garbled', status: 0, reason: '', message, retryable: true },
+});
+
+const listPage = object({
+  metadata: object({ resourceVersion: text(), continue: orElse('', text()) }),
+  items: list(anything),
 });
 
 /**
@@ -47,17 +52,15 @@ export async function listResources<T extends Resource>(
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     });
     if (!page.ok) return page;
-    const metadata = asObject(page.value['metadata']);
-    const resourceVersion = asString(metadata?.['resourceVersion']);
-    if (resourceVersion === undefined || !Array.isArray(page.value['items'])) {
-      return garbled('the answer to a list is not a list');
-    }
-    for (const raw of page.value['items'] as readonly unknown[]) {
+    const read = listPage.read(page.value);
+    if (read instanceof Mismatch) return garbled('the answer to a list is not a list');
+    const { resourceVersion } = read.metadata;
+    for (const raw of read.items) {
       const decoded = kind.decode(raw);
       if (decoded.ok) items.push(decoded.value);
-      else logger.error({ kind: kind.kind, problem: decoded.problem }, 'passing over a malformed object');
+      else logger.error({ kind: kind.kind, problem: decoded.error }, 'passing over a malformed object');
     }
-    continuation = asString(metadata?.['continue']) ?? '';
+    continuation = read.metadata.continue;
     if (continuation === '') return { ok: true, value: { items, resourceVersion } };
   }
 }

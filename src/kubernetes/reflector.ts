@@ -195,7 +195,7 @@ export class Reflector<T extends Resource> {
       case 'deleted': {
         const decoded = this.#options.kind.decode(event.object);
         if (!decoded.ok) {
-          this.#logger.error({ problem: decoded.problem }, 'passing over a malformed object');
+          this.#logger.error({ problem: decoded.error }, 'passing over a malformed object');
         } else if (event.type === 'changed') {
           this.#cache.put(decoded.value);
         } else {

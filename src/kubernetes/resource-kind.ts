@@ -2,10 +2,9 @@
 import { apiVersion } from '../api/v1alpha1/meta.ts';
 import type { HypervisorHost } from '../api/v1alpha1/hypervisor-host.ts';
 import type { VirtualMachineMemory } from '../api/v1alpha1/virtual-machine-memory.ts';
+import type { Result } from '../memory/result.ts';
 import type { LabelledResource, Resource, ResourceKey } from '../runtime/resources.ts';
-import { decodeHypervisorHost, decodeNamespace, decodeVirtualMachineMemory } from '../api/v1alpha1/decode/resources.ts';
-
-export type Decoded<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: string };
+import { decodeHypervisorHost, decodeNamespace, decodeVirtualMachineMemory } from '../api/v1alpha1/decode.ts';
 
 export type ResourceKind<T extends Resource> = {
   readonly kind: string;
@@ -14,7 +13,7 @@ export type ResourceKind<T extends Resource> = {
   readonly plural: string;
   readonly namespaced: boolean;
   /** A problem only where nothing can be made of the object. */
-  readonly decode: (raw: unknown) => Decoded<T>;
+  readonly decode: (raw: unknown) => Result<T, string>;
 };
 
 export const virtualMachineMemories: ResourceKind<VirtualMachineMemory> = {

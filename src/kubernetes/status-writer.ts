@@ -51,7 +51,7 @@ export function createStatusWriter<T extends Typed>(options: StatusWriterOptions
         return { outcome: 'failed', message: failure.message, retryable: failure.retryable };
       }
       const decoded = kind.decode(written.value);
-      if (!decoded.ok) return { outcome: 'failed', message: decoded.problem, retryable: true };
+      if (!decoded.ok) return { outcome: 'failed', message: decoded.error, retryable: true };
       learn(decoded.value);
       return { outcome: 'written', resourceVersion: decoded.value.metadata.resourceVersion };
     },

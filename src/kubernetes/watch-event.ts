@@ -1,5 +1,5 @@
 /** One line of a watch response (metav1.WatchEvent). */
-import { asNumber, asObject, asString, isObject } from '../api/v1alpha1/decode/json.ts';
+import { anything, finiteNumber, Mismatch, object, type Of, orElse, text } from '../memory/shape.ts';
 
 export type WatchEvent =
   | { readonly type: 'changed'; readonly object: unknown; readonly resourceVersion: string }
@@ -16,6 +16,15 @@ export const isExpired = (status: number, reason: string): boolean =>
 
 const garbled = (message: string): WatchEvent => ({ type: 'garbled', message });
 
+const watchEvent = object({ type: anything, object: anything });
+const versioned = object({ metadata: object({ resourceVersion: text({ minLength: 1 }) }) });
+const noStatus = { message: 'an error without a message', code: 0, reason: '' };
+const status = object({
+  message: orElse(noStatus.message, text()),
+  code: orElse(noStatus.code, finiteNumber),
+  reason: orElse(noStatus.reason, text()),
+});
+
 /** Reads one line of a watch. Never throws. */
 export function parseWatchEvent(line: string): WatchEvent {
   let event: unknown;
@@ -24,24 +33,25 @@ export function parseWatchEvent(line: string): WatchEvent {
   } catch (error) {
     return garbled(error instanceof Error ? error.message : String(error));
   }
-  if (!isObject(event)) return garbled('not an object');
-  const object = asObject(event['object']);
-  if (event['type'] === 'ERROR') {
-    const message = asString(object?.['message']) ?? 'an error without a message';
-    const expired = isExpired(asNumber(object?.['code']) ?? 0, asString(object?.['reason']) ?? '');
-    return { type: expired ? 'expired' : 'error', message };
+  const read = watchEvent.read(event);
+  if (read instanceof Mismatch) return garbled(read.explain('it'));
+  const { type, object: changed } = read;
+  if (type === 'ERROR') {
+    const { message, code, reason } = orElse(noStatus, status).read(changed) as Of<typeof status>;
+    return { type: isExpired(code, reason) ? 'expired' : 'error', message };
   }
-  const resourceVersion = asString(asObject(object?.['metadata'])?.['resourceVersion']);
-  if (resourceVersion === undefined || resourceVersion === '') return garbled('an object without a resourceVersion');
-  switch (event['type']) {
+  const version = versioned.read(changed);
+  if (version instanceof Mismatch) return garbled('an object without a resourceVersion');
+  const { resourceVersion } = version.metadata;
+  switch (type) {
     case 'ADDED':
     case 'MODIFIED':
-      return { type: 'changed', object, resourceVersion };
+      return { type: 'changed', object: changed, resourceVersion };
     case 'DELETED':
-      return { type: 'deleted', object, resourceVersion };
+      return { type: 'deleted', object: changed, resourceVersion };
     case 'BOOKMARK':
       return { type: 'bookmark', resourceVersion };
     default:
-      return garbled(`an event of unknown type ${JSON.stringify(event['type'])}`);
+      return garbled(`an event of unknown type ${JSON.stringify(type)}`);
   }
 }

@@ -2,6 +2,7 @@
  * Kubernetes quantities for sizes of memory.
  * Grammar: k8s.io/apimachinery/pkg/api/resource/quantity.go, `<signedNumber><suffix>`.
  */
+import { fail, type Result, succeed } from './result.ts';
 import { type Bytes, ceilTo, floorTo, GiB, isBytes, KiB, mib, MiB, TiB } from './bytes.ts';
 
 const binary: Readonly<Record<string, bigint>> = {
@@ -17,25 +18,19 @@ const decimal: Readonly<Record<string, number>> = { n: -9, u: -6, m: -3, '': 0, 
 
 const quantityPattern = /^([+-]?)(\d+(?:\.\d*)?|\.\d+)(?:(Ki|Mi|Gi|Ti|Pi|Ei)|([numkMGTPE])|[eE]([+-]?\d{1,3}))?$/;
 
-/** What {@link parseQuantity} made of a text. */
-export type ParsedQuantity =
-  { readonly ok: true; readonly value: Bytes } | { readonly ok: false; readonly problem: string };
-
-const problem = (text: string): ParsedQuantity => ({ ok: false, problem: text });
-
 /**
  * The number of bytes that a quantity such as `1408Mi`, `1.5Gi` or `1e9` stands for, computed exactly.
- * Accepts what is a whole number of bytes between 0 and 2^53 - 1; anything else is a `problem` in words
+ * Accepts what is a whole number of bytes between 0 and 2^53 - 1; anything else is an error in words
  * (without the name of the field, which only the caller knows).
  */
-export function parseQuantity(text: string): ParsedQuantity {
+export function parseQuantity(text: string): Result<Bytes, string> {
   const match = text.length <= 64 ? quantityPattern.exec(text) : null;
-  if (match === null) return problem(`'${text.slice(0, 64)}' is not a quantity (6Gi, 1536Mi)`);
+  if (match === null) return fail(`'${text.slice(0, 64)}' is not a quantity (6Gi, 1536Mi)`);
   const [, sign = '', digits = '', binarySuffix, decimalSuffix, exponentText] = match;
 
   const [whole = '', fraction = ''] = digits.split('.');
   const significand = BigInt(whole + fraction);
-  if (sign === '-' && significand !== 0n) return problem(`'${text}' is negative`);
+  if (sign === '-' && significand !== 0n) return fail(`'${text}' is negative`);
 
   const exponent = exponentText !== undefined ? Number(exponentText) : (decimal[decimalSuffix ?? ''] ?? 0);
   const multiplier = binarySuffix !== undefined ? (binary[binarySuffix] ?? 1n) : 1n;
@@ -46,12 +41,12 @@ export function parseQuantity(text: string): ParsedQuantity {
     value *= 10n ** BigInt(tens);
   } else {
     const divisor = 10n ** BigInt(-tens);
-    if (value % divisor !== 0n) return problem(`'${text}' is not a whole number of bytes`);
+    if (value % divisor !== 0n) return fail(`'${text}' is not a whole number of bytes`);
     value /= divisor;
   }
   const exact = Number(value);
-  if (value > BigInt(Number.MAX_SAFE_INTEGER) || !isBytes(exact)) return problem(`'${text}' is more than 2^53-1 bytes`);
-  return { ok: true, value: exact };
+  if (value > BigInt(Number.MAX_SAFE_INTEGER) || !isBytes(exact)) return fail(`'${text}' is more than 2^53-1 bytes`);
+  return succeed(exact);
 }
 
 const canonicalUnits: readonly (readonly [string, number])[] = [

@@ -1,7 +1,7 @@
 /**
  * Shapes of JSON: one value gives the type, the check and the JSON schema (docs/adr/0028-one-shape-one-schema.md).
  * Reading is strict by itself; what may be missing or wrong without spoiling the rest is said where it stands
- * (`optional`, `absentAs`). Members that a shape doesn't have are dropped, or refused by `closed`.
+ * (`optional`, `absentAs`, `lenient`, `orElse`, `those`, `thoseIn`). Members that a shape doesn't have are dropped, or refused by `closed`.
  */
 
 /** A JSON schema, draft 2020-12 as OpenAPI 3.1 has it. */
@@ -72,10 +72,10 @@ export const boolean: Shape<boolean> = shapeOf(
   'is not true or false',
 );
 
-type TextLimits = { readonly minLength?: number; readonly maxLength?: number; readonly pattern?: string };
+export type TextLimits = { readonly minLength?: number; readonly maxLength?: number; readonly pattern?: string };
 
-/** A text of so many characters (code points, as JSON schema counts them), default up to 4096; the pattern is a regular expression. */
-export function text({ minLength = 0, maxLength = 4096, pattern }: TextLimits = {}): Shape<string> {
+/** A text of so many characters (code points, as JSON schema counts them); the pattern is a regular expression. */
+export function text({ minLength = 0, maxLength = Infinity, pattern }: TextLimits = {}): Shape<string> {
   const expression = pattern === undefined ? null : new RegExp(pattern, 'u');
   const fits = (value: string): boolean =>
     value.length >= minLength &&
@@ -112,6 +112,8 @@ export const positiveNumber = (maximum: number): Shape<number> =>
     `is not a number above 0 and up to ${maximum}`,
   );
 
+export const finiteNumber: Shape<number> = shapeOf({ type: 'number' }, Number.isFinite, 'is not a number');
+
 /** One of `words`. */
 export const oneOf = <const T extends string>(words: readonly T[]): Shape<T> =>
   shapeOf(
@@ -138,6 +140,21 @@ export const absentAs = <T, const D>(fallback: D, shape: Shape<T>): Shape<T | D>
   read: (value) => (value === undefined ? fallback : shape.read(value)),
 });
 
+/** What is absent or hasn't the shape counts as `fallback`. */
+export const orElse = <T>(fallback: NoInfer<T>, shape: Shape<T>): Shape<T> => ({
+  schema: shape.schema,
+  read: (value) => {
+    const read = shape.read(value);
+    return read instanceof Mismatch ? fallback : read;
+  },
+});
+
+/** A member that counts as absent when it hasn't the shape. */
+export const lenient = <T>(shape: Shape<T>): OptionalShape<T> => ({
+  ...orElse<T | undefined>(undefined, shape),
+  optional: true,
+});
+
 /** What is read as `shape` and then made into something else. */
 export const mapped = <T, U>(shape: Shape<T>, make: (value: T) => U | Mismatch): Shape<U> => ({
   schema: shape.schema,
@@ -147,13 +164,13 @@ export const mapped = <T, U>(shape: Shape<T>, make: (value: T) => U | Mismatch):
   },
 });
 
-type ListLimits = { readonly minItems?: number; readonly maxItems: number; readonly uniqueItems?: true };
+type ListLimits = { readonly minItems?: number; readonly maxItems?: number; readonly uniqueItems?: true };
 
 /** A list of so many. `uniqueItems`: of texts or numbers, none of them twice. */
-export const list = <T>(item: Shape<T>, limits: ListLimits): Shape<readonly T[]> => ({
+export const list = <T>(item: Shape<T>, limits: ListLimits = {}): Shape<readonly T[]> => ({
   schema: { type: 'array', ...limits, items: item.schema },
   read: (value) => {
-    const { minItems = 0, maxItems, uniqueItems } = limits;
+    const { minItems = 0, maxItems = Infinity, uniqueItems } = limits;
     if (!Array.isArray(value)) return new Mismatch('is not a list');
     if (value.length < minItems || value.length > maxItems) {
       return new Mismatch(`is not a list of ${minItems} to ${maxItems}`);
@@ -168,8 +185,44 @@ export const list = <T>(item: Shape<T>, limits: ListLimits): Shape<readonly T[]>
   },
 });
 
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+/** A list without the items that haven't the shape. */
+export const those = <T>(item: Shape<T>): Shape<readonly T[]> => ({
+  schema: list(item).schema,
+  read: (value) =>
+    Array.isArray(value)
+      ? value.map(item.read).filter((read): read is Exclude<typeof read, Mismatch> => !(read instanceof Mismatch))
+      : new Mismatch('is not a list'),
+});
+
+/** Whether `value` is an object, not an array and not null. */
+export const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** An object whose members all have one shape. */
+export const map = <T>(member: Shape<T>): Shape<Readonly<Record<string, T>>> => ({
+  schema: { type: 'object', additionalProperties: member.schema },
+  read: (value) => {
+    if (!isObject(value)) return new Mismatch('is not an object');
+    const read = Object.entries(value).map(([name, each]) => [name, member.read(each)] as const);
+    const wrong = read.find(([, each]) => each instanceof Mismatch);
+    return wrong === undefined
+      ? (Object.fromEntries(read) as Readonly<Record<string, T>>)
+      : (wrong[1] as Mismatch).in(wrong[0]);
+  },
+});
+
+/** The same without the members that haven't the shape. */
+export const thoseIn = <T>(member: Shape<T>): Shape<Readonly<Record<string, T>>> => ({
+  schema: map(member).schema,
+  read: (value) =>
+    isObject(value)
+      ? (Object.fromEntries(
+          Object.entries(value)
+            .map(([name, each]) => [name, member.read(each)] as const)
+            .filter(([, read]) => !(read instanceof Mismatch)),
+        ) as Readonly<Record<string, T>>)
+      : new Mismatch('is not an object'),
+});
 
 /** An object with these members; others, which a newer version may send, are dropped. */
 export function object<const M extends Members>(members: M): Shape<ObjectOf<M>> {

@@ -26,7 +26,7 @@ const size: Shape<Bytes> = {
   read: (value) => {
     if (typeof value !== 'string' && typeof value !== 'number') return new Mismatch('must be a size (1536Mi, 6Gi)');
     const parsed = parseQuantity(String(value));
-    return parsed.ok ? parsed.value : new Mismatch(parsed.problem);
+    return parsed.ok ? parsed.value : new Mismatch(parsed.error);
   },
 };
 const positiveSize = mapped(size, (value) => (value > 0 ? value : new Mismatch('must be more than 0')));

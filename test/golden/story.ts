@@ -37,7 +37,7 @@ const maxRounds = 20;
 
 export function size(text: string): Bytes {
   const parsed = parseQuantity(text);
-  if (!parsed.ok) throw new Error(parsed.problem);
+  if (!parsed.ok) throw new Error(parsed.error);
   return parsed.value;
 }
 

@@ -2,13 +2,26 @@
  * Whose a condition is, by its type: one with a domain prefix (`acme.io/BackedUp`) is somebody else's and stays to the
  * letter; one without is ours, and is written anew each time. See docs/adr/0013-conditions-of-others.md.
  */
-import type { Condition } from './meta.ts';
+import { type Condition, ownCondition } from './meta.ts';
+import { isObject, type Shape } from '../../memory/shape.ts';
 
 /** The most conditions that the schema takes. */
 export const maxConditions = 64;
 
 /** Whether a condition of this type belongs to somebody else. */
 export const isForeign = ({ type }: Pick<Condition, 'type'>): boolean => type.includes('/');
+
+/**
+ * A condition; nothing when a part of one of ours is missing. One of somebody else's stays as it came, whatever it holds
+ * (a later schema may know more fields): it is written back, and a field left out would be taken from its owner.
+ */
+export const condition: Shape<Condition> = {
+  schema: ownCondition.schema,
+  read: (value) =>
+    isObject(value) && typeof value['type'] === 'string' && isForeign({ type: value['type'] })
+      ? (value as Condition)
+      : ownCondition.read(value),
+};
 
 /** Milliseconds since the epoch; what is no time counts as the oldest. */
 const ageOf = ({ lastTransitionTime }: Condition): number => {

@@ -1,4 +1,23 @@
-/** The parts of Kubernetes' object metadata that Dimmer reads and writes. */
+/**
+ * The parts of Kubernetes' object metadata that Dimmer reads and writes, and what the kinds of resources share. Reading is
+ * tolerant: the schema has judged the spec, but objects may be older than the schema, and a status may come from another
+ * version of the controller. What a field's shape doesn't fit counts as absent; judging is left to the controller, which
+ * says so in the status.
+ */
+import {
+  finiteNumber,
+  lenient,
+  Mismatch,
+  object,
+  type Of,
+  oneOf,
+  orElse,
+  type Shape,
+  text,
+  those,
+  thoseIn,
+  whole,
+} from '../../memory/shape.ts';
 
 export const apiVersion = 'dimmer.dev/v1alpha1';
 
@@ -6,31 +25,44 @@ export const apiVersion = 'dimmer.dev/v1alpha1';
 export const pausedAnnotation = 'dimmer.dev/paused';
 export const reconcileRequestedAtAnnotation = 'dimmer.dev/reconcile-requested-at';
 
-export type ObjectMeta = {
-  readonly name: string;
-  /** Empty for cluster-scoped resources. */
-  readonly namespace?: string;
-  readonly uid: string;
-  readonly resourceVersion: string;
-  readonly generation: number;
-  readonly creationTimestamp: string;
-  readonly deletionTimestamp?: string;
-  readonly annotations?: Readonly<Record<string, string>>;
-  readonly labels?: Readonly<Record<string, string>>;
-  readonly finalizers?: readonly string[];
+const nonEmpty = text({ minLength: 1 });
+const metadataMembers = {
+  name: nonEmpty,
+  uid: nonEmpty,
+  resourceVersion: nonEmpty,
+  // Kinds without a spec of their own, such as Namespace, have none.
+  generation: orElse(0, finiteNumber),
+  creationTimestamp: orElse('', text()),
+  deletionTimestamp: lenient(text()),
+  annotations: lenient(thoseIn(text())),
+  labels: lenient(thoseIn(text())),
+  finalizers: lenient(those(text())),
 };
-
-export type ConditionStatus = 'True' | 'False' | 'Unknown';
+/** managedFields are dropped: nobody reads them, and they are half of the memory. */
+export const objectMeta = object({ ...metadataMembers, namespace: lenient(text()) });
+export const namespacedMeta = object({ ...metadataMembers, namespace: text() });
+/** `namespace` is empty for cluster-scoped resources. */
+export type ObjectMeta = Of<typeof objectMeta>;
 
 /** metav1.Condition. */
-export type Condition = {
-  readonly type: string;
-  readonly status: ConditionStatus;
-  readonly reason: string;
+export const ownCondition = object({
+  type: text(),
+  status: oneOf(['True', 'False', 'Unknown']),
+  reason: text(),
   /** At most 32768 characters. */
-  readonly message: string;
+  message: text(),
   /** RFC 3339, whole seconds. */
-  readonly lastTransitionTime: string;
+  lastTransitionTime: text(),
   /** Always there in ours; others need not set it. */
-  readonly observedGeneration?: number;
+  observedGeneration: lenient(whole()),
+});
+export type Condition = Of<typeof ownCondition>;
+export type ConditionStatus = Condition['status'];
+
+/** A quantity as a user may write it: `6Gi`, `1536Mi`, or a plain number of bytes. */
+export type Quantity = string | number;
+export const quantity: Shape<Quantity> = {
+  schema: { anyOf: [{ type: 'integer' }, { type: 'string' }] },
+  read: (value) =>
+    typeof value === 'string' || Number.isFinite(value) ? (value as Quantity) : new Mismatch('is not a quantity'),
 };

@@ -3,18 +3,21 @@
  * at admission; this stands for manifests that never saw an API server, and for rules older than the resource.
  */
 import type { Bytes } from '../../memory/bytes.ts';
+import { fail, type Result, succeed } from '../../memory/result.ts';
+import type { GrowPolicy, GuestSafety, Rounding, ShrinkPolicy } from '../../memory/policies.ts';
 import { parseQuantity } from '../../memory/quantity.ts';
 import type { HypervisorHostSpec } from './hypervisor-host.ts';
-import type { Quantity, VirtualMachineMemorySpec } from './virtual-machine-memory.ts';
+import type { Quantity } from './meta.ts';
+import type { VirtualMachineMemorySpec } from './virtual-machine-memory.ts';
 
 /** A spec with every default filled in. */
 export type DesiredMemory = {
   /** null: observe only. */
   readonly memory: Bytes | null;
-  readonly shrinkPolicy: 'Exact' | 'Nearest' | 'Replace';
-  readonly growPolicy: 'Whole' | 'Divisible';
-  readonly rounding: 'Exact' | 'Up';
-  readonly guestSafety: 'Required' | 'BestEffort' | 'Off';
+  readonly shrinkPolicy: ShrinkPolicy;
+  readonly growPolicy: GrowPolicy;
+  readonly rounding: Rounding;
+  readonly guestSafety: GuestSafety;
   /** null: the guest's own block size. */
   readonly granularity: Bytes | null;
   /** null: the VM's own. */
@@ -32,8 +35,6 @@ export type HostLimits = {
   readonly cordoned: boolean;
 };
 
-export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: string };
-
 const durationPattern = /^(?:(\d{1,4})h)?(?:(\d{1,5})m)?(?:(\d{1,6})s)?$/;
 
 /** Milliseconds of a duration such as `90s`, `1m30s` or `1h`; null when it isn't one. */
@@ -44,21 +45,21 @@ export function parseDurationMs(text: string): number | null {
   return (Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds)) * 1000;
 }
 
-function parseSize(value: Quantity | undefined, field: string): Parsed<Bytes | null> {
-  if (value === undefined) return { ok: true, value: null };
+function parseSize(value: Quantity | undefined, field: string): Result<Bytes | null, string> {
+  if (value === undefined) return succeed(null);
   const parsed = parseQuantity(String(value));
-  return parsed.ok ? parsed : { ok: false, problem: `${field}: ${parsed.problem}` };
+  return parsed.ok ? parsed : fail(`${field}: ${parsed.error}`);
 }
 
 /** Reads a spec; the problem names the field. Default shrinkPolicy Exact, growPolicy Divisible, rounding
  * Exact, guestSafety Required, unplugTimeout 30s. */
-export function parseSpec(spec: VirtualMachineMemorySpec): Parsed<DesiredMemory> {
+export function parseSpec(spec: VirtualMachineMemorySpec): Result<DesiredMemory, string> {
   const { uuid, name } = spec.virtualMachine;
   if ((uuid === undefined) === (name === undefined)) {
-    return { ok: false, problem: 'spec.virtualMachine: name the VM by exactly one of uuid and name' };
+    return fail('spec.virtualMachine: name the VM by exactly one of uuid and name');
   }
   if (name !== undefined && spec.hostRef === undefined) {
-    return { ok: false, problem: 'spec.hostRef: a VM named by name needs the host that runs it' };
+    return fail('spec.hostRef: a VM named by name needs the host that runs it');
   }
   const memory = parseSize(spec.memory, 'spec.memory');
   if (!memory.ok) return memory;
@@ -68,39 +69,33 @@ export function parseSpec(spec: VirtualMachineMemorySpec): Parsed<DesiredMemory>
   if (!pageSize.ok) return pageSize;
   const unplugTimeoutMs = parseDurationMs(spec.unplugTimeout ?? '30s');
   if (unplugTimeoutMs === null) {
-    return { ok: false, problem: `spec.unplugTimeout: '${spec.unplugTimeout ?? ''}' is not a duration (30s, 2m)` };
+    return fail(`spec.unplugTimeout: '${spec.unplugTimeout ?? ''}' is not a duration (30s, 2m)`);
   }
-  return {
-    ok: true,
-    value: {
-      memory: memory.value,
-      shrinkPolicy: spec.shrinkPolicy ?? 'Exact',
-      growPolicy: spec.growPolicy ?? 'Divisible',
-      rounding: spec.rounding ?? 'Exact',
-      guestSafety: spec.guestSafety ?? 'Required',
-      granularity: granularity.value,
-      pageSize: pageSize.value,
-      unplugTimeoutMs,
-      paused: spec.paused ?? false,
-    },
-  };
+  return succeed({
+    memory: memory.value,
+    shrinkPolicy: spec.shrinkPolicy ?? 'Exact',
+    growPolicy: spec.growPolicy ?? 'Divisible',
+    rounding: spec.rounding ?? 'Exact',
+    guestSafety: spec.guestSafety ?? 'Required',
+    granularity: granularity.value,
+    pageSize: pageSize.value,
+    unplugTimeoutMs,
+    paused: spec.paused ?? false,
+  });
 }
 
 /** Reads a host's limits; the problem names the field. Defaults: no reserve, overcommit 1.0, 4 operations. */
-export function parseHostLimits(spec: HypervisorHostSpec): Parsed<HostLimits> {
+export function parseHostLimits(spec: HypervisorHostSpec): Result<HostLimits, string> {
   const reserve = parseSize(spec.memoryReserve, 'spec.memoryReserve');
   if (!reserve.ok) return reserve;
   const memoryOvercommit = Number(spec.memoryOvercommit ?? '1.0');
   if (!Number.isFinite(memoryOvercommit) || memoryOvercommit <= 0) {
-    return { ok: false, problem: `spec.memoryOvercommit: '${spec.memoryOvercommit ?? ''}' is not a positive number` };
+    return fail(`spec.memoryOvercommit: '${spec.memoryOvercommit ?? ''}' is not a positive number`);
   }
-  return {
-    ok: true,
-    value: {
-      memoryReserve: reserve.value ?? (0 as Bytes),
-      memoryOvercommit,
-      maxConcurrentOperations: spec.maxConcurrentOperations ?? 4,
-      cordoned: spec.cordoned ?? false,
-    },
-  };
+  return succeed({
+    memoryReserve: reserve.value ?? (0 as Bytes),
+    memoryOvercommit,
+    maxConcurrentOperations: spec.maxConcurrentOperations ?? 4,
+    cordoned: spec.cordoned ?? false,
+  });
 }

@@ -1,118 +1,129 @@
 /**
  * VirtualMachineMemory: the memory that a virtual machine should have. Namespaced, short name `vmmem`.
- * The schema is crds/dimmer.dev_virtualmachinememories.yaml. Quantities in `spec` are as the user wrote them
- * (a number or a text); those in `status` have the one canonical form of `formatQuantity`.
+ * The schema is crds/dimmer.dev_virtualmachinememories.yaml; a test holds it and the shapes here to each other. Quantities
+ * in `spec` are as the user wrote them (a number or a text); those in `status` have the one canonical form of
+ * `formatQuantity`. A part of a status whose required members aren't there, or have another type, is left out as a whole;
+ * the controller writes it anew.
  */
-import type { Condition, ObjectMeta } from './meta.ts';
+import { moduleStates } from '../../memory/module.ts';
+import { growPolicies, guestSafeties, roundings, shrinkPolicies } from '../../memory/policies.ts';
+import { boolean, lenient, list, object, type Of, oneOf, orElse, text, those, whole } from '../../memory/shape.ts';
+import { condition } from './foreign-conditions.ts';
+import type { apiVersion, namespacedMeta } from './meta.ts';
+import { quantity } from './meta.ts';
 
-/** A quantity as a user may write it: `6Gi`, `1536Mi`, or a plain number of bytes. */
-export type Quantity = string | number;
-
-export type VirtualMachineReference = { readonly uuid?: string; readonly name?: string };
-
-export type VirtualMachineMemorySpec = {
+export const virtualMachineMemorySpec = object({
   /** Exactly one of uuid and name; a name needs `hostRef`. Immutable. */
-  readonly virtualMachine: VirtualMachineReference;
-  readonly hostRef?: { readonly name: string };
+  virtualMachine: orElse({}, object({ uuid: lenient(text()), name: lenient(text()) })),
+  hostRef: lenient(object({ name: text() })),
   /** Desired total guest memory; absent: observe only. */
-  readonly memory?: Quantity;
-  readonly shrinkPolicy?: 'Exact' | 'Nearest' | 'Replace';
-  readonly growPolicy?: 'Whole' | 'Divisible';
-  readonly rounding?: 'Exact' | 'Up';
+  memory: lenient(quantity),
+  shrinkPolicy: lenient(oneOf(shrinkPolicies)),
+  growPolicy: lenient(oneOf(growPolicies)),
+  rounding: lenient(oneOf(roundings)),
   /** Overrides the guest's memory block size. */
-  readonly granularity?: Quantity;
+  granularity: lenient(quantity),
   /** Huge pages behind new modules. */
-  readonly pageSize?: Quantity;
-  readonly guestSafety?: 'Required' | 'BestEffort' | 'Off';
+  pageSize: lenient(quantity),
+  guestSafety: lenient(oneOf(guestSafeties)),
   /** A duration such as `30s`; after it an unanswered unplug is reported as unknown. */
-  readonly unplugTimeout?: string;
-  readonly paused?: boolean;
-};
+  unplugTimeout: lenient(text()),
+  paused: lenient(boolean),
+});
+export type VirtualMachineMemorySpec = Of<typeof virtualMachineMemorySpec>;
 
-export type ModuleStatus = {
-  readonly slot: number;
-  readonly alias: string;
-  readonly node: number;
-  readonly size: string;
+const moduleStatus = object({
+  slot: whole(),
+  alias: text(),
+  node: whole(),
+  size: text(),
   /** Guest physical address, hexadecimal with 0x. */
-  readonly base: string;
-  readonly state: 'Plugged' | 'Leaving' | 'Refused';
+  base: text(),
+  state: oneOf([...moduleStates, 'Refused']),
   /** How often the guest refused to give it up; absent: never. */
-  readonly refusals?: number;
+  refusals: lenient(whole()),
   /** When the guest refused last, RFC 3339 with milliseconds; absent: never. */
-  readonly refusedAt?: string;
+  refusedAt: lenient(text()),
   /** Not asked again before; absent: not quarantined. */
-  readonly retryAfter?: string;
-};
+  retryAfter: lenient(text()),
+});
+export type ModuleStatus = Of<typeof moduleStatus>;
 
-export type PlanStatus = {
-  readonly decision: 'Noop' | 'Plug' | 'Unplug' | 'Replace' | 'Wait' | 'Blocked';
-  readonly steps: readonly {
-    readonly operation: 'Plug' | 'Unplug';
-    readonly size: string;
-    readonly node: number;
-    readonly slot: number;
-  }[];
-  readonly message: string;
-};
+// Half of a list of steps, or of ranges, would say something else.
+const planStatus = object({
+  decision: oneOf(['Noop', 'Plug', 'Unplug', 'Replace', 'Wait', 'Blocked']),
+  steps: list(object({ operation: oneOf(['Plug', 'Unplug']), size: text(), node: whole(), slot: whole() })),
+  message: text(),
+});
+export type PlanStatus = Of<typeof planStatus>;
 
-export type ReachableStatus = {
-  readonly below?: string;
-  readonly above?: string;
-  readonly ranges: readonly { readonly from: string; readonly to: string; readonly step: string }[];
-  readonly complete: boolean;
-};
+const reachableStatus = object({
+  below: lenient(text()),
+  above: lenient(text()),
+  ranges: list(object({ from: text(), to: text(), step: text() })),
+  complete: boolean,
+});
+export type ReachableStatus = Of<typeof reachableStatus>;
 
-export type VirtualMachineMemoryStatus = {
+export const virtualMachineMemoryStatus = object({
   /** -1: no controller has looked yet (the schema's default). */
-  readonly observedGeneration?: number;
-  readonly conditions?: readonly Condition[];
-  readonly hostName?: string;
-  readonly virtualMachine?: {
-    /** Pinned at the first observation. */
-    readonly uuid: string;
-    readonly name: string;
-    readonly state: string;
-    /** Host and running domain; changes with every start. */
-    readonly runtimeId?: string;
-  };
-  readonly memory?: {
-    readonly boot: string;
-    readonly plugged: string;
-    /** boot + plugged; counts modules that are leaving. */
-    readonly current: string;
-    readonly target?: string;
-    readonly guestTotal?: string;
-    readonly balloon?: string;
-    readonly max?: string;
-  };
-  readonly slots?: { readonly total: number; readonly used: number };
-  readonly granularity?: string;
-  readonly modules?: readonly ModuleStatus[];
-  readonly plan?: PlanStatus;
-  readonly reachable?: ReachableStatus;
-  readonly lastResize?: {
-    readonly from: string;
-    readonly to: string;
-    readonly startTime: string;
-    readonly completionTime?: string;
-    /** The guest's own total when the resize began; absent: the guest had reported none. */
-    readonly guestTotalBefore?: string;
-  };
+  observedGeneration: lenient(whole({ minimum: -1 })),
+  conditions: lenient(those(condition)),
+  hostName: lenient(text()),
+  virtualMachine: lenient(
+    object({
+      /** Pinned at the first observation. */
+      uuid: text(),
+      name: text(),
+      state: text(),
+      /** Host and running domain; changes with every start. */
+      runtimeId: lenient(text()),
+    }),
+  ),
+  memory: lenient(
+    object({
+      boot: text(),
+      plugged: text(),
+      /** boot + plugged; counts modules that are leaving. */
+      current: text(),
+      target: lenient(text()),
+      guestTotal: lenient(text()),
+      balloon: lenient(text()),
+      max: lenient(text()),
+    }),
+  ),
+  slots: lenient(object({ total: whole(), used: whole() })),
+  granularity: lenient(text()),
+  modules: lenient(those(moduleStatus)),
+  plan: lenient(planStatus),
+  reachable: lenient(reachableStatus),
+  lastResize: lenient(
+    object({
+      from: text(),
+      to: text(),
+      startTime: text(),
+      completionTime: lenient(text()),
+      /** The guest's own total when the resize began; absent: the guest had reported none. */
+      guestTotalBefore: lenient(text()),
+    }),
+  ),
   /** A replacement (shrinkPolicy Replace) that was begun and hasn't reached its end. */
-  readonly replacement?: {
-    /** The generation it was begun for. */
-    readonly generation: number;
-    readonly phase: 'Unplugging' | 'RollingBack' | 'CalledOff';
-  };
+  replacement: lenient(
+    object({
+      /** The generation it was begun for. */
+      generation: whole(),
+      phase: oneOf(['Unplugging', 'RollingBack', 'CalledOff']),
+    }),
+  ),
   /** The last value of the reconcile-requested-at annotation that was acted on. */
-  readonly lastHandledReconcileAt?: string;
-};
+  lastHandledReconcileAt: lenient(text()),
+});
+export type VirtualMachineMemoryStatus = Of<typeof virtualMachineMemoryStatus>;
 
 export type VirtualMachineMemory = {
-  readonly apiVersion: 'dimmer.dev/v1alpha1';
+  readonly apiVersion: typeof apiVersion;
   readonly kind: 'VirtualMachineMemory';
-  readonly metadata: ObjectMeta & { readonly namespace: string };
+  readonly metadata: Of<typeof namespacedMeta>;
   readonly spec: VirtualMachineMemorySpec;
   readonly status?: VirtualMachineMemoryStatus;
 };

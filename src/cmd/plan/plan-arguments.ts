@@ -135,7 +135,7 @@ function forbid(values: Values, names: readonly string[], beside: string): void 
 
 function sizeOf(text: string, name: string, zero: boolean): Bytes {
   const parsed = parseQuantity(text);
-  if (!parsed.ok) return bad(name, parsed.problem);
+  if (!parsed.ok) return bad(name, parsed.error);
   return parsed.value > 0 || zero ? parsed.value : bad(name, 'must be more than 0');
 }
 

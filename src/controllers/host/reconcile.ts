@@ -104,7 +104,7 @@ export async function reconcileHostStatus(
   // A look that was given up because the process ends says nothing of the host.
   if (cut() === 'closing') return { kind: 'done' };
   const nowMs = clock.now();
-  const verdict = judgeHost(entry.limits.ok ? null : entry.limits.problem, answer, name);
+  const verdict = judgeHost(entry.limits.ok ? null : entry.limits.error, answer, name);
   const status = computeHostStatus(resource, verdict, answer, context.namespaces.list(), nowMs);
   const { reason } = verdict;
   const isCordoned = resource.spec.cordoned ?? false;

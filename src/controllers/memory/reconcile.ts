@@ -1,7 +1,8 @@
 /** One reconcile: a key comes in, the VM is brought one wish further, its status says what is true. */
+import type { Result } from '../../memory/result.ts';
 import { isDeepStrictEqual } from 'node:util';
 import { pausedAnnotation, reconcileRequestedAtAnnotation } from '../../api/v1alpha1/meta.ts';
-import { type DesiredMemory, type Parsed, parseSpec } from '../../api/v1alpha1/spec.ts';
+import { type DesiredMemory, parseSpec } from '../../api/v1alpha1/spec.ts';
 import type { VirtualMachineMemory } from '../../api/v1alpha1/virtual-machine-memory.ts';
 import type { EventRecorder, ResourceKey } from '../../runtime/resources.ts';
 import type { Cut, Reconciled } from '../../runtime/reconcile-queue.ts';
@@ -99,7 +100,7 @@ const isWorthTelling = ({ judgement, hasChanged }: ReconcileScope, cut: Cut | nu
 async function converge(scope: ReconcileScope, context: ReconcileContext): Promise<Ending> {
   const { desired } = scope;
   if (!desired.ok) {
-    return { kind: 'problem', problem: { reason: 'InvalidSpec', message: desired.problem, retry: false } };
+    return { kind: 'problem', problem: { reason: 'InvalidSpec', message: desired.error, retry: false } };
   }
   const place = new HostPlace(context, () => tellWaiting(scope, context));
   try {
@@ -176,7 +177,11 @@ function computeResult({ reason, message, againInMs }: Verdict, random: () => nu
   return { kind: 'after', ms: Math.round(resyncMs * (1 - random() / 4)), urgency: 'resync' };
 }
 
-function computeMode({ metadata }: VirtualMachineMemory, desired: Parsed<DesiredMemory>, observeOnly: boolean): Mode {
+function computeMode(
+  { metadata }: VirtualMachineMemory,
+  desired: Result<DesiredMemory, string>,
+  observeOnly: boolean,
+): Mode {
   if (!desired.ok || desired.value.memory === null) return { kind: 'observe' };
   if (observeOnly) return { kind: 'paused', by: '--observe-only' };
   if (desired.value.paused) return { kind: 'paused', by: 'spec.paused' };

@@ -2,7 +2,8 @@
  * What one reconcile knows. It is made in `reconcile`, each phase fills in what it finds out, and one conclusion is drawn
  * from it (summarise.ts), whatever phase was the last: nothing that was learned is lost on the way out (docs/adr/0024).
  */
-import type { DesiredMemory, Parsed } from '../../api/v1alpha1/spec.ts';
+import type { Result } from '../../memory/result.ts';
+import type { DesiredMemory } from '../../api/v1alpha1/spec.ts';
 import type { VirtualMachineMemory, VirtualMachineMemoryStatus } from '../../api/v1alpha1/virtual-machine-memory.ts';
 import { timestamp } from '../../api/v1alpha1/conditions.ts';
 import { keyOf, type ResourceKey } from '../../runtime/resources.ts';
@@ -21,7 +22,7 @@ export type ScopeInput = {
   /** The resource as it is when this begins. */
   readonly resource: VirtualMachineMemory;
   /** Its spec, as far as it makes sense. */
-  readonly desired: Parsed<DesiredMemory>;
+  readonly desired: Result<DesiredMemory, string>;
   readonly mode: Mode;
   /** The value of the annotation that asks for a retry; undefined: nobody ever did. */
   readonly requestedAt: string | undefined;
@@ -35,7 +36,7 @@ export type ScopeInput = {
 export class ReconcileScope {
   readonly key: ResourceKey;
   readonly resource: VirtualMachineMemory;
-  readonly desired: Parsed<DesiredMemory>;
+  readonly desired: Result<DesiredMemory, string>;
   readonly mode: Mode;
   readonly requestedAt: string | undefined;
   /** Somebody asked for a retry, and has had none. */

@@ -2,7 +2,8 @@
  * The hosts that the controller knows: one connection each, what runs on them, and who hears of their events.
  * What a host runs is cached and read anew when the host's event stream says that something started or stopped.
  */
-import { parseHostLimits, type Parsed, type HostLimits } from '../../api/v1alpha1/spec.ts';
+import type { Result } from '../../memory/result.ts';
+import { parseHostLimits, type HostLimits } from '../../api/v1alpha1/spec.ts';
 import type { HypervisorHost } from '../../api/v1alpha1/hypervisor-host.ts';
 import { fail, type HostAnswer, hostError, succeed } from '../../host/errors.ts';
 import { HostLine } from '../../host/host-line.ts';
@@ -46,7 +47,7 @@ export class HostEntry {
   /** All that is asked of the host goes through here. */
   readonly line: HostLine;
   resource: HypervisorHost;
-  limits: Parsed<HostLimits>;
+  limits: Result<HostLimits, string>;
   readonly #host: Host;
   readonly #clock: Clock;
   readonly #unwatch: () => void;

@@ -21,11 +21,14 @@ import {
   optional,
   positiveNumber,
   type Shape,
-  text as textOf,
+  text as anyText,
+  type TextLimits,
   whole as wholeOf,
 } from '../../memory/shape.ts';
 import { type HostErrorCode, hostErrorTable, problemTypePrefix } from '../errors.ts';
 
+/** At most 4096 characters; only there so that rubbish ends. */
+const textOf = (limits: TextLimits = {}) => anyText({ maxLength: 4096, ...limits });
 const text = (description: string) => described(textOf(), description);
 const flag = (description: string) => described(boolean, description);
 const whole = (description: string) => described(wholeOf(), description);

@@ -1,4 +1,5 @@
 /** What Dimmer reads from a domain's XML: memory, and nothing else. */
+import type { Result } from '../../memory/result.ts';
 import type { Bytes } from '../../memory/bytes.ts';
 import type { MemoryBacking } from '../../memory/backing.ts';
 import type { HotplugObstacle } from '../../memory/hotplug-obstacle.ts';
@@ -9,8 +10,7 @@ import type { KeptState } from './unread-state.ts';
 /** Where in the XML something is wrong (`devices/memory[2]/target/size`), and what. */
 export type XmlProblem = { readonly path: string; readonly problem: string };
 
-export type XmlResult<T> =
-  { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: XmlProblem };
+export type XmlResult<T> = Result<T, XmlProblem>;
 
 /** A `<memory model='dimm'>` device. */
 export type DimmDevice = {

@@ -66,7 +66,7 @@ describe('parseSpec', () => {
     [{ virtualMachine: { uuid }, unplugTimeout: 'soon' }, 'spec.unplugTimeout'],
   ])('names the field that is wrong: %j', (spec, field) => {
     const parsed = parseSpec(spec);
-    expect(parsed.ok ? 'ok' : parsed.problem).toMatch(new RegExp(`^${field.replaceAll('.', '\\.')}`));
+    expect(parsed.ok ? 'ok' : parsed.error).toMatch(new RegExp(`^${field.replaceAll('.', '\\.')}`));
   });
 
   it.each([
@@ -93,7 +93,7 @@ describe('parseHostLimits', () => {
   it('names the field that is wrong', () => {
     expect(parseHostLimits({ ...spec, memoryOvercommit: '0' })).toMatchObject({ ok: false });
     expect(parseHostLimits({ ...spec, memoryReserve: 'x' })).toMatchObject({
-      problem: expect.stringContaining('spec.memoryReserve') as string,
+      error: expect.stringContaining('spec.memoryReserve') as string,
     });
   });
 });

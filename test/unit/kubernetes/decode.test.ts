@@ -1,25 +1,21 @@
 import { describe, expect, it } from 'vitest';
-import {
-  decodeHypervisorHost,
-  decodeNamespace,
-  decodeVirtualMachineMemory,
-} from '../../../src/api/v1alpha1/decode/resources.ts';
+import { decodeHypervisorHost, decodeNamespace, decodeVirtualMachineMemory } from '../../../src/api/v1alpha1/decode.ts';
 import { rawMemory } from './support/objects.ts';
 
 const metadata = { name: 'n', uid: 'u', resourceVersion: '1' };
 const decodeWith = (fields: object) => {
   const decoded = decodeVirtualMachineMemory({ ...rawMemory('a', '1'), ...fields });
-  if (!decoded.ok) throw new Error(decoded.problem);
+  if (!decoded.ok) throw new Error(decoded.error);
   return decoded.value;
 };
 const ownerRequired = (requireOwner: unknown) => {
   const decoded = decodeHypervisorHost({ metadata, spec: { address: 'https://h', requireOwner } });
-  if (!decoded.ok) throw new Error(decoded.problem);
+  if (!decoded.ok) throw new Error(decoded.error);
   return decoded.value.spec.requireOwner;
 };
 const allowed = (allowedNamespaces: unknown) => {
   const decoded = decodeHypervisorHost({ metadata, spec: { address: 'https://h', allowedNamespaces } });
-  if (!decoded.ok) throw new Error(decoded.problem);
+  if (!decoded.ok) throw new Error(decoded.error);
   return decoded.value.spec.allowedNamespaces;
 };
 
@@ -42,7 +38,7 @@ describe('decoding a resource', () => {
   it('names the object of which it can make nothing', () => {
     expect(decodeVirtualMachineMemory({ metadata: { name: 'db-1' } })).toEqual({
       ok: false,
-      problem: 'db-1: metadata without name, uid or resourceVersion',
+      error: 'db-1: metadata without name, uid or resourceVersion',
     });
   });
 

@@ -17,7 +17,7 @@ afterEach(() => server.close());
 
 const memoryAt = (resourceVersion: string): VirtualMachineMemory => {
   const decoded = virtualMachineMemories.decode(rawMemory('a', resourceVersion));
-  if (!decoded.ok) throw new Error(decoded.problem);
+  if (!decoded.ok) throw new Error(decoded.error);
   return decoded.value;
 };
 const resource = memoryAt('10');

@@ -38,9 +38,9 @@ describe('parseQuantity', () => {
   });
 
   it('says what is wrong', () => {
-    expect(parseQuantity('-1')).toEqual({ ok: false, problem: "'-1' is negative" });
-    expect(parseQuantity('0.5')).toEqual({ ok: false, problem: "'0.5' is not a whole number of bytes" });
-    expect(parseQuantity('lots')).toEqual({ ok: false, problem: "'lots' is not a quantity (6Gi, 1536Mi)" });
+    expect(parseQuantity('-1')).toEqual({ ok: false, error: "'-1' is negative" });
+    expect(parseQuantity('0.5')).toEqual({ ok: false, error: "'0.5' is not a whole number of bytes" });
+    expect(parseQuantity('lots')).toEqual({ ok: false, error: "'lots' is not a quantity (6Gi, 1536Mi)" });
   });
 });
 

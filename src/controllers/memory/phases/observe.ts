@@ -86,7 +86,7 @@ export function observe({ entry, observation }: Found, claimed: Claimed, context
   if (!entry.limits.ok) {
     return problem({
       reason: 'HostUnknown',
-      message: `HypervisorHost ${entry.name}: ${entry.limits.problem}`,
+      message: `HypervisorHost ${entry.name}: ${entry.limits.error}`,
       retry: false,
       ...seen,
     });
