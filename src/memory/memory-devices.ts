@@ -17,8 +17,6 @@ type Row = {
   readonly promised: Share;
   /** Against the domain's `<maxMemory>`. */
   readonly maximum: Share;
-  /** In the size that QEMU's balloon tells: DIMMs and no others (get_current_ram_size in virtio-balloon.c). */
-  readonly balloon: Share;
   /**
    * Against the domain's slots: under a number of its own; without one (libvirt 9.0 counts every device that it knows
    * against them: "memory device count '2' exceeds slots count '1'"); or not at all.
@@ -29,14 +27,13 @@ type Row = {
 };
 
 const table = {
-  dimm: { total: 'size', promised: 'size', maximum: 'size', balloon: 'size', slot: 'numbered', ours: true },
+  dimm: { total: 'size', promised: 'size', maximum: 'size', slot: 'numbered', ours: true },
   // A file of the host, a disk to the guest.
-  nvdimm: { total: 'nothing', promised: 'nothing', maximum: 'size', balloon: 'nothing', slot: 'numbered', ours: false },
+  nvdimm: { total: 'nothing', promised: 'nothing', maximum: 'size', slot: 'numbered', ours: false },
   'virtio-pmem': {
     total: 'nothing',
     promised: 'nothing',
     maximum: 'size',
-    balloon: 'nothing',
     slot: 'unnumbered',
     ours: false,
   },
@@ -45,7 +42,6 @@ const table = {
     total: 'given',
     promised: 'requested',
     maximum: 'size',
-    balloon: 'nothing',
     slot: 'unnumbered',
     ours: false,
   },
@@ -54,12 +50,11 @@ const table = {
     total: 'nothing',
     promised: 'nothing',
     maximum: 'size',
-    balloon: 'nothing',
     slot: 'unnumbered',
     ours: false,
   },
   // A DIMM that only QEMU's command line has (`<qemu:commandline>`): libvirt doesn't know of it.
-  'pc-dimm': { total: 'size', promised: 'size', maximum: 'size', balloon: 'size', slot: 'numbered', ours: false },
+  'pc-dimm': { total: 'size', promised: 'size', maximum: 'size', slot: 'numbered', ours: false },
 } as const satisfies Readonly<Record<string, Row>>;
 
 /** A model of a libvirt that is newer than this: not taken for the guest's, but room is kept for it. */
@@ -67,7 +62,6 @@ const unknown: Row = {
   total: 'nothing',
   promised: 'size',
   maximum: 'size',
-  balloon: 'size',
   slot: 'unnumbered',
   ours: false,
 };
@@ -101,12 +95,9 @@ function shareOf(device: MemoryDevice, share: Share): Bytes {
   }
 }
 
-/** What devices count for together, in bytes: in the guest's total, in the host's promise, against the maximum,
- * in what the balloon tells. */
-export const sumOfDevices = (
-  devices: readonly MemoryDevice[],
-  as: 'total' | 'promised' | 'maximum' | 'balloon',
-): Bytes => sumBytes(devices.map((device) => shareOf(device, rowOf(device.model)[as])));
+/** What devices count for together, in bytes: in the guest's total, in the host's promise, against the maximum. */
+export const sumOfDevices = (devices: readonly MemoryDevice[], as: 'total' | 'promised' | 'maximum'): Bytes =>
+  sumBytes(devices.map((device) => shareOf(device, rowOf(device.model)[as])));
 
 /** Whether devices of the model are ever attached or detached (I6). */
 export const isOurs = (model: string): boolean => rowOf(model).ours;

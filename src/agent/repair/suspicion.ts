@@ -33,10 +33,13 @@ export type HiddenMemory = {
  */
 const certainAfterMs = 1_000;
 
-/** All that is known of the domain and that QEMU's balloon counts. */
+/**
+ * The most that libvirt's figure of the balloon may come to by what is known of the domain. With virtio-mem it moves by
+ * what that gives (seen on libvirt 9.0: above boot memory and modules), and not always back.
+ */
 const knownBytes = (memory: DomainDescription): number =>
   [...memory.boot, ...memory.modules].reduce((sum, part) => sum + part.size, 0) +
-  sumOfDevices(memory.others, 'balloon');
+  sumOfDevices(memory.others, 'maximum');
 
 /** What the balloon counts beyond the memory in the XML; null: nothing, or there is no balloon. */
 export function findHiddenMemory(
