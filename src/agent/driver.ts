@@ -60,6 +60,8 @@ export type NewModule = {
   readonly pageSize?: Bytes;
   /** Host nodes to bind it to, not empty; absent: not bound. */
   readonly hostNodes?: readonly number[];
+  /** Guest physical address; absent: the hypervisor's choice. */
+  readonly base?: Bytes;
 };
 
 /** A memory device that QEMU has, whatever the description shows. */

@@ -46,8 +46,13 @@ export function judgeUnplug(situation: Situation, taken: number, given: Bytes): 
   }
   const leaving = current - settled;
   const usable = guest.usable + given - memoryMapOf(given);
-  if (usable >= taken + leaving + margin) return { kind: 'safe', minUsableAfter: margin, note: null };
-  return { kind: 'inUse', usable: guest.usable, margin, spare: bytes(Math.max(0, guest.usable - margin - leaving)) };
+  // What the guest never took it doesn't miss.
+  const has = guest.takenOfModules ?? Infinity;
+  if (usable >= Math.min(taken + leaving, has + given) + margin) {
+    return { kind: 'safe', minUsableAfter: margin, note: null };
+  }
+  const spare = guest.usable >= has + margin ? settled : bytes(Math.max(0, guest.usable - margin - leaving));
+  return { kind: 'inUse', usable: guest.usable, margin, spare };
 }
 
 /**

@@ -2,7 +2,7 @@
 import { type Bytes, bytes, GiB, MiB } from '../memory/bytes.ts';
 import { aliasOfSlot } from '../memory/module.ts';
 import { memoryMapOf } from './guest-safety.ts';
-import type { PlannerModule, PlannerObservation, PlanStep, PlugStep, UnplugStep } from './types.ts';
+import type { GuestReport, PlannerModule, PlannerObservation, PlanStep, PlugStep, UnplugStep } from './types.ts';
 
 /** Boot memory that fits below the PCI hole of q35; of more, 2 GiB stay below it and the rest goes above 4 GiB (QEMU, pc_q35.c). */
 const lowMemoryLimit = 2.75 * GiB;
@@ -91,7 +91,6 @@ function shiftMemory(observation: PlannerObservation, change: number, node: numb
   const { hostFree, hugepagesFree, pageSize, guest, backings } = observation;
   const pages = backings?.find(({ nodes }) => nodes.includes(node))?.pageSize;
   const plus = (value: Bytes, difference: number): Bytes => bytes(Math.max(0, value + difference));
-  const usable = change - Math.sign(change) * memoryMapOf(bytes(Math.abs(change)));
   return {
     ...observation,
     hostFree: hostFree === null ? null : plus(hostFree, -change),
@@ -108,6 +107,16 @@ function shiftMemory(observation: PlannerObservation, change: number, node: numb
                 : plus(backing.hugepagesFree, -change),
           })),
         }),
-    guest: guest === null ? null : { ...guest, total: plus(guest.total, change), usable: plus(guest.usable, usable) },
+    guest: guest === null ? null : shiftGuest(guest, change),
   };
+}
+
+/** What the guest reports then: it takes all that is plugged, and misses no more than it had taken. */
+function shiftGuest(guest: GuestReport, change: number): GuestReport {
+  const { takenOfModules: had = Infinity } = guest;
+  const felt = Math.max(change, -had);
+  const usable = felt - Math.sign(felt) * memoryMapOf(bytes(Math.abs(felt)));
+  const plus = (value: Bytes, difference: number): Bytes => bytes(Math.max(0, value + difference));
+  const shifted = { ...guest, total: plus(guest.total, felt), usable: plus(guest.usable, usable) };
+  return had === Infinity ? shifted : { ...shifted, takenOfModules: bytes(had + felt) };
 }

@@ -34,6 +34,11 @@ export type GuestReport = {
    * absent: it isn't late. One that reported only before it booted is as one that never did.
    */
   readonly silentMs?: number;
+  /**
+   * What the guest has taken of all modules together, where that is known: it costs the guest no more than this when
+   * modules go. Absent: all of them count as taken.
+   */
+  readonly takenOfModules?: Bytes;
 };
 
 /** What stands behind new modules of some guest nodes. */

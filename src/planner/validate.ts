@@ -102,6 +102,9 @@ function findLimitsError(observation: PlannerObservation): PlanInputError | null
   if (hugepagesFree !== null && !isBytes(hugepagesFree)) return problem('hugepagesFree', notBytes);
   if (guest !== null && !isBytes(guest.usable)) return problem('guest.usable', notBytes);
   if (guest !== null && !isBytes(guest.total)) return problem('guest.total', notBytes);
+  if (guest?.takenOfModules !== undefined && !isBytes(guest.takenOfModules)) {
+    return problem('guest.takenOfModules', notBytes);
+  }
   return null;
 }
 

@@ -10,7 +10,7 @@ import { type Bytes, mib, sumBytes } from '../memory/bytes.ts';
 import { describeObstacle } from '../memory/hotplug-obstacle.ts';
 import { slotsOfDevices, sumOfDevices } from '../memory/memory-devices.ts';
 import { isSameModule } from '../memory/module.ts';
-import { defaultGranularity } from '../planner/granularity.ts';
+import { defaultGranularity } from '../memory/granularity.ts';
 import type { PlannerModule, PlannerObservation, PlannerPolicy, PlanRequest } from '../planner/types.ts';
 import { alignAtStart } from './align-at-start.ts';
 import type { PreviewInput } from './from-numbers.ts';

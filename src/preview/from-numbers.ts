@@ -3,7 +3,7 @@ import { type Bytes, bytes, sumBytes } from '../memory/bytes.ts';
 import { aliasOfSlot } from '../memory/module.ts';
 import { formatQuantity } from '../memory/quantity.ts';
 import { count } from '../planner/explain.ts';
-import { defaultGranularity } from '../planner/granularity.ts';
+import { defaultGranularity } from '../memory/granularity.ts';
 import type { PlannerModule, PlannerObservation, PlannerPolicy, PlanRequest } from '../planner/types.ts';
 
 export type ModuleInput = { readonly size: Bytes } & {

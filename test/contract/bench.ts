@@ -21,6 +21,8 @@ export type ContractBench = {
   setPaused(paused: boolean): Promise<void>;
   /** Whether QEMU can allocate nothing more for a module, though the host has memory; or can again. */
   setShort(isShort: boolean): Promise<void>;
+  /** Whether the guest takes up what is plugged from now on. */
+  setOnlines(onlines: boolean): Promise<void>;
   /** A module is plugged behind the host's back. */
   plugByHand(slot: number, size: Bytes): Promise<void>;
   /** The host's admin reserves the VM for a namespace; null: for none. */

@@ -185,6 +185,37 @@ export function describeHostContract(name: string, create: () => Promise<Contrac
       expect((await observe()).claim).toBeNull();
     });
 
+    it('plugs where the guest takes it, though a module of odd size lies there', async () => {
+      const before = await settled(bench);
+      await bench.plugByHand(0, mib(100));
+      valueOf(await plug(1));
+      const expected = (before.guest?.total ?? 0) + size;
+      const { layout } = await observedUntil(bench, 'the guest has it', (o) => (o.guest?.total ?? 0) >= expected);
+      expect(layout?.modules.map((module) => module.base % size)).toEqual([0, 0]);
+      expect(layout?.hotplugProblem).toBeNull();
+    });
+
+    it('takes out what the guest never took, though the guest could not spare as much', async () => {
+      await settled(bench);
+      await bench.setOnlines(false);
+      const { guest } = await observe();
+      const large = mib(Math.ceil((guest?.usable ?? 0) / mib(128)) * 128);
+      valueOf(await plug(0, { size: large }));
+      const least = { minUsableAfter: mib(64) };
+      const known = await observedUntil(bench, 'it is known', (o) => o.guest?.takenOfModules === 0);
+      expect(known.guest?.total).toBe(guest?.total);
+      valueOf(await unplug(0, least));
+      await gone(0);
+      // What it has taken counts as ever.
+      await bench.setOnlines(true);
+      valueOf(await plug(1, { size: large }));
+      await observedUntil(bench, 'the guest has it', (o) => o.guest?.takenOfModules === large);
+      const use = await bench.useMemory(bytes((guest?.usable ?? 0) - mib(32)));
+      expect(codeOf(await unplug(1, least))).toBe('guest-memory-in-use');
+      expect(await use.isAlive()).toBe(true);
+      await use.free();
+    });
+
     it('says of a plug that QEMU has no memory for that it failed, and plugs when there is some', async () => {
       await bench.setShort(true);
       const answer = await plug(0);

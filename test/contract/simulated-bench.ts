@@ -58,6 +58,10 @@ export function benchOfSimulated({ script }: SimulatedHost, host: Host, dispose:
       script.setAttachProblem(isShort ? 'libvirt: Cannot allocate memory (error 1)' : null);
       return Promise.resolve();
     },
+    setOnlines(onlines) {
+      script.setOnlines(uuid, onlines);
+      return Promise.resolve();
+    },
     setOwner(namespace) {
       script.setOwner(uuid, namespace);
       return Promise.resolve();

@@ -1,12 +1,15 @@
 /** From what the driver says of a domain to what the host port says. Pure. */
-import { correctReport } from '../../host/rules/report-correction.ts';
+import type { Region } from '../../host/rules/addresses.ts';
+import { correctReport, isCorrected } from '../../host/rules/report-correction.ts';
 import { isBooting, isFreshReport, isReportOfThisBoot } from '../../host/rules/boot.ts';
 import type { DomainObservation, DomainState, GuestStatistics, MemoryLayout, ObservedModule } from '../../host/port.ts';
 import { settleMarks, toObservedMark } from '../../host/rules/marks.ts';
+import type { UptakeState } from '../../host/rules/uptake.ts';
 import { computeRevision } from '../../host/rules/revision.ts';
 import { backingsOf, regionsLeft } from '../../memory/backing.ts';
-import { type Bytes, sumBytes } from '../../memory/bytes.ts';
+import { type Bytes, sumBytes, zeroBytes } from '../../memory/bytes.ts';
 import { describeObstacle } from '../../memory/hotplug-obstacle.ts';
+import { defaultGranularity } from '../../memory/granularity.ts';
 import { isSameModule, type ModuleIdentity } from '../../memory/module.ts';
 import { slotsOfDevices, sumOfDevices } from '../../memory/memory-devices.ts';
 import type { Mark } from '../../memory/operation-state.ts';
@@ -15,8 +18,14 @@ import { describeHiddenMemory, isInTheWay } from '../repair/suspicion.ts';
 import type { DomainDescription, KeptState } from './description.ts';
 import type { HeardReport, RunningDomain } from './running-domain.ts';
 
-function describeHotplugProblem(memory: DomainDescription, { repair }: RunningDomain, nowMs: number): string | null {
+function describeHotplugProblem(
+  memory: DomainDescription,
+  { repair, plugs }: RunningDomain,
+  nowMs: number,
+): string | null {
   if (memory.hotplugObstacle !== null) return describeObstacle(memory.hotplugObstacle, memory);
+  const placeProblem = plugs.placeProblem(regionOf(memory));
+  if (placeProblem !== null) return placeProblem;
   // A repair takes a second, nearly always: who wants to change something meanwhile is told that the VM is busy.
   if (repair.underWay !== null) return isOverdue(repair.underWay, nowMs) ? describeRepair(repair.underWay) : null;
   // Nor is anything said while nobody has looked into QEMU yet.
@@ -53,6 +62,7 @@ export function toGuestStatistics(
     ...{ total, usable: spare, free, reportedAtMs: lastUpdateMs },
     fresh: isFreshReport(evidence, nowMs),
     ofThisBoot: isReportOfThisBoot(evidence),
+    takenOfModules: null,
   };
 }
 
@@ -66,6 +76,36 @@ export const modulesOf = (memory: DomainDescription) => memory.modules.filter(is
 /** All memory of the domain that the host may have to provide. */
 export const committedBytes = (memory: DomainDescription): Bytes =>
   sumBytes([...[...memory.boot, ...memory.modules].map((part) => part.size), sumOfDevices(memory.others, 'promised')]);
+
+/** What decides where a module is plugged. */
+export const regionOf = ({ arch, boot, modules, others }: DomainDescription): Region => ({
+  architecture: arch,
+  bootMemory: sumBytes(boot.map(({ size }) => size)),
+  devices: [
+    ...modules.map(({ alias, base, size }) => ({ name: alias ?? 'dimm', base, size })),
+    ...others.filter(({ model }) => model !== 'sgx-epc').map(({ model, base, size }) => ({ name: model, base, size })),
+  ],
+});
+
+/** What is known of the guest's modules, by what the balloon says. */
+export function uptakeState({ memory, statistics }: DomainFacts, run: RunningDomain, nowMs: number): UptakeState {
+  const { lastUpdateMs, available, balloon, answersAtMs } = statistics ?? {};
+  const plugged = sumBytes([...memory.boot, ...memory.modules].map(({ size }) => size));
+  const hasReport = typeof lastUpdateMs === 'number' && typeof available === 'number';
+  const report = hasReport ? { reportedAtMs: lastUpdateMs, answersAtMs: answersAtMs ?? null } : null;
+  return {
+    boot: `${run.boot.firstSeenAtMs}/${run.boot.bootedAtMs}`,
+    modules: modulesOf(memory),
+    // An NVDIMM is in no total; of virtio-mem and what is not known nobody can tell how much is.
+    isPlain: balloon === plugged && memory.others.every(({ model }) => model === 'nvdimm'),
+    report: report && {
+      ...report,
+      total: available ?? zeroBytes,
+      fresh: isFreshReport({ ...run.boot, ...report }, nowMs),
+      isCorrected: isCorrected(report, run.departures),
+    },
+  };
+}
 
 function toLayout(facts: DomainFacts, run: RunningDomain, marks: readonly Mark[], nowMs: number): MemoryLayout {
   const { memory } = facts;
@@ -97,6 +137,7 @@ function toLayout(facts: DomainFacts, run: RunningDomain, marks: readonly Mark[]
         ...others.numbered.map((slot) => ({ slot })),
         ...memory.modules.filter((module) => !isAddressed(module)),
         ...(run.repair.underWay?.findings.orphans ?? []),
+        ...run.plugs.unseenSlots.map((slot) => ({ slot })),
       ].flatMap(({ slot }) => (slot === null ? [] : [slot])),
       resting: marks.filter((mark) => mark.phase === 'resting').map((mark) => mark.slot),
       unnumbered: others.unnumbered,
@@ -119,11 +160,18 @@ function toLayout(facts: DomainFacts, run: RunningDomain, marks: readonly Mark[]
 export const settledMarks = (facts: DomainFacts, nowMs: number): readonly Mark[] =>
   facts.run === null ? [] : settleMarks(facts.marks, modulesOf(facts.memory), facts.run.markEvidence, nowMs);
 
+function toGuest(facts: DomainFacts, run: RunningDomain, nowMs: number): GuestStatistics | null {
+  const guest = toGuestStatistics(facts.statistics, run, nowMs);
+  const { arch, boot } = facts.memory;
+  const block = defaultGranularity(arch, sumBytes(boot.map(({ size }) => size)));
+  return guest && { ...guest, takenOfModules: run.plugs.taken(uptakeState(facts, run, nowMs), block) };
+}
+
 /** What the port says of the domain at `nowMs`. */
 export function toObservation(facts: DomainFacts, nowMs: number): DomainObservation {
   const { memory, run, state } = facts;
   const marks = settledMarks(facts, nowMs);
-  const guest = run === null ? null : toGuestStatistics(facts.statistics, run, nowMs);
+  const guest = run === null ? null : toGuest(facts, run, nowMs);
   const reportedAtMs = guest?.reportedAtMs ?? null;
   return {
     uuid: memory.uuid,

@@ -11,6 +11,7 @@ import {
 import type { Bytes } from '../../memory/bytes.ts';
 import { emptyOperationState, type Mark, type OperationState } from '../../memory/operation-state.ts';
 import type { MemoryStatistics } from '../driver.ts';
+import { PlugFacts } from './plug-facts.ts';
 import { RepairState } from '../repair/state.ts';
 
 /** What the balloon said, and what is known of when. */
@@ -42,6 +43,8 @@ export class RunningDomain {
   readonly runtimeId: string;
   /** What is known of memory that the hypervisor's daemon has forgotten. */
   readonly repair = new RepairState();
+  /** What plugging has shown. */
+  readonly plugs = new PlugFacts();
 
   #boot: Boot;
   readonly #refusals = new Map<string, number>();

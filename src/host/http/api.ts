@@ -178,6 +178,14 @@ export const guestStatistics = object({
   fresh: flag('At most 10 s old, and from the present boot'),
   /** An agent of 0.1.0: a guest that may only be late is waited for before anything is done unjudged. */
   ofThisBoot: absentAs(true, flag('From the present boot; one that is and is not fresh any more is late')),
+  /** It costs the guest no more than this when modules go. null: all of it counts as taken. */
+  takenOfModules: absentAs(
+    null,
+    orNull(
+      bytes('Memory in whole blocks'),
+      'What the guest has taken of all modules together; null: not known for certain',
+    ),
+  ),
 });
 
 const claim: Shape<Claim> = object({
@@ -219,7 +227,10 @@ export const domainObservation = described(
 export const domainObservations = domainList(domainObservation);
 
 /** `revision` is what the next change of the same plan is guarded by. */
-export const plugAnswer = object({ done: flag('false: not finished yet, observe'), revision });
+export const plugAnswer = object({
+  done: flag('false: not finished yet, or not as asked for (another slot was taken); observe'),
+  revision,
+});
 /** The guest was asked; that means nothing yet. */
 export const unplugAnswer = object({ revision });
 

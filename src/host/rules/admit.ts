@@ -3,7 +3,7 @@
  * the domain is as he saw it, and whether it may be changed in that way; in this order, wherever it is judged. Pure. The
  * agent and the simulated host call these, so that the two can't disagree.
  */
-import { MiB } from '../../memory/bytes.ts';
+import { bytes, MiB } from '../../memory/bytes.ts';
 import { isSameModule } from '../../memory/module.ts';
 import type { Claim, Replacement } from '../../memory/operation-state.ts';
 import { formatMeasured, formatNeeded, formatQuantity } from '../../memory/quantity.ts';
@@ -21,6 +21,7 @@ import { qemuOverhead } from './capacity.ts';
 import { judgeClaim } from './claim.ts';
 import { keptReplacement } from './replacement.ts';
 import { takenOfMaximum, totalOf } from './total.ts';
+import { costOf } from './uptake.ts';
 
 /** QEMU: "backend memory size must be multiple of 0x200000" (facts-libvirt, section 2). */
 const dimmUnit = 2 * MiB;
@@ -174,10 +175,12 @@ export function judgeByReport(observation: DomainObservation, request: UnplugReq
   const module = leaving.value;
   const { guest } = observation;
   if (guest?.fresh !== true) return fail(explainSilence(observation));
-  if (guest.usable - module.size < request.minUsableAfter) {
+  const cost = costOf(module.size, guest.takenOfModules);
+  if (guest.usable - cost < request.minUsableAfter) {
+    const taken = cost < module.size ? `, at most ${formatQuantity(bytes(cost))} of which it has taken` : '';
     return refuse(
       'guest-memory-in-use',
-      `The guest can spare ${formatMeasured(guest.usable)}; without ${module.alias} (${formatQuantity(module.size)}) ` +
+      `The guest can spare ${formatMeasured(guest.usable)}; without ${module.alias} (${formatQuantity(module.size)}${taken}) ` +
         `it would have less than the ${formatNeeded(request.minUsableAfter)} that it must keep`,
     );
   }

@@ -38,8 +38,8 @@ export type ReportTime = {
   readonly answersAtMs: number | null;
 };
 
-/** Whether a report was certainly made when the module had gone. */
-const isAfter = ({ reportedAtMs, answersAtMs }: ReportTime, { atMs }: Departure): boolean =>
+/** Whether a report was certainly made after something that happened at `atMs`: when a module had gone, or had come. */
+export const isAfter = ({ reportedAtMs, answersAtMs }: ReportTime, { atMs }: Pick<Departure, 'atMs'>): boolean =>
   (answersAtMs !== null && answersAtMs > atMs) || reportedAtMs >= atMs + gatheringMs;
 
 /** The report without what left after it was made, or may have. Never below 0. */

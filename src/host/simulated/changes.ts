@@ -2,15 +2,19 @@
 import { aliasOfSlot, isSameModule } from '../../memory/module.ts';
 import type { Mark } from '../../memory/operation-state.ts';
 import { fail, type HostAnswer, hostError, succeed } from '../errors.ts';
+import { chooseBase, explainMisplaced, isTakenAt, regionKey } from '../rules/addresses.ts';
 import { admitPlug, admitUnplug, explainSilence } from '../rules/admit.ts';
 import { judgeHostMemory } from '../rules/capacity.ts';
 import { askForModule } from '../rules/marks.ts';
 import { replacementOf } from '../rules/replacement.ts';
+import { otherFreeSlots } from '../rules/slots.ts';
+import { afterPlug, beforePlug } from '../rules/uptake.ts';
 import type { DomainObservation, HostFacts, PlugAnswer, PlugRequest, UnplugAnswer, UnplugRequest } from '../port.ts';
-import { askGuest, followUp, removeModule, type ReportContext } from './guest.ts';
+import { askGuest, followUp, removeModule, type ReportContext, uptakeState } from './guest.ts';
 import {
   addModule,
   liveMarks,
+  regionOf,
   type SimulatedDomain,
   type SimulatedModule,
   simulatedTotal,
@@ -48,13 +52,38 @@ export function plugSimulated(
   domain.operations = { claim, marks: liveMarks(domain.operations, nowMs), replacement };
   const problem = context.attachProblem();
   if (problem !== null) return fail(hostError('hypervisor-failed', problem));
-  const { slot, size, node } = request;
-  const onlineAtMs = domain.onlines ? nowMs + context.onlineMs : Infinity;
-  addModule(domain, { slot, size, node, alias: aliasOfSlot(slot), pageSize, onlineAtMs });
+  const slot = takeSlot(context.observe(domain), domain, request.slot);
+  if (slot === null) return fail(hostError('hypervisor-failed', `libvirt: slot ${request.slot} is busy (error 1)`));
+  if (slot !== request.slot) {
+    domain.slotsUsedByOthers = [...domain.slotsUsedByOthers, request.slot];
+    domain.operations = { ...domain.operations, replacement: replacementOf({ ...request, slot }, replacement) };
+  }
+
+  const { size, node } = request;
+  const region = regionOf(domain);
+  domain.uptake = beforePlug(domain.uptake, uptakeState(domain, nowMs));
+  const onlineAtMs = domain.onlines === 0 ? Infinity : nowMs + context.onlineMs;
+  const base = chooseBase(region);
+  const module = addModule(domain, { slot, size, node, alias: aliasOfSlot(slot), pageSize, onlineAtMs, base });
+  domain.uptake = afterPlug(domain.uptake, module, nowMs);
   recordChange(context, domain, 'plugged', { slot, size });
   context.emit({ kind: 'module-added', uuid: domain.uuid });
+  if (!isTakenAt(module.base, region.architecture)) {
+    const problem = explainMisplaced(region, module.base);
+    domain.misplaced = { region: regionKey(region), problem };
+    const marked = askForModule(domain.operations.marks, module, request.generation, nowMs);
+    domain.operations = { ...domain.operations, marks: marked };
+    removeSimulated(context, domain, module);
+    return fail(hostError('hotplug-unsupported', problem));
+  }
   followUp(context, domain, onlineAtMs);
-  return succeed({ done: true, revision: context.observe(domain).revision });
+  return succeed({ done: slot === request.slot, revision: context.observe(domain).revision });
+}
+
+/** The slot that QEMU takes the module into, `wanted` or another one; null: none. */
+function takeSlot({ layout }: DomainObservation, domain: SimulatedDomain, wanted: number): number | null {
+  const others = layout === null ? [] : otherFreeSlots(layout, wanted);
+  return [wanted, ...others].find((slot) => !domain.slotsTakenUnseen.includes(slot)) ?? null;
 }
 
 /** Asks for a module as the agent would; the guest answers in its own time. */

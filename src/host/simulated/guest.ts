@@ -3,16 +3,19 @@
  * older than what it has; and it says it at once when it is asked, as the agent asks it before every unplug that is
  * judged and after every change.
  */
-import { type Bytes, bytes } from '../../memory/bytes.ts';
+import { type Bytes, bytes, mib } from '../../memory/bytes.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { correctReport, findDepartures, forgetDepartures, isCorrected } from '../rules/report-correction.ts';
 import { isFreshReport, isReportOfThisBoot } from '../rules/boot.ts';
+import { computeTaken, type UptakeState } from '../rules/uptake.ts';
 import type { GuestStatistics, HostEvent } from '../port.ts';
 import type { SimulatedDomain, SimulatedModule } from './model.ts';
 
 /** A guest reports this long after it booted, and then as often. */
 const guestBootMs = 5_000;
 const reportPeriodMs = 2_000;
+/** Simulated guests are x86_64, and small. */
+const guestBlock = mib(128);
 /** Until it is known what the guest answers after a change. */
 const answerMs = 5;
 
@@ -32,10 +35,11 @@ function lastReportAt(domain: SimulatedDomain, nowMs: number): number | null {
 /** What the guest has of memory at `atMs`, by its own account. */
 export function guestMemory(domain: SimulatedDomain, atMs: number): Pick<GuestStatistics, 'total' | 'usable' | 'free'> {
   const plugged = domain.modules.filter((module) => module.onlineAtMs <= atMs);
+  const parts = plugged.map(({ onlines }) => ({ size: onlines }));
   const sum = (parts: readonly { readonly size: Bytes }[]): number =>
     parts.reduce((total, { size }) => total + size, 0);
   // The kernel keeps some of its boot memory for itself; plugged memory shows in MemTotal to the byte, as measured.
-  const total = Math.floor(sum(domain.boot) * 0.96) + sum(plugged);
+  const total = Math.floor(sum(domain.boot) * 0.96) + sum(parts) - domain.inflated;
   const usable = bytes(Math.max(0, total - domain.used));
   return { total: bytes(total), usable, free: usable };
 }
@@ -95,7 +99,25 @@ export function guestStatistics(domain: SimulatedDomain, nowMs: number): GuestSt
   const { bootedAtMs } = domain;
   const evidence = { bootedAtMs, firstSeenAtMs: bootedAtMs, reportedAtMs };
   const [fresh, ofThisBoot] = [isFreshReport(evidence, nowMs), isReportOfThisBoot(evidence)];
-  return { total, usable, free, reportedAtMs, fresh, ofThisBoot };
+  const takenOfModules = computeTaken(domain.uptake, uptakeState(domain, nowMs), guestBlock);
+  return { total, usable, free, reportedAtMs, fresh, ofThisBoot, takenOfModules };
+}
+
+/** What is known of the guest's modules before a plug, or when one is to leave. */
+export function uptakeState(domain: SimulatedDomain, nowMs: number): UptakeState {
+  takeReport(domain, nowMs);
+  const { bootedAtMs, departures, modules, report } = domain;
+  const evidence = { bootedAtMs, firstSeenAtMs: bootedAtMs, reportedAtMs: report?.reportedAtMs ?? null };
+  return {
+    boot: `${domain.run}/${bootedAtMs}`,
+    modules,
+    isPlain: domain.inflated === 0,
+    report: report && {
+      ...report,
+      fresh: isFreshReport(evidence, nowMs),
+      isCorrected: isCorrected(report, departures),
+    },
+  };
 }
 
 /** What telling of reports needs of the host. */

@@ -1,7 +1,9 @@
 /** The simulated host's own picture of a virtual machine. */
-import { type Bytes, bytes, GiB, gib, mib, zeroBytes } from '../../memory/bytes.ts';
+import { type Bytes, bytes, GiB, gib, MiB, mib, sumBytes, zeroBytes } from '../../memory/bytes.ts';
 import { aliasOfSlot, type NodeMemory } from '../../memory/module.ts';
 import { emptyOperationState, type OperationState, restingMs } from '../../memory/operation-state.ts';
+import { isTakenAt, type PlacedDevice, type Region } from '../rules/addresses.ts';
+import type { Uptake } from '../rules/uptake.ts';
 import { totalOf } from '../rules/total.ts';
 import type { Departure, ReportTime } from '../rules/report-correction.ts';
 import type { DomainState, GuestStatistics, LayoutBacking } from '../port.ts';
@@ -17,12 +19,14 @@ export type SimulatedModule = {
   readonly alias: string;
   readonly pageSize: Bytes | null;
   /** When the guest has onlined it, epoch milliseconds; Infinity: never. */
-  readonly onlineAtMs: number;
+  onlineAtMs: number;
+  /** How much of it the guest onlines; it takes none of a module at an address that isn't a multiple of its block. */
+  onlines: Bytes;
   refusedAtMs: number | null;
 };
 
 /** A report as the guest made it. */
-export type SimulatedReport = Omit<GuestStatistics, 'fresh' | 'ofThisBoot'> &
+export type SimulatedReport = Omit<GuestStatistics, 'fresh' | 'ofThisBoot' | 'takenOfModules'> &
   ReportTime & {
     /** When it was made, not rounded. */
     readonly madeAtMs: number;
@@ -51,6 +55,10 @@ export type SimulatedDomainSpec = {
   /** What other devices give the guest, of `otherBytes`. */
   readonly otherTotal?: Bytes;
   readonly slotsUsedByOthers?: readonly number[];
+  /** Slots that only QEMU knows to be taken, as by a device on its command line. */
+  readonly slotsTakenUnseen?: readonly number[];
+  /** Devices in the region of modules that are none, at its beginning; `isPlaced` false: libvirt shows no place. */
+  readonly others?: readonly { readonly name: string; readonly size: Bytes; readonly isPlaced: boolean }[];
   readonly pageSize?: Bytes | null;
   /** Default: `pageSize` behind all nodes. */
   readonly backings?: readonly LayoutBacking[];
@@ -73,7 +81,9 @@ export type SimulatedDomain = {
   readonly boot: readonly NodeMemory[];
   modules: readonly SimulatedModule[];
   readonly slots: number;
-  readonly slotsUsedByOthers: readonly number[];
+  slotsUsedByOthers: readonly number[];
+  readonly slotsTakenUnseen: readonly number[];
+  readonly others: readonly SimulatedDevice[];
   readonly maxMemory: Bytes | null;
   readonly otherBytes: Bytes;
   readonly otherTotal: Bytes;
@@ -90,6 +100,12 @@ export type SimulatedDomain = {
   /** What the agent knows to have left and the guest may not have reported yet. */
   departures: readonly Departure[];
   ownerNamespace: string | null;
+  /** What the agent knows the guest to have had before its modules; see host/rules/uptake.ts. */
+  uptake: Uptake | null;
+  /** What the balloon holds back. */
+  inflated: Bytes;
+  /** A plug came to lie where the guest takes nothing, and what was there then; null: none did. */
+  misplaced: { readonly region: string; readonly problem: string } | null;
   /** Counts starts of the QEMU process. */
   run: number;
   bootedAtMs: number;
@@ -100,22 +116,45 @@ export type SimulatedDomain = {
   behaviour: UnplugBehaviour;
   /** Behaviour of single slots; wins over `behaviour`. */
   readonly slotBehaviour: Map<number, { readonly behaviour: UnplugBehaviour; readonly times: number }>;
-  /** False: modules plugged from now on are never onlined by the guest. */
-  onlines: boolean;
+  /** How much the guest onlines of each module that is plugged from now on. */
+  onlines: Bytes | 'all';
 };
+
+export type SimulatedDevice = PlacedDevice & { readonly at: Bytes };
 
 /** Hotplugged memory begins above the 4 GiB hole. */
 const firstBase = 4 * GiB;
 
-/** The lowest address at which `size` fits among `modules`. */
-function nextBase(modules: readonly SimulatedModule[], size: Bytes): Bytes {
+/** QEMU aligns a module to 2 MiB. */
+const baseUnit = 2 * MiB;
+
+/** The lowest address at which `size` fits among what is there. */
+function nextBase({ modules, others }: Pick<SimulatedDomain, 'modules' | 'others'>, size: Bytes): Bytes {
   let base = firstBase;
-  for (const module of modules.toSorted((a, b) => a.base - b.base)) {
-    if (module.base - base >= size) break;
-    base = module.base + module.size;
+  const there = [...modules, ...others.map((device) => ({ base: device.at, size: device.size }))];
+  for (const device of there.toSorted((a, b) => a.base - b.base)) {
+    if (device.base - base >= size) break;
+    base = Math.ceil((device.base + device.size) / baseUnit) * baseUnit;
   }
   return bytes(base);
 }
+
+/** Devices from the beginning of the region on. */
+function placeOthers(others: NonNullable<SimulatedDomainSpec['others']>): readonly SimulatedDevice[] {
+  const placed: SimulatedDevice[] = [];
+  for (const { name, size, isPlaced } of others) {
+    const at = nextBase({ modules: [], others: placed }, size);
+    placed.push({ name, size, at, base: isPlaced ? at : null });
+  }
+  return placed;
+}
+
+/** What decides on the place of a new module. */
+export const regionOf = ({ boot, modules, others }: SimulatedDomain): Region => ({
+  architecture: 'x86_64',
+  bootMemory: sumBytes(boot.map(({ size }) => size)),
+  devices: [...others, ...modules.map(({ alias, base, size }) => ({ name: alias, base, size }))],
+});
 
 /** A virtual machine as `spec` says, booted an hour before `nowMs`. */
 export function createSimulatedDomain(spec: SimulatedDomainSpec, nowMs: number): SimulatedDomain {
@@ -128,6 +167,11 @@ export function createSimulatedDomain(spec: SimulatedDomainSpec, nowMs: number):
     modules: [],
     slots: spec.slots ?? 16,
     slotsUsedByOthers: spec.slotsUsedByOthers ?? [],
+    slotsTakenUnseen: spec.slotsTakenUnseen ?? [],
+    others: placeOthers(spec.others ?? []),
+    uptake: null,
+    inflated: zeroBytes,
+    misplaced: null,
     maxMemory: spec.maxMemory === undefined ? gib(64) : spec.maxMemory,
     otherBytes: spec.otherBytes ?? zeroBytes,
     otherTotal: spec.otherTotal ?? zeroBytes,
@@ -148,7 +192,7 @@ export function createSimulatedDomain(spec: SimulatedDomainSpec, nowMs: number):
     operations: emptyOperationState,
     behaviour: spec.unplugBehaviour ?? 'accept',
     slotBehaviour: new Map(),
-    onlines: true,
+    onlines: 'all',
   };
   for (const [index, module] of (spec.modules ?? []).entries()) {
     const slot = module.slot ?? index;
@@ -167,19 +211,26 @@ export function addModule(
     readonly alias?: string | undefined;
     readonly pageSize?: Bytes | null;
     readonly onlineAtMs: number;
+    /** Absent: QEMU's choice. */
+    readonly base?: Bytes | null;
   },
-): void {
+): SimulatedModule {
+  const base = module.base ?? nextBase(domain, module.size);
+  const isTaken = isTakenAt(base, 'x86_64') && isTakenAt(module.size, 'x86_64');
+  const onlines = domain.onlines === 'all' ? module.size : bytes(Math.min(module.size, domain.onlines));
   const added: SimulatedModule = {
     slot: module.slot,
-    base: nextBase(domain.modules, module.size),
+    base,
     size: module.size,
     node: module.node,
     alias: module.alias ?? aliasOfSlot(module.slot),
     pageSize: module.pageSize ?? null,
     onlineAtMs: module.onlineAtMs,
+    onlines: isTaken ? onlines : zeroBytes,
     refusedAtMs: null,
   };
   domain.modules = [...domain.modules, added].toSorted((a, b) => a.slot - b.slot);
+  return added;
 }
 
 /** What the guest of a running domain has, in bytes. */

@@ -1,12 +1,13 @@
 /** How an observation of the port is read from the simulated host's own picture. */
 import { bytes } from '../../memory/bytes.ts';
 import { isSameModule } from '../../memory/module.ts';
+import { regionKey } from '../rules/addresses.ts';
 import { isActiveState, isBooting } from '../rules/boot.ts';
 import type { DomainObservation, MemoryLayout, ObservedModule } from '../port.ts';
 import { computeRevision } from '../rules/revision.ts';
 import { toObservedMark } from '../rules/marks.ts';
 import { guestStatistics } from './guest.ts';
-import { liveMarks, type SimulatedDomain, simulatedTotal } from './model.ts';
+import { liveMarks, regionOf, type SimulatedDomain, simulatedTotal } from './model.ts';
 
 function observeLayout(domain: SimulatedDomain, nowMs: number): MemoryLayout {
   const marks = liveMarks(domain.operations, nowMs);
@@ -36,8 +37,8 @@ function observeLayout(domain: SimulatedDomain, nowMs: number): MemoryLayout {
     otherBytes: domain.otherBytes,
     otherTotal: domain.otherTotal,
     maxMemory: domain.maxMemory,
-    hotplugProblem: domain.maxMemory === null ? 'The domain has no <maxMemory>; add one and restart the VM' : null,
-    balloon: bytes(simulatedTotal(domain)),
+    hotplugProblem: hotplugProblemOf(domain),
+    balloon: bytes(simulatedTotal(domain) - domain.inflated),
     pageSize: domain.pageSize,
     backings: domain.backings,
     hardLimit: domain.hardLimit,
@@ -45,6 +46,12 @@ function observeLayout(domain: SimulatedDomain, nowMs: number): MemoryLayout {
     granularity: domain.granularity,
     architecture: 'x86_64',
   };
+}
+
+function hotplugProblemOf(domain: SimulatedDomain): string | null {
+  if (domain.maxMemory === null) return 'The domain has no <maxMemory>; add one and restart the VM';
+  const { misplaced } = domain;
+  return misplaced?.region === regionKey(regionOf(domain)) ? misplaced.problem : null;
 }
 
 /** What the port says of the domain at `nowMs`. */

@@ -63,8 +63,12 @@ export interface SimulationScript {
   setLate(uuid: string, late: boolean): void;
   /** Whether the guest reports statistics. */
   setReports(uuid: string, reports: boolean): void;
-  /** False: modules plugged from now on are never onlined by the guest. */
-  setOnlines(uuid: string, onlines: boolean): void;
+  /** How much the guest onlines of each module plugged from now on; false: nothing, ever. */
+  setOnlines(uuid: string, onlines: boolean | Bytes): void;
+  /** Somebody in the guest onlines all that was plugged. */
+  onlineAll(uuid: string): void;
+  /** The balloon holds so much of the guest's memory back. */
+  setInflated(uuid: string, inflated: Bytes): void;
   /** Somebody plugs a module with virsh, unguarded. */
   plugByHand(
     uuid: string,

@@ -1,5 +1,5 @@
 /** The script of a simulated host, carried out. */
-import type { Bytes } from '../../memory/bytes.ts';
+import { type Bytes, zeroBytes } from '../../memory/bytes.ts';
 import { emptyOperationState } from '../../memory/operation-state.ts';
 import { recordChange, removeSimulated } from './changes.ts';
 import { meetDomain, removeModule, type ReportContext, takeReport, tellReport } from './guest.ts';
@@ -53,6 +53,8 @@ export function createScript(context: ScriptContext): SimulationScript {
       for (const domain of domains.values()) {
         for (const module of domain.modules) module.refusedAtMs = null;
         meetDomain(domain, clock.now());
+        domain.uptake = null;
+        domain.misplaced = null;
       }
       emit({ kind: 'reset' });
     },
@@ -100,7 +102,22 @@ export function createScript(context: ScriptContext): SimulationScript {
       emit({ kind: 'statistics', uuid });
     },
     setOnlines(uuid, onlines) {
-      find(uuid).onlines = onlines;
+      find(uuid).onlines = onlines === true ? 'all' : onlines === false ? zeroBytes : onlines;
+    },
+    onlineAll(uuid) {
+      const domain = find(uuid);
+      takeReport(domain, clock.now());
+      for (const module of domain.modules) {
+        module.onlines = module.size;
+        module.onlineAtMs = Math.min(module.onlineAtMs, clock.now());
+      }
+      tellReport(context, domain, clock.now());
+    },
+    setInflated(uuid, inflated) {
+      const domain = find(uuid);
+      takeReport(domain, clock.now());
+      domain.inflated = inflated;
+      tellReport(context, domain, clock.now());
     },
     plugByHand(uuid, module) {
       const domain = find(uuid);
@@ -167,7 +184,13 @@ export function createScript(context: ScriptContext): SimulationScript {
     },
     arrive(domain) {
       // A copy: timers of the host it left must not find it.
-      const arrived = { ...domain, run: domain.run + 1, migrating: false };
+      const arrived: SimulatedDomain = {
+        ...domain,
+        run: domain.run + 1,
+        migrating: false,
+        uptake: null,
+        misplaced: null,
+      };
       meetDomain(arrived, clock.now());
       domains.set(domain.uuid, arrived);
       lifecycle(domain.uuid);

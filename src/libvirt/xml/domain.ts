@@ -90,6 +90,16 @@ function readGiven(
   return { given: read('current') ?? requested, requested };
 }
 
+/** Where a device lies whose own address is on a bus; null: libvirt doesn't show it. */
+function targetAddress(target: XmlElement, path: string): Bytes | null {
+  const baseText = childOf(target, 'address')?.attributes.get('base');
+  const base = baseText === undefined ? null : parseAddress(baseText);
+  if (baseText !== undefined && base === null) {
+    throw new DomainXmlError(`${path}/target/address/@base`, `${quote(baseText)} is not an address`);
+  }
+  return base;
+}
+
 function readMemoryDevices(domain: XmlElement): MemoryDevices {
   const modules: DimmDevice[] = [];
   const others: OtherMemoryDevice[] = [];
@@ -101,7 +111,9 @@ function readMemoryDevices(domain: XmlElement): MemoryDevices {
     const size = sizeOf(requireChild(target, 'size', `${path}/target`), `${path}/target/size`);
     const { slot, base } = dimmAddress(device, path);
     if (!isOurs(model)) {
-      others.push({ model, slot, base, size, ...readGiven(target, model, size, `${path}/target`) });
+      // virtio-mem and virtio-pmem, since libvirt 9.4.
+      const place = base ?? targetAddress(target, path);
+      others.push({ model, slot, base: place, size, ...readGiven(target, model, size, `${path}/target`) });
       return;
     }
     if (size === 0) throw new DomainXmlError(`${path}/target/size`, 'is 0');

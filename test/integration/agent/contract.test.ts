@@ -63,6 +63,10 @@ await describeLab(
         async plugByHand(_slot: number, size: number) {
           await guest.plugDimm(size / MiB, 'ua-by-hand');
         },
+        async setOnlines(onlines: boolean) {
+          const how = onlines ? 'online_movable' : 'offline';
+          await guest.shOk(`echo ${how} >/sys/devices/system/memory/auto_online_blocks`);
+        },
         async setShort(isShort: boolean) {
           const pid = lab.hypervisor.qemuPid(guest.uuid);
           // Room for what QEMU itself allocates, and for no module.
@@ -73,6 +77,7 @@ await describeLab(
         setOwner: (namespace: string | null) => setOwner(lab.hypervisor, guest.uuid, namespace),
         async dispose() {
           await setOwner(lab.hypervisor, guest.uuid, null);
+          await bench.setOnlines(true);
           for (const use of uses) if (await use.isAlive()) await use.free();
           await clearGuest(lab.hypervisor, guest);
         },

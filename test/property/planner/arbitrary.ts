@@ -72,11 +72,15 @@ export const observation = ({ maxModules }: Limits): fc.Arbitrary<PlannerObserva
         hostFree: optional(blocks(32), null),
         hugepagesFree: optional(blocks(12), null),
         guest: optional(
-          fc.record({
-            usable: fc.integer({ min: 0, max: 6000 }).map((count) => (count * MiB) as Bytes),
-            total: fc.integer({ min: 0, max: 20000 }).map((count) => (count * MiB) as Bytes),
-            fresh: fc.boolean(),
-          }),
+          fc.record(
+            {
+              usable: fc.integer({ min: 0, max: 6000 }).map((count) => (count * MiB) as Bytes),
+              total: fc.integer({ min: 0, max: 20000 }).map((count) => (count * MiB) as Bytes),
+              fresh: fc.boolean(),
+              takenOfModules: blocks(32),
+            },
+            { requiredKeys: ['usable', 'total', 'fresh'] },
+          ),
           null,
         ),
       }),

@@ -112,7 +112,8 @@ function stopOfUnplug(
   const margin = Math.max(128 * MiB, facts.withLeaving / 20);
   const leaving = facts.withLeaving - facts.withoutLeaving + set.sum;
   const usable = guest.usable + plugged - Math.ceil(plugged / 64);
-  return usable >= leaving + margin ? undefined : blocked('GuestMemoryInUse');
+  const cost = Math.min(leaving, (guest.takenOfModules ?? Infinity) + plugged);
+  return usable >= cost + margin ? undefined : blocked('GuestMemoryInUse');
 }
 
 const slotsOf = (set: Subset): number[] => set.members.map(({ slot }) => slot).sort((a, b) => a - b);

@@ -315,7 +315,15 @@ describe('hidden memory', () => {
 });
 
 describe('isStatisticsNews', () => {
-  const report = { total: mib(1000), usable: mib(500), free: mib(400), reportedAtMs: 0, fresh: true, ofThisBoot: true };
+  const report = {
+    total: mib(1000),
+    usable: mib(500),
+    free: mib(400),
+    reportedAtMs: 0,
+    fresh: true,
+    ofThisBoot: true,
+    takenOfModules: null,
+  };
   it('tells a first report, another total and a real change, and nothing else', () => {
     expect(isStatisticsNews(null, report)).toBe(true);
     expect(isStatisticsNews(null, { ...report, fresh: false })).toBe(false);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { gib, mib } from '../../../src/memory/bytes.ts';
-import { defaultGranularity } from '../../../src/planner/granularity.ts';
+import { defaultGranularity } from '../../../src/memory/granularity.ts';
 
 test.each([
   ['x86_64', gib(1), mib(128)],

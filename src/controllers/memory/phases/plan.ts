@@ -3,7 +3,7 @@ import { timestamp } from '../../../api/v1alpha1/conditions.ts';
 import type { DesiredMemory } from '../../../api/v1alpha1/spec.ts';
 import type { ModuleStatus } from '../../../api/v1alpha1/virtual-machine-memory.ts';
 import { type Bytes, sumBytes } from '../../../memory/bytes.ts';
-import { defaultGranularity } from '../../../planner/granularity.ts';
+import { defaultGranularity } from '../../../memory/granularity.ts';
 import { computePlan, type PlanResult } from '../../../planner/plan.ts';
 import type { ShrinkPolicy } from '../../../memory/policies.ts';
 import type { Plan, PlannerObservation } from '../../../planner/types.ts';
@@ -16,8 +16,8 @@ import type { Judged, Judgement, KnownModule, Located } from '../types.ts';
 /** The guest's report as the planner judges it. */
 function toGuestReport({ guest, observedAtMs }: Located['observation']): PlannerObservation['guest'] {
   if (guest === null) return null;
-  const { total, usable, fresh, ofThisBoot, reportedAtMs } = guest;
-  const report = { total, usable, fresh };
+  const { total, usable, fresh, ofThisBoot, reportedAtMs, takenOfModules } = guest;
+  const report = { total, usable, fresh, ...(takenOfModules === null ? {} : { takenOfModules }) };
   return fresh || !ofThisBoot ? report : { ...report, silentMs: Math.max(0, observedAtMs - reportedAtMs) };
 }
 

@@ -1,5 +1,5 @@
 /** The guest's memory block size: what every module should be a multiple of. */
-import { type Bytes, GiB, mib } from '../memory/bytes.ts';
+import { type Bytes, GiB, mib } from './bytes.ts';
 
 /** From here on Linux may pick larger blocks; see {@link defaultGranularity}. */
 const largeGuest = 60 * GiB;
@@ -30,5 +30,25 @@ export function defaultGranularity(arch: string, bootMemory: Bytes): Bytes {
       return mib(512);
     default:
       return mib(2048);
+  }
+}
+
+/**
+ * The size that no block of a Linux guest is smaller than, in bytes: memory at any other address than a multiple of it is
+ * certainly refused. A section of sparse memory is the least a block can have: x86 SECTION_SIZE_BITS 27
+ * (arch/x86/include/asm/sparsemem.h), aarch64 27 with pages of 4 and 16 KiB, pseries 28. Of others nothing is certain
+ * beyond what QEMU itself demands.
+ * @param arch libvirt's name: `x86_64`, `ppc64le`, ...
+ */
+export function smallestGranularity(arch: string): Bytes {
+  switch (arch) {
+    case 'x86_64':
+    case 'aarch64':
+      return mib(128);
+    case 'ppc64':
+    case 'ppc64le':
+      return mib(256);
+    default:
+      return mib(2);
   }
 }
