@@ -30,6 +30,12 @@ export type KeptState = OperationState & {
   readonly unread?: object;
 };
 
+/** A memory device that Dimmer never touches. */
+export type OtherMemory = MemoryDevice & {
+  /** Guest physical address; null: none, or not known. */
+  readonly base: Bytes | null;
+};
+
 export type DomainDescription = Machine & {
   readonly uuid: string;
   readonly name: string;
@@ -44,7 +50,7 @@ export type DomainDescription = Machine & {
   readonly hasNumaNodes: boolean;
   readonly modules: readonly DescribedModule[];
   /** Memory devices that Dimmer never touches. */
-  readonly others: readonly MemoryDevice[];
+  readonly others: readonly OtherMemory[];
   /** What the others count for in the guest's total. */
   readonly otherTotal: Bytes;
   /** What the balloon leaves the guest, modules included. */

@@ -38,4 +38,4 @@ export function judgeOnlined(
 
 /** What is said of memory that the guest hasn't onlined. */
 export const explainMissing = (missing: Bytes): string =>
-  `the guest has not onlined ${formatMeasured(missing)} of what was plugged; check /sys/devices/system/memory/auto_online_blocks and the kernel log in the guest`;
+  `the guest has not onlined ${formatMeasured(missing)} of what was plugged; check /sys/devices/system/memory/auto_online_blocks and the kernel log in the guest, or set spec.memory back: memory that it never took can be taken out again`;
