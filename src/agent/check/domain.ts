@@ -3,9 +3,9 @@ import { describeHiddenMemory, isCertain } from '../repair/suspicion.ts';
 import type { DomainFacts } from '../domain/observation.ts';
 import { statisticsFreshMs } from '../../host/rules/boot.ts';
 import { takenOfMaximum } from '../../host/rules/total.ts';
-import type { HostNode } from '../../host/port.ts';
+import { computeHugepagesFree, type HostCapacity } from '../../host/rules/capacity.ts';
 import { backingsOf } from '../../memory/backing.ts';
-import { type Bytes, mib, sumBytes } from '../../memory/bytes.ts';
+import { type Bytes, mib, sumBytes, zeroBytes } from '../../memory/bytes.ts';
 import { describeObstacle } from '../../memory/hotplug-obstacle.ts';
 import { slotsOfDevices, sumOfDevices } from '../../memory/memory-devices.ts';
 import { maxTotalPerBootMemory } from '../../memory/module.ts';
@@ -83,19 +83,19 @@ function judgeStatistics({ memory, statistics, run, state }: DomainFacts, nowMs:
 const isReporting = (lastUpdateMs: number | null, nowMs: number): boolean =>
   lastUpdateMs !== null && nowMs - lastUpdateMs <= statisticsFreshMs;
 
-function judgeHugePages(facts: DomainFacts, nodes: readonly HostNode[]): readonly Said[] {
+function judgeHugePages(facts: DomainFacts, host: HostCapacity): readonly Said[] {
   const { memory, defaultHugePageSize } = facts;
   if (memory.backing.hugePages.length === 0) return [];
   if (defaultHugePageSize === null) return [warning('it is to use huge pages, and the host has none')];
   const sizes = new Set(backingsOf(memory, defaultHugePageSize).flatMap(({ pageSize }) => pageSize ?? []));
   return [...sizes].map((pageSize) => {
-    const pools = nodes.flatMap(({ hugepages }) => hugepages).filter((pool) => pool.pageSize === pageSize);
-    const free = pools.reduce((sum, pool) => sum + pool.free, 0);
+    // What the cluster's admin reserves the agent isn't told.
+    const free = computeHugepagesFree(host, { memoryReserve: zeroBytes, memoryOvercommit: 1 }, pageSize) / pageSize;
     const pool = `huge pages of ${formatQuantity(pageSize)}`;
     // The smallest module is a block of 128 MiB (docs/planner.md).
     return free * pageSize < mib(128)
-      ? warning(`it uses ${pool}, of which ${free} are free: nothing can be plugged before the host has more`)
-      : note(`it uses ${pool}, of which ${free} are free`);
+      ? warning(`it uses ${pool}, of which ${free} can be had: nothing can be plugged before the host has more`)
+      : note(`it uses ${pool}, of which ${free} can be had`);
   });
 }
 
@@ -122,14 +122,14 @@ function tellOperations({ claim, marks, ownerNamespace, migrating }: DomainFacts
   return said;
 }
 
-/** Everything there is to say about a VM. `nodes` are those of the host, with their huge pages. */
-export function judgeDomain(facts: DomainFacts, nodes: readonly HostNode[], nowMs: number): DomainReport {
+/** Everything there is to say about a VM. `host`: its memory and huge pages. */
+export function judgeDomain(facts: DomainFacts, host: HostCapacity, nowMs: number): DomainReport {
   const { memory, state, run } = facts;
   const growing = judgeGrowing(facts, nowMs);
   const said = [
     ...growing,
     ...judgeStatistics(facts, nowMs),
-    ...judgeHugePages(facts, nodes),
+    ...judgeHugePages(facts, host),
     ...tellOperations(facts, nowMs),
   ];
   return {

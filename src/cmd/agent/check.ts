@@ -134,7 +134,7 @@ async function checkDomain(
     await new Promise<void>((resolve) => setTimeout(resolve, secondLookMs));
     gathered = await reader.gather(ref.uuid);
   }
-  if (gathered.ok) return judgeDomain(gathered.value, hostMemory.facts().nodes, clock.now());
+  if (gathered.ok) return judgeDomain(gathered.value, hostMemory.facts(), clock.now());
   return gathered.error.code === 'not-found' ? null : unusableDomain(ref.uuid, ref.name, gathered.error.message);
 }
 

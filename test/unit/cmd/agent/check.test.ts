@@ -8,7 +8,7 @@ import { formatReport, toReport } from '../../../../src/agent/check/report.ts';
 import { readAgentArguments } from '../../../../src/cmd/agent/options.ts';
 import { readDomainMemory } from '../../../../src/libvirt/xml/domain.ts';
 import { noMemoryStats } from '../../../../src/libvirt/domain/statistics.ts';
-import { gib, mib } from '../../../../src/memory/bytes.ts';
+import { gib, mib, zeroBytes } from '../../../../src/memory/bytes.ts';
 
 const uuid = '6f0c1a52-6a0e-4c0e-9c50-6e6f0f3d2a11';
 const nowMs = 1_750_000_000_000;
@@ -64,7 +64,11 @@ function factsOf(shape: Shape = {}, more: Partial<DomainFacts> = {}): DomainFact
 const judge = (facts: DomainFacts, free = 0) =>
   judgeDomain(
     facts,
-    [{ id: 0, total: gib(8), available: gib(4), hugepages: [{ pageSize: mib(2), total: free, free }] }],
+    {
+      memory: { total: gib(8), available: gib(4), committed: zeroBytes },
+      nodes: [{ id: 0, total: gib(8), available: gib(4), hugepages: [{ pageSize: mib(2), total: free, free }] }],
+      hugepagePools: [],
+    },
     nowMs,
   );
 const said = (facts: DomainFacts, free = 0) =>
@@ -118,7 +122,7 @@ describe('dimmer agent check: a VM', () => {
       'no huge pages',
       { more: '<memoryBacking><hugepages/></memoryBacking>' },
       {},
-      'warning: it uses huge pages of 2Mi, of which 0 are free: nothing can be plugged',
+      'warning: it uses huge pages of 2Mi, of which 0 can be had: nothing can be plugged',
     ],
     [
       'a host without huge pages',
@@ -161,7 +165,7 @@ describe('dimmer agent check: a VM', () => {
 
   it('takes huge pages for good when there are some, and asks a VM that is off for no statistics', () => {
     const facts = factsOf({ more: '<memoryBacking><hugepages/></memoryBacking>' });
-    expect(said(facts, 64)).toEqual(['ok: it uses huge pages of 2Mi, of which 64 are free']);
+    expect(said(facts, 64)).toEqual(['ok: it uses huge pages of 2Mi, of which 64 can be had']);
     const off = factsOf({}, { run: null, state: 'ShutOff', statistics: null });
     expect(said(off)).toEqual([]);
     expect(judge(off).reportsMemory).toBeNull();
