@@ -12,7 +12,7 @@ import { type AgentFixture, createAgentPki, startAgentFixture } from './agent-fi
 
 const size = mib(128);
 
-/** A DIMM on QEMU's command line, of which libvirt knows nothing. */
+/** A DIMM on QEMU's command line, of which libvirt knows neither slot nor place. */
 const onCommandLine = (mebibytes: number): string => `
   <qemu:commandline xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
     <qemu:arg value='-object'/><qemu:arg value='memory-backend-ram,id=unseen,size=${mebibytes}M'/>
@@ -28,7 +28,7 @@ await describeLab(
     beforeAll(async () => {
       lab = await startLab({
         guests: [
-          { kind: 'accepting', name: 'unseen', extraXml: onCommandLine(128) },
+          { kind: 'accepting', name: 'unseen' },
           { kind: 'accepting', name: 'unseen-odd', extraXml: onCommandLine(50) },
           { kind: 'accepting', name: 'nvdimm', leaveOff: true },
         ],
@@ -54,9 +54,15 @@ await describeLab(
         ...{ what: 'the guest to take the module', timeoutMs: 20_000 },
       });
 
-    test("a slot that a device on QEMU's command line holds: another one is taken, and nobody tries the first again", async () => {
+    test('a slot that only QEMU knows to be taken: another one is taken, and nobody tries the first again', async () => {
       const guest = guestOf('unseen');
       await observedUntil(benchOf(guest), 'the guest reports', isUp);
+      // As a module that a killed libvirtd forgot.
+      const hmp = (command: string) => lab.hypervisor.virshOk(['qemu-monitor-command', guest.uuid, '--hmp', command]);
+      await hmp('object_add memory-backend-ram,id=unseen,size=128M');
+      const booted = await guest.memTotalKiB();
+      await hmp('device_add pc-dimm,id=unseen-dimm,memdev=unseen,node=0');
+      await takes(guest, booted);
       const before = await guest.memTotalKiB();
       const answer = valueOf(await plug(guest, 0));
       // Not as it was asked for: whoever did looks again.
@@ -71,14 +77,14 @@ await describeLab(
       await observedUntil(benchOf(guest), 'it is gone', (o) => o.layout?.modules.length === 0);
     });
 
-    test('a device of odd size that nobody shows: the module that it shifts is taken out again, and it is said why', async () => {
+    test('a device of odd size whose place is not known: the module that it shifts is taken out again, and it is said why', async () => {
       const guest = guestOf('unseen-odd');
       await observedUntil(benchOf(guest), 'the guest reports', isUp);
       const before = await guest.memTotalKiB();
       const answer = await plug(guest, 3);
       expect(answer).toMatchObject({ ok: false, error: { code: 'hotplug-unsupported' } });
       const message = answer.ok ? '' : answer.error.message;
-      expect(message).toMatch(/a module would lie at 0x103200000, .* in the way is a device that libvirt doesn't show/);
+      expect(message).toMatch(/a module would lie at 0x103200000, .* in the way is pc-dimm \(50Mi at no known place\)/);
       const after = await observe(guest);
       expect(after.layout).toMatchObject({ modules: [], slots: { resting: [3] }, hotplugProblem: message });
       expect(await guest.memTotalKiB()).toBe(before);
