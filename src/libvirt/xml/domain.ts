@@ -2,17 +2,18 @@
  * Reads what memory needs from a domain's XML, whatever else is in it. Only what is read can be malformed; every other
  * element and device is passed over.
  */
-import { type Bytes, sumBytes, TiB, zeroBytes } from '../../memory/bytes.ts';
+import { type Bytes, sumBytes, TiB } from '../../memory/bytes.ts';
 import type { NodeMemory } from '../../memory/module.ts';
 import { emptyOperationState } from '../../memory/operation-state.ts';
-import { isOurs, type MemoryDevice, sumOfDevices } from '../../memory/memory-devices.ts';
+import { sumOfDevices } from '../../memory/memory-devices.ts';
 import { readBacking } from './backing.ts';
 import { readCommandLineDevices } from './command-line.ts';
-import type { DimmDevice, DomainMemoryXml, OtherMemoryDevice, XmlResult } from './domain-memory.ts';
+import type { DomainMemoryXml, OtherMemoryDevice, XmlResult } from './domain-memory.ts';
 import { findHotplugObstacle } from './hotplug-obstacle.ts';
-import { countOf, descend, DomainXmlError, maxNode, nodeSetOf, quote, requireChild, sizeOf } from './reading.ts';
+import { type MemoryDevices, readMemoryDevices } from './memory-devices.ts';
+import { countOf, descend, DomainXmlError, maxNode, maxSlot, quote, requireChild, sizeOf } from './reading.ts';
 import { maxPeriodSeconds, periodNamespace, readPeriodElement } from './statistics-period.ts';
-import { parseAddress, parseScaledSize } from './scaled-size.ts';
+import { parseScaledSize } from './scaled-size.ts';
 import { stateNamespace } from './operation-state.ts';
 import { ownerNamespace, readOwnerElement } from './owner.ts';
 import { readStateElement } from './read-operation-state.ts';
@@ -38,7 +39,6 @@ const outline: Outline = new Map<string, Outline | 'whole'>([
   ['devices', deviceOutline],
 ]);
 
-const maxSlot = 255;
 const beyondLimits = (8191 * TiB) as Bytes;
 
 function readBootCells(domain: XmlElement): NodeMemory[] {
@@ -57,86 +57,6 @@ function readBootCells(domain: XmlElement): NodeMemory[] {
     throw new DomainXmlError('cpu/numa/cell', 'names a node twice');
   }
   return cells.sort((a, b) => a.node - b.node);
-}
-
-/** Those that libvirt knows. */
-type MemoryDevices = { readonly modules: readonly DimmDevice[]; readonly others: readonly OtherMemoryDevice[] };
-
-/** Slot and base of a device that has an address of type dimm. */
-function dimmAddress(device: XmlElement, path: string): { readonly slot: number | null; readonly base: Bytes | null } {
-  const address = childrenOf(device, 'address').find((candidate) => candidate.attributes.get('type') === 'dimm');
-  const slot = address?.attributes.get('slot');
-  const baseText = address?.attributes.get('base');
-  const base = baseText === undefined ? null : parseAddress(baseText);
-  if (baseText !== undefined && base === null) {
-    throw new DomainXmlError(`${path}/address/@base`, `${quote(baseText)} is not an address`);
-  }
-  return { slot: slot === undefined ? null : countOf(slot, maxSlot, `${path}/address/@slot`), base };
-}
-
-/** What virtio-mem gives and was asked for; `<current>` stands in the XML of a running domain only. */
-function readGiven(
-  target: XmlElement,
-  model: string,
-  size: Bytes,
-  path: string,
-): Pick<MemoryDevice, 'given' | 'requested'> {
-  if (model !== 'virtio-mem') return { given: size, requested: size };
-  const read = (name: string): Bytes | null => {
-    const element = childOf(target, name);
-    return element === undefined ? null : sizeOf(element, `${path}/${name}`);
-  };
-  const requested = read('requested') ?? zeroBytes;
-  return { given: read('current') ?? requested, requested };
-}
-
-/** Where a device lies whose own address is on a bus; null: libvirt doesn't show it. */
-function targetAddress(target: XmlElement, path: string): Bytes | null {
-  const baseText = childOf(target, 'address')?.attributes.get('base');
-  const base = baseText === undefined ? null : parseAddress(baseText);
-  if (baseText !== undefined && base === null) {
-    throw new DomainXmlError(`${path}/target/address/@base`, `${quote(baseText)} is not an address`);
-  }
-  return base;
-}
-
-function readMemoryDevices(domain: XmlElement): MemoryDevices {
-  const modules: DimmDevice[] = [];
-  const others: OtherMemoryDevice[] = [];
-  childrenOf(childOf(domain, 'devices'), 'memory').forEach((device, index) => {
-    const path = `devices/memory[${index}]`;
-    const model = device.attributes.get('model');
-    if (model === undefined) throw new DomainXmlError(`${path}/@model`, 'is missing');
-    const target = requireChild(device, 'target', path);
-    const size = sizeOf(requireChild(target, 'size', `${path}/target`), `${path}/target/size`);
-    const { slot, base } = dimmAddress(device, path);
-    if (!isOurs(model)) {
-      // virtio-mem and virtio-pmem, since libvirt 9.4.
-      const place = base ?? targetAddress(target, path);
-      others.push({ model, slot, base: place, size, ...readGiven(target, model, size, `${path}/target`) });
-      return;
-    }
-    if (size === 0) throw new DomainXmlError(`${path}/target/size`, 'is 0');
-    const node = childOf(target, 'node');
-    const source = childOf(device, 'source');
-    const pageSize = source && childOf(source, 'pagesize');
-    const nodeMask = source && childOf(source, 'nodemask');
-    const alias = childOf(device, 'alias');
-    modules.push({
-      slot,
-      base,
-      size,
-      alias: alias?.attributes.get('name') ?? null,
-      node: node === undefined ? 0 : countOf(node.text, maxNode, `${path}/target/node`),
-      pageSize: pageSize === undefined ? null : sizeOf(pageSize, `${path}/source/pagesize`),
-      hostNodes: nodeMask === undefined ? null : nodeSetOf(nodeMask.text, `${path}/source/nodemask`),
-    });
-  });
-
-  const slots = [...modules, ...others].flatMap((device) => (device.slot === null ? [] : [device.slot]));
-  const twice = slots.find((slot, index) => slots.indexOf(slot) !== index);
-  if (twice !== undefined) throw new DomainXmlError('devices/memory', `slot ${twice} is held twice`);
-  return { modules, others };
 }
 
 /** Boot memory of a domain without NUMA cells: what `<memory>` says, less the devices that it counts in. */

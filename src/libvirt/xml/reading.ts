@@ -15,6 +15,8 @@ export class DomainXmlError extends Error {
 
 /** Guest and host NUMA nodes are numbered up to this. */
 export const maxNode = 1023;
+/** libvirt's DIMM slots are numbered up to this. */
+export const maxSlot = 255;
 
 export const quote = (text: string): string => `'${text.trim().slice(0, 64)}'`;
 
