@@ -36,7 +36,7 @@ export function createRecordedChange(
       try {
         return await act(totals);
       } catch (error) {
-        logger.error({ uuid, requestId: actor.requestId, error: describe(error) }, 'change failed unexpectedly');
+        logger.error({ uuid, requestId: actor.requestId, err: describe(error) }, 'change failed unexpectedly');
         return fail(toHostError(error));
       }
     });

@@ -130,7 +130,7 @@ async function settleFailedUnplug(
     await writeOperationState(context, after.value, before);
   } catch (cause) {
     // The mark stays and the module counts as leaving; asking for it again settles that.
-    context.logger.warn({ uuid, error: toHostError(cause).message }, 'mark could not be taken back');
+    context.logger.warn({ uuid, err: toHostError(cause).message }, 'mark could not be taken back');
   }
   return failure;
 }

@@ -41,7 +41,7 @@ export class DomainSettler {
       try {
         await writeOperationState(this.#options, facts, { claim: facts.claim, marks, replacement: facts.replacement });
       } catch (error) {
-        logger.warn({ uuid, error: String(error) }, 'marks could not be written; they are settled later');
+        logger.warn({ uuid, err: String(error) }, 'marks could not be written; they are settled later');
       }
     });
   }
@@ -62,7 +62,7 @@ export class DomainSettler {
         const memory = await reader.describe(uuid);
         if (memory.ok) reader.update(memory.value);
       } catch (error) {
-        logger.debug({ uuid, error: String(error) }, 'domain could not be read');
+        logger.debug({ uuid, err: String(error) }, 'domain could not be read');
       }
     });
   }

@@ -105,8 +105,8 @@ export class DomainWatcher {
         await this.#catchUp();
         return;
       case 'disconnected':
-        if (this.#caughtUp) logger.warn({ reason: change.reason, error: change.message }, `${driver.name} is lost`);
-        else logger.info({ reason: change.reason, error: change.message }, `${driver.name} cannot be reached`);
+        if (this.#caughtUp) logger.warn({ reason: change.reason, err: change.message }, `${driver.name} is lost`);
+        else logger.info({ reason: change.reason, err: change.message }, `${driver.name} cannot be reached`);
         this.#caughtUp = false;
         this.#problem = change.message;
         return;
@@ -139,12 +139,12 @@ export class DomainWatcher {
       memory = await reader.describe(uuid);
     } catch (error) {
       // It may have stopped meanwhile; if the connection is gone there will be another.
-      logger.debug({ uuid, error: String(error) }, 'domain could not be read');
+      logger.debug({ uuid, err: String(error) }, 'domain could not be read');
       return;
     }
     if (!memory.ok) {
       if (memory.error.code !== 'not-found')
-        logger.warn({ uuid, error: memory.error.message }, 'domain is not understood');
+        logger.warn({ uuid, err: memory.error.message }, 'domain is not understood');
       return;
     }
     const run = reader.update(memory.value);

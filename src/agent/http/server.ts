@@ -104,7 +104,7 @@ export function createAgentServer(options: AgentServerOptions): AgentServer {
   app.setErrorHandler((error: Error & { readonly statusCode?: number }, request, reply) => {
     const problem = classifyFrameworkError(error);
     if (problem.code === 'internal-error') {
-      logger.error({ requestId: request.id, error: error.stack ?? error.message }, 'request failed');
+      logger.error({ requestId: request.id, err: error.stack ?? error.message }, 'request failed');
     }
     return sendProblem(reply, problem);
   });

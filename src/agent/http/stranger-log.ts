@@ -23,7 +23,7 @@ export function createStrangerLog(logger: Logger): StrangerLog {
 export function reportStrangers(server: Server, log: StrangerLog, metrics: AgentMetrics): void {
   server.on('tlsClientError', (error: Error & { code?: string }, socket: TLSSocket) => {
     metrics.refusedConnections.inc({ why: 'tls' });
-    log({ remote: socket.remoteAddress, error: error.message, code: error.code }, 'TLS handshake failed');
+    log({ remote: socket.remoteAddress, err: error.message, code: error.code }, 'TLS handshake failed');
   });
   server.on('drop', (data?: { remoteAddress?: string }) => {
     metrics.refusedConnections.inc({ why: 'too-many' });
@@ -35,6 +35,6 @@ export function reportStrangers(server: Server, log: StrangerLog, metrics: Agent
     const isSlow = error.code === 'ERR_HTTP_REQUEST_TIMEOUT';
     metrics.refusedConnections.inc({ why: isSlow ? 'slow' : 'no-http' });
     const why = isSlow ? 'the request took too long' : 'what arrived is no HTTP';
-    log({ remote: socket.remoteAddress, error: error.message, code: error.code }, `connection ended: ${why}`);
+    log({ remote: socket.remoteAddress, err: error.message, code: error.code }, `connection ended: ${why}`);
   });
 }

@@ -45,7 +45,7 @@ export async function deleteBackend(context: StepContext, facts: DomainFacts, na
   const startedAtMs = clock.now();
   const { uuid } = facts.memory;
   const refusal = await driver.monitor.deleteBackend(uuid, name);
-  if (refusal !== null) logger.warn({ uuid, backend: name, error: refusal }, 'backend not deleted');
+  if (refusal !== null) logger.warn({ uuid, backend: name, err: refusal }, 'backend not deleted');
   const slot = slotOfAlias(aliasOfBackend(name) ?? '') ?? 0;
   recordStep(
     context,

@@ -98,7 +98,7 @@ export class RepairController {
     try {
       againMs = await mutex.run(uuid, () => this.#step(uuid));
     } catch (error) {
-      if (!isDriverError(error)) logger.error({ uuid, error: String(error) }, 'looking for leftovers failed');
+      if (!isDriverError(error)) logger.error({ uuid, err: String(error) }, 'looking for leftovers failed');
     }
     this.#timers.delete(uuid);
     if (againMs === null) this.#unchecked.delete(uuid);

@@ -68,7 +68,7 @@ export class RepairInspector {
   /** The monitor can't be used: what is there stays there, and people are told if the balloon shows it. */
   #giveUp(run: RunningDomain, why: string): 'over' {
     const { uuid } = run;
-    this.#options.logger.warn({ uuid, error: why }, "QEMU's monitor cannot be used; leftovers stay where they are");
+    this.#options.logger.warn({ uuid, err: why }, "QEMU's monitor cannot be used; leftovers stay where they are");
     run.repair.ended('denied');
     return 'over';
   }

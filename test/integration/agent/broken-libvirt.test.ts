@@ -142,7 +142,7 @@ await describeLab(
       await recovers();
       expect(residentKib() - before).toBeLessThan(toleranceKib);
       expect(descriptors()).toBeLessThanOrEqual(descriptorsBefore);
-      const reasons = lost().map(({ error }) => String(error));
+      const reasons = lost().map(({ err }) => String(err));
       expect(reasons.filter((reason) => reason.includes("is not libvirt's protocol")).length).toBeGreaterThan(10);
       expect(accepted).toBeGreaterThan(2 * cases.length);
     }, 180_000);
@@ -189,7 +189,7 @@ await describeLab(
           }),
         );
         await saysLost(before.said, 2);
-        expect(String(lost().at(-1)?.['error'])).toMatch(reason);
+        expect(String(lost().at(-1)?.['err'])).toMatch(reason);
         expect(codeOf(await agent.client.facts())).toBe('hypervisor-unreachable');
         expect(residentKib() - before.residentKib).toBeLessThan(peakKib);
         await recovers();
@@ -221,7 +221,7 @@ await describeLab(
         }),
       );
       let most = 0;
-      const overrun = () => lost().filter(({ error }) => String(error).includes('calls wait for the daemon')).length;
+      const overrun = () => lost().filter(({ err }) => String(err).includes('calls wait for the daemon')).length;
       await waitFor(
         () => {
           most = Math.max(most, residentKib());

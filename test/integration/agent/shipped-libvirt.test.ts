@@ -70,7 +70,7 @@ await describeLab(
       );
       expect(refused).toMatchObject({
         msg: 'libvirt cannot be reached',
-        error: expect.stringContaining("'org.libvirt.unix.manage'") as string,
+        err: expect.stringContaining("'org.libvirt.unix.manage'") as string,
       });
       expect(codeOf(await service.client.facts())).toBe('hypervisor-unreachable');
       const { stdout, code } = await service.check();
