@@ -63,6 +63,43 @@ export type ReachableStatus = {
   readonly complete: boolean;
 };
 
+/**
+ * What a planner needs beyond the other fields, as it was when the status was last written: with it the same plan can be
+ * made from the object alone. What the host has is told only as far as this VM could use it.
+ */
+export type PlanningStatus = {
+  /** By the host's clock, RFC 3339 with milliseconds, as every time here. */
+  readonly observedAt: string;
+  /** Boot memory by guest NUMA node. */
+  readonly boot: readonly { readonly node: number; readonly size: string }[];
+  /** The VM's own huge pages; absent: ordinary pages. */
+  readonly pageSize?: string;
+  /** The guest's memory block, whatever `spec.granularity` says. */
+  readonly block: string;
+  readonly slots: { readonly usedByOthers: readonly number[]; readonly resting: readonly number[] };
+  /** NVDIMM and the like: counts against the maximum, not in the total. */
+  readonly otherBytes: string;
+  readonly booting: boolean;
+  /** Whether the host takes no new memory. */
+  readonly cordoned: boolean;
+  /** The guest's last report; absent: it never gave one. */
+  readonly guest?: {
+    readonly usable: string;
+    readonly total: string;
+    readonly reportedAt: string;
+    /** Late: made since the guest booted, and too old to judge by. */
+    readonly report: 'Fresh' | 'Late' | 'BeforeBoot';
+  };
+  /** How much more the host could give this VM; absent: not known. See docs/planner.md. */
+  readonly room?: {
+    /** The page size that it was worked out for; absent: ordinary pages. */
+    readonly pageSize?: string;
+    readonly host: string;
+    /** By the free huge pages of `pageSize`. */
+    readonly pages?: string;
+  };
+};
+
 export type VirtualMachineMemoryStatus = {
   /** -1: no controller has looked yet (the schema's default). */
   readonly observedGeneration?: number;
@@ -91,6 +128,7 @@ export type VirtualMachineMemoryStatus = {
   readonly modules?: readonly ModuleStatus[];
   readonly plan?: PlanStatus;
   readonly reachable?: ReachableStatus;
+  readonly planning?: PlanningStatus;
   readonly lastResize?: {
     readonly from: string;
     readonly to: string;
@@ -104,9 +142,13 @@ export type VirtualMachineMemoryStatus = {
     /** The generation it was begun for. */
     readonly generation: number;
     readonly phase: 'Unplugging' | 'RollingBack' | 'CalledOff';
+    /** Of the module that was plugged for it; absent: an older controller didn't say. */
+    readonly slot?: number;
   };
   /** The last value of the reconcile-requested-at annotation that was acted on. */
   readonly lastHandledReconcileAt?: string;
+  /** The last value of the observe-requested-at annotation for which this status was written. */
+  readonly lastHandledObserveAt?: string;
 };
 
 export type VirtualMachineMemory = {

@@ -1,13 +1,18 @@
 /** One reconcile: a key comes in, the VM is brought one wish further, its status says what is true. */
 import { isDeepStrictEqual } from 'node:util';
-import { pausedAnnotation, reconcileRequestedAtAnnotation } from '../../api/v1alpha1/meta.ts';
+import {
+  observeRequestedAtAnnotation,
+  pausedAnnotation,
+  reconcileRequestedAtAnnotation,
+} from '../../api/v1alpha1/meta.ts';
 import { type DesiredMemory, type Parsed, parseSpec } from '../../api/v1alpha1/spec.ts';
 import type { VirtualMachineMemory } from '../../api/v1alpha1/virtual-machine-memory.ts';
-import type { EventRecorder, ResourceKey } from '../../runtime/resources.ts';
+import { type EventRecorder, keyOf, type ResourceKey } from '../../runtime/resources.ts';
 import type { Cut, Reconciled } from '../../runtime/reconcile-queue.ts';
 import type { ActContext } from './phases/act.ts';
 import { drive, type Ending } from './converge.ts';
 import { HostPlace } from './host-place.ts';
+import type { ObserveRequests } from './observe-requests.ts';
 import { isBusy, type Postponed } from './postponed.ts';
 import { computeLeftOutEvent } from '../shared/left-out-event.ts';
 import { computeRecordedEvent } from './recorded-event.ts';
@@ -30,6 +35,7 @@ export type ReconcileContext = ActContext & {
   readonly events: EventRecorder<VirtualMachineMemory>;
   readonly random: () => number;
   readonly postponed: Postponed;
+  readonly observeRequests: ObserveRequests;
   /** `--observe-only`: nothing is ever changed. */
   readonly observeOnly: boolean;
 };
@@ -40,7 +46,8 @@ export async function reconcile(key: ResourceKey, context: ReconcileContext): Pr
   // Nothing to clean up at a host: the VM keeps its memory when its resource goes (invariant I7).
   if (resource?.metadata.deletionTimestamp !== undefined) return { kind: 'done' };
   if (resource === undefined) {
-    for (const memory of [context.failed, context.postponed, context.unwritten]) memory.forget(key);
+    const { failed, postponed, unwritten, observeRequests } = context;
+    for (const memory of [failed, postponed, unwritten, observeRequests]) memory.forget(key);
     return { kind: 'done' };
   }
   const { namespace, generation } = resource.metadata;
@@ -50,7 +57,12 @@ export async function reconcile(key: ResourceKey, context: ReconcileContext): Pr
     return { kind: 'retry', message: `namespace ${namespace} is not known yet` };
   }
   const logger = context.logger.child({ generation });
-  return reconcileScope(openScope(resource, context), { ...context, logger });
+  const result = await reconcileScope(openScope(resource, context), { ...context, logger });
+  const waitsMs = context.observeRequests.dueInMs(key);
+  const isAsked = findUnheeded(context.resources.get(key)) !== undefined;
+  return isAsked && result.kind === 'after' && result.ms > waitsMs
+    ? { ...result, ms: waitsMs, urgency: 'event' }
+    : result;
 }
 
 function openScope(resource: VirtualMachineMemory, context: ReconcileContext): ReconcileScope {
@@ -62,9 +74,16 @@ function openScope(resource: VirtualMachineMemory, context: ReconcileContext): R
     desired,
     mode: computeMode(resource, desired, context.observeOnly),
     requestedAt: metadata.annotations?.[reconcileRequestedAtAnnotation],
+    observeRequestedAt: context.observeRequests.dueInMs(keyOf(resource)) > 0 ? undefined : findUnheeded(resource),
     previous: withUnwritten(status, kept),
     told: kept?.told ?? status,
   });
+}
+
+/** The request for a look that the status doesn't answer yet; undefined: there is none. */
+function findUnheeded(resource: VirtualMachineMemory | undefined): string | undefined {
+  const request = resource?.metadata.annotations?.[observeRequestedAtAnnotation];
+  return request === resource?.status?.lastHandledObserveAt ? undefined : request;
 }
 
 async function reconcileScope(scope: ReconcileScope, context: ReconcileContext): Promise<Reconciled> {
@@ -143,10 +162,10 @@ async function write(
 
 /** Says what has changed, and when to look again. */
 function settle(
-  { key, stored, told }: ReconcileScope,
+  { key, stored, told, observeRequestedAt }: ReconcileScope,
   { verdict, status }: Conclusion,
   written: KeptResult,
-  { events, unwritten, logger, random }: ReconcileContext,
+  { events, unwritten, observeRequests, logger, random }: ReconcileContext,
 ): Reconciled {
   switch (written.outcome) {
     case 'conflict':
@@ -160,6 +179,7 @@ function settle(
     case 'written':
     case 'unchanged': {
       unwritten.forget(key);
+      if (observeRequestedAt !== undefined) observeRequests.heeded(key);
       for (const condition of written.leftOut) events.record(stored, computeLeftOutEvent(condition));
       const event = computeRecordedEvent(told, status, verdict);
       if (event !== null) events.record(stored, event);

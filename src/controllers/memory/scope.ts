@@ -25,6 +25,8 @@ export type ScopeInput = {
   readonly mode: Mode;
   /** The value of the annotation that asks for a retry; undefined: nobody ever did. */
   readonly requestedAt: string | undefined;
+  /** The value of the annotation that asks for a look, where its time has come; undefined: nobody asks. */
+  readonly observeRequestedAt: string | undefined;
   /** What was concluded before, written or not. */
   readonly previous: VirtualMachineMemoryStatus;
   /** The status of which people were last told by events. */
@@ -38,6 +40,7 @@ export class ReconcileScope {
   readonly desired: Parsed<DesiredMemory>;
   readonly mode: Mode;
   readonly requestedAt: string | undefined;
+  readonly observeRequestedAt: string | undefined;
   /** Somebody asked for a retry, and has had none. */
   readonly retryNow: boolean;
   readonly previous: VirtualMachineMemoryStatus;
@@ -72,6 +75,7 @@ export class ReconcileScope {
     this.desired = input.desired;
     this.mode = input.mode;
     this.requestedAt = requestedAt;
+    this.observeRequestedAt = input.observeRequestedAt;
     this.retryNow = requestedAt !== undefined && requestedAt !== resource.status?.lastHandledReconcileAt;
     this.previous = input.previous;
     this.told = input.told;

@@ -1,5 +1,5 @@
 /** Status, derived purely from (previous status, observation, plan, verdict, now). */
-import { computeConditions, type ConditionInput } from '../../api/v1alpha1/conditions.ts';
+import { computeConditions, type ConditionInput, preciseTimestamp } from '../../api/v1alpha1/conditions.ts';
 import { rowOf } from '../../api/v1alpha1/reasons.ts';
 import type {
   ModuleStatus,
@@ -11,6 +11,7 @@ import type { DomainObservation } from '../../host/port.ts';
 import { type Bytes, sumBytes } from '../../memory/bytes.ts';
 import { formatMeasured, formatQuantity } from '../../memory/quantity.ts';
 import type { Plan } from '../../planner/types.ts';
+import { computePlanning } from './planning.ts';
 import { formatBase } from './refusals.ts';
 import { computeCurrent } from './total.ts';
 import type { Judgement, Problem, Verdict } from './types.ts';
@@ -31,8 +32,8 @@ export type StatusInput = MachineInput & {
   readonly generation: number;
   readonly verdict: Verdict;
   readonly nowMs: number;
-  /** Value of the annotation that asked for a retry, once it has been acted on. */
-  readonly lastHandledReconcileAt: string | undefined;
+  /** Values of the annotations that asked for a retry and for a look, once that has been done. */
+  readonly handled: Pick<VirtualMachineMemoryStatus, 'lastHandledReconcileAt' | 'lastHandledObserveAt'>;
 };
 
 const capitalised = {
@@ -78,8 +79,8 @@ function computeModules({ modules }: Judgement): readonly ModuleStatus[] {
       base: formatBase(module.base),
       state: module.state === 'Leaving' ? 'Leaving' : retryAfterMs === null ? 'Plugged' : 'Refused',
       ...(refusals === 0 ? {} : { refusals }),
-      ...(refusedAtMs === null ? {} : { refusedAt: new Date(refusedAtMs).toISOString() }),
-      ...(retryAfterMs === null ? {} : { retryAfter: new Date(retryAfterMs).toISOString() }),
+      ...(refusedAtMs === null ? {} : { refusedAt: preciseTimestamp(refusedAtMs) }),
+      ...(retryAfterMs === null ? {} : { retryAfter: preciseTimestamp(retryAfterMs) }),
     };
   });
 }
@@ -114,6 +115,7 @@ function computeObserved(judgement: Judgement, target: Bytes | null): Partial<Vi
     modules: computeModules(judgement),
     plan: computePlanStatus(plan),
     reachable: computeReachable(plan),
+    planning: computePlanning(judgement),
     ...(replacement === null ? {} : { replacement }),
   };
 }
@@ -183,6 +185,6 @@ export function computeStatus(input: StatusInput): VirtualMachineMemoryStatus {
     ...computeMachine(input),
     observedGeneration: generation,
     conditions: computeConditions(previous.conditions ?? [], computeConditionInputs(input), { generation, nowMs }),
-    ...(input.lastHandledReconcileAt === undefined ? {} : { lastHandledReconcileAt: input.lastHandledReconcileAt }),
+    ...input.handled,
   };
 }

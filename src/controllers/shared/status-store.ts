@@ -22,6 +22,8 @@ export type KeptResult =
 export type StatusStore<T extends WithStatus> = {
   readonly source: ResourceSource<T>;
   readonly writer: StatusWriter<T>;
+  /** A status without what alone is no reason to write it; left out: all of it is. */
+  readonly comparable?: (status: NonNullable<T['status']>) => object;
 };
 
 /** After so many writes that met a condition of somebody else each time, everything is derived anew. */
@@ -33,14 +35,15 @@ const maxRebases = 3;
  * other conflict the source reads the resource afresh.
  */
 export async function keepStatus<T extends WithStatus>(
-  { source, writer }: StatusStore<T>,
+  { source, writer, comparable = (whole) => whole }: StatusStore<T>,
   resource: T,
   status: NonNullable<T['status']>,
 ): Promise<KeptResult> {
   let base = resource;
   let wanted = status;
   for (let attempt = 0; ; attempt += 1) {
-    if (isDeepStrictEqual(inOrder(base.status ?? {}), inOrder(wanted))) return { outcome: 'unchanged', leftOut: [] };
+    const isSame = isDeepStrictEqual(comparable(inOrder(base.status ?? {})), comparable(inOrder(wanted)));
+    if (isSame) return { outcome: 'unchanged', leftOut: [] };
     const result = await writer.write(base, wanted);
     if (result.outcome === 'written') {
       return { outcome: 'written', leftOut: findLeftOut(base.status?.conditions, wanted.conditions) };
@@ -61,7 +64,7 @@ const oursOf = ({ conditions = [] }: WithConditions): readonly Condition[] =>
   conditions.filter((condition) => !isForeign(condition));
 
 /** A status without the order of its conditions, which somebody else's server-side apply may change. */
-const inOrder = (status: WithConditions): WithConditions =>
+const inOrder = <S extends WithConditions>(status: S): S =>
   status.conditions === undefined
     ? status
     : { ...status, conditions: status.conditions.toSorted((a, b) => (a.type < b.type ? -1 : 1)) };

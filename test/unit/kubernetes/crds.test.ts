@@ -86,9 +86,22 @@ const memory: Complete<Pick<VirtualMachineMemory, 'spec' | 'status'>> = {
     ],
     plan: { decision: 'Plug', steps: [{ operation: 'Plug', size: '1Gi', node: 0, slot: 1 }], message: 'm' },
     reachable: { below: '1Gi', above: '3Gi', ranges: [{ from: '1Gi', to: '2Gi', step: '1Gi' }], complete: true },
+    planning: {
+      observedAt: 't',
+      boot: [{ node: 0, size: '1Gi' }],
+      pageSize: '2Mi',
+      block: '128Mi',
+      slots: { usedByOthers: [1], resting: [2] },
+      otherBytes: '1Gi',
+      booting: true,
+      cordoned: true,
+      guest: { usable: '1Gi', total: '2Gi', reportedAt: 't', report: 'Late' },
+      room: { pageSize: '2Mi', host: '1Gi', pages: '1Gi' },
+    },
     lastResize: { from: '1Gi', to: '2Gi', startTime: 't', completionTime: 't', guestTotalBefore: '1Gi' },
-    replacement: { generation: 1, phase: 'CalledOff' },
+    replacement: { generation: 1, phase: 'CalledOff', slot: 1 },
     lastHandledReconcileAt: 't',
+    lastHandledObserveAt: 't',
   },
 };
 

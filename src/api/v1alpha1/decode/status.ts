@@ -7,6 +7,7 @@ import type { HypervisorHostStatus } from '../hypervisor-host.ts';
 import type { Condition } from '../meta.ts';
 import type {
   ModuleStatus,
+  PlanningStatus,
   PlanStatus,
   ReachableStatus,
   VirtualMachineMemoryStatus,
@@ -111,6 +112,30 @@ const reachableStatus = record<ReachableStatus>(
   ['ranges', 'complete'],
 );
 
+const planningStatus = record<PlanningStatus>(
+  {
+    observedAt: asString,
+    boot: wholeListOf(record<PlanningStatus['boot'][number]>({ node: asNumber, size: asString }, ['node', 'size'])),
+    pageSize: asString,
+    block: asString,
+    slots: record<PlanningStatus['slots']>({ usedByOthers: wholeListOf(asNumber), resting: wholeListOf(asNumber) }, [
+      'usedByOthers',
+      'resting',
+    ]),
+    otherBytes: asString,
+    booting: asBoolean,
+    cordoned: asBoolean,
+    guest: record<NonNullable<PlanningStatus['guest']>>(
+      { usable: asString, total: asString, reportedAt: asString, report: asOneOf(['Fresh', 'Late', 'BeforeBoot']) },
+      ['usable', 'total', 'reportedAt', 'report'],
+    ),
+    room: record<NonNullable<PlanningStatus['room']>>({ pageSize: asString, host: asString, pages: asString }, [
+      'host',
+    ]),
+  },
+  ['observedAt', 'boot', 'block', 'slots', 'otherBytes', 'booting', 'cordoned'],
+);
+
 type Part<K extends keyof VirtualMachineMemoryStatus> = NonNullable<VirtualMachineMemoryStatus[K]>;
 
 /** The status of a VirtualMachineMemory; undefined when there is none. */
@@ -140,15 +165,17 @@ export const decodeVirtualMachineMemoryStatus: Reader<VirtualMachineMemoryStatus
     modules: listOf(moduleStatus),
     plan: planStatus,
     reachable: reachableStatus,
+    planning: planningStatus,
     lastResize: record<Part<'lastResize'>>(
       { from: asString, to: asString, startTime: asString, completionTime: asString, guestTotalBefore: asString },
       ['from', 'to', 'startTime'],
     ),
     replacement: record<Part<'replacement'>>(
-      { generation: asNumber, phase: asOneOf(['Unplugging', 'RollingBack', 'CalledOff']) },
+      { generation: asNumber, phase: asOneOf(['Unplugging', 'RollingBack', 'CalledOff']), slot: asNumber },
       ['generation', 'phase'],
     ),
     lastHandledReconcileAt: asString,
+    lastHandledObserveAt: asString,
   },
   [],
 );

@@ -1,0 +1,152 @@
+/**
+ * The planner's request from a VirtualMachineMemory alone, as the API server gives it: what its controller planned, or what
+ * it would plan for another wish. It speaks of the moment `status.planning.observedAt`. Pure. What is left out is in
+ * docs/planner.md: of the host an object says only `room`.
+ */
+import { timestamp } from '../api/v1alpha1/conditions.ts';
+import { type DesiredMemory, parseSpec } from '../api/v1alpha1/spec.ts';
+import type {
+  ModuleStatus,
+  PlanningStatus,
+  VirtualMachineMemory,
+  VirtualMachineMemoryStatus,
+} from '../api/v1alpha1/virtual-machine-memory.ts';
+import { type Bytes, sumBytes } from '../memory/bytes.ts';
+import { parseQuantity } from '../memory/quantity.ts';
+import type { GuestReport, PlannerModule, PlannerObservation, PlannerPolicy, PlanRequest } from '../planner/types.ts';
+
+/** What is wished instead of what the spec says. */
+export type StatusWish = Partial<Pick<PlannerPolicy, 'shrink' | 'grow' | 'guestSafety'>> & {
+  /** The total that the guest should have. */
+  readonly memory?: Bytes;
+};
+
+export type StatusRequest =
+  { readonly ok: true; readonly request: PlanRequest } | { readonly ok: false; readonly problem: string };
+
+/** Stays inside this file. */
+class IncompleteStatus extends Error {}
+
+const incomplete = (problem: string): never => {
+  throw new IncompleteStatus(problem);
+};
+
+function present<T>(value: T | undefined, field: string): T {
+  return value ?? incomplete(`status.${field} is missing`);
+}
+
+function sizeOf(text: string, field: string): Bytes {
+  const parsed = parseQuantity(text);
+  return parsed.ok ? parsed.value : incomplete(`status.${field}: ${parsed.problem}`);
+}
+
+/** The request that an object stands for; the problem names the field of spec or status that is in the way. */
+export function requestFromStatus(
+  { metadata, spec, status = {} }: Pick<VirtualMachineMemory, 'metadata' | 'spec' | 'status'>,
+  wish: StatusWish = {},
+): StatusRequest {
+  const parsed = parseSpec(spec);
+  if (!parsed.ok) return parsed;
+  const desired = parsed.value;
+  try {
+    const observation = readObservation(status, desired);
+    const { shrink, target } = goOn(status, metadata.generation, wish) ?? {};
+    return {
+      ok: true,
+      request: {
+        desired: target ?? wish.memory ?? desired.memory ?? currentOf(observation),
+        observation,
+        policy: {
+          shrink: shrink ?? wish.shrink ?? desired.shrinkPolicy,
+          grow: wish.grow ?? desired.growPolicy,
+          guestSafety: wish.guestSafety ?? desired.guestSafety,
+        },
+      },
+    };
+  } catch (error) {
+    if (error instanceof IncompleteStatus) return { ok: false, problem: error.message };
+    throw error;
+  }
+}
+
+const currentOf = ({ boot, modules }: PlannerObservation): Bytes =>
+  sumBytes([...boot, ...modules].map(({ size }) => size));
+
+/**
+ * How a replacement under way is planned on: it is begun once, so from then on only what is plugged already may go; when
+ * it is rolled back, what goes is its module. null: there is none, or the wish is another, for which none was begun.
+ */
+function goOn(
+  { replacement, modules = [], memory }: VirtualMachineMemoryStatus,
+  generation: number,
+  wish: StatusWish,
+): { readonly shrink: PlannerPolicy['shrink']; readonly target?: Bytes } | null {
+  if (replacement?.generation !== generation || Object.keys(wish).length > 0) return null;
+  if (replacement.phase !== 'RollingBack') return { shrink: 'Exact' };
+  const plugged = modules.find(({ slot }) => slot === replacement.slot);
+  const size = sizeOf(present(plugged, `modules: the one of the replacement`).size, 'modules');
+  const current = sizeOf(present(memory, 'memory').current, 'memory.current');
+  return { shrink: 'Exact', target: (current - size) as Bytes };
+}
+
+function readObservation(status: VirtualMachineMemoryStatus, desired: DesiredMemory): PlannerObservation {
+  const planning = present(status.planning, 'planning');
+  const memory = present(status.memory, 'memory');
+  const slots = present(status.slots, 'slots');
+  const modules = present(status.modules, 'modules').map(readModule);
+  if (sumBytes(modules.map(({ size }) => size)) !== sizeOf(memory.plugged, 'memory.plugged')) {
+    return incomplete('status.modules do not add up to status.memory.plugged');
+  }
+  const boot = planning.boot.map(({ node, size }) => ({ node, size: sizeOf(size, 'planning.boot') }));
+  const own = planning.pageSize === undefined ? null : sizeOf(planning.pageSize, 'planning.pageSize');
+  const pageSize = desired.pageSize ?? own;
+  return {
+    boot,
+    modules,
+    slots: { total: slots.total, ...planning.slots },
+    otherBytes: sizeOf(planning.otherBytes, 'planning.otherBytes'),
+    maxMemory: memory.max === undefined ? 'unsupported' : sizeOf(memory.max, 'memory.max'),
+    booting: planning.booting,
+    cordoned: planning.cordoned,
+    granularity: desired.granularity ?? sizeOf(planning.block, 'planning.block'),
+    pageSize,
+    ...readRoom(planning.room, pageSize),
+    guest: readGuest(planning),
+  };
+}
+
+function readModule(module: ModuleStatus): PlannerModule {
+  const { slot, alias, node, size, base, state, refusals = 0, retryAfter } = module;
+  return {
+    ...{ slot, alias, node, refusals },
+    size: sizeOf(size, 'modules'),
+    base: Number(base) as Bytes,
+    state: state === 'Leaving' ? 'Leaving' : 'Plugged',
+    quarantined: retryAfter !== undefined,
+    retryAfter: retryAfter === undefined ? null : timestamp(Date.parse(retryAfter)),
+  };
+}
+
+/** Nothing is known of what the host has in pages of another size than those the controller planned with. */
+function readRoom(
+  room: PlanningStatus['room'],
+  pageSize: Bytes | null,
+): Pick<PlannerObservation, 'hostFree' | 'hugepagesFree'> {
+  const worked = room?.pageSize === undefined ? null : sizeOf(room.pageSize, 'planning.room.pageSize');
+  if (room === undefined || worked !== pageSize) return { hostFree: null, hugepagesFree: null };
+  return {
+    hostFree: sizeOf(room.host, 'planning.room.host'),
+    hugepagesFree: room.pages === undefined ? null : sizeOf(room.pages, 'planning.room.pages'),
+  };
+}
+
+function readGuest({ guest, observedAt }: PlanningStatus): GuestReport | null {
+  if (guest === undefined) return null;
+  const read = {
+    total: sizeOf(guest.total, 'planning.guest.total'),
+    usable: sizeOf(guest.usable, 'planning.guest.usable'),
+    fresh: guest.report === 'Fresh',
+  };
+  if (guest.report !== 'Late') return read;
+  return { ...read, silentMs: Math.max(0, Date.parse(observedAt) - Date.parse(guest.reportedAt)) };
+}
