@@ -65,6 +65,7 @@ export const reasonTable = {
   HostUnknown: stuck,
   HostUnauthorized: stuck,
   ReplaceRolledBack: stuck,
+  StatusRefused: stuck,
 } as const satisfies Record<string, Row>;
 
 export type Reason = keyof typeof reasonTable;

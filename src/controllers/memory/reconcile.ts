@@ -5,6 +5,7 @@ import {
   pausedAnnotation,
   reconcileRequestedAtAnnotation,
 } from '../../api/v1alpha1/meta.ts';
+import { cutText, memoryStatusBounds } from '../../api/v1alpha1/bounds.ts';
 import { type DesiredMemory, type Parsed, parseSpec } from '../../api/v1alpha1/spec.ts';
 import type { VirtualMachineMemory } from '../../api/v1alpha1/virtual-machine-memory.ts';
 import { type EventRecorder, keyOf, type ResourceKey } from '../../runtime/resources.ts';
@@ -17,6 +18,8 @@ import { isBusy, type Postponed } from './postponed.ts';
 import { computeLeftOutEvent } from '../shared/left-out-event.ts';
 import { computeRecordedEvent } from './recorded-event.ts';
 import { type Mode, ReconcileScope } from './scope.ts';
+import { computeRefusedEvent } from '../shared/refused-status.ts';
+import { computeShortStatus } from './status.ts';
 import { keepStatus, type KeptResult, type StatusStore } from '../shared/status-store.ts';
 import { type Conclusion, summarise } from './phases/summarise.ts';
 import type { Verdict } from './types.ts';
@@ -66,23 +69,29 @@ export async function reconcile(key: ResourceKey, context: ReconcileContext): Pr
 }
 
 function openScope(resource: VirtualMachineMemory, context: ReconcileContext): ReconcileScope {
-  const { status = {}, metadata } = resource;
+  const { status = {} } = resource;
   const desired = parseSpec(resource.spec);
   const kept = context.unwritten.find(resource);
   return new ReconcileScope({
     resource,
     desired,
     mode: computeMode(resource, desired, context.observeOnly),
-    requestedAt: metadata.annotations?.[reconcileRequestedAtAnnotation],
+    requestedAt: requestIn(resource, reconcileRequestedAtAnnotation),
     observeRequestedAt: context.observeRequests.dueInMs(keyOf(resource)) > 0 ? undefined : findUnheeded(resource),
     previous: withUnwritten(status, kept),
     told: kept?.told ?? status,
   });
 }
 
+/** The value of an annotation that asks for something, as the status repeats it. */
+function requestIn({ metadata }: VirtualMachineMemory, annotation: string): string | undefined {
+  const value = metadata.annotations?.[annotation];
+  return value === undefined ? undefined : cutText(value, memoryStatusBounds.lastHandledReconcileAt);
+}
+
 /** The request for a look that the status doesn't answer yet; undefined: there is none. */
 function findUnheeded(resource: VirtualMachineMemory | undefined): string | undefined {
-  const request = resource?.metadata.annotations?.[observeRequestedAtAnnotation];
+  const request = resource && requestIn(resource, observeRequestedAtAnnotation);
   return request === resource?.status?.lastHandledObserveAt ? undefined : request;
 }
 
@@ -152,21 +161,25 @@ async function tellWaiting(scope: ReconcileScope, context: ReconcileContext): Pr
 async function write(
   { stored, told }: ReconcileScope,
   { status }: Conclusion,
-  { statuses, metrics, unwritten }: ReconcileContext,
+  { statuses, metrics, unwritten, clock }: ReconcileContext,
 ): Promise<KeptResult> {
   unwritten.keep(stored, status, told);
-  const written = await keepStatus(statuses, stored, status);
+  const shorten = (refusal: string) => computeShortStatus(stored.status ?? {}, status, refusal, clock.now());
+  const written = await keepStatus(statuses, stored, status, shorten);
   metrics.statusWritten(written.outcome);
   return written;
 }
 
 /** Says what has changed, and when to look again. */
 function settle(
-  { key, stored, told, observeRequestedAt }: ReconcileScope,
-  { verdict, status }: Conclusion,
+  scope: ReconcileScope,
+  conclusion: Conclusion,
   written: KeptResult,
-  { events, unwritten, observeRequests, logger, random }: ReconcileContext,
+  context: ReconcileContext,
 ): Reconciled {
+  const { key, stored, told, observeRequestedAt } = scope;
+  const { verdict, status } = conclusion;
+  const { events, unwritten, observeRequests, logger, random } = context;
   switch (written.outcome) {
     case 'conflict':
       return { kind: 'after', ms: conflictMs };
@@ -176,6 +189,8 @@ function settle(
     case 'failed':
       logger.warn({ err: written.message }, 'status could not be written');
       return { kind: 'retry', message: written.message };
+    case 'refused':
+      return settleRefused(scope, conclusion, written, context);
     case 'written':
     case 'unchanged': {
       unwritten.forget(key);
@@ -188,6 +203,25 @@ function settle(
     default:
       return written satisfies never;
   }
+}
+
+/** The status was refused for what it holds: a short one was tried. What was concluded stays known here. */
+function settleRefused(
+  { key, stored, told }: ReconcileScope,
+  { status }: Conclusion,
+  { message, short }: Extract<KeptResult, { readonly outcome: 'refused' }>,
+  { events, unwritten, resources, logger }: ReconcileContext,
+): Reconciled {
+  logger.warn({ err: message, short: short.outcome }, 'status was refused');
+  if (short.outcome === 'gone') {
+    unwritten.forget(key);
+    return { kind: 'done' };
+  }
+  if (short.outcome === 'conflict') return { kind: 'after', ms: conflictMs };
+  const event = computeRefusedEvent(message, stored.status?.conditions);
+  if (event !== null) events.record(stored, event);
+  unwritten.keep(resources.get(key) ?? stored, status, told);
+  return { kind: 'retry', message };
 }
 
 function computeResult({ reason, message, againInMs }: Verdict, random: () => number): Reconciled {

@@ -2,6 +2,7 @@
  * What one reconcile knows. It is made in `reconcile`, each phase fills in what it finds out, and one conclusion is drawn
  * from it (summarise.ts), whatever phase was the last: nothing that was learned is lost on the way out (docs/adr/0024).
  */
+import { cutText, memoryStatusBounds } from '../../api/v1alpha1/bounds.ts';
 import type { DesiredMemory, Parsed } from '../../api/v1alpha1/spec.ts';
 import type { VirtualMachineMemory, VirtualMachineMemoryStatus } from '../../api/v1alpha1/virtual-machine-memory.ts';
 import { timestamp } from '../../api/v1alpha1/conditions.ts';
@@ -106,7 +107,9 @@ export class ReconcileScope {
 
   /** Whether `located` is of the QEMU process that the previous status speaks of. */
   isSameRuntime({ observation }: Pick<Located, 'observation'>): boolean {
-    return this.previous.virtualMachine?.runtimeId === observation.runtimeId;
+    const { runtimeId } = observation;
+    const { virtualMachine } = memoryStatusBounds;
+    return this.previous.virtualMachine?.runtimeId === (runtimeId && cutText(runtimeId, virtualMachine.runtimeId));
   }
 
   /** The VM was seen. How it stands the first time is what a new resize begins from. */

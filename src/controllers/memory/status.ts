@@ -1,5 +1,7 @@
 /** Status, derived purely from (previous status, observation, plan, verdict, now). */
+import { boundMemoryStatus } from '../../api/v1alpha1/bounds.ts';
 import { computeConditions, type ConditionInput, preciseTimestamp } from '../../api/v1alpha1/conditions.ts';
+import { defined } from '../../api/v1alpha1/decode/json.ts';
 import { rowOf } from '../../api/v1alpha1/reasons.ts';
 import type {
   ModuleStatus,
@@ -11,6 +13,7 @@ import type { DomainObservation } from '../../host/port.ts';
 import { type Bytes, sumBytes } from '../../memory/bytes.ts';
 import { formatMeasured, formatQuantity } from '../../memory/quantity.ts';
 import type { Plan } from '../../planner/types.ts';
+import { computeRefusedConditions, explainRefusedStatus } from '../shared/refused-status.ts';
 import { computePlanning } from './planning.ts';
 import { formatBase } from './refusals.ts';
 import { computeCurrent } from './total.ts';
@@ -175,7 +178,7 @@ export function computeMachine(input: MachineInput): VirtualMachineMemoryStatus 
   const { previous, judgement, problem, target, lastResize } = input;
   const last = judgement === null ? previous : computeObserved(judgement, target);
   const known = problem === null ? last : computeUnplanned(last, problem);
-  return { ...known, ...(lastResize === undefined ? {} : { lastResize }) };
+  return boundMemoryStatus({ ...known, ...(lastResize === undefined ? {} : { lastResize }) });
 }
 
 /** The whole status. It is written only if it differs from the previous one. */
@@ -186,5 +189,25 @@ export function computeStatus(input: StatusInput): VirtualMachineMemoryStatus {
     observedGeneration: generation,
     conditions: computeConditions(previous.conditions ?? [], computeConditionInputs(input), { generation, nowMs }),
     ...input.handled,
+  };
+}
+
+/**
+ * What is written where the API server refuses `status`: that it does, who the VM is, and what must not be forgotten.
+ * @param stored as the API server has it, and so took it once
+ */
+export function computeShortStatus(
+  stored: VirtualMachineMemoryStatus,
+  status: VirtualMachineMemoryStatus,
+  refusal: string,
+  nowMs: number,
+): VirtualMachineMemoryStatus {
+  const { observedGeneration: generation = 0, lastHandledReconcileAt, lastHandledObserveAt } = status;
+  const { hostName, virtualMachine, lastResize, replacement } = stored;
+  const inputs = computeRefusedConditions(explainRefusedStatus(refusal, status.conditions));
+  return {
+    ...defined({ hostName, virtualMachine, lastResize, replacement, lastHandledReconcileAt, lastHandledObserveAt }),
+    observedGeneration: generation,
+    conditions: computeConditions(stored.conditions ?? [], inputs, { generation, nowMs }),
   };
 }

@@ -14,9 +14,14 @@ type WithConditions = { readonly conditions?: readonly Condition[] };
 type WithStatus = Resource & { readonly status?: WithConditions };
 
 /** `unchanged`: the status was as derived already. `leftOut`: conditions of others for which there was no room. */
-export type KeptResult =
+type Tried =
   | Exclude<WriteResult, { readonly outcome: 'written' }>
   | { readonly outcome: 'written' | 'unchanged'; readonly leftOut: readonly Condition[] };
+
+export type KeptResult =
+  | Tried
+  /** The status was refused for what it holds. `short`: what came of the one that says so. */
+  | { readonly outcome: 'refused'; readonly message: string; readonly short: Tried };
 
 /** A source of resources and the writer of their status. */
 export type StatusStore<T extends WithStatus> = {
@@ -30,15 +35,32 @@ export type StatusStore<T extends WithStatus> = {
 const maxRebases = 3;
 
 /**
+ * Writes `status` as {@link tryToKeep} does. One that is refused for what it holds would be so for ever, and be told of in
+ * a log at the most: a short one takes its place.
+ * @param shorten a status without what may be refused, from the words of the refusal
+ */
+export async function keepStatus<T extends WithStatus>(
+  store: StatusStore<T>,
+  resource: T,
+  status: NonNullable<T['status']>,
+  shorten: (refusal: string) => NonNullable<T['status']>,
+): Promise<KeptResult> {
+  const tried = await tryToKeep(store, resource, status);
+  if (tried.outcome !== 'failed' || tried.refused !== true) return tried;
+  const short = await tryToKeep(store, resource, shorten(tried.message));
+  return { outcome: 'refused', message: tried.message, short };
+}
+
+/**
  * Writes `status` if it differs from what `resource` has. Where only conditions of others have changed since, they are
  * taken over and the same status is written again: what was done in this reconcile is known to it alone. After any
  * other conflict the source reads the resource afresh.
  */
-export async function keepStatus<T extends WithStatus>(
+async function tryToKeep<T extends WithStatus>(
   { source, writer, comparable = (whole) => whole }: StatusStore<T>,
   resource: T,
   status: NonNullable<T['status']>,
-): Promise<KeptResult> {
+): Promise<Tried> {
   let base = resource;
   let wanted = status;
   for (let attempt = 0; ; attempt += 1) {

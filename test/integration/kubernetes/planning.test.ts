@@ -94,4 +94,9 @@ describe('a request to look again', () => {
     await eventually('the last is looked at', async () => (await status()).lastHandledObserveAt === 'd');
     expect(Date.now() - startMs).toBeGreaterThan(5_000);
   });
+
+  it('may have any length', async () => {
+    await annotate('long-'.repeat(1_000));
+    await eventually('it is looked at', async () => (await status()).lastHandledObserveAt?.startsWith('long-'));
+  });
 });

@@ -1,34 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { parse } from 'yaml';
 import type { HypervisorHost } from '../../../src/api/v1alpha1/hypervisor-host.ts';
 import type { Condition } from '../../../src/api/v1alpha1/meta.ts';
 import type { VirtualMachineMemory } from '../../../src/api/v1alpha1/virtual-machine-memory.ts';
+import { hostCrd, memoryCrd, type Schema, schemaOf } from '../../support/crd-schema.ts';
 import { decodeHypervisorHost, decodeVirtualMachineMemory } from '../../../src/api/v1alpha1/decode/resources.ts';
-
-type Schema = {
-  readonly type?: string;
-  readonly description?: string;
-  readonly properties?: Readonly<Record<string, Schema>>;
-  readonly additionalProperties?: Schema;
-  readonly items?: Schema;
-  readonly maxItems?: number;
-  readonly maxLength?: number;
-  readonly maxProperties?: number;
-  readonly pattern?: string;
-  readonly format?: string;
-  readonly enum?: readonly string[];
-  readonly anyOf?: readonly Schema[];
-};
-
-function schemaOf(file: string): Schema {
-  const crd = parse(readFileSync(new URL(`../../../crds/${file}`, import.meta.url), 'utf8')) as {
-    spec: { versions: { schema: { openAPIV3Schema: Schema } }[] };
-  };
-  const [version] = crd.spec.versions;
-  if (version === undefined) throw new Error(`${file} has no version`);
-  return version.schema.openAPIV3Schema;
-}
 
 /** Every field present, optional ones too, at whatever depth. */
 type Complete<T> = T extends readonly (infer E)[]
@@ -154,8 +129,8 @@ function fieldsOfSchema(schema: Schema, path = ''): string[] {
 }
 
 const kinds = [
-  { file: 'dimmer.dev_virtualmachinememories.yaml', complete: memory, decode: decodeVirtualMachineMemory },
-  { file: 'dimmer.dev_hypervisorhosts.yaml', complete: host, decode: decodeHypervisorHost },
+  { file: memoryCrd, complete: memory, decode: decodeVirtualMachineMemory },
+  { file: hostCrd, complete: host, decode: decodeHypervisorHost },
 ] as const;
 
 describe.each(kinds)('$file', ({ file, complete, decode }) => {
