@@ -27,7 +27,7 @@ export const memoryStatusBounds = {
 } as const satisfies Bounds;
 
 /** For a HypervisorHost. */
-export const hostStatusBounds = {
+const hostStatusBounds = {
   agentVersion: 128,
   libvirtVersion: 128,
   hypervisorVersion: 128,

@@ -44,7 +44,8 @@ export const reasonTable = {
   HypervisorFailed: heldUp,
   VMNotRunning: heldUp,
 
-  Paused: { ready: 'Unknown', reconciling: false, stalled: false, warning: false },
+  /** Something is to be done that pausing keeps from being done; what is there already stays Converged. */
+  Paused: { ready: 'False', reconciling: false, stalled: false, warning: false },
 
   UnreachableSize: stuck,
   Misaligned: stuck,

@@ -20,7 +20,6 @@ export type DesiredMemory = {
   /** null: the VM's own. */
   readonly pageSize: Bytes | null;
   readonly unplugTimeoutMs: number;
-  readonly paused: boolean;
 };
 
 /** The part of a HypervisorHost's spec that planning needs. */
@@ -81,7 +80,6 @@ export function parseSpec(spec: VirtualMachineMemorySpec): Parsed<DesiredMemory>
       granularity: granularity.value,
       pageSize: pageSize.value,
       unplugTimeoutMs,
-      paused: spec.paused ?? false,
     },
   };
 }

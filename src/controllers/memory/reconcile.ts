@@ -72,10 +72,12 @@ function openScope(resource: VirtualMachineMemory, context: ReconcileContext): R
   const { status = {} } = resource;
   const desired = parseSpec(resource.spec);
   const kept = context.unwritten.find(resource);
+  const pausedBy = findPause(resource, context.observeOnly);
   return new ReconcileScope({
     resource,
     desired,
-    mode: computeMode(resource, desired, context.observeOnly),
+    mode: computeMode(desired, pausedBy),
+    pausedBy,
     requestedAt: requestIn(resource, reconcileRequestedAtAnnotation),
     observeRequestedAt: context.observeRequests.dueInMs(keyOf(resource)) > 0 ? undefined : findUnheeded(resource),
     previous: withUnwritten(status, kept),
@@ -230,11 +232,18 @@ function computeResult({ reason, message, againInMs }: Verdict, random: () => nu
   return { kind: 'after', ms: Math.round(resyncMs * (1 - random() / 4)), urgency: 'resync' };
 }
 
-function computeMode({ metadata }: VirtualMachineMemory, desired: Parsed<DesiredMemory>, observeOnly: boolean): Mode {
+function computeMode(desired: Parsed<DesiredMemory>, pausedBy: string | null): Mode {
   if (!desired.ok || desired.value.memory === null) return { kind: 'observe' };
-  if (observeOnly) return { kind: 'paused', by: '--observe-only' };
-  if (desired.value.paused) return { kind: 'paused', by: 'spec.paused' };
+  return pausedBy === null ? { kind: 'act' } : { kind: 'paused', by: pausedBy };
+}
+
+/** All that pauses a resource, in words; null: nothing. */
+function findPause({ metadata, spec }: VirtualMachineMemory, observeOnly: boolean): string | null {
   const annotation = metadata.annotations?.[pausedAnnotation];
-  const isPaused = annotation !== undefined && annotation !== 'false';
-  return isPaused ? { kind: 'paused', by: `annotation ${pausedAnnotation}` } : { kind: 'act' };
+  const by = [
+    ...(observeOnly ? ['--observe-only'] : []),
+    ...(spec.paused === true ? ['spec.paused'] : []),
+    ...(annotation !== undefined && annotation !== 'false' ? [`annotation ${pausedAnnotation}`] : []),
+  ];
+  return by.length === 0 ? null : by.join(' and ');
 }

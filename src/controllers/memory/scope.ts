@@ -24,6 +24,8 @@ export type ScopeInput = {
   /** Its spec, as far as it makes sense. */
   readonly desired: Parsed<DesiredMemory>;
   readonly mode: Mode;
+  /** What pauses it, in words, whatever it wants; null: nothing does. */
+  readonly pausedBy: string | null;
   /** The value of the annotation that asks for a retry; undefined: nobody ever did. */
   readonly requestedAt: string | undefined;
   /** The value of the annotation that asks for a look, where its time has come; undefined: nobody asks. */
@@ -40,6 +42,7 @@ export class ReconcileScope {
   readonly resource: VirtualMachineMemory;
   readonly desired: Parsed<DesiredMemory>;
   readonly mode: Mode;
+  readonly pausedBy: string | null;
   readonly requestedAt: string | undefined;
   readonly observeRequestedAt: string | undefined;
   /** Somebody asked for a retry, and has had none. */
@@ -75,6 +78,7 @@ export class ReconcileScope {
     this.stored = resource;
     this.desired = input.desired;
     this.mode = input.mode;
+    this.pausedBy = input.pausedBy;
     this.requestedAt = requestedAt;
     this.observeRequestedAt = input.observeRequestedAt;
     this.retryNow = requestedAt !== undefined && requestedAt !== resource.status?.lastHandledReconcileAt;

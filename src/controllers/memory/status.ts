@@ -35,6 +35,8 @@ export type StatusInput = MachineInput & {
   readonly generation: number;
   readonly verdict: Verdict;
   readonly nowMs: number;
+  /** What pauses it, in words; null: nothing. */
+  readonly pausedBy: string | null;
   /** Values of the annotations that asked for a retry and for a look, once that has been done. */
   readonly handled: Pick<VirtualMachineMemoryStatus, 'lastHandledReconcileAt' | 'lastHandledObserveAt'>;
 };
@@ -138,7 +140,7 @@ function computeUnplanned(
 
 const unreachableReasons: ReadonlySet<string> = new Set(['HostUnreachable', 'HostUnauthorized', 'HostUnknown']);
 
-function computeConditionInputs({ verdict, problem, ...input }: StatusInput): readonly ConditionInput[] {
+function computeConditionInputs({ verdict, problem, pausedBy, ...input }: StatusInput): readonly ConditionInput[] {
   const { reason, message } = verdict;
   const row = rowOf(reason);
   const aside = (type: string, isFalse: boolean, isKnown: boolean, falseReason: string, why: string): ConditionInput =>
@@ -170,6 +172,9 @@ function computeConditionInputs({ verdict, problem, ...input }: StatusInput): re
       'GuestRefused',
       `the guest refused to give up ${refused.map(({ alias, size, retryAfter }) => `module ${alias} (${size}, asked again after ${retryAfter ?? 'now'})`).join(', ')}`,
     ),
+    pausedBy === null
+      ? { type: 'Paused', status: 'False', reason: 'NotPaused', message: '' }
+      : { type: 'Paused', status: 'True', reason: 'Paused', message: `paused by ${pausedBy}` },
   ];
 }
 

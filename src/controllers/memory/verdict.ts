@@ -53,10 +53,12 @@ export function computeVerdict(input: VerdictInput): Verdict {
     const current = formatQuantity(computeCurrent(located.layout));
     return { reason: 'ObserveOnly', message: `the guest has ${current}; spec.memory is not set`, againInMs: null };
   }
-  if (mode.kind === 'paused') {
-    return { reason: 'Paused', message: `paused by ${mode.by}; the plan: ${plan.message}`, againInMs: null };
+  const there = plan.decision === 'noop' ? judgeConverged(input) : null;
+  if (mode.kind === 'paused' && (there === null || !isConverged(there))) {
+    const message = `paused by ${mode.by}; ${there?.message ?? `the plan: ${plan.message}`}`;
+    return { reason: 'Paused', message, againInMs: there?.againInMs ?? null };
   }
-  if (plan.decision === 'noop') return judgeConverged(input);
+  if (there !== null) return there;
   if (isOver(judgement)) {
     return { reason: 'ReplaceRolledBack', message: explainCalledOff(judgement), againInMs: null };
   }

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { VirtualMachineMemoryStatus } from '../../../src/api/v1alpha1/virtual-machine-memory.ts';
 import { gib, mib } from '../../../src/memory/bytes.ts';
 import { run } from '../../lab/run.ts';
+import { computeKStatus } from '../../support/kstatus.ts';
 import { builtMain } from '../../support/built-program.ts';
 import { documented } from '../../support/documents.ts';
 import {
@@ -41,7 +42,7 @@ const annotate = (value: string) =>
 
 /** Types a command of the documents. */
 async function type(command: string): Promise<string> {
-  const typed = command.replace('vmmem NAME', 'vmmem db -n t').replace(/\bdimmer\b(?= plan)/, '"$0" "$1"');
+  const typed = command.replace(/vmmem([ /])NAME/, 'vmmem$1db -n t').replace(/\bdimmer\b(?= plan)/, '"$0" "$1"');
   const env = {
     PATH: `${dirname(plane.kubectlPath)}:${process.env['PATH'] ?? ''}`,
     KUBECONFIG: plane.adminKubeconfig,
@@ -63,6 +64,35 @@ describe('the plan of an object', () => {
     const plan = JSON.parse(await type(`${yaml} | dimmer plan --status - -o json`)) as Record<string, unknown>;
     expect(plan['message']).toBe((await status()).plan?.message);
     expect(plan['reason']).toBe('Converged');
+  });
+});
+
+describe('a paused change', () => {
+  const conditions = async () =>
+    Object.fromEntries(
+      ((await status()).conditions ?? []).map(({ type, status, reason }) => [type, `${status} ${reason}`]),
+    );
+
+  it('leaves Ready as it is where nothing is to be done', async () => {
+    await plane.kubectlOk(['annotate', 'vmmem', 'db', '-n', 't', 'dimmer.dev/paused=true']);
+    await plane.kubectlOk(['wait', 'vmmem/db', '-n', 't', '--for=condition=Paused', '--timeout=30s']);
+    expect(await conditions()).toMatchObject({ Ready: 'True Converged', Stalled: 'False Converged' });
+    expect(computeKStatus(await read())).toBe('Current');
+  });
+
+  it('can be waited for as the guide says, and is neither under way nor failed', async () => {
+    await plane.apply(memory('db', 't', { memory: '6Gi' }));
+    await type(documented('docs/user-guide.md', '`kubectl wait vmmem/NAME ...`').text);
+    expect(await conditions()).toMatchObject({
+      Ready: 'False Paused',
+      Reconciling: 'False Paused',
+      Stalled: 'False Paused',
+    });
+    expect(computeKStatus(await read())).toBe('InProgress');
+    expect(controller.host('hv').script.total(uuid)).toBe(gib(2));
+    await plane.apply(memory('db', 't', { memory: '2Gi' }));
+    await plane.kubectlOk(['annotate', 'vmmem', 'db', '-n', 't', 'dimmer.dev/paused-']);
+    await plane.kubectlOk(['wait', 'vmmem/db', '-n', 't', '--for=condition=Paused=false', '--timeout=30s']);
   });
 });
 

@@ -28,6 +28,7 @@ export function summarise(scope: ReconcileScope, nowMs: number): Conclusion {
     generation,
     verdict,
     nowMs,
+    pausedBy: scope.pausedBy,
     handled: handledBy(scope),
   });
   return { verdict, status };
