@@ -33,6 +33,7 @@ export const reasonTable = {
   GuestRefused: heldUp,
   GuestNotOnlined: heldUp,
   GuestMemoryInUse: heldUp,
+  BalloonInflated: heldUp,
 
   HostUnreachable: heldUp,
   HostBusy: heldUp,

@@ -5,6 +5,7 @@ import type { VirtualMachineMemoryStatus } from '../../api/v1alpha1/virtual-mach
 import { formatMeasured, formatQuantity } from '../../memory/quantity.ts';
 import { nextRepeatMs } from './phases/action.ts';
 import { explainHostError } from '../shared/explain-host-error.ts';
+import { explainBalloon, judgeBalloon } from './balloon.ts';
 import { explainMissing, judgeOnlined, onlineTimeoutMs } from './onlined.ts';
 import { explainCalledOff, isOver } from './replacement.ts';
 import type { Mode } from './scope.ts';
@@ -93,6 +94,10 @@ function explainRegions({ located: { layout }, desired }: Judgement, reason: Ver
 
 function judgeConverged({ judgement, resize }: VerdictInput): Verdict {
   const { plan, located, granularity } = judgement;
+  const held = judgeBalloon(located);
+  if (held !== null) {
+    return { reason: 'BalloonInflated', message: explainBalloon(held, located), againInMs: slowPollMs };
+  }
   const settled: Verdict = { reason: plan.reason, message: plan.message, againInMs: null };
   if (resize === undefined || resize.completionTime !== undefined) return settled;
   const onlined = judgeOnlined(resize, located, computeCurrent(located.layout), granularity);

@@ -35,7 +35,7 @@ export function guestMemory(domain: SimulatedDomain, atMs: number): Pick<GuestSt
   const sum = (parts: readonly { readonly size: Bytes }[]): number =>
     parts.reduce((total, { size }) => total + size, 0);
   // The kernel keeps some of its boot memory for itself; plugged memory shows in MemTotal to the byte, as measured.
-  const total = Math.floor(sum(domain.boot) * 0.96) + sum(plugged);
+  const total = Math.floor(sum(domain.boot) * 0.96) + sum(plugged) - domain.balloonHeld;
   const usable = bytes(Math.max(0, total - domain.used));
   return { total: bytes(total), usable, free: usable };
 }

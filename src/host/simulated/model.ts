@@ -82,6 +82,8 @@ export type SimulatedDomain = {
   readonly pageSize: Bytes | null;
   readonly granularity: Bytes | null;
   used: Bytes;
+  /** What the balloon holds back from the guest. */
+  balloonHeld: Bytes;
   reports: boolean;
   /** Since when the guest neither reports nor answers, though it did before; null: it does. */
   silentSinceMs: number | null;
@@ -136,6 +138,7 @@ export function createSimulatedDomain(spec: SimulatedDomainSpec, nowMs: number):
     pageSize: spec.pageSize ?? null,
     granularity: spec.granularity ?? null,
     used: spec.used ?? mib(64),
+    balloonHeld: zeroBytes,
     reports: spec.reports ?? true,
     silentSinceMs: null,
     report: null,

@@ -37,7 +37,7 @@ function observeLayout(domain: SimulatedDomain, nowMs: number): MemoryLayout {
     otherTotal: domain.otherTotal,
     maxMemory: domain.maxMemory,
     hotplugProblem: domain.maxMemory === null ? 'The domain has no <maxMemory>; add one and restart the VM' : null,
-    balloon: bytes(simulatedTotal(domain)),
+    balloon: bytes(simulatedTotal(domain) - domain.balloonHeld),
     pageSize: domain.pageSize,
     backings: domain.backings,
     hardLimit: domain.hardLimit,

@@ -59,6 +59,8 @@ export interface SimulationScript {
   letGo(uuid: string, slot: number): void;
   /** What the guest's processes use; the guest's next report shows it, and watchers are told of that. */
   setUsed(uuid: string, used: Bytes): void;
+  /** Somebody inflates the balloon by virsh until it holds so much, or deflates it. */
+  setBalloonHeld(uuid: string, held: Bytes): void;
   /** True: the guest, which has reported, is late: it neither reports nor answers. False: it does again. */
   setLate(uuid: string, late: boolean): void;
   /** Whether the guest reports statistics. */

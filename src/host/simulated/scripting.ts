@@ -89,6 +89,14 @@ export function createScript(context: ScriptContext): SimulationScript {
       domain.used = used;
       tellReport(context, domain, clock.now());
     },
+    setBalloonHeld(uuid, held) {
+      const domain = find(uuid);
+      takeReport(domain, clock.now());
+      domain.balloonHeld = held;
+      // libvirt tells of the balloon at once, the guest when it next reports.
+      context.emit({ kind: 'statistics', uuid });
+      tellReport(context, domain, clock.now());
+    },
     setLate(uuid, late) {
       const domain = find(uuid);
       takeReport(domain, clock.now());
