@@ -6,6 +6,7 @@
 import { timestamp } from '../api/v1alpha1/conditions.ts';
 import { type DesiredMemory, parseSpec } from '../api/v1alpha1/spec.ts';
 import type {
+  BackingStatus,
   ModuleStatus,
   PlanningStatus,
   VirtualMachineMemory,
@@ -13,10 +14,17 @@ import type {
 } from '../api/v1alpha1/virtual-machine-memory.ts';
 import { type Bytes, sumBytes } from '../memory/bytes.ts';
 import { parseQuantity } from '../memory/quantity.ts';
-import type { GuestReport, PlannerModule, PlannerObservation, PlannerPolicy, PlanRequest } from '../planner/types.ts';
+import type {
+  Backing,
+  GuestReport,
+  PlannerModule,
+  PlannerObservation,
+  PlannerPolicy,
+  PlanRequest,
+} from '../planner/types.ts';
 
 /** What is wished instead of what the spec says. */
-export type StatusWish = Partial<Pick<PlannerPolicy, 'shrink' | 'grow' | 'guestSafety'>> & {
+export type StatusWish = Partial<Pick<PlannerPolicy, 'shrink' | 'grow' | 'guestSafety' | 'rounding'>> & {
   /** The total that the guest should have. */
   readonly memory?: Bytes;
 };
@@ -54,12 +62,14 @@ export function requestFromStatus(
     return {
       ok: true,
       request: {
-        desired: target ?? wish.memory ?? desired.memory ?? currentOf(observation),
+        desired:
+          target ?? wish.memory ?? desired.memory ?? sizeOf(present(status.memory, 'memory').current, 'memory.current'),
         observation,
         policy: {
           shrink: shrink ?? wish.shrink ?? desired.shrinkPolicy,
           grow: wish.grow ?? desired.growPolicy,
           guestSafety: wish.guestSafety ?? desired.guestSafety,
+          rounding: wish.rounding ?? desired.rounding,
         },
       },
     };
@@ -68,9 +78,6 @@ export function requestFromStatus(
     throw error;
   }
 }
-
-const currentOf = ({ boot, modules }: PlannerObservation): Bytes =>
-  sumBytes([...boot, ...modules].map(({ size }) => size));
 
 /**
  * How a replacement under way is planned on: it is begun once, so from then on only what is plugged already may go; when
@@ -98,19 +105,31 @@ function readObservation(status: VirtualMachineMemoryStatus, desired: DesiredMem
     return incomplete('status.modules do not add up to status.memory.plugged');
   }
   const boot = planning.boot.map(({ node, size }) => ({ node, size: sizeOf(size, 'planning.boot') }));
-  const own = planning.pageSize === undefined ? null : sizeOf(planning.pageSize, 'planning.pageSize');
-  const pageSize = desired.pageSize ?? own;
+  const backings = planning.backings.map((backing) => readBacking(backing, desired));
+  const [first] = backings;
+  const { otherTotal, hardLimit, sharedWith } = planning;
   return {
     boot,
     modules,
     slots: { total: slots.total, ...planning.slots },
     otherBytes: sizeOf(planning.otherBytes, 'planning.otherBytes'),
+    ...(otherTotal === undefined ? {} : { otherTotal: sizeOf(otherTotal, 'planning.otherTotal') }),
     maxMemory: memory.max === undefined ? 'unsupported' : sizeOf(memory.max, 'memory.max'),
     booting: planning.booting,
     cordoned: planning.cordoned,
     granularity: desired.granularity ?? sizeOf(planning.block, 'planning.block'),
-    pageSize,
-    ...readRoom(planning.room, pageSize),
+    pageSize: first?.pageSize ?? null,
+    hostFree: first?.hostFree ?? null,
+    hugepagesFree: first?.hugepagesFree ?? null,
+    backings,
+    hardLimit:
+      hardLimit === undefined
+        ? null
+        : {
+            size: sizeOf(hardLimit.size, 'planning.hardLimit'),
+            overhead: sizeOf(hardLimit.overhead, 'planning.hardLimit'),
+          },
+    sharedWith: sharedWith ?? null,
     guest: readGuest(planning),
   };
 }
@@ -127,16 +146,26 @@ function readModule(module: ModuleStatus): PlannerModule {
   };
 }
 
+/** The host nodes, which only messages name, aren't told. */
+function readBacking({ nodes, pageSize: own, preallocated, room }: BackingStatus, desired: DesiredMemory): Backing {
+  const pageSize = desired.pageSize ?? (own === undefined ? null : sizeOf(own, 'planning.backings'));
+  return {
+    ...{ nodes, pageSize, hostNodes: null },
+    preallocated: preallocated || pageSize !== null,
+    ...readRoom(room, pageSize),
+  };
+}
+
 /** Nothing is known of what the host has in pages of another size than those the controller planned with. */
 function readRoom(
-  room: PlanningStatus['room'],
+  room: BackingStatus['room'],
   pageSize: Bytes | null,
 ): Pick<PlannerObservation, 'hostFree' | 'hugepagesFree'> {
-  const worked = room?.pageSize === undefined ? null : sizeOf(room.pageSize, 'planning.room.pageSize');
+  const worked = room?.pageSize === undefined ? null : sizeOf(room.pageSize, 'planning.backings.room.pageSize');
   if (room === undefined || worked !== pageSize) return { hostFree: null, hugepagesFree: null };
   return {
-    hostFree: sizeOf(room.host, 'planning.room.host'),
-    hugepagesFree: room.pages === undefined ? null : sizeOf(room.pages, 'planning.room.pages'),
+    hostFree: sizeOf(room.host, 'planning.backings.room.host'),
+    hugepagesFree: room.pages === undefined ? null : sizeOf(room.pages, 'planning.backings.room.pages'),
   };
 }
 

@@ -19,7 +19,9 @@ export const memoryStatusBounds = {
   reachable: { ranges: [16, {}] },
   planning: {
     boot: [256, { node: 'int32' }],
-    slots: { usedByOthers: [256, 'int32'], resting: [256, 'int32'] },
+    slots: { usedByOthers: [256, 'int32'], resting: [256, 'int32'], unnumbered: 'int32' },
+    sharedWith: { backend: 64, left: 'int32' },
+    backings: [256, { nodes: [256, 'int32'] }],
   },
   replacement: { slot: 'int32' },
   lastHandledReconcileAt: 1024,

@@ -63,6 +63,22 @@ export type ReachableStatus = {
   readonly complete: boolean;
 };
 
+/** What stands behind new modules of some guest nodes. */
+export type BackingStatus = {
+  readonly nodes: readonly number[];
+  /** The VM's own huge pages there; absent: ordinary pages. */
+  readonly pageSize?: string;
+  readonly preallocated: boolean;
+  /** How much more the host could give this VM there; absent: not known. See docs/planner.md. */
+  readonly room?: {
+    /** The page size that it was worked out for; absent: ordinary pages. */
+    readonly pageSize?: string;
+    readonly host: string;
+    /** By the free huge pages of `pageSize`. */
+    readonly pages?: string;
+  };
+};
+
 /**
  * What a planner needs beyond the other fields, as it was when the status was last written: with it the same plan can be
  * made from the object alone. What the host has is told only as far as this VM could use it.
@@ -72,13 +88,22 @@ export type PlanningStatus = {
   readonly observedAt: string;
   /** Boot memory by guest NUMA node. */
   readonly boot: readonly { readonly node: number; readonly size: string }[];
-  /** The VM's own huge pages; absent: ordinary pages. */
-  readonly pageSize?: string;
   /** The guest's memory block, whatever `spec.granularity` says. */
   readonly block: string;
-  readonly slots: { readonly usedByOthers: readonly number[]; readonly resting: readonly number[] };
-  /** NVDIMM and the like: counts against the maximum, not in the total. */
+  readonly slots: {
+    readonly usedByOthers: readonly number[];
+    readonly resting: readonly number[];
+    /** Slots that other devices take without a number; absent: none. */
+    readonly unnumbered?: number;
+  };
+  /** NVDIMM and the like: what counts against the maximum. */
   readonly otherBytes: string;
+  /** What of it counts in the total; absent: nothing. */
+  readonly otherTotal?: string;
+  /** The hard limit of the VM's control group, and what QEMU needs of it for itself; absent: none. */
+  readonly hardLimit?: { readonly size: string; readonly overhead: string };
+  /** Another process that maps every module, and for how many more it has room; absent: none. */
+  readonly sharedWith?: { readonly backend: string; readonly left: number };
   readonly booting: boolean;
   /** Whether the host takes no new memory. */
   readonly cordoned: boolean;
@@ -90,14 +115,8 @@ export type PlanningStatus = {
     /** Late: made since the guest booted, and too old to judge by. */
     readonly report: 'Fresh' | 'Late' | 'BeforeBoot';
   };
-  /** How much more the host could give this VM; absent: not known. See docs/planner.md. */
-  readonly room?: {
-    /** The page size that it was worked out for; absent: ordinary pages. */
-    readonly pageSize?: string;
-    readonly host: string;
-    /** By the free huge pages of `pageSize`. */
-    readonly pages?: string;
-  };
+  /** What stands behind new modules, by guest nodes; every node is in one. */
+  readonly backings: readonly BackingStatus[];
 };
 
 export type VirtualMachineMemoryStatus = {

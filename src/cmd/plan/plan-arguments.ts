@@ -23,7 +23,7 @@ Nothing is changed and nobody is asked.
   --max-memory SIZE      most that the domain may have (no limit)
   --domain-xml FILE      read all of these from a domain's XML instead ('virsh dumpxml VM'; - is stdin)
   --status FILE          plan for a VirtualMachineMemory as it was last observed ('kubectl get vmmem NAME -o yaml';
-                         - is stdin); --memory, --shrink and --grow instead of what its spec says
+                         - is stdin); --memory, --shrink, --grow and --rounding instead of what its spec says
 
   --granularity SIZE     memory block of the guest (128Mi; 2Gi from 60Gi of boot memory)
   --shrink POLICY        Exact (default), Nearest, Replace
@@ -135,15 +135,21 @@ function readValues(values: Values, batch: boolean): PlanArguments {
 }
 
 function readStatusArguments(values: Values, file: string): PlanArguments {
-  forbid(values, without(Object.keys(values), 'status', 'memory', 'shrink', 'grow', 'output', 'log-level'), '--status');
+  forbid(
+    values,
+    without(Object.keys(values), 'status', 'memory', 'shrink', 'grow', 'rounding', 'output', 'log-level'),
+    '--status',
+  );
   if (file === '') bad('status', 'names no file');
   const memory = readSize(values, 'memory', true);
   const shrink = readOneOf(values, 'shrink', shrinkPolicies);
   const grow = readOneOf(values, 'grow', growPolicies);
+  const rounding = readOneOf(values, 'rounding', roundings);
   const wish: StatusWish = {
     ...(memory === undefined ? {} : { memory }),
     ...(shrink === undefined ? {} : { shrink }),
     ...(grow === undefined ? {} : { grow }),
+    ...(rounding === undefined ? {} : { rounding }),
   };
   return { kind: 'status', file, wish, output: readOneOf(values, 'output', outputs) ?? 'text' };
 }

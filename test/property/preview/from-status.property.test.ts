@@ -10,7 +10,7 @@ import type {
   VirtualMachineMemorySpec,
 } from '../../../src/api/v1alpha1/virtual-machine-memory.ts';
 import { judge } from '../../../src/controllers/memory/phases/plan.ts';
-import { computeRoom } from '../../../src/controllers/memory/planning.ts';
+import { computeRooms } from '../../../src/controllers/memory/planning.ts';
 import { formatBase } from '../../../src/controllers/memory/refusals.ts';
 import { computeMachine } from '../../../src/controllers/memory/status.ts';
 import { computeCurrent } from '../../../src/controllers/memory/total.ts';
@@ -89,7 +89,10 @@ function locate({ observation }: PlanRequest, around: Surroundings): Located {
     ...blank,
     boot: observation.boot,
     modules: observation.modules.map(observedModule),
-    slots: observation.slots,
+    slots: { unnumbered: 0, ...observation.slots },
+    backings: [],
+    hardLimit: around.begunFor === 2 ? gib(6) : null,
+    sharedWith: around.begunIn === 1 ? { backend: 'vhost-user', left: 2 } : null,
     otherBytes: observation.otherBytes,
     maxMemory: maxMemory === 'unlimited' ? gib(512) : maxMemory === 'unsupported' ? null : maxMemory,
     pageSize: around.pageSizeIn === 'vm' ? pageSize : null,
@@ -127,6 +130,7 @@ function locate({ observation }: PlanRequest, around: Surroundings): Located {
 const specOf = ({ desired, observation, policy }: PlanRequest, around: Surroundings): VirtualMachineMemorySpec => ({
   virtualMachine: { uuid },
   ...(around.wants ? { memory: desired } : {}),
+  rounding: around.calledOff ? 'Up' : 'Exact',
   ...{ shrinkPolicy: policy.shrink, growPolicy: policy.grow, guestSafety: policy.guestSafety },
   ...(around.granularityIn === 'spec' ? { granularity: observation.granularity } : {}),
   ...(around.pageSizeIn === 'spec' && observation.pageSize !== null ? { pageSize: observation.pageSize } : {}),
@@ -180,8 +184,8 @@ it('the plan made from spec and status is the plan that the controller made, the
       const { object, judgement } = made;
       const read = requestFromStatus(object);
       if (!read.ok) throw new Error(read.problem);
-      const { hostFree, hugepagesFree, ...fromStatus } = read.request.observation;
-      const { hostFree: free, hugepagesFree: pages, ...others } = judgement.seen;
+      const { hostFree, hugepagesFree, backings: _, ...fromStatus } = read.request.observation;
+      const { hostFree: free, hugepagesFree: pages, backings: __, ...others } = judgement.seen;
       // All but the host is to the byte what the planner was told.
       expect(fromStatus).toEqual(others);
       // Of the host it is never more than there is, and whole GiB where that is less than the VM could take.
@@ -194,7 +198,11 @@ it('the plan made from spec and status is the plan that the controller made, the
       const exact = planOf({ ...read.request, observation: judgement.seen });
       expect(told(exact)).toEqual(told(judgement.plan));
       // What the VM itself could take.
-      const own = parseQuantity(computeRoom({ ...judgement.seen, hostFree: bytes(2 ** 52) })?.host ?? '');
+      const ample = {
+        ...judgement.seen,
+        backings: judgement.seen.backings?.map((backing) => ({ ...backing, hostFree: bytes(2 ** 52) })) ?? [],
+      };
+      const own = parseQuantity(computeRooms(ample)[0]?.host ?? '');
       const isTold = (size: Bytes | null) => size === null || size % GiB === 0 || (own.ok && size >= own.value);
       if (isTold(free) && isTold(pages)) expect(told(plan)).toEqual(told(judgement.plan));
       else if (plan.decision !== judgement.plan.decision) {

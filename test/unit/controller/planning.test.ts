@@ -27,10 +27,10 @@ describe('status.planning', () => {
         { node: 0, size: '1Gi' },
         { node: 2, size: '2Gi' },
       ],
-      pageSize: '2Mi',
       block: '128Mi',
-      slots: { usedByOthers: [3], resting: [] },
+      slots: { usedByOthers: [3], resting: [], unnumbered: 0 },
       otherBytes: '1Gi',
+      otherTotal: '0',
       booting: false,
       cordoned: false,
       guest: {
@@ -40,7 +40,9 @@ describe('status.planning', () => {
         report: 'Fresh',
       },
       // Three slots are free, and preallocated modules have 1Gi at most.
-      room: { pageSize: '2Mi', host: '3Gi', pages: '0' },
+      backings: [
+        { nodes: [0, 2], pageSize: '2Mi', preallocated: true, room: { pageSize: '2Mi', host: '3Gi', pages: '0' } },
+      ],
     });
   });
 
@@ -52,7 +54,7 @@ describe('status.planning', () => {
       await bench.clock.advance(6_000);
       bench.apply({}, 'vm', observe(String(available)));
       await bench.clock.until('it is looked at', () => bench.status().lastHandledObserveAt === String(available));
-      return bench.status().planning?.room?.host;
+      return bench.status().planning?.backings[0]?.room?.host;
     };
     bench.apply({ memory: '1Gi' });
     await bench.reaches('Converged');
@@ -80,7 +82,7 @@ describe('status.planning', () => {
     bench.apply({ memory: '3Gi' });
     await bench.reaches('Converged');
     expect(bench.status().planning?.guest).not.toEqual(before?.guest);
-    expect(bench.status().planning?.room?.host).toBe('3Gi');
+    expect(bench.status().planning?.backings[0]?.room?.host).toBe('3Gi');
   });
 
   it('goes with the QEMU process that it speaks of', async () => {

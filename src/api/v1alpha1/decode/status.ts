@@ -6,6 +6,7 @@ import { isForeign } from '../foreign-conditions.ts';
 import type { HypervisorHostStatus } from '../hypervisor-host.ts';
 import type { Condition } from '../meta.ts';
 import type {
+  BackingStatus,
   ModuleStatus,
   PlanningStatus,
   PlanStatus,
@@ -112,28 +113,46 @@ const reachableStatus = record<ReachableStatus>(
   ['ranges', 'complete'],
 );
 
+const numbers = wholeListOf(asNumber);
+
+const backingStatus = record<BackingStatus>(
+  {
+    nodes: numbers,
+    pageSize: asString,
+    preallocated: asBoolean,
+    room: record<NonNullable<BackingStatus['room']>>({ pageSize: asString, host: asString, pages: asString }, ['host']),
+  },
+  ['nodes', 'preallocated'],
+);
+
 const planningStatus = record<PlanningStatus>(
   {
     observedAt: asString,
     boot: wholeListOf(record<PlanningStatus['boot'][number]>({ node: asNumber, size: asString }, ['node', 'size'])),
-    pageSize: asString,
     block: asString,
-    slots: record<PlanningStatus['slots']>({ usedByOthers: wholeListOf(asNumber), resting: wholeListOf(asNumber) }, [
+    slots: record<PlanningStatus['slots']>({ usedByOthers: numbers, resting: numbers, unnumbered: asNumber }, [
       'usedByOthers',
       'resting',
     ]),
     otherBytes: asString,
+    otherTotal: asString,
+    hardLimit: record<NonNullable<PlanningStatus['hardLimit']>>({ size: asString, overhead: asString }, [
+      'size',
+      'overhead',
+    ]),
+    sharedWith: record<NonNullable<PlanningStatus['sharedWith']>>({ backend: asString, left: asNumber }, [
+      'backend',
+      'left',
+    ]),
     booting: asBoolean,
     cordoned: asBoolean,
     guest: record<NonNullable<PlanningStatus['guest']>>(
       { usable: asString, total: asString, reportedAt: asString, report: asOneOf(['Fresh', 'Late', 'BeforeBoot']) },
       ['usable', 'total', 'reportedAt', 'report'],
     ),
-    room: record<NonNullable<PlanningStatus['room']>>({ pageSize: asString, host: asString, pages: asString }, [
-      'host',
-    ]),
+    backings: wholeListOf(backingStatus),
   },
-  ['observedAt', 'boot', 'block', 'slots', 'otherBytes', 'booting', 'cordoned'],
+  ['observedAt', 'boot', 'block', 'slots', 'otherBytes', 'booting', 'cordoned', 'backings'],
 );
 
 type Part<K extends keyof VirtualMachineMemoryStatus> = NonNullable<VirtualMachineMemoryStatus[K]>;

@@ -22,7 +22,7 @@ const object = {
       ...{ observedAt: at, boot: [{ node: 0, size: '1Gi' }], block: '128Mi', otherBytes: '0' },
       ...{ slots: { usedByOthers: [3], resting: [] }, booting: false, cordoned: false },
       guest: { usable: '600Mi', total: '1600Mi', reportedAt: at, report: 'Fresh' },
-      room: { host: '2Gi' },
+      backings: [{ nodes: [0], preallocated: false, room: { host: '2Gi' } }],
     },
   },
 };
