@@ -13,7 +13,7 @@ const mayImport = {
   drivers: ['memory', 'host', 'agent', 'libvirt', 'runtime'],
   kubernetes: ['memory', 'api', 'runtime'],
   controllers: ['memory', 'api', 'planner', 'host', 'runtime'],
-  preview: ['memory', 'planner', 'host', 'libvirt'],
+  preview: ['memory', 'api', 'planner', 'host', 'libvirt'],
 };
 
 const roomRules = Object.entries(mayImport).map(([room, allowed]) => ({

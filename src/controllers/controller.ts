@@ -14,6 +14,8 @@ import { ClaimIndex } from './shared/claim-index.ts';
 import { HostDirectory } from './shared/host-directory.ts';
 import { declareHostMetrics, type HostReading } from './host/metrics.ts';
 import { type KnownHost, reconcileHostStatus } from './host/reconcile.ts';
+import { ObserveRequests } from './memory/observe-requests.ts';
+import { withoutDrift } from './memory/planning.ts';
 import { createControllerMetrics } from './memory/metrics.ts';
 import { Postponed } from './memory/postponed.ts';
 import { reconcile } from './memory/reconcile.ts';
@@ -25,6 +27,7 @@ import {
   laneOf,
   urgencyAtStart,
   watchNamespaces,
+  watchObserveRequests,
   watchResources,
 } from './memory/triggers.ts';
 
@@ -64,6 +67,7 @@ export function createController(options: ControllerOptions): Controller {
   const { hub, clock, random, logger } = options;
   const { virtualMachineMemories: resources, namespaces, events } = hub;
   const claims = new ClaimIndex(resources);
+  const observeRequests = new ObserveRequests(clock);
   const enqueueHost = (name: string): void => {
     hostQueue.add(name);
     for (const key of keysOfHost(resources.list(), name)) queue.add(key, 'resync');
@@ -108,11 +112,12 @@ export function createController(options: ControllerOptions): Controller {
       return namespace === undefined ? undefined : (namespace.metadata.labels ?? {});
     },
     clusterId: options.clusterId,
-    statuses: { source: resources, writer: hub.virtualMachineMemoryStatus },
+    statuses: { source: resources, writer: hub.virtualMachineMemoryStatus, comparable: withoutDrift },
     events,
     failed: new FailedPlans(),
     postponed: new Postponed(),
     unwritten: new Unwritten(),
+    observeRequests,
     metrics: createControllerMetrics(options.registry),
     clock,
     random,
@@ -135,6 +140,7 @@ export function createController(options: ControllerOptions): Controller {
     }),
   );
   const enqueue = (key: string, urgency: Urgency): void => queue.add(key, urgency);
+  const enqueueLook = (key: string): void => queue.addAfter(key, observeRequests.dueInMs(key), 'event');
   let unfollow: readonly (() => void)[] = [];
   let unindex = (): void => undefined;
 
@@ -142,7 +148,11 @@ export function createController(options: ControllerOptions): Controller {
     start() {
       // First: who listens to changes of resources asks the index about them.
       unindex = claims.follow();
-      unfollow = [watchResources(resources, claims, enqueue), watchNamespaces(namespaces, resources, claims, enqueue)];
+      unfollow = [
+        watchResources(resources, claims, enqueue),
+        watchObserveRequests(resources, enqueueLook),
+        watchNamespaces(namespaces, resources, claims, enqueue),
+      ];
       hosts.open();
       for (const resource of resources.list()) queue.add(keyOf(resource), urgencyAtStart(resource));
       for (const host of hosts.list()) hostQueue.add(host.name);

@@ -48,7 +48,8 @@ export function createStatusWriter<T extends Typed>(options: StatusWriterOptions
         const { failure } = written;
         if (failure.status === 404) return { outcome: 'gone' };
         if (failure.status === 409) return explainConflict(resource);
-        return { outcome: 'failed', message: failure.message, retryable: failure.retryable };
+        const { message, retryable } = failure;
+        return { outcome: 'failed', message, retryable, ...(failure.status === 422 ? { refused: true } : {}) };
       }
       const decoded = kind.decode(written.value);
       if (!decoded.ok) return { outcome: 'failed', message: decoded.error, retryable: true };

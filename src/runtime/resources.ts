@@ -56,7 +56,13 @@ export type WriteResult<T extends Resource = Resource> =
   | { readonly outcome: 'written'; readonly resourceVersion: string }
   | { readonly outcome: 'conflict'; readonly current?: T }
   | { readonly outcome: 'gone' }
-  | { readonly outcome: 'failed'; readonly message: string; readonly retryable: boolean };
+  | {
+      readonly outcome: 'failed';
+      readonly message: string;
+      readonly retryable: boolean;
+      /** The status itself was refused: the same one will be again. */
+      readonly refused?: true;
+    };
 
 export interface StatusWriter<T extends Resource> {
   /**

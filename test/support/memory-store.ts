@@ -21,6 +21,8 @@ export class MemoryStore<T extends Stored> implements ResourceSource<T>, StatusW
   readonly writes: object[] = [];
   /** The next writes fail with these. */
   readonly failures: WriteResult<T>[] = [];
+  /** Why a status can't be taken, as a schema would judge it; null: it can. */
+  judges: (status: object) => string | null = () => null;
   /** Each happens right before one of the next writes, as a write by somebody else would. */
   readonly interruptions: (() => void)[] = [];
   readonly #objects = new Map<ResourceKey, T>();
@@ -76,6 +78,10 @@ export class MemoryStore<T extends Stored> implements ResourceSource<T>, StatusW
     }
     if (stored.metadata.resourceVersion !== resource.metadata.resourceVersion) {
       return Promise.resolve({ outcome: 'conflict', current: stored });
+    }
+    const refusal = this.judges(status);
+    if (refusal !== null) {
+      return Promise.resolve({ outcome: 'failed', message: `422: ${refusal}`, retryable: false, refused: true });
     }
     const resourceVersion = this.#nextVersion();
     this.writes.push(status);

@@ -9,8 +9,14 @@ export type ConditionInput = {
   readonly message: string;
 };
 
-/** RFC 3339 in UTC with whole seconds, as metav1.Time is written. `ms`: since the epoch. */
-export const timestamp = (ms: number): string => new Date(ms).toISOString().replace(/\.\d{3}Z$/, 'Z');
+/** RFC 3339 ends with the year 9999; a clock that says a later one must not make a status unwritable. */
+const latestMs = Date.UTC(9999, 11, 31, 23, 59, 59);
+
+/** RFC 3339 in UTC with milliseconds. `ms`: since the epoch, 0 or more. */
+export const preciseTimestamp = (ms: number): string => new Date(Math.min(ms, latestMs)).toISOString();
+
+/** RFC 3339 in UTC with whole seconds, as metav1.Time is written. `ms`: since the epoch, 0 or more. */
+export const timestamp = (ms: number): string => preciseTimestamp(ms).replace(/\.\d{3}Z$/, 'Z');
 
 /** metav1.Condition allows 32768 bytes; nobody reads more than this many characters. */
 const maxMessageLength = 1024;

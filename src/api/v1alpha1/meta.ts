@@ -24,6 +24,7 @@ export const apiVersion = 'dimmer.dev/v1alpha1';
 /** Annotations that Dimmer honours. */
 export const pausedAnnotation = 'dimmer.dev/paused';
 export const reconcileRequestedAtAnnotation = 'dimmer.dev/reconcile-requested-at';
+export const observeRequestedAtAnnotation = 'dimmer.dev/observe-requested-at';
 
 const nonEmpty = text({ minLength: 1 });
 const metadataMembers = {

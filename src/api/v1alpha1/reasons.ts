@@ -33,6 +33,7 @@ export const reasonTable = {
   GuestRefused: heldUp,
   GuestNotOnlined: heldUp,
   GuestMemoryInUse: heldUp,
+  BalloonInflated: heldUp,
 
   HostUnreachable: heldUp,
   HostBusy: heldUp,
@@ -44,7 +45,8 @@ export const reasonTable = {
   HypervisorFailed: heldUp,
   VMNotRunning: heldUp,
 
-  Paused: { ready: 'Unknown', reconciling: false, stalled: false, warning: false },
+  /** Something is to be done that pausing keeps from being done; what is there already stays Converged. */
+  Paused: { ready: 'False', reconciling: false, stalled: false, warning: false },
 
   UnreachableSize: stuck,
   Misaligned: stuck,
@@ -65,6 +67,7 @@ export const reasonTable = {
   HostUnknown: stuck,
   HostUnauthorized: stuck,
   ReplaceRolledBack: stuck,
+  StatusRefused: stuck,
 } as const satisfies Record<string, Row>;
 
 export type Reason = keyof typeof reasonTable;

@@ -23,7 +23,6 @@ export type DesiredMemory = {
   /** null: the VM's own. */
   readonly pageSize: Bytes | null;
   readonly unplugTimeoutMs: number;
-  readonly paused: boolean;
 };
 
 /** The part of a HypervisorHost's spec that planning needs. */
@@ -80,7 +79,6 @@ export function parseSpec(spec: VirtualMachineMemorySpec): Result<DesiredMemory,
     granularity: granularity.value,
     pageSize: pageSize.value,
     unplugTimeoutMs,
-    paused: spec.paused ?? false,
   });
 }
 

@@ -65,6 +65,70 @@ const reachableStatus = object({
 });
 export type ReachableStatus = Of<typeof reachableStatus>;
 
+/** What stands behind new modules of some guest nodes. */
+const backingStatus = object({
+  nodes: list(whole()),
+  /** The VM's own huge pages there; absent: ordinary pages. */
+  pageSize: lenient(text()),
+  preallocated: boolean,
+  /** How much more the host could give this VM there; absent: not known. See docs/planner.md. */
+  room: lenient(
+    object({
+      /** The page size that it was worked out for; absent: ordinary pages. */
+      pageSize: lenient(text()),
+      host: text(),
+      /** By the free huge pages of `pageSize`. */
+      pages: lenient(text()),
+    }),
+  ),
+});
+export type BackingStatus = Of<typeof backingStatus>;
+
+/**
+ * What a planner needs beyond the other fields, as it was when the status was last written: with it the same plan can be
+ * made from the object alone. What the host has is told only as far as this VM could use it.
+ */
+const planningStatus = object({
+  /** By the host's clock, RFC 3339 with milliseconds, as every time here. */
+  observedAt: text(),
+  /** Boot memory by guest NUMA node. */
+  boot: list(object({ node: whole(), size: text() })),
+  /** The guest's memory block, whatever `spec.granularity` says. */
+  block: text(),
+  slots: object({
+    usedByOthers: list(whole()),
+    resting: list(whole()),
+    /** Slots that other devices take without a number; absent: none. */
+    unnumbered: lenient(whole()),
+  }),
+  /** NVDIMM and the like: what counts against the maximum. */
+  otherBytes: text(),
+  /** What of it counts in the total; absent: nothing. */
+  otherTotal: lenient(text()),
+  /** The hard limit of the VM's control group, and what QEMU needs of it for itself; absent: none. */
+  hardLimit: lenient(object({ size: text(), overhead: text() })),
+  /** Another process that maps every module, and for how many more it has room; absent: none. */
+  sharedWith: lenient(object({ backend: text(), left: whole() })),
+  booting: boolean,
+  /** Whether the host takes no new memory. */
+  cordoned: boolean,
+  /** The guest's last report; absent: it never gave one. */
+  guest: lenient(
+    object({
+      usable: text(),
+      total: text(),
+      reportedAt: text(),
+      /** Late: made since the guest booted, and too old to judge by. */
+      report: oneOf(['Fresh', 'Late', 'BeforeBoot']),
+      /** What it has taken of all modules together; absent: not known for certain. */
+      takenOfModules: lenient(text()),
+    }),
+  ),
+  /** What stands behind new modules, by guest nodes; every node is in one. */
+  backings: list(backingStatus),
+});
+export type PlanningStatus = Of<typeof planningStatus>;
+
 export const virtualMachineMemoryStatus = object({
   /** -1: no controller has looked yet (the schema's default). */
   observedGeneration: lenient(whole({ minimum: -1 })),
@@ -97,6 +161,7 @@ export const virtualMachineMemoryStatus = object({
   modules: lenient(those(moduleStatus)),
   plan: lenient(planStatus),
   reachable: lenient(reachableStatus),
+  planning: lenient(planningStatus),
   lastResize: lenient(
     object({
       from: text(),
@@ -113,10 +178,14 @@ export const virtualMachineMemoryStatus = object({
       /** The generation it was begun for. */
       generation: whole(),
       phase: oneOf(['Unplugging', 'RollingBack', 'CalledOff']),
+      /** Of the module that was plugged for it; absent: an older controller didn't say. */
+      slot: lenient(whole()),
     }),
   ),
   /** The last value of the reconcile-requested-at annotation that was acted on. */
   lastHandledReconcileAt: lenient(text()),
+  /** The last value of the observe-requested-at annotation for which this status was written. */
+  lastHandledObserveAt: lenient(text()),
 });
 export type VirtualMachineMemoryStatus = Of<typeof virtualMachineMemoryStatus>;
 

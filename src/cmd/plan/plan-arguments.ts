@@ -6,9 +6,11 @@ import type { LogLevel } from '../../runtime/logger.ts';
 import { readArguments } from '../arguments.ts';
 import { type PreviewInput, previewDefaults } from '../../preview/from-numbers.ts';
 import type { DomainWish } from '../../preview/from-domain-xml.ts';
+import type { StatusWish } from '../../preview/from-status.ts';
 
 export const usage = `Usage: dimmer plan --boot SIZE --memory SIZE [OPTIONS]
        dimmer plan --domain-xml FILE --memory SIZE [OPTIONS]
+       dimmer plan --status FILE [--memory SIZE] [OPTIONS]
        dimmer plan --batch
 
 Shows what Dimmer would do to give a virtual machine the wanted memory, and which sizes can be reached.
@@ -20,6 +22,8 @@ Nothing is changed and nobody is asked.
   --slots N              slots for modules (16, or as many as there are modules)
   --max-memory SIZE      most that the domain may have (no limit)
   --domain-xml FILE      read all of these from a domain's XML instead ('virsh dumpxml VM'; - is stdin)
+  --status FILE          plan for a VirtualMachineMemory as it was last observed ('kubectl get vmmem NAME -o yaml';
+                         - is stdin); --memory, --shrink, --grow and --rounding instead of what its spec says
 
   --granularity SIZE     memory block of the guest (128Mi; 2Gi from 60Gi of boot memory)
   --shrink POLICY        Exact (default), Nearest, Replace
@@ -47,6 +51,7 @@ export type PlanArguments =
   | { readonly kind: 'help' }
   | { readonly kind: 'batch' }
   | { readonly kind: 'domain'; readonly file: string; readonly common: CommonArguments }
+  | { readonly kind: 'status'; readonly file: string; readonly wish: StatusWish; readonly output: Output }
   | { readonly kind: 'preview'; readonly input: PreviewInput; readonly output: Output }
   | { readonly kind: 'bad'; readonly problem: string };
 
@@ -57,6 +62,7 @@ const options = {
   slots: { type: 'string' },
   'max-memory': { type: 'string' },
   'domain-xml': { type: 'string' },
+  status: { type: 'string' },
   granularity: { type: 'string' },
   shrink: { type: 'string' },
   grow: { type: 'string' },
@@ -98,6 +104,7 @@ function readValues(values: Values, batch: boolean): PlanArguments {
     forbid(values, without(Object.keys(values), 'log-level'), '--batch');
     return { kind: 'batch' };
   }
+  if (values['status'] !== undefined) return readStatusArguments(values, values['status']);
   const common: CommonArguments = {
     memory: requireSize(values, 'memory', true),
     granularity: readSize(values, 'granularity', false),
@@ -127,7 +134,27 @@ function readValues(values: Values, batch: boolean): PlanArguments {
   return { kind: 'preview', input, output };
 }
 
-const without = (names: readonly string[], left: string) => names.filter((name) => name !== left);
+function readStatusArguments(values: Values, file: string): PlanArguments {
+  forbid(
+    values,
+    without(Object.keys(values), 'status', 'memory', 'shrink', 'grow', 'rounding', 'output', 'log-level'),
+    '--status',
+  );
+  if (file === '') bad('status', 'names no file');
+  const memory = readSize(values, 'memory', true);
+  const shrink = readOneOf(values, 'shrink', shrinkPolicies);
+  const grow = readOneOf(values, 'grow', growPolicies);
+  const rounding = readOneOf(values, 'rounding', roundings);
+  const wish: StatusWish = {
+    ...(memory === undefined ? {} : { memory }),
+    ...(shrink === undefined ? {} : { shrink }),
+    ...(grow === undefined ? {} : { grow }),
+    ...(rounding === undefined ? {} : { rounding }),
+  };
+  return { kind: 'status', file, wish, output: readOneOf(values, 'output', outputs) ?? 'text' };
+}
+
+const without = (names: readonly string[], ...left: readonly string[]) => names.filter((name) => !left.includes(name));
 
 function forbid(values: Values, names: readonly string[], beside: string): void {
   for (const name of names) if (values[name] !== undefined) bad(name, `can't be used with ${beside}`);

@@ -40,6 +40,17 @@ export async function runPlan(argv: readonly string[], io: PlanIo): Promise<numb
       if (!read.ok) return refuse(`--domain-xml: ${given.file}: ${read.problem}`);
       return answer(read.request, given.common.output, read.hotplugProblem, io, refuse);
     }
+    case 'status': {
+      const { readResource } = await import('./read-resource.ts');
+      const file = await readInput(given.file, io.stdin);
+      if (!file.ok) return refuse(`--status: can't read ${given.file} (${file.problem})`);
+      const resource = readResource(file.text);
+      if (!resource.ok) return refuse(`--status: ${given.file}: ${resource.error}`);
+      const { requestFromStatus } = await import('../../preview/from-status.ts');
+      const read = requestFromStatus(resource.value, given.wish);
+      if (!read.ok) return refuse(`--status: ${given.file}: ${read.error}`);
+      return answer(read.value, given.output, null, io, refuse);
+    }
     default:
       return given satisfies never;
   }

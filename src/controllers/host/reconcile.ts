@@ -2,6 +2,7 @@
  * The status of HypervisorHost: whether its agent answers, its versions and memory. Written on transitions and at most
  * every 5 minutes otherwise: no heartbeats in etcd.
  */
+import { boundHostStatus } from '../../api/v1alpha1/bounds.ts';
 import { computeConditions, findCondition } from '../../api/v1alpha1/conditions.ts';
 import type { HypervisorHost, HypervisorHostStatus } from '../../api/v1alpha1/hypervisor-host.ts';
 import type { HostAnswer } from '../../host/errors.ts';
@@ -15,6 +16,7 @@ import type { HostReading } from './metrics.ts';
 import { computeOwnersCondition, ownersNamedCondition } from './owners.ts';
 import { computeCordonEvent, computeHostConditions, computeHostEvent, type HostVerdict, judgeHost } from './verdict.ts';
 import { computeLeftOutEvent } from '../shared/left-out-event.ts';
+import { computeRefusedConditions, computeRefusedEvent, explainRefusedStatus } from '../shared/refused-status.ts';
 import { keepStatus, type StatusStore } from '../shared/status-store.ts';
 
 /** How often a host is asked, and how often an otherwise unchanged status is written, ms. */
@@ -55,7 +57,7 @@ function computeHostStatus(
   // What was last known stays while the host doesn't answer.
   if (!answer.ok) return { ...resource.status, observedGeneration: generation, conditions, cordoned };
   const { memory, nodes, hugepagePools: _pools, virtualMachinesWithoutOwner: _, ...rest } = answer.value;
-  return {
+  return boundHostStatus({
     ...rest,
     observedGeneration: generation,
     conditions,
@@ -75,7 +77,19 @@ function computeHostStatus(
         free: pages.free,
       })),
     })),
-  };
+  });
+}
+
+/** What is written where the API server refuses a host's status. */
+function computeShortHostStatus(
+  { status: stored = {} }: HypervisorHost,
+  { observedGeneration: generation = 0, conditions, cordoned = false }: HypervisorHostStatus,
+  refusal: string,
+  nowMs: number,
+): HypervisorHostStatus {
+  const inputs = computeRefusedConditions(explainRefusedStatus(refusal, conditions));
+  const said = computeConditions(stored.conditions ?? [], inputs, { generation, nowMs });
+  return { observedGeneration: generation, conditions: said, cordoned };
 }
 
 const readyOf = (status: HypervisorHostStatus | undefined): string => {
@@ -116,13 +130,22 @@ export async function reconcileHostStatus(
   const { writtenAtMs } = remembered;
   const isDue = writtenAtMs === undefined || nowMs - writtenAtMs >= writeEveryMs;
   if (isDue || readyOf(resource.status) !== readyOf(status)) {
-    const written = await keepStatus(statuses, resource, status);
+    const shorten = (refusal: string) => computeShortHostStatus(resource, status, refusal, clock.now());
+    const written = await keepStatus(statuses, resource, status, shorten);
     switch (written.outcome) {
       case 'conflict':
         return { kind: 'after', ms: 50, reason };
       case 'failed':
         logger.warn({ err: written.message }, 'host status could not be written');
         return { kind: 'retry', message: written.message, reason };
+      case 'refused': {
+        const { message, short } = written;
+        logger.warn({ err: message, short: short.outcome }, 'host status was refused');
+        if (short.outcome === 'conflict') return { kind: 'after', ms: 50, reason };
+        const event = computeRefusedEvent(message, resource.status?.conditions);
+        if (event !== null) context.events.record(resource, event);
+        break;
+      }
       case 'gone':
         break;
       case 'written':

@@ -7,7 +7,7 @@ import type { Backing } from '../../planner/types.ts';
 import type { Located } from './types.ts';
 
 /** By guest node; an older agent knows of one page size for all. */
-function ownBackings({ boot, backings, pageSize }: Located['layout']): readonly LayoutBacking[] {
+export function ownBackings({ boot, backings, pageSize }: Located['layout']): readonly LayoutBacking[] {
   const nodes = boot.map(({ node }) => node);
   return backings.length > 0 ? backings : [{ nodes, pageSize, preallocated: pageSize !== null, hostNodes: null }];
 }

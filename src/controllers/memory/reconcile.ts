@@ -1,18 +1,26 @@
 /** One reconcile: a key comes in, the VM is brought one wish further, its status says what is true. */
 import type { Result } from '../../memory/result.ts';
 import { isDeepStrictEqual } from 'node:util';
-import { pausedAnnotation, reconcileRequestedAtAnnotation } from '../../api/v1alpha1/meta.ts';
+import {
+  observeRequestedAtAnnotation,
+  pausedAnnotation,
+  reconcileRequestedAtAnnotation,
+} from '../../api/v1alpha1/meta.ts';
+import { cutText, memoryStatusBounds } from '../../api/v1alpha1/bounds.ts';
 import { type DesiredMemory, parseSpec } from '../../api/v1alpha1/spec.ts';
 import type { VirtualMachineMemory } from '../../api/v1alpha1/virtual-machine-memory.ts';
-import type { EventRecorder, ResourceKey } from '../../runtime/resources.ts';
+import { type EventRecorder, keyOf, type ResourceKey } from '../../runtime/resources.ts';
 import type { Cut, Reconciled } from '../../runtime/reconcile-queue.ts';
 import type { ActContext } from './phases/act.ts';
 import { drive, type Ending } from './converge.ts';
 import { HostPlace } from './host-place.ts';
+import type { ObserveRequests } from './observe-requests.ts';
 import { isBusy, type Postponed } from './postponed.ts';
 import { computeLeftOutEvent } from '../shared/left-out-event.ts';
 import { computeRecordedEvent } from './recorded-event.ts';
 import { type Mode, ReconcileScope } from './scope.ts';
+import { computeRefusedEvent } from '../shared/refused-status.ts';
+import { computeShortStatus } from './status.ts';
 import { keepStatus, type KeptResult, type StatusStore } from '../shared/status-store.ts';
 import { type Conclusion, summarise } from './phases/summarise.ts';
 import type { Verdict } from './types.ts';
@@ -31,6 +39,7 @@ export type ReconcileContext = ActContext & {
   readonly events: EventRecorder<VirtualMachineMemory>;
   readonly random: () => number;
   readonly postponed: Postponed;
+  readonly observeRequests: ObserveRequests;
   /** `--observe-only`: nothing is ever changed. */
   readonly observeOnly: boolean;
 };
@@ -41,7 +50,8 @@ export async function reconcile(key: ResourceKey, context: ReconcileContext): Pr
   // Nothing to clean up at a host: the VM keeps its memory when its resource goes (invariant I7).
   if (resource?.metadata.deletionTimestamp !== undefined) return { kind: 'done' };
   if (resource === undefined) {
-    for (const memory of [context.failed, context.postponed, context.unwritten]) memory.forget(key);
+    const { failed, postponed, unwritten, observeRequests } = context;
+    for (const memory of [failed, postponed, unwritten, observeRequests]) memory.forget(key);
     return { kind: 'done' };
   }
   const { namespace, generation } = resource.metadata;
@@ -51,21 +61,41 @@ export async function reconcile(key: ResourceKey, context: ReconcileContext): Pr
     return { kind: 'retry', message: `namespace ${namespace} is not known yet` };
   }
   const logger = context.logger.child({ generation });
-  return reconcileScope(openScope(resource, context), { ...context, logger });
+  const result = await reconcileScope(openScope(resource, context), { ...context, logger });
+  const waitsMs = context.observeRequests.dueInMs(key);
+  const isAsked = findUnheeded(context.resources.get(key)) !== undefined;
+  return isAsked && result.kind === 'after' && result.ms > waitsMs
+    ? { ...result, ms: waitsMs, urgency: 'event' }
+    : result;
 }
 
 function openScope(resource: VirtualMachineMemory, context: ReconcileContext): ReconcileScope {
-  const { status = {}, metadata } = resource;
+  const { status = {} } = resource;
   const desired = parseSpec(resource.spec);
   const kept = context.unwritten.find(resource);
+  const pausedBy = findPause(resource, context.observeOnly);
   return new ReconcileScope({
     resource,
     desired,
-    mode: computeMode(resource, desired, context.observeOnly),
-    requestedAt: metadata.annotations?.[reconcileRequestedAtAnnotation],
+    mode: computeMode(desired, pausedBy),
+    pausedBy,
+    requestedAt: requestIn(resource, reconcileRequestedAtAnnotation),
+    observeRequestedAt: context.observeRequests.dueInMs(keyOf(resource)) > 0 ? undefined : findUnheeded(resource),
     previous: withUnwritten(status, kept),
     told: kept?.told ?? status,
   });
+}
+
+/** The value of an annotation that asks for something, as the status repeats it. */
+function requestIn({ metadata }: VirtualMachineMemory, annotation: string): string | undefined {
+  const value = metadata.annotations?.[annotation];
+  return value === undefined ? undefined : cutText(value, memoryStatusBounds.lastHandledReconcileAt);
+}
+
+/** The request for a look that the status doesn't answer yet; undefined: there is none. */
+function findUnheeded(resource: VirtualMachineMemory | undefined): string | undefined {
+  const request = resource && requestIn(resource, observeRequestedAtAnnotation);
+  return request === resource?.status?.lastHandledObserveAt ? undefined : request;
 }
 
 async function reconcileScope(scope: ReconcileScope, context: ReconcileContext): Promise<Reconciled> {
@@ -134,21 +164,25 @@ async function tellWaiting(scope: ReconcileScope, context: ReconcileContext): Pr
 async function write(
   { stored, told }: ReconcileScope,
   { status }: Conclusion,
-  { statuses, metrics, unwritten }: ReconcileContext,
+  { statuses, metrics, unwritten, clock }: ReconcileContext,
 ): Promise<KeptResult> {
   unwritten.keep(stored, status, told);
-  const written = await keepStatus(statuses, stored, status);
+  const shorten = (refusal: string) => computeShortStatus(stored.status ?? {}, status, refusal, clock.now());
+  const written = await keepStatus(statuses, stored, status, shorten);
   metrics.statusWritten(written.outcome);
   return written;
 }
 
 /** Says what has changed, and when to look again. */
 function settle(
-  { key, stored, told }: ReconcileScope,
-  { verdict, status }: Conclusion,
+  scope: ReconcileScope,
+  conclusion: Conclusion,
   written: KeptResult,
-  { events, unwritten, logger, random }: ReconcileContext,
+  context: ReconcileContext,
 ): Reconciled {
+  const { key, stored, told, observeRequestedAt } = scope;
+  const { verdict, status } = conclusion;
+  const { events, unwritten, observeRequests, logger, random } = context;
   switch (written.outcome) {
     case 'conflict':
       return { kind: 'after', ms: conflictMs };
@@ -158,9 +192,12 @@ function settle(
     case 'failed':
       logger.warn({ err: written.message }, 'status could not be written');
       return { kind: 'retry', message: written.message };
+    case 'refused':
+      return settleRefused(scope, conclusion, written, context);
     case 'written':
     case 'unchanged': {
       unwritten.forget(key);
+      if (observeRequestedAt !== undefined) observeRequests.heeded(key);
       for (const condition of written.leftOut) events.record(stored, computeLeftOutEvent(condition));
       const event = computeRecordedEvent(told, status, verdict);
       if (event !== null) events.record(stored, event);
@@ -171,21 +208,43 @@ function settle(
   }
 }
 
+/** The status was refused for what it holds: a short one was tried. What was concluded stays known here. */
+function settleRefused(
+  { key, stored, told }: ReconcileScope,
+  { status }: Conclusion,
+  { message, short }: Extract<KeptResult, { readonly outcome: 'refused' }>,
+  { events, unwritten, resources, logger }: ReconcileContext,
+): Reconciled {
+  logger.warn({ err: message, short: short.outcome }, 'status was refused');
+  if (short.outcome === 'gone') {
+    unwritten.forget(key);
+    return { kind: 'done' };
+  }
+  if (short.outcome === 'conflict') return { kind: 'after', ms: conflictMs };
+  const event = computeRefusedEvent(message, stored.status?.conditions);
+  if (event !== null) events.record(stored, event);
+  unwritten.keep(resources.get(key) ?? stored, status, told);
+  return { kind: 'retry', message };
+}
+
 function computeResult({ reason, message, againInMs }: Verdict, random: () => number): Reconciled {
   if (againInMs === 'backoff') return { kind: 'retry', message, ...(isBusy(reason) ? { maxMs: busyMaxMs } : {}) };
   if (againInMs !== null) return { kind: 'after', ms: againInMs };
   return { kind: 'after', ms: Math.round(resyncMs * (1 - random() / 4)), urgency: 'resync' };
 }
 
-function computeMode(
-  { metadata }: VirtualMachineMemory,
-  desired: Result<DesiredMemory, string>,
-  observeOnly: boolean,
-): Mode {
+function computeMode(desired: Result<DesiredMemory, string>, pausedBy: string | null): Mode {
   if (!desired.ok || desired.value.memory === null) return { kind: 'observe' };
-  if (observeOnly) return { kind: 'paused', by: '--observe-only' };
-  if (desired.value.paused) return { kind: 'paused', by: 'spec.paused' };
+  return pausedBy === null ? { kind: 'act' } : { kind: 'paused', by: pausedBy };
+}
+
+/** All that pauses a resource, in words; null: nothing. */
+function findPause({ metadata, spec }: VirtualMachineMemory, observeOnly: boolean): string | null {
   const annotation = metadata.annotations?.[pausedAnnotation];
-  const isPaused = annotation !== undefined && annotation !== 'false';
-  return isPaused ? { kind: 'paused', by: `annotation ${pausedAnnotation}` } : { kind: 'act' };
+  const by = [
+    ...(observeOnly ? ['--observe-only'] : []),
+    ...(spec.paused === true ? ['spec.paused'] : []),
+    ...(annotation !== undefined && annotation !== 'false' ? [`annotation ${pausedAnnotation}`] : []),
+  ];
+  return by.length === 0 ? null : by.join(' and ');
 }

@@ -60,7 +60,7 @@ export function judgeReplacement(
 ): Pick<Judgement, 'plan' | 'replacement'> {
   const at = (phase: Replacement['phase'], planned = plan) => ({
     plan: planned,
-    replacement: { generation, phase },
+    replacement: { generation, phase, slot: begun.slot },
   });
   if (plan.decision === 'noop') return { plan, replacement: null };
   if (calledOff) return at('CalledOff');

@@ -3,6 +3,7 @@
  * from it (summarise.ts), whatever phase was the last: nothing that was learned is lost on the way out (docs/adr/0024).
  */
 import type { Result } from '../../memory/result.ts';
+import { cutText, memoryStatusBounds } from '../../api/v1alpha1/bounds.ts';
 import type { DesiredMemory } from '../../api/v1alpha1/spec.ts';
 import type { VirtualMachineMemory, VirtualMachineMemoryStatus } from '../../api/v1alpha1/virtual-machine-memory.ts';
 import { timestamp } from '../../api/v1alpha1/conditions.ts';
@@ -24,8 +25,12 @@ export type ScopeInput = {
   /** Its spec, as far as it makes sense. */
   readonly desired: Result<DesiredMemory, string>;
   readonly mode: Mode;
+  /** What pauses it, in words, whatever it wants; null: nothing does. */
+  readonly pausedBy: string | null;
   /** The value of the annotation that asks for a retry; undefined: nobody ever did. */
   readonly requestedAt: string | undefined;
+  /** The value of the annotation that asks for a look, where its time has come; undefined: nobody asks. */
+  readonly observeRequestedAt: string | undefined;
   /** What was concluded before, written or not. */
   readonly previous: VirtualMachineMemoryStatus;
   /** The status of which people were last told by events. */
@@ -38,7 +43,9 @@ export class ReconcileScope {
   readonly resource: VirtualMachineMemory;
   readonly desired: Result<DesiredMemory, string>;
   readonly mode: Mode;
+  readonly pausedBy: string | null;
   readonly requestedAt: string | undefined;
+  readonly observeRequestedAt: string | undefined;
   /** Somebody asked for a retry, and has had none. */
   readonly retryNow: boolean;
   readonly previous: VirtualMachineMemoryStatus;
@@ -72,7 +79,9 @@ export class ReconcileScope {
     this.stored = resource;
     this.desired = input.desired;
     this.mode = input.mode;
+    this.pausedBy = input.pausedBy;
     this.requestedAt = requestedAt;
+    this.observeRequestedAt = input.observeRequestedAt;
     this.retryNow = requestedAt !== undefined && requestedAt !== resource.status?.lastHandledReconcileAt;
     this.previous = input.previous;
     this.told = input.told;
@@ -103,7 +112,9 @@ export class ReconcileScope {
 
   /** Whether `located` is of the QEMU process that the previous status speaks of. */
   isSameRuntime({ observation }: Pick<Located, 'observation'>): boolean {
-    return this.previous.virtualMachine?.runtimeId === observation.runtimeId;
+    const { runtimeId } = observation;
+    const { virtualMachine } = memoryStatusBounds;
+    return this.previous.virtualMachine?.runtimeId === (runtimeId && cutText(runtimeId, virtualMachine.runtimeId));
   }
 
   /** The VM was seen. How it stands the first time is what a new resize begins from. */

@@ -1,5 +1,6 @@
 /** Status, derived purely from (previous status, observation, plan, verdict, now). */
-import { computeConditions, type ConditionInput } from '../../api/v1alpha1/conditions.ts';
+import { boundMemoryStatus } from '../../api/v1alpha1/bounds.ts';
+import { computeConditions, type ConditionInput, preciseTimestamp } from '../../api/v1alpha1/conditions.ts';
 import { rowOf } from '../../api/v1alpha1/reasons.ts';
 import type {
   ModuleStatus,
@@ -11,6 +12,8 @@ import type { DomainObservation } from '../../host/port.ts';
 import { type Bytes, sumBytes } from '../../memory/bytes.ts';
 import { formatMeasured, formatQuantity } from '../../memory/quantity.ts';
 import type { Plan } from '../../planner/types.ts';
+import { computeRefusedConditions, explainRefusedStatus } from '../shared/refused-status.ts';
+import { computePlanning } from './planning.ts';
 import { formatBase } from './refusals.ts';
 import { computeCurrent } from './total.ts';
 import type { Judgement, Problem, Verdict } from './types.ts';
@@ -31,8 +34,10 @@ export type StatusInput = MachineInput & {
   readonly generation: number;
   readonly verdict: Verdict;
   readonly nowMs: number;
-  /** Value of the annotation that asked for a retry, once it has been acted on. */
-  readonly lastHandledReconcileAt: string | undefined;
+  /** What pauses it, in words; null: nothing. */
+  readonly pausedBy: string | null;
+  /** Values of the annotations that asked for a retry and for a look, once that has been done. */
+  readonly handled: Pick<VirtualMachineMemoryStatus, 'lastHandledReconcileAt' | 'lastHandledObserveAt'>;
 };
 
 const capitalised = {
@@ -78,8 +83,8 @@ function computeModules({ modules }: Judgement): readonly ModuleStatus[] {
       base: formatBase(module.base),
       state: module.state === 'Leaving' ? 'Leaving' : retryAfterMs === null ? 'Plugged' : 'Refused',
       ...(refusals === 0 ? {} : { refusals }),
-      ...(refusedAtMs === null ? {} : { refusedAt: new Date(refusedAtMs).toISOString() }),
-      ...(retryAfterMs === null ? {} : { retryAfter: new Date(retryAfterMs).toISOString() }),
+      ...(refusedAtMs === null ? {} : { refusedAt: preciseTimestamp(refusedAtMs) }),
+      ...(retryAfterMs === null ? {} : { retryAfter: preciseTimestamp(retryAfterMs) }),
     };
   });
 }
@@ -114,6 +119,7 @@ function computeObserved(judgement: Judgement, target: Bytes | null): Partial<Vi
     modules: computeModules(judgement),
     plan: computePlanStatus(plan),
     reachable: computeReachable(plan),
+    planning: computePlanning(judgement),
     ...(replacement === null ? {} : { replacement }),
   };
 }
@@ -133,7 +139,7 @@ function computeUnplanned(
 
 const unreachableReasons: ReadonlySet<string> = new Set(['HostUnreachable', 'HostUnauthorized', 'HostUnknown']);
 
-function computeConditionInputs({ verdict, problem, ...input }: StatusInput): readonly ConditionInput[] {
+function computeConditionInputs({ verdict, problem, pausedBy, ...input }: StatusInput): readonly ConditionInput[] {
   const { reason, message } = verdict;
   const row = rowOf(reason);
   const aside = (type: string, isFalse: boolean, isKnown: boolean, falseReason: string, why: string): ConditionInput =>
@@ -165,6 +171,9 @@ function computeConditionInputs({ verdict, problem, ...input }: StatusInput): re
       'GuestRefused',
       `the guest refused to give up ${refused.map(({ alias, size, retryAfter }) => `module ${alias} (${size}, asked again after ${retryAfter ?? 'now'})`).join(', ')}`,
     ),
+    pausedBy === null
+      ? { type: 'Paused', status: 'False', reason: 'NotPaused', message: '' }
+      : { type: 'Paused', status: 'True', reason: 'Paused', message: `paused by ${pausedBy}` },
   ];
 }
 
@@ -173,7 +182,7 @@ export function computeMachine(input: MachineInput): VirtualMachineMemoryStatus 
   const { previous, judgement, problem, target, lastResize } = input;
   const last = judgement === null ? previous : computeObserved(judgement, target);
   const known = problem === null ? last : computeUnplanned(last, problem);
-  return { ...known, ...(lastResize === undefined ? {} : { lastResize }) };
+  return boundMemoryStatus({ ...known, ...(lastResize === undefined ? {} : { lastResize }) });
 }
 
 /** The whole status. It is written only if it differs from the previous one. */
@@ -183,6 +192,41 @@ export function computeStatus(input: StatusInput): VirtualMachineMemoryStatus {
     ...computeMachine(input),
     observedGeneration: generation,
     conditions: computeConditions(previous.conditions ?? [], computeConditionInputs(input), { generation, nowMs }),
-    ...(input.lastHandledReconcileAt === undefined ? {} : { lastHandledReconcileAt: input.lastHandledReconcileAt }),
+    ...input.handled,
   };
 }
+
+/**
+ * What is written where the API server refuses `status`: that it does, who the VM is, and what must not be forgotten.
+ * @param stored as the API server has it, and so took it once
+ */
+export function computeShortStatus(
+  stored: VirtualMachineMemoryStatus,
+  status: VirtualMachineMemoryStatus,
+  refusal: string,
+  nowMs: number,
+): VirtualMachineMemoryStatus {
+  const { observedGeneration: generation = 0, lastHandledReconcileAt, lastHandledObserveAt } = status;
+  const { hostName, virtualMachine, lastResize, replacement } = stored;
+  const inputs = computeRefusedConditions(explainRefusedStatus(refusal, status.conditions));
+  return {
+    ...withoutAbsent({
+      hostName,
+      virtualMachine,
+      lastResize,
+      replacement,
+      lastHandledReconcileAt,
+      lastHandledObserveAt,
+    }),
+    observedGeneration: generation,
+    conditions: computeConditions(stored.conditions ?? [], inputs, { generation, nowMs }),
+  };
+}
+
+type Present<T> = { [K in keyof T as undefined extends T[K] ? never : K]: T[K] } & {
+  [K in keyof T as undefined extends T[K] ? K : never]?: Exclude<T[K], undefined>;
+};
+
+/** `fields` without those that are undefined: such a member of a status is no member. */
+const withoutAbsent = <T extends object>(fields: T): Present<T> =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Present<T>;

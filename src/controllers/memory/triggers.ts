@@ -5,6 +5,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { findCondition } from '../../api/v1alpha1/conditions.ts';
+import { observeRequestedAtAnnotation } from '../../api/v1alpha1/meta.ts';
 import type { VirtualMachineMemory } from '../../api/v1alpha1/virtual-machine-memory.ts';
 import {
   keyOf,
@@ -25,10 +26,29 @@ export function isWorthReconciling({ previous, current }: ResourceChange<Virtual
     before.uid !== now.uid ||
     before.generation !== now.generation ||
     before.deletionTimestamp !== now.deletionTimestamp ||
-    JSON.stringify(before.annotations ?? {}) !== JSON.stringify(now.annotations ?? {}) ||
+    !isDeepStrictEqual(otherAnnotations(before), otherAnnotations(now)) ||
     (hasReady(previous) && !hasReady(current))
   );
 }
+
+const observeRequestOf = (resource: VirtualMachineMemory | undefined): string | undefined =>
+  resource?.metadata.annotations?.[observeRequestedAtAnnotation];
+
+/** All but the one that only asks for a look. */
+const otherAnnotations = ({ annotations }: VirtualMachineMemory['metadata']): Readonly<Record<string, string>> => {
+  const { [observeRequestedAtAnnotation]: _, ...others } = annotations ?? {};
+  return others;
+};
+
+/** Tells of resources that somebody asks to have looked at. */
+export const watchObserveRequests = (
+  source: ResourceSource<VirtualMachineMemory>,
+  look: (key: ResourceKey) => void,
+): (() => void) =>
+  source.onChange(({ key, previous, current }) => {
+    const request = observeRequestOf(current);
+    if (request !== undefined && request !== observeRequestOf(previous)) look(key);
+  });
 
 /** False after a merge patch of somebody else, which replaces the list; never after a write of ours. */
 const hasReady = ({ status }: VirtualMachineMemory): boolean =>

@@ -6,7 +6,7 @@ import type { HostError } from '../../host/errors.ts';
 import type { HostCalls } from '../../host/host-line.ts';
 import type { DomainObservation, HostFacts, MemoryLayout, ObservedModule } from '../../host/port.ts';
 import type { Bytes } from '../../memory/bytes.ts';
-import type { AskAgain, Plan, PlanStep } from '../../planner/types.ts';
+import type { AskAgain, Plan, PlannerObservation, PlanStep } from '../../planner/types.ts';
 
 /** Something that keeps the controller from planning: why, in words with the way out. */
 export type Problem = {
@@ -55,7 +55,12 @@ export type Judgement = {
   readonly located: Located;
   /** Those of the layout, in its order. */
   readonly modules: readonly KnownModule[];
+  /** What every module is a multiple of: the block, or what the spec says instead. */
   readonly granularity: Bytes;
+  /** The guest's memory block. */
+  readonly block: Bytes;
+  /** What the planner was told. */
+  readonly seen: PlannerObservation;
   readonly plan: Plan;
   /** The one that was begun for this generation; null: none was, or there is nothing left to do for it. */
   readonly replacement: NonNullable<VirtualMachineMemoryStatus['replacement']> | null;

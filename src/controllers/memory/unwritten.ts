@@ -47,22 +47,18 @@ export class Unwritten {
   }
 }
 
+/** What a status says to people. */
+const said = ['conditions', 'observedGeneration', 'lastHandledReconcileAt', 'lastHandledObserveAt'] as const;
+
+/** The members of a status that are among `said`, or those that aren't. */
+const membersOf = (status: Status, areSaid: boolean): Status =>
+  Object.fromEntries(Object.entries(status).filter(([name]) => (said as readonly string[]).includes(name) === areSaid));
+
 /** What a status says about the VM. */
-function aboutMachine(status: Status): Status {
-  const { conditions: _, observedGeneration: __, lastHandledReconcileAt: ___, ...machine } = status;
-  return machine;
-}
+const aboutMachine = (status: Status): Status => membersOf(status, false);
 
 const isSame = (a: Status, b: Status): boolean => isDeepStrictEqual(aboutMachine(a), aboutMachine(b));
 
 /** What a reconcile begins with: what is known of the VM, and what `status` says to people. */
-export function withUnwritten(status: Status, kept: Kept | null): Status {
-  if (kept === null) return status;
-  const { conditions, observedGeneration, lastHandledReconcileAt } = status;
-  return {
-    ...aboutMachine(kept.known),
-    ...(conditions === undefined ? {} : { conditions }),
-    ...(observedGeneration === undefined ? {} : { observedGeneration }),
-    ...(lastHandledReconcileAt === undefined ? {} : { lastHandledReconcileAt }),
-  };
-}
+export const withUnwritten = (status: Status, kept: Kept | null): Status =>
+  kept === null ? status : { ...aboutMachine(kept.known), ...membersOf(status, true) };

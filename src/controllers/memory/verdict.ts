@@ -5,6 +5,7 @@ import type { VirtualMachineMemoryStatus } from '../../api/v1alpha1/virtual-mach
 import { formatMeasured, formatQuantity } from '../../memory/quantity.ts';
 import { nextRepeatMs } from './phases/action.ts';
 import { explainHostError } from '../shared/explain-host-error.ts';
+import { explainBalloon, judgeBalloon } from './balloon.ts';
 import { explainMissing, judgeOnlined, onlineTimeoutMs } from './onlined.ts';
 import { explainCalledOff, isOver } from './replacement.ts';
 import type { Mode } from './scope.ts';
@@ -53,10 +54,12 @@ export function computeVerdict(input: VerdictInput): Verdict {
     const current = formatQuantity(computeCurrent(located.layout));
     return { reason: 'ObserveOnly', message: `the guest has ${current}; spec.memory is not set`, againInMs: null };
   }
-  if (mode.kind === 'paused') {
-    return { reason: 'Paused', message: `paused by ${mode.by}; the plan: ${plan.message}`, againInMs: null };
+  const there = plan.decision === 'noop' ? judgeConverged(input) : null;
+  if (mode.kind === 'paused' && (there === null || !isConverged(there))) {
+    const message = `paused by ${mode.by}; ${there?.message ?? `the plan: ${plan.message}`}`;
+    return { reason: 'Paused', message, againInMs: there?.againInMs ?? null };
   }
-  if (plan.decision === 'noop') return judgeConverged(input);
+  if (there !== null) return there;
   if (isOver(judgement)) {
     return { reason: 'ReplaceRolledBack', message: explainCalledOff(judgement), againInMs: null };
   }
@@ -91,6 +94,10 @@ function explainRegions({ located: { layout }, desired }: Judgement, reason: Ver
 
 function judgeConverged({ judgement, resize }: VerdictInput): Verdict {
   const { plan, located, granularity } = judgement;
+  const held = judgeBalloon(located);
+  if (held !== null) {
+    return { reason: 'BalloonInflated', message: explainBalloon(held, located), againInMs: slowPollMs };
+  }
   const settled: Verdict = { reason: plan.reason, message: plan.message, againInMs: null };
   if (resize === undefined || resize.completionTime !== undefined) return settled;
   const onlined = judgeOnlined(resize, located, computeCurrent(located.layout), granularity);

@@ -59,6 +59,8 @@ export interface SimulationScript {
   letGo(uuid: string, slot: number): void;
   /** What the guest's processes use; the guest's next report shows it, and watchers are told of that. */
   setUsed(uuid: string, used: Bytes): void;
+  /** Somebody inflates the balloon by virsh until it holds so much, or deflates it. */
+  setInflated(uuid: string, held: Bytes): void;
   /** True: the guest, which has reported, is late: it neither reports nor answers. False: it does again. */
   setLate(uuid: string, late: boolean): void;
   /** Whether the guest reports statistics. */
@@ -67,8 +69,6 @@ export interface SimulationScript {
   setOnlines(uuid: string, onlines: boolean | Bytes): void;
   /** Somebody in the guest onlines all that was plugged. */
   onlineAll(uuid: string): void;
-  /** The balloon holds so much of the guest's memory back. */
-  setInflated(uuid: string, inflated: Bytes): void;
   /** Somebody plugs a module with virsh, unguarded. */
   plugByHand(
     uuid: string,

@@ -91,6 +91,14 @@ export function createScript(context: ScriptContext): SimulationScript {
       domain.used = used;
       tellReport(context, domain, clock.now());
     },
+    setInflated(uuid, held) {
+      const domain = find(uuid);
+      takeReport(domain, clock.now());
+      domain.inflated = held;
+      // libvirt tells of the balloon at once, the guest when it next reports.
+      context.emit({ kind: 'statistics', uuid });
+      tellReport(context, domain, clock.now());
+    },
     setLate(uuid, late) {
       const domain = find(uuid);
       takeReport(domain, clock.now());
@@ -111,12 +119,6 @@ export function createScript(context: ScriptContext): SimulationScript {
         module.onlines = module.size;
         module.onlineAtMs = Math.min(module.onlineAtMs, clock.now());
       }
-      tellReport(context, domain, clock.now());
-    },
-    setInflated(uuid, inflated) {
-      const domain = find(uuid);
-      takeReport(domain, clock.now());
-      domain.inflated = inflated;
       tellReport(context, domain, clock.now());
     },
     plugByHand(uuid, module) {

@@ -202,7 +202,7 @@ export async function runLineBench(): Promise<void> {
       await measureDimmer(stack, guest, observer, api, dimmer);
       // While virsh has its turn, the controller would take its module out again.
       await patch(guest.name, { paused: true });
-      await stack.reaches(guest.name, 'Paused');
+      await stack.reaches(guest.name, 'Converged');
       await measureVirsh(stack, guest, observer, firstVirshSlot + round, virsh);
       await patch(guest.name, { paused: false, memory: '512Mi' });
       await stack.reaches(guest.name, 'Converged');

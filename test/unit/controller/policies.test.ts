@@ -112,7 +112,7 @@ describe('policies', () => {
     bench.host().script.setUnplugBehaviour(vmUuid, 'all', 'refuse');
     bench.apply({ memory: '1536Mi', shrinkPolicy: 'Replace' });
     await bench.reaches('ReplaceRolledBack');
-    expect(bench.status().replacement).toEqual({ generation: 1, phase: 'CalledOff' });
+    expect(bench.status().replacement).toEqual({ generation: 1, phase: 'CalledOff', slot: 1 });
     const done = history();
     // The quarantine of what was refused is over by then.
     await bench.clock.advance(7_200_000);
@@ -123,7 +123,7 @@ describe('policies', () => {
     await bench.clock.advance(7_200_000);
     expect(history()).toEqual(done);
     expect(bench.reason()).toBe('ReplaceRolledBack');
-    expect(bench.status().replacement).toEqual({ generation: 1, phase: 'CalledOff' });
+    expect(bench.status().replacement).toEqual({ generation: 1, phase: 'CalledOff', slot: 1 });
   });
 
   it('Replace says how far it has come, and nothing more once it has', async () => {
@@ -132,7 +132,7 @@ describe('policies', () => {
     script.setUnplugBehaviour(vmUuid, [0], 'silent');
     bench.apply({ memory: '1536Mi', shrinkPolicy: 'Replace' });
     await bench.reaches('UnplugUnknown');
-    expect(bench.status().replacement).toEqual({ generation: 1, phase: 'Unplugging' });
+    expect(bench.status().replacement).toEqual({ generation: 1, phase: 'Unplugging', slot: 1 });
     script.setUnplugBehaviour(vmUuid, [0], 'refuse');
     script.setUnplugBehaviour(vmUuid, [1], 'silent');
     const phase = () => bench.status().replacement?.phase;

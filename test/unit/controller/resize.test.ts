@@ -156,7 +156,8 @@ describe('resizing', () => {
     await start();
     bench.apply({ memory: '2Gi', paused: true });
     await bench.reaches('Paused');
-    expect(bench.condition('Ready')?.status).toBe('Unknown');
+    expect(bench.condition('Ready')).toMatchObject({ status: 'False', observedGeneration: 1 });
+    expect(bench.condition('Ready')?.message).toMatch(/^paused by spec.paused; the plan: plug 1Gi/);
     expect(bench.status().plan).toMatchObject({ decision: 'Plug', steps: [{ operation: 'Plug', size: '1Gi' }] });
     expect(history(bench)).toEqual([]);
     bench.apply({ paused: false });

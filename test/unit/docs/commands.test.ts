@@ -21,7 +21,6 @@ const notRun: readonly (readonly [DocumentName, string, string])[] = [
   ['README.md', '`kubectl apply`', asName],
   ['README.md', '`dimmer plan`', asName],
   ['docs/user-guide.md', '`kubectl apply`', asName],
-  ['docs/user-guide.md', '`dimmer plan`', asName],
   ['docs/user-guide.md', '`dimmer agent check`', asName],
   ['docs/operations.md', '`dimmer agent check`', asName],
   ['docs/operations.md', '`systemctl start`', asName],
@@ -35,6 +34,7 @@ const notRun: readonly (readonly [DocumentName, string, string])[] = [
   ['docs/operations.md', '`systemctl edit virtqemud.socket`', edits],
   ['docs/operations.md', '`systemctl edit dimmer-agent`', edits],
   ['docs/planner.md', '`dimmer plan`', asName],
+  ['docs/planner.md', '`dimmer plan --status`', asName],
   ['docs/planner.md', '`npm run bench -- planner`', 'a minute of full load; what it measures is in its own output'],
 ];
 

@@ -1,41 +1,13 @@
 /** The CRDs and the shapes that resources are read by say the same. */
-import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parse } from 'yaml';
+import { hostCrd, memoryCrd, type Schema, schemaOf } from '../../support/crd-schema.ts';
 import { decodeHypervisorHost, decodeVirtualMachineMemory } from '../../../src/api/v1alpha1/decode.ts';
 import { hypervisorHostSpec, hypervisorHostStatus } from '../../../src/api/v1alpha1/hypervisor-host.ts';
 import {
   virtualMachineMemorySpec,
   virtualMachineMemoryStatus,
 } from '../../../src/api/v1alpha1/virtual-machine-memory.ts';
-
-type Schema = {
-  readonly type?: string;
-  readonly description?: string;
-  readonly properties?: Readonly<Record<string, Schema>>;
-  readonly additionalProperties?: Schema;
-  readonly items?: Schema;
-  readonly required?: readonly string[];
-  readonly minimum?: number;
-  readonly maximum?: number;
-  readonly maxItems?: number;
-  readonly maxLength?: number;
-  readonly maxProperties?: number;
-  readonly pattern?: string;
-  readonly format?: string;
-  readonly enum?: readonly string[];
-  readonly anyOf?: readonly Schema[];
-};
-
-function schemaOf(file: string): Schema {
-  const crd = parse(readFileSync(new URL(`../../../crds/${file}`, import.meta.url), 'utf8')) as {
-    spec: { versions: { schema: { openAPIV3Schema: Schema } }[] };
-  };
-  const [version] = crd.spec.versions;
-  if (version === undefined) throw new Error(`${file} has no version`);
-  return version.schema.openAPIV3Schema;
-}
 
 const int32 = 2 ** 31 - 1;
 
@@ -122,13 +94,13 @@ type Parts = { readonly spec: Record<string, unknown>; readonly status?: unknown
 
 const kinds = [
   {
-    file: 'dimmer.dev_virtualmachinememories.yaml',
+    file: memoryCrd,
     spec: virtualMachineMemorySpec.schema as Schema,
     status: virtualMachineMemoryStatus.schema as Schema,
     decode: decodeVirtualMachineMemory,
   },
   {
-    file: 'dimmer.dev_hypervisorhosts.yaml',
+    file: hostCrd,
     spec: hypervisorHostSpec.schema as Schema,
     status: hypervisorHostStatus.schema as Schema,
     decode: decodeHypervisorHost,

@@ -71,7 +71,7 @@ describe('status writer', () => {
       '422',
       ({ refuse }) => refuse(422, 'Invalid'),
       null,
-      { outcome: 'failed', message: '422: Invalid!', retryable: false },
+      { outcome: 'failed', message: '422: Invalid!', retryable: false, refused: true },
     ],
     [
       '500',

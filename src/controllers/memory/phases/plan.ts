@@ -80,10 +80,9 @@ export function judge(input: JudgeInput): Judged {
   const { desired, located } = input;
   const { layout, observation } = located;
   const modules = withHistory(layout.modules, input.previousModules, observation.observedAtMs, input.retryNow);
-  const granularity =
-    desired.granularity ??
-    layout.granularity ??
-    defaultGranularity(layout.architecture, sumBytes(layout.boot.map(({ size }) => size)));
+  const block =
+    layout.granularity ?? defaultGranularity(layout.architecture, sumBytes(layout.boot.map(({ size }) => size)));
+  const granularity = desired.granularity ?? block;
   const seen = buildObservation(located, desired, modules, granularity);
   const plan = (target: Bytes, shrink: ShrinkPolicy, rounding = desired.rounding): PlanResult =>
     computePlan({
@@ -108,7 +107,7 @@ export function judge(input: JudgeInput): Judged {
       },
     };
   }
-  const judged = { desired, located, modules, granularity };
+  const judged = { desired, located, modules, granularity, block, seen };
   const judgement: Judgement =
     begun === null
       ? { ...judged, plan: explainUnsupported(planned.plan, located), replacement: null }

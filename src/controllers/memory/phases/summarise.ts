@@ -2,7 +2,7 @@
 import type { VirtualMachineMemoryStatus } from '../../../api/v1alpha1/virtual-machine-memory.ts';
 import { completeResize } from '../resize.ts';
 import type { ReconcileScope } from '../scope.ts';
-import { computeMachine, computeStatus } from '../status.ts';
+import { computeMachine, computeStatus, type StatusInput } from '../status.ts';
 import type { Verdict } from '../types.ts';
 import { computeVerdict, isConverged, judgeProblem } from '../verdict.ts';
 
@@ -28,9 +28,20 @@ export function summarise(scope: ReconcileScope, nowMs: number): Conclusion {
     generation,
     verdict,
     nowMs,
-    lastHandledReconcileAt: scope.requestedAt ?? previous.lastHandledReconcileAt,
+    pausedBy: scope.pausedBy,
+    handled: handledBy(scope),
   });
   return { verdict, status };
+}
+
+/** What was asked for by annotations and is done with this status. */
+function handledBy({ requestedAt, observeRequestedAt, previous }: ReconcileScope): StatusInput['handled'] {
+  const lastHandledReconcileAt = requestedAt ?? previous.lastHandledReconcileAt;
+  const lastHandledObserveAt = observeRequestedAt ?? previous.lastHandledObserveAt;
+  return {
+    ...(lastHandledReconcileAt === undefined ? {} : { lastHandledReconcileAt }),
+    ...(lastHandledObserveAt === undefined ? {} : { lastHandledObserveAt }),
+  };
 }
 
 const said = ({ conditions }: VirtualMachineMemoryStatus = {}): VirtualMachineMemoryStatus =>

@@ -1,0 +1,100 @@
+/**
+ * `status.planning`: what the planner was told, as far as the other fields don't say it, so that the same plan can be
+ * made from the object alone (src/preview/from-status.ts). Pure.
+ */
+import { preciseTimestamp } from '../../api/v1alpha1/conditions.ts';
+import type {
+  BackingStatus,
+  PlanningStatus,
+  VirtualMachineMemoryStatus,
+} from '../../api/v1alpha1/virtual-machine-memory.ts';
+import type { DomainObservation, LayoutBacking } from '../../host/port.ts';
+import { type Bytes, bytes, floorTo, gib } from '../../memory/bytes.ts';
+import { formatQuantity } from '../../memory/quantity.ts';
+import { ceilingOf, surveySituation } from '../../planner/situation.ts';
+import type { PlannerObservation } from '../../planner/types.ts';
+import { ownBackings } from './backing.ts';
+import type { Judgement } from './types.ts';
+
+/** What the planner was told by `judgement`. */
+export function computePlanning({ seen, block, located }: Judgement): PlanningStatus {
+  const { layout, observation } = located;
+  const { slots, otherTotal, hardLimit, sharedWith } = seen;
+  return {
+    observedAt: preciseTimestamp(observation.observedAtMs),
+    boot: layout.boot.map(({ node, size }) => ({ node, size: formatQuantity(size) })),
+    block: formatQuantity(block),
+    slots: {
+      usedByOthers: slots.usedByOthers,
+      resting: slots.resting,
+      ...(slots.unnumbered === undefined ? {} : { unnumbered: slots.unnumbered }),
+    },
+    otherBytes: formatQuantity(seen.otherBytes),
+    ...(otherTotal === undefined ? {} : { otherTotal: formatQuantity(otherTotal) }),
+    ...(hardLimit
+      ? { hardLimit: { size: formatQuantity(hardLimit.size), overhead: formatQuantity(hardLimit.overhead) } }
+      : {}),
+    ...(sharedWith ? { sharedWith } : {}),
+    booting: seen.booting,
+    cordoned: seen.cordoned,
+    ...(observation.guest === null ? {} : { guest: computeGuest(observation.guest) }),
+    backings: computeBackingStatus(seen, ownBackings(located.layout)),
+  };
+}
+
+/** What stands behind new modules, by the VM itself (`own`, in the order of what the planner was told). */
+function computeBackingStatus(seen: PlannerObservation, own: readonly LayoutBacking[]): readonly BackingStatus[] {
+  const rooms = computeRooms(seen);
+  return own.map(({ nodes, pageSize, preallocated }, index): BackingStatus => {
+    const room = rooms[index] ?? null;
+    return {
+      nodes,
+      ...(pageSize === null ? {} : { pageSize: formatQuantity(pageSize) }),
+      preallocated,
+      ...(room === null ? {} : { room }),
+    };
+  });
+}
+
+function computeGuest(guest: NonNullable<DomainObservation['guest']>): NonNullable<PlanningStatus['guest']> {
+  const { usable, total, reportedAtMs, fresh, ofThisBoot, takenOfModules } = guest;
+  return {
+    usable: formatQuantity(usable),
+    total: formatQuantity(total),
+    reportedAt: preciseTimestamp(reportedAtMs),
+    report: fresh ? 'Fresh' : ofThisBoot ? 'Late' : 'BeforeBoot',
+    ...(takenOfModules === null ? {} : { takenOfModules: formatQuantity(takenOfModules) }),
+  };
+}
+
+/**
+ * How much more the host could give: what the VM itself could take where the host has that much; else what the host
+ * has, in whole GiB. So whoever reads the object learns of the host only what this VM could find out by growing.
+ */
+export function computeRooms(seen: PlannerObservation): readonly (NonNullable<BackingStatus['room']> | null)[] {
+  const { backings = [] } = seen;
+  // A slot that rests is free in a minute.
+  const situation = surveySituation({
+    desired: bytes(0),
+    observation: { ...seen, slots: { ...seen.slots, resting: [] } },
+    policy: { shrink: 'Exact', grow: 'Whole', guestSafety: 'Off' },
+  });
+  return backings.map(({ nodes, pageSize, hostFree, hugepagesFree }) => {
+    const pool = situation.pools.find((candidate) => candidate.nodes.some((node) => nodes.includes(node)));
+    if (hostFree === null || pool === undefined) return null;
+    const own = bytes(Math.max(0, ceilingOf(situation, pool) - situation.current));
+    const roomIn = (free: Bytes): string => formatQuantity(free >= own ? own : floorTo(free, gib(1)));
+    return {
+      ...(pageSize === null ? {} : { pageSize: formatQuantity(pageSize) }),
+      host: roomIn(hostFree),
+      ...(hugepagesFree === null ? {} : { pages: roomIn(hugepagesFree) }),
+    };
+  });
+}
+
+/** A status without what in its planning changes by itself, as the guest works and the host fills: no reason to write. */
+export function withoutDrift(status: VirtualMachineMemoryStatus): object {
+  if (status.planning === undefined) return status;
+  const { observedAt: _, guest: __, backings, ...planning } = status.planning;
+  return { ...status, planning: { ...planning, backings: backings.map(({ room: ___, ...backing }) => backing) } };
+}

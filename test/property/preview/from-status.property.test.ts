@@ -1,0 +1,225 @@
+/** The plan that tools make from an object alone is the one that its controller made. */
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { decodeVirtualMachineMemory } from '../../../src/api/v1alpha1/decode.ts';
+import { preciseTimestamp } from '../../../src/api/v1alpha1/conditions.ts';
+import { parseSpec } from '../../../src/api/v1alpha1/spec.ts';
+import type {
+  ModuleStatus,
+  VirtualMachineMemory,
+  VirtualMachineMemorySpec,
+} from '../../../src/api/v1alpha1/virtual-machine-memory.ts';
+import { judge } from '../../../src/controllers/memory/phases/plan.ts';
+import { computeRooms } from '../../../src/controllers/memory/planning.ts';
+import { formatBase } from '../../../src/controllers/memory/refusals.ts';
+import { computeMachine } from '../../../src/controllers/memory/status.ts';
+import { computeCurrent } from '../../../src/controllers/memory/total.ts';
+import type { Judgement, Located } from '../../../src/controllers/memory/types.ts';
+import type { HostFacts, ObservedModule } from '../../../src/host/port.ts';
+import { createSimulatedHost } from '../../../src/host/simulated/simulated-host.ts';
+import { type Bytes, bytes, gib, GiB, MiB } from '../../../src/memory/bytes.ts';
+import { parseQuantity } from '../../../src/memory/quantity.ts';
+import { computePlan } from '../../../src/planner/plan.ts';
+import type { Plan, PlannerModule, PlanRequest } from '../../../src/planner/types.ts';
+import { requestFromStatus } from '../../../src/preview/from-status.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
+import { request as anyRequest } from '../planner/arbitrary.ts';
+
+const nowMs = Date.parse('2026-01-01T00:00:00.250Z');
+const uuid = '6f0c1a52-6a0e-4c0e-9c50-6e6f0f3d2a11';
+
+/** What the request doesn't say of the VM, its host and its resource. */
+const surroundings = fc.record({
+  /** Of the host, beyond what is promised; not whole GiB. */
+  available: fc.option(
+    fc.integer({ min: 0, max: 24 * 1024 }).map((count) => bytes(count * MiB)),
+    { nil: null },
+  ),
+  freePages: fc.integer({ min: 0, max: 4096 }),
+  silentMs: fc.constantFrom(0, 15_500, 75_001),
+  ofThisBoot: fc.boolean(),
+  /** Where the page size and the granularity stand. */
+  pageSizeIn: fc.constantFrom('vm', 'spec'),
+  granularityIn: fc.constantFrom('guest', 'default', 'spec'),
+  /** A replacement that was begun with the module in this slot. */
+  begunIn: fc.option(fc.nat(8), { nil: null }),
+  begunFor: fc.constantFrom(1, 2),
+  calledOff: fc.boolean(),
+  wants: fc.boolean(),
+});
+type Surroundings = typeof surroundings extends fc.Arbitrary<infer T> ? T : never;
+
+const clock = new ManualClock();
+const host = createSimulatedHost({ clock, id: 'hv', domains: [{ uuid, name: 'db' }] });
+const template = await host.observe(uuid);
+if (!template.ok || template.value.layout === null) throw new Error('no template');
+const [observed, blank] = [template.value, template.value.layout];
+
+const observedModule = ({ slot, base, alias, node, size, state }: PlannerModule): ObservedModule => ({
+  ...{ slot, base, alias, node, size, state },
+  mark: state === 'Leaving' ? { generation: 1, firstAskedAtMs: nowMs, lastAskedAtMs: nowMs, attempts: 1 } : null,
+  refusedAtMs: null,
+});
+
+/** A module as the status before had it, with its refusals. */
+const before = ({ slot, base, alias, node, size, refusals, quarantined }: PlannerModule): ModuleStatus => ({
+  ...{ slot, alias, node, size: String(size), base: formatBase(base), state: 'Plugged' },
+  ...(refusals > 0 || quarantined
+    ? { refusals: Math.max(1, refusals), refusedAt: preciseTimestamp(nowMs - (quarantined ? 1_001 : 36_000_000)) }
+    : {}),
+});
+
+function locate({ observation }: PlanRequest, around: Surroundings): Located {
+  const { maxMemory, pageSize, guest } = observation;
+  const { available, freePages, silentMs, ofThisBoot } = around;
+  const total = gib(1024);
+  const facts: HostFacts = {
+    ...{ agentVersion: '1', libvirtVersion: '1', hypervisorVersion: '1' },
+    memory: { total, available: available ?? total, committed: bytes(0) },
+    nodes: [
+      {
+        ...{ id: 0, total, available: available ?? total },
+        hugepages: [{ pageSize: pageSize ?? bytes(2 * MiB), total: freePages, free: freePages }],
+      },
+    ],
+    hugepagePools: [],
+    ...{ virtualMachines: 1, virtualMachinesWithoutOwner: 0 },
+  };
+  const layout = {
+    ...blank,
+    boot: observation.boot,
+    modules: observation.modules.map(observedModule),
+    slots: { unnumbered: 0, ...observation.slots },
+    backings: [],
+    hardLimit: around.begunFor === 2 ? gib(6) : null,
+    sharedWith: around.begunIn === 1 ? { backend: 'vhost-user', left: 2 } : null,
+    otherBytes: observation.otherBytes,
+    maxMemory: maxMemory === 'unlimited' ? gib(512) : maxMemory === 'unsupported' ? null : maxMemory,
+    pageSize: around.pageSizeIn === 'vm' ? pageSize : null,
+    granularity: around.granularityIn === 'guest' ? observation.granularity : null,
+  };
+  return {
+    hostName: 'hv',
+    host,
+    limits: {
+      memoryReserve: bytes(0),
+      memoryOvercommit: 1,
+      maxConcurrentOperations: 4,
+      cordoned: observation.cordoned,
+    },
+    observation: {
+      ...observed,
+      layout,
+      guest:
+        guest === null
+          ? null
+          : {
+              ...{ total: guest.total, usable: guest.usable, free: guest.usable, reportedAtMs: nowMs - silentMs },
+              ...{ fresh: guest.fresh && ofThisBoot, ofThisBoot, takenOfModules: guest.takenOfModules ?? null },
+            },
+      booting: observation.booting,
+      replacement: around.begunIn === null ? null : { slot: around.begunIn, generation: around.begunFor },
+      observedAtMs: nowMs,
+    },
+    layout,
+    facts: available === null ? null : facts,
+    replacesUid: null,
+  };
+}
+
+const specOf = ({ desired, observation, policy }: PlanRequest, around: Surroundings): VirtualMachineMemorySpec => ({
+  virtualMachine: { uuid },
+  ...(around.wants ? { memory: desired } : {}),
+  rounding: around.calledOff ? 'Up' : 'Exact',
+  ...{ shrinkPolicy: policy.shrink, growPolicy: policy.grow, guestSafety: policy.guestSafety },
+  ...(around.granularityIn === 'spec' ? { granularity: observation.granularity } : {}),
+  ...(around.pageSizeIn === 'spec' && observation.pageSize !== null ? { pageSize: observation.pageSize } : {}),
+});
+
+/** The object with the status that a controller gives it, as an API server hands it out. */
+function objectOf(spec: VirtualMachineMemorySpec, judgement: Judgement): VirtualMachineMemory {
+  const status = computeMachine({
+    ...{ previous: {}, judgement, problem: null, lastResize: undefined },
+    target: judgement.desired.memory,
+  });
+  const metadata = { name: 'db', namespace: 't', uid: 'u', resourceVersion: '1', generation: 1 };
+  const decoded = decodeVirtualMachineMemory(JSON.parse(JSON.stringify({ metadata, spec, status })));
+  if (!decoded.ok) throw new Error(decoded.error);
+  return decoded.value;
+}
+
+const planOf = (request: PlanRequest): Plan => {
+  const result = computePlan(request);
+  if (!result.ok) throw new Error(`${result.error.field}: ${result.error.problem}`);
+  return result.plan;
+};
+const told = ({ decision, steps, reason }: Plan) => ({ decision, steps, reason });
+
+function judged(
+  request: PlanRequest,
+  around: Surroundings,
+): { object: VirtualMachineMemory; judgement: Judgement } | null {
+  const spec = specOf(request, around);
+  const desired = parseSpec(spec);
+  if (!desired.ok) throw new Error(desired.error);
+  const located = locate(request, around);
+  const answer = judge({
+    desired: desired.value,
+    target: desired.value.memory ?? computeCurrent(located.layout),
+    located,
+    generation: 1,
+    previousModules: request.observation.modules.map(before),
+    retryNow: false,
+    calledOff: around.calledOff,
+  });
+  return answer.kind === 'problem' ? null : { object: objectOf(spec, answer.judgement), judgement: answer.judgement };
+}
+
+it('the plan made from spec and status is the plan that the controller made, the host aside', () => {
+  const seen = new Set<string>();
+  fc.assert(
+    fc.property(anyRequest(), surroundings, (request, around) => {
+      const made = judged(request, around);
+      if (made === null) return;
+      const { object, judgement } = made;
+      const read = requestFromStatus(object);
+      if (!read.ok) throw new Error(read.error);
+      const { hostFree, hugepagesFree, backings: _, ...fromStatus } = read.value.observation;
+      const { hostFree: free, hugepagesFree: pages, backings: __, ...others } = judgement.seen;
+      // All but the host is to the byte what the planner was told.
+      expect(fromStatus).toEqual(others);
+      // Of the host it is never more than there is, and whole GiB where that is less than the VM could take.
+      expect([hostFree === null, hugepagesFree === null]).toEqual([free === null, pages === null]);
+      expect(hostFree ?? 0).toBeLessThanOrEqual(free ?? 0);
+      expect(hugepagesFree ?? 0).toBeLessThanOrEqual(pages ?? 0);
+
+      const plan = planOf(read.value);
+      seen.add(`${plan.decision} ${object.status?.replacement?.phase ?? ''}`);
+      const exact = planOf({ ...read.value, observation: judgement.seen });
+      expect(told(exact)).toEqual(told(judgement.plan));
+      // What the VM itself could take.
+      const ample = {
+        ...judgement.seen,
+        backings: judgement.seen.backings?.map((backing) => ({ ...backing, hostFree: bytes(2 ** 52) })) ?? [],
+      };
+      const own = parseQuantity(computeRooms(ample)[0]?.host ?? '');
+      const isTold = (size: Bytes | null) => size === null || size % GiB === 0 || (own.ok && size >= own.value);
+      if (isTold(free) && isTold(pages)) expect(told(plan)).toEqual(told(judgement.plan));
+      else if (plan.decision !== judgement.plan.decision) {
+        expect(['InsufficientHostMemory', 'HugepagesUnavailable']).toContain(plan.reason);
+      }
+    }),
+    { numRuns: 2_000 },
+  );
+  const phases = [
+    'noop ',
+    'plug ',
+    'unplug ',
+    'replace ',
+    'wait ',
+    'blocked ',
+    'unplug Unplugging',
+    'unplug RollingBack',
+  ];
+  expect(phases.filter((phase) => !seen.has(phase))).toEqual([]);
+});
