@@ -1,5 +1,6 @@
 /** The host port over a driver, in the process that it is called from. */
-import { fail, type HostAnswer, succeed } from '../host/errors.ts';
+import type { HostAnswer } from '../host/errors.ts';
+import { fail, succeed } from '../memory/result.ts';
 import type { DomainSummary, HostEvent, HostFacts } from '../host/port.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { KeyedMutex } from '../runtime/keyed-mutex.ts';

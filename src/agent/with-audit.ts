@@ -1,5 +1,6 @@
 /** Changes of memory as every agent makes them: one at a time on a domain, and each leaves a record of what became of it. */
-import { fail, type HostAnswer, type HostError } from '../host/errors.ts';
+import type { HostAnswer, HostError } from '../host/errors.ts';
+import { fail } from '../memory/result.ts';
 import type { PlugAnswer, PlugRequest, UnplugAnswer, UnplugRequest } from '../host/port.ts';
 import type { AuditRecord } from './audit.ts';
 import type { KeyedMutex } from '../runtime/keyed-mutex.ts';

@@ -152,4 +152,3 @@ export function hostError(code: HostErrorCode, message: string, cause?: unknown)
 
 /** The answer of a call that can fail. */
 export type HostAnswer<T> = Result<T, HostError>;
-export { fail, succeed } from '../memory/result.ts';

@@ -7,7 +7,8 @@ import type { Clock } from '../runtime/clock.ts';
 import { Line } from '../runtime/line.ts';
 import { orAborted } from '../runtime/or-aborted.ts';
 import type { Urgency } from '../runtime/urgency.ts';
-import { fail, type HostAnswer, hostError } from './errors.ts';
+import { type HostAnswer, hostError } from './errors.ts';
+import { fail } from '../memory/result.ts';
 import type { Host } from './port.ts';
 
 /** Looks at a time. libvirtd serves five calls of one client at once by default (max_client_requests). */

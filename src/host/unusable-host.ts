@@ -1,5 +1,6 @@
 /** A host that can't even be tried: every call says why. Stands where a bad address would otherwise stop the rest. */
-import { fail, type HostError } from './errors.ts';
+import type { HostError } from './errors.ts';
+import { fail } from '../memory/result.ts';
 import type { Host } from './port.ts';
 
 /** A {@link Host} of which every call fails with `error`. */

@@ -27,6 +27,7 @@ const askAgainFor = (
   situation: Situation,
   { slot, base, alias, size: bytes }: Situation['leaving'][number],
 ): AskAgain => ({
+  operation: 'ask-again',
   slot,
   base,
   alias,

@@ -189,7 +189,11 @@ export type Reachable = {
 };
 
 /** The same unplug once more, for a module whose guest has been silent. */
-export type AskAgain = ModuleIdentity & { readonly alias: string; readonly minUsableAfter: Bytes | null };
+export type AskAgain = ModuleIdentity & {
+  readonly operation: 'ask-again';
+  readonly alias: string;
+  readonly minUsableAfter: Bytes | null;
+};
 
 export type Plan = {
   readonly decision: Decision;

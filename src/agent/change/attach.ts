@@ -1,5 +1,6 @@
 /** Attaching a module where QEMU and the guest take it, and finding out whether they did. */
-import { fail, type HostAnswer, hostError, type HostError, succeed } from '../../host/errors.ts';
+import { type HostAnswer, hostError, type HostError } from '../../host/errors.ts';
+import { fail, succeed } from '../../memory/result.ts';
 import type { PlugAnswer, PlugRequest } from '../../host/port.ts';
 import { chooseBase, explainMisplaced, isTakenAt } from '../../host/rules/addresses.ts';
 import { askForModule } from '../../host/rules/marks.ts';

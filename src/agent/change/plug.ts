@@ -1,6 +1,7 @@
 /** Plugging one module: re-validate under the lock of the domain, record the intent, then act. */
 import { isSameClaim } from '../../host/rules/claim.ts';
-import { fail, type HostAnswer, hostError } from '../../host/errors.ts';
+import { type HostAnswer, hostError } from '../../host/errors.ts';
+import { fail } from '../../memory/result.ts';
 import { admitPlug } from '../../host/rules/admit.ts';
 import type { PlugAnswer, PlugRequest } from '../../host/port.ts';
 import { isSameReplacement, replacementOf } from '../../host/rules/replacement.ts';

@@ -1,5 +1,6 @@
 /** What every change of a domain begins with: a look at it. */
-import { type HostAnswer, succeed } from '../../host/errors.ts';
+import type { HostAnswer } from '../../host/errors.ts';
+import { succeed } from '../../memory/result.ts';
 import type { DomainObservation } from '../../host/port.ts';
 import { totalOf } from '../../host/rules/total.ts';
 import type { Mark } from '../../memory/operation-state.ts';

@@ -1,5 +1,6 @@
 /** Unplugging one module: re-validate under the lock of the domain, ask the guest what it can spare, mark, then act. */
-import { fail, type HostAnswer, hostError, succeed } from '../../host/errors.ts';
+import { type HostAnswer, hostError } from '../../host/errors.ts';
+import { fail, succeed } from '../../memory/result.ts';
 import { type Admitted, admitUnplug, explainSilence, judgeByReport } from '../../host/rules/admit.ts';
 import type { ObservedModule, UnplugAnswer, UnplugRequest } from '../../host/port.ts';
 import { computeRevision } from '../../host/rules/revision.ts';

@@ -1,5 +1,6 @@
 /** Gathers what is known about a domain, in one round of calls. Changes nothing on it. */
-import { fail, type HostAnswer, hostError, succeed } from '../../host/errors.ts';
+import { type HostAnswer, hostError } from '../../host/errors.ts';
+import { fail, succeed } from '../../memory/result.ts';
 import { isActiveState } from '../../host/rules/boot.ts';
 import { zeroBytes } from '../../memory/bytes.ts';
 import type { Clock } from '../../runtime/clock.ts';

@@ -1,6 +1,7 @@
 /** The routes of `/v1`: each translates a request into one call of the service, and its answer into JSON. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { fail, type HostAnswer, hostError, succeed } from '../../host/errors.ts';
+import { type HostAnswer, hostError } from '../../host/errors.ts';
+import { fail, succeed } from '../../memory/result.ts';
 import type { domainParams, domainsQuery, moduleParams, unplugQuery } from '../../host/http/api.ts';
 import type { DomainObservation, PlugRequest } from '../../host/port.ts';
 import type { Of } from '../../memory/shape.ts';

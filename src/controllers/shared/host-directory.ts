@@ -2,10 +2,10 @@
  * The hosts that the controller knows: one connection each, what runs on them, and who hears of their events.
  * What a host runs is cached and read anew when the host's event stream says that something started or stopped.
  */
-import type { Result } from '../../memory/result.ts';
 import { parseHostLimits, type HostLimits } from '../../api/v1alpha1/spec.ts';
 import type { HypervisorHost } from '../../api/v1alpha1/hypervisor-host.ts';
-import { fail, type HostAnswer, hostError, succeed } from '../../host/errors.ts';
+import { type HostAnswer, hostError } from '../../host/errors.ts';
+import { fail, type Result, succeed } from '../../memory/result.ts';
 import { HostLine } from '../../host/host-line.ts';
 import type { DomainSummary, Host, HostEvent, HostFacts } from '../../host/port.ts';
 import type { Clock } from '../../runtime/clock.ts';

@@ -4,7 +4,8 @@
  * Admission isn't judged here. Whoever makes the host leaves out what isn't admitted: a VM that a simulated host doesn't
  * have is `not-found` to everybody, and no event tells of it.
  */
-import { hostError, succeed } from '../../host/errors.ts';
+import { hostError } from '../../host/errors.ts';
+import { succeed } from '../../memory/result.ts';
 import { totalOf } from '../../host/rules/total.ts';
 import type { Host, HostEvent, MemoryLayout } from '../../host/port.ts';
 import { KeyedMutex } from '../../runtime/keyed-mutex.ts';

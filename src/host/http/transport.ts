@@ -4,7 +4,8 @@ import type { Clock } from '../../runtime/clock.ts';
 import { parseRetryAfter } from '../../runtime/retry-after.ts';
 import { modernTls } from '../../runtime/tls-suites.ts';
 import { Mismatch, type Shape } from '../../memory/shape.ts';
-import { fail, type HostAnswer, hostError, type HostError, codeOfProblem, succeed } from '../errors.ts';
+import { type HostAnswer, hostError, type HostError, codeOfProblem } from '../errors.ts';
+import { fail, succeed } from '../../memory/result.ts';
 import type { TlsFiles, TlsMaterial } from '../../runtime/tls-files.ts';
 import { problem } from './api.ts';
 

@@ -7,7 +7,8 @@ import { bytes, MiB } from '../../memory/bytes.ts';
 import { isSameModule } from '../../memory/module.ts';
 import type { Claim, Replacement } from '../../memory/operation-state.ts';
 import { formatMeasured, formatNeeded, formatQuantity } from '../../memory/quantity.ts';
-import { fail, type HostAnswer, hostError, type HostError, type HostErrorCode, succeed } from '../errors.ts';
+import { type HostAnswer, hostError, type HostError, type HostErrorCode } from '../errors.ts';
+import { fail, succeed } from '../../memory/result.ts';
 import type {
   ClaimRequest,
   DomainObservation,

@@ -1,6 +1,7 @@
 /** Who may act on a domain. Pure, and shared by the agent and the simulated host. */
 import type { Claim } from '../../memory/operation-state.ts';
-import { fail, type HostAnswer, hostError, type HostErrorCode, succeed } from '../errors.ts';
+import { type HostAnswer, hostError, type HostErrorCode } from '../errors.ts';
+import { fail, succeed } from '../../memory/result.ts';
 import type { ClaimRequest } from '../port.ts';
 
 const refuse = (code: HostErrorCode, message: string) => fail(hostError(code, message));

@@ -1,7 +1,8 @@
 /** Plugging and unplugging on a simulated host: the guards of the real agent, then what a guest would do. */
 import { aliasOfSlot, isSameModule } from '../../memory/module.ts';
 import type { Mark } from '../../memory/operation-state.ts';
-import { fail, type HostAnswer, hostError, succeed } from '../errors.ts';
+import { type HostAnswer, hostError } from '../errors.ts';
+import { fail, succeed } from '../../memory/result.ts';
 import { chooseBase, explainMisplaced, isTakenAt, regionKey } from '../rules/addresses.ts';
 import { admitPlug, admitUnplug, explainSilence } from '../rules/admit.ts';
 import { judgeHostMemory } from '../rules/capacity.ts';

@@ -1,7 +1,8 @@
 /** A hypervisor host in memory, faithful to what libvirt and guests do (facts-libvirt), with scripted faults. */
 import { type Bytes, bytes, gib, zeroBytes } from '../../memory/bytes.ts';
 import type { Clock } from '../../runtime/clock.ts';
-import { fail, type HostAnswer, hostError, succeed } from '../errors.ts';
+import { type HostAnswer, hostError } from '../errors.ts';
+import { fail, succeed } from '../../memory/result.ts';
 import { isActiveState } from '../rules/boot.ts';
 import type { HostEvent, HostFacts, HostNode, HugepagePool } from '../port.ts';
 import { type SimulatedChangeContext, plugSimulated, unplugSimulated } from './changes.ts';

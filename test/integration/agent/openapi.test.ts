@@ -10,7 +10,8 @@ import { buildApiDocument, collectRoutes, documentPath } from '../../../src/agen
 import { type AgentServer, createAgentServer } from '../../../src/agent/http/server.ts';
 import { createAgentMetrics } from '../../../src/agent/metrics.ts';
 import type { HostService, Readiness } from '../../../src/agent/service.ts';
-import { fail, hostError, type HostErrorCode, hostErrorTable, succeed } from '../../../src/host/errors.ts';
+import { hostError, type HostErrorCode, hostErrorTable } from '../../../src/host/errors.ts';
+import { fail, succeed } from '../../../src/memory/result.ts';
 import { createSimulatedHost } from '../../../src/host/simulated/simulated-host.ts';
 import { mib } from '../../../src/memory/bytes.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EventLog } from '../../../src/agent/event-log.ts';
 import { type AgentServer, createAgentServer } from '../../../src/agent/http/server.ts';
 import { createAgentMetrics } from '../../../src/agent/metrics.ts';
-import { succeed } from '../../../src/host/errors.ts';
+import { succeed } from '../../../src/memory/result.ts';
 import { createHttpsHost } from '../../../src/host/http/client.ts';
 import { createSimulatedHost } from '../../../src/host/simulated/simulated-host.ts';
 import { openTlsFiles, type TlsFiles } from '../../../src/runtime/tls-files.ts';

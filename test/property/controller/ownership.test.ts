@@ -101,20 +101,19 @@ test('one resource has it at most, the oldest that may; in the dark only who hol
           clusterId: 'ours',
           others: resources,
         });
-        const acts = !('reason' in verdict);
         const isDark = !complete || byAge.slice(0, byAge.indexOf(index)).some((older) => may[older] === null);
         const holds = ours && claimedBy === index;
         const isForeign = claim !== null && !ours;
-        expect(acts).toBe(index === rightful && !isForeign && (!isDark || holds));
-        if (acts) expect(verdict.replacesUid).toBe(claim === null || holds ? null : objectUid);
+        expect(verdict.ok).toBe(index === rightful && !isForeign && (!isDark || holds));
+        if (verdict.ok) expect(verdict.value.replacesUid).toBe(claim === null || holds ? null : objectUid);
         else if (index !== rightful) {
-          expect(verdict.reason).toBe('DuplicateClaim');
+          expect(verdict.error.reason).toBe('DuplicateClaim');
           // Another's name is told to the log alone, unless it is of the reader's own namespace.
           const other = drafts[rightful ?? -1]?.namespace ?? '';
           const isOwn = other === resource.metadata.namespace;
-          expect(verdict.message.includes(`${other}/r${rightful}`)).toBe(isOwn);
-          expect(verdict.adminDetail).toContain(`${other}/r${rightful}`);
-        } else expect(verdict.reason).toBe(isForeign ? 'ClaimedByOther' : 'VMBusy');
+          expect(verdict.error.message.includes(`${other}/r${rightful}`)).toBe(isOwn);
+          expect(verdict.error.adminDetail).toContain(`${other}/r${rightful}`);
+        } else expect(verdict.error.reason).toBe(isForeign ? 'ClaimedByOther' : 'VMBusy');
       }
     }),
     { numRuns: 2_000 },

@@ -2,7 +2,8 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { findCondition } from '../../../src/api/v1alpha1/conditions.ts';
 import type { HypervisorHostSpec } from '../../../src/api/v1alpha1/hypervisor-host.ts';
 import { computeOwnersCondition } from '../../../src/controllers/host/owners.ts';
-import { fail, hostError, succeed } from '../../../src/host/errors.ts';
+import { hostError } from '../../../src/host/errors.ts';
+import { fail, succeed } from '../../../src/memory/result.ts';
 import { gib } from '../../../src/memory/bytes.ts';
 import { type ControllerBench, createControllerBench, vmUuid } from '../../support/controller-bench.ts';
 

@@ -57,7 +57,7 @@ export async function act(
     !context.signal.aborted &&
     !isOutdated(scope, context) &&
     context.hosts.get(judgement.located.hostName) === entry &&
-    !('reason' in judgeRight(resource, entry, observation, context));
+    judgeRight(resource, entry, observation, context).ok;
   // Before the first step, so that it is known whatever becomes of this reconcile.
   scope.opensResize(clock.now());
   const keep = (): void => unwritten.keep(scope.stored, computeKnown(scope), scope.told);

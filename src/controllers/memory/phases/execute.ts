@@ -26,12 +26,16 @@ function buildClaim({ resource, clusterId }: ExecuteContext, located: Located): 
   return located.replacesUid === null ? claim : { ...claim, replacesUid: located.replacesUid };
 }
 
-const describeStep = (step: PlanStep | AskAgain): string => {
-  if (!('operation' in step)) return `asking again for module ${step.alias}`;
-  return step.operation === 'plug'
-    ? `plugging ${formatQuantity(step.size)} into slot ${step.slot}`
-    : `unplugging ${formatQuantity(step.size)} (module ${step.alias})`;
-};
+function describeStep(step: PlanStep | AskAgain): string {
+  switch (step.operation) {
+    case 'plug':
+      return `plugging ${formatQuantity(step.size)} into slot ${step.slot}`;
+    case 'unplug':
+      return `unplugging ${formatQuantity(step.size)} (module ${step.alias})`;
+    case 'ask-again':
+      return `asking again for module ${step.alias}`;
+  }
+}
 
 /** Carries out `action`; the caller has a place for it on the host. Never throws; stops at the first step that fails. */
 export async function execute(action: Action, judgement: Judgement, context: ExecuteContext): Promise<Executed> {
@@ -60,7 +64,7 @@ async function runSteps(
     if (index > 0 && !context.mayGoOn()) break;
     const what = describeStep(step);
     context.logger.info({ uuid, step }, 'executing step');
-    if ('operation' in step && step.operation === 'plug') {
+    if (step.operation === 'plug') {
       const pageSize = pageSizeOn(located, desired, step.node);
       const answer = await host.plug(uuid, revision, {
         ...claim,

@@ -8,6 +8,7 @@ import type { HostEntry } from '../../shared/host-directory.ts';
 import { describeMachine, type Location, type LocateContext, notFoundProblem } from './locate.ts';
 import { judgeOwnership, type Owned } from './ownership.ts';
 import type { Observed, Problem, Stopped } from '../types.ts';
+import { fail, type Result } from '../../../memory/result.ts';
 
 export type GatherContext = LocateContext & {
   readonly resources: ResourceSource<VirtualMachineMemory>;
@@ -31,21 +32,22 @@ export function judgeRight(
   entry: HostEntry,
   observation: DomainObservation,
   context: GatherContext,
-): Owned | Problem {
+): Result<Owned, Problem> {
   const { namespace } = resource.metadata;
   const placed = { hostName: entry.name, host: entry.resource.spec, observation };
   const labels = context.namespaceLabels(namespace);
   // Before everything else: who may not have the machine learns nothing of it.
   const mayUse = judgeHostUse(placed.host.allowedNamespaces, labels) === 'entitled';
-  if (!mayUse || !isOpenTo(namespace, placed)) return notFoundProblem(describeMachine(resource.spec.virtualMachine));
+  if (!mayUse || !isOpenTo(namespace, placed))
+    return fail(notFoundProblem(describeMachine(resource.spec.virtualMachine)));
 
   const pinned = resource.status?.virtualMachine?.uuid;
   if (pinned !== undefined && pinned !== observation.uuid) {
-    return {
+    return fail({
       reason: 'VMReplaced',
       message: `VM '${observation.name}' was ${pinned} and is now ${observation.uuid}; delete this resource and create it anew to adopt the new VM`,
       retry: false,
-    };
+    });
   }
   return judgeOwnership({
     resource,
@@ -69,8 +71,8 @@ export async function claim(
   // Before the right is judged, so that no time passes between that and the first change.
   const facts = await entry.facts(context.signal);
   const right = judgeRight(resource, entry, observation, context);
-  if ('reason' in right) return problem(right);
-  return { kind: 'claimed', ...right, facts: facts.ok ? facts.value : null };
+  if (!right.ok) return problem(right.error);
+  return { kind: 'claimed', ...right.value, facts: facts.ok ? facts.value : null };
 }
 
 /** What there is to plan with. Pure. */

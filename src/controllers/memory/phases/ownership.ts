@@ -4,6 +4,7 @@ import type { Claim } from '../../../memory/operation-state.ts';
 import { keyOf } from '../../../runtime/resources.ts';
 import { judgeEntitlement, type NamespaceLabels, type Placed } from '../../shared/entitlement.ts';
 import type { Problem } from '../types.ts';
+import { fail, type Result, succeed } from '../../../memory/result.ts';
 
 export type OwnershipInput = {
   /** The resource that asks. It may have the machine. */
@@ -32,7 +33,7 @@ const isOlder = (a: VirtualMachineMemory, b: VirtualMachineMemory): boolean =>
  * isn't the owner any more, because it is gone, has lost its right, or is the younger one. While that can't be told
  * nothing changes hands: only who holds the claim goes on.
  */
-export function judgeOwnership(input: OwnershipInput): Owned | Problem {
+export function judgeOwnership(input: OwnershipInput): Result<Owned, Problem> {
   const { resource, placed, claim, clusterId, labelsOf } = input;
   const { uuid } = placed.observation;
   let isUncertain = !input.complete;
@@ -43,25 +44,25 @@ export function judgeOwnership(input: OwnershipInput): Owned | Problem {
     if (entitlement === 'entitled') owner = other;
     if (entitlement === 'unknown') isUncertain = true;
   }
-  if (owner !== resource) return explainOlder(uuid, owner, resource);
+  if (owner !== resource) return fail(explainOlder(uuid, owner, resource));
   if (claim !== null && claim.clusterId !== clusterId) {
-    return {
+    return fail({
       reason: 'ClaimedByOther',
       message: `VM ${uuid} is claimed by another cluster; if that claim is stale, an admin of its host can end it with 'dimmer agent release ${uuid}'`,
       retry: false,
       adminDetail: `claimed by object ${claim.objectUid} of cluster ${claim.clusterId}`,
-    };
+    });
   }
   const holds = claim?.objectUid === resource.metadata.uid;
-  if (holds) return { replacesUid: null };
+  if (holds) return succeed({ replacesUid: null });
   if (isUncertain) {
-    return {
+    return fail({
       reason: 'VMBusy',
       message: `VM ${uuid} is left as it is until it is known whether an older VirtualMachineMemory has it`,
       retry: true,
-    };
+    });
   }
-  return { replacesUid: claim?.objectUid ?? null };
+  return succeed({ replacesUid: claim?.objectUid ?? null });
 }
 
 /** Names the older one only to a reader of its namespace. */
