@@ -50,6 +50,7 @@ describe('sources', () => {
       memory: '6Gi',
       shrinkPolicy: 'Exact',
       growPolicy: 'Divisible',
+      rounding: 'Exact',
       guestSafety: 'Required',
       unplugTimeout: '30s',
     });
