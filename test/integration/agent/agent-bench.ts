@@ -77,13 +77,20 @@ export async function describeAgent(
     const observe = async () => valueOf(await has.agent.client.observe(uuid));
     const until: GuestBench['until'] = (what, holds, ms) =>
       observedUntil({ host: has.agent.client, uuid }, what, holds, ms);
+    /** As the controller does: where something has happened since it looked (a slot's rest is over), it looks again. */
+    const asObserved = async <T>(change: (revision: string) => Promise<HostAnswer<T>>): Promise<HostAnswer<T>> => {
+      for (;;) {
+        const answer = await change((await observe()).revision);
+        if (answer.ok || answer.error.code !== 'stale-revision') return answer;
+      }
+    };
     return {
       observe,
       until,
-      plug: async (slot, more = {}) =>
-        has.agent.client.plug(uuid, (await observe()).revision, plugRequest(slot, size, more)),
-      unplug: async (slot, more = {}) =>
-        has.agent.client.unplug(uuid, (await observe()).revision, unplugRequest(slot, more)),
+      plug: (slot, more = {}) =>
+        asObserved((revision) => has.agent.client.plug(uuid, revision, plugRequest(slot, size, more))),
+      unplug: (slot, more = {}) =>
+        asObserved((revision) => has.agent.client.unplug(uuid, revision, unplugRequest(slot, more))),
       reports: () => until('the guest reports', isUp),
       moduleOf: async (slot) => (await observe()).layout?.modules.find((module) => module.slot === slot),
     };
