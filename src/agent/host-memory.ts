@@ -4,6 +4,7 @@ import { type HostCapacity, judgeHostMemory, withPromised } from '../host/rules/
 import type { PlugRequest } from '../host/port.ts';
 import { type Bytes, sumBytes } from '../memory/bytes.ts';
 import type { HostMemoryReading } from './driver.ts';
+import { fail, type Result, succeed } from '../memory/result.ts';
 
 /** Gives a reservation back. */
 export type EndReservation = () => void;
@@ -45,14 +46,11 @@ export class HostMemory {
   }
 
   /** Reserves the module's memory until it is counted as committed, or says why the host can't carry it. */
-  reserve(
-    request: PlugRequest,
-    pageSize: Bytes | null,
-  ): { readonly ok: true; readonly end: EndReservation } | { readonly ok: false; readonly error: HostError } {
+  reserve(request: PlugRequest, pageSize: Bytes | null): Result<EndReservation, HostError> {
     const error = judgeHostMemory(this.facts(), request, pageSize);
-    if (error !== null) return { ok: false, error };
+    if (error !== null) return fail(error);
     const entry = { size: request.size, pageSize };
     this.#reserved.add(entry);
-    return { ok: true, end: () => this.#reserved.delete(entry) };
+    return succeed(() => void this.#reserved.delete(entry));
   }
 }

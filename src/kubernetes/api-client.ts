@@ -5,6 +5,7 @@ import { systemClock } from '../runtime/clock.ts';
 import { parseRetryAfter } from '../runtime/retry-after.ts';
 import type { AccessProvider } from './connect.ts';
 import { finiteNumber, isObject, lenient, Mismatch, object, orElse, text as anyText, those } from '../memory/shape.ts';
+import { fail, type Result, succeed } from '../memory/result.ts';
 
 export type ApiFailureKind =
   | 'unreachable' /* no connection, or it broke */
@@ -26,8 +27,7 @@ export type ApiFailure = {
   readonly retryable: boolean;
 };
 
-export type ApiResult<T> =
-  { readonly ok: true; readonly value: T } | { readonly ok: false; readonly failure: ApiFailure };
+export type ApiResult<T> = Result<T, ApiFailure>;
 
 export type ApiRequest = {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH';
@@ -79,7 +79,7 @@ export function createApiClient(access: AccessProvider): ApiClient {
         body: request.body === undefined ? null : JSON.stringify(request.body),
       });
       if (response.statusCode < 300) return { ok: true, value: response };
-      return { ok: false, failure: await readFailure(response) };
+      return fail(await readFailure(response));
     } catch (error) {
       return failed(classify(error, request.signal));
     }
@@ -87,7 +87,7 @@ export function createApiClient(access: AccessProvider): ApiClient {
 
   const withFreshCredentials = async <T>(attempt: () => Promise<ApiResult<T>>): Promise<ApiResult<T>> => {
     const first = await attempt();
-    if (first.ok || first.failure.status !== 401) return first;
+    if (first.ok || first.error.status !== 401) return first;
     access.invalidate();
     return attempt();
   };
@@ -101,7 +101,7 @@ export function createApiClient(access: AccessProvider): ApiClient {
         if (!response.ok) return response;
         try {
           const body: unknown = await response.value.body.json();
-          if (isObject(body)) return { ok: true, value: body };
+          if (isObject(body)) return succeed(body);
           return failed({ kind: 'garbled', message: 'the answer is not a JSON object', retryable: true });
         } catch (error) {
           return failed(classify(error, request.signal));
@@ -110,17 +110,14 @@ export function createApiClient(access: AccessProvider): ApiClient {
     stream: (request) =>
       withFreshCredentials(async () => {
         const response = await call(request, request.signal);
-        return response.ok ? { ok: true, value: response.value.body } : response;
+        return response.ok ? succeed(response.value.body) : response;
       }),
   };
 }
 
 type Failing = Partial<ApiFailure> & Pick<ApiFailure, 'kind' | 'message' | 'retryable'>;
 
-const failed = (failure: Failing): { readonly ok: false; readonly failure: ApiFailure } => ({
-  ok: false,
-  failure: { status: 0, reason: '', ...failure },
-});
+const failed = (failure: Failing): Result<never, ApiFailure> => fail({ status: 0, reason: '', ...failure });
 
 const messageOf = (error: unknown): string => {
   if (!(error instanceof Error)) return String(error);

@@ -61,7 +61,7 @@ export function createEventRecorder<T extends Subject>(options: EventRecorderOpt
     for (let attempt = 0; ; attempt++) {
       const sent = await client.send({ ...request, signal: giveUp.signal });
       if (sent.ok) return true;
-      const { failure } = sent;
+      const { error: failure } = sent;
       // An event whose first, unanswered attempt arrived is there.
       if (request.method === 'POST' && failure.status === 409) return true;
       // An outage is waited for (the queue is bounded); a server that answers no is asked a few times more, since right

@@ -4,6 +4,7 @@ import type { Logger } from '../runtime/logger.ts';
 import type { ApiClient, ApiFailure, ApiResult } from './api-client.ts';
 import { anything, list, Mismatch, object, orElse, text } from '../memory/shape.ts';
 import { collectionPath, type ResourceKind } from './resource-kind.ts';
+import { fail, type Result } from '../memory/result.ts';
 
 export type ResourceList<T> = { readonly items: readonly T[]; readonly resourceVersion: string };
 
@@ -18,10 +19,8 @@ export type ListOptions = {
 /** client-go's page size. */
 const defaultPageSize = 500;
 
-const garbled = (message: string): { readonly ok: false; readonly failure: ApiFailure } => ({
-  ok: false,
-  failure: { kind: 'garbled', status: 0, reason: '', message, retryable: true },
-});
+const garbled = (message: string): Result<never, ApiFailure> =>
+  fail({ kind: 'garbled', status: 0, reason: '', message, retryable: true });
 
 const listPage = object({
   metadata: object({ resourceVersion: text(), continue: orElse('', text()) }),

@@ -125,7 +125,7 @@ export class Reflector<T extends Resource> {
       signal: this.#stop.signal,
       ...(pageSize === undefined ? {} : { pageSize }),
     });
-    if (!listed.ok) return endOf(listed.failure);
+    if (!listed.ok) return endOf(listed.error);
     const { items, resourceVersion } = listed.value;
     const rewound = this.#version !== undefined && isOlder(resourceVersion, this.#version) === true;
     if (rewound) this.#logger.warn({ from: this.#version, to: resourceVersion }, "the API server's history went back");
@@ -150,7 +150,7 @@ export class Reflector<T extends Resource> {
       },
       signal: this.#stop.signal,
     });
-    if (!opened.ok) return endOf(opened.failure);
+    if (!opened.ok) return endOf(opened.error);
     this.#contact();
     const openedMs = clock.now();
     let verdict: WatchEnd = { next: 'resume' };
@@ -232,7 +232,7 @@ export class Reflector<T extends Resource> {
     this.#refreshing.delete(key);
     if (!read.ok) {
       // The watch will tell, a little later.
-      this.#logger.debug({ key, err: read.failure.message }, 'reading an object afresh failed');
+      this.#logger.debug({ key, err: read.error.message }, 'reading an object afresh failed');
     } else if (read.value.object === undefined) this.#cache.remove(key, read.value.resourceVersion);
     else this.#cache.put(read.value.object);
   }

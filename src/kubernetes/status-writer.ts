@@ -45,7 +45,7 @@ export function createStatusWriter<T extends Typed>(options: StatusWriterOptions
         },
       });
       if (!written.ok) {
-        const { failure } = written;
+        const { error: failure } = written;
         if (failure.status === 404) return { outcome: 'gone' };
         if (failure.status === 409) return explainConflict(resource);
         const { message, retryable } = failure;

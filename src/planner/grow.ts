@@ -7,14 +7,15 @@ import { nodeLoads, placeModules } from './nodes.ts';
 import { choosePool } from './obstacles.ts';
 import type { Situation } from './situation.ts';
 import type { PlugStep, Reachable } from './types.ts';
-import { type Verdict, verdict } from './verdict.ts';
+import { type Decided, withoutSteps } from './decided.ts';
 
-/** The verdict for `desired > current`. */
-export function grow(situation: Situation, reachable: Reachable): Verdict {
+/** What is decided for `desired > current`. */
+export function grow(situation: Situation, reachable: Reachable): Decided {
   const { desired, current, observation } = situation;
   const amount = subtractBytes(desired, current);
   const found = choosePool(situation, amount, reachable);
-  if (found.kind === 'none') return verdict(found.obstacle.decision, found.obstacle.reason, found.obstacle.message);
+  if (found.kind === 'none')
+    return withoutSteps(found.obstacle.decision, found.obstacle.reason, found.obstacle.message);
 
   const cut = chooseCut(found.situation, amount);
   const steps = plugSteps(found.situation, cut.sizes);

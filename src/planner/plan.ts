@@ -9,33 +9,35 @@ import { type Situation, surveySituation } from './situation.ts';
 import { subsetSums } from './subset-sum.ts';
 import type { Plan, PlanInputError, PlanRequest } from './types.ts';
 import { findInputError } from './validate.ts';
-import { type Verdict, verdict } from './verdict.ts';
-
-export type PlanResult =
-  { readonly ok: true; readonly plan: Plan } | { readonly ok: false; readonly error: PlanInputError };
+import { type Decided, withoutSteps } from './decided.ts';
+import { fail, type Result, succeed } from '../memory/result.ts';
 
 /**
  * The plan for a request. The same request always gives the same plan; nothing is thrown: a request that makes no
  * sense is answered with the field that is wrong.
  */
-export function computePlan(request: PlanRequest): PlanResult {
+export function computePlan(request: PlanRequest): Result<Plan, PlanInputError> {
   const error = findInputError(request);
-  if (error !== null) return { ok: false, error };
+  if (error !== null) return fail(error);
   const situation = surveySituation(request);
   const tables = tabulate(situation);
-  return { ok: true, plan: completePlan(situation, tables, decide(situation, tables)) };
+  return succeed(completePlan(situation, tables, decide(situation, tables)));
 }
 
 /** The order of the checks is part of the contract: the first that holds is the reason. */
-function decide(situation: Situation, tables: ShrinkTables): Verdict {
+function decide(situation: Situation, tables: ShrinkTables): Decided {
   const { desired, boot, current, settled, leaving, observation } = situation;
   if (leaving.length > 0 && settled <= desired && desired <= current) return waitForLeaving(situation);
   if (desired === current) return converged(situation);
   if (observation.booting) {
-    return verdict('wait', 'WaitingForGuest', 'the guest is booting: nothing is changed before it reports its memory');
+    return withoutSteps(
+      'wait',
+      'WaitingForGuest',
+      'the guest is booting: nothing is changed before it reports its memory',
+    );
   }
   if (desired < boot) {
-    return verdict(
+    return withoutSteps(
       'blocked',
       'BelowBootMemory',
       `${size(situation.wish)} is below the boot memory of ${size(boot)}, which can't be unplugged: to go lower, shut the virtual machine ` +
@@ -45,10 +47,10 @@ function decide(situation: Situation, tables: ShrinkTables): Verdict {
   return desired < current ? shrink(situation, tables) : grow(situation, tables.reachable);
 }
 
-function converged({ wish, current, pools }: Situation): Verdict {
-  if (wish === current) return verdict('noop', 'Converged', `the guest has ${size(current)}, as wanted`);
+function converged({ wish, current, pools }: Situation): Decided {
+  if (wish === current) return withoutSteps('noop', 'Converged', `the guest has ${size(current)}, as wanted`);
   const step = size(Math.min(...pools.map(({ unit }) => unit)));
-  return verdict(
+  return withoutSteps(
     'noop',
     'ConvergedNearest',
     `the guest has ${size(current)}, which ${size(wish)} is rounded up to in steps of ${step}`,
@@ -67,7 +69,7 @@ function tabulate(situation: Situation): ShrinkTables {
   };
 }
 
-function completePlan({ wish, current }: Situation, { reachable }: ShrinkTables, decided: Verdict): Plan {
+function completePlan({ wish, current }: Situation, { reachable }: ShrinkTables, decided: Decided): Plan {
   const { decision, steps, reason, message, askAgain } = decided;
   let result: number = current;
   for (const { operation, size } of steps) result = operation === 'plug' ? result + size : result - size;

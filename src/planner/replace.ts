@@ -11,7 +11,7 @@ import { largestTotal, type Situation } from './situation.ts';
 import { type SumSet, subsetSums } from './subset-sum.ts';
 import type { PlannerModule, Reachable } from './types.ts';
 import { clearUnplug, sizeOfAll, unplugSteps } from './unplug.ts';
-import { type Verdict, verdict } from './verdict.ts';
+import { type Decided, withoutSteps } from './decided.ts';
 
 export type Replacement =
   /** `situation`: with the pool that the plug goes to. */
@@ -73,20 +73,20 @@ function roomToPlug(situation: Situation): number {
   );
 }
 
-/** The verdict under the policy Replace. */
-export function replace(situation: Situation, candidateSums: SumSet, amount: Bytes, reachable: Reachable): Verdict {
+/** What is decided under the policy Replace. */
+export function replace(situation: Situation, candidateSums: SumSet, amount: Bytes, reachable: Reachable): Decided {
   const { desired, current } = situation;
   const replacement = findReplacement(situation, candidateSums, amount, reachable);
   switch (replacement.kind) {
     case 'none':
-      return verdict(
+      return withoutSteps(
         'blocked',
         'UnreachableSize',
         `plugged modules can't make ${size(amount)} less, whatever is plugged first; ${nearest(reachable)}`,
       );
     case 'noRoom': {
       const { decision, reason, message } = replacement.obstacle;
-      return verdict(
+      return withoutSteps(
         decision,
         reason,
         `no set of modules makes ${size(amount)} less unless one is plugged first: ${message}`,
@@ -95,7 +95,7 @@ export function replace(situation: Situation, candidateSums: SumSet, amount: Byt
     case 'found': {
       const { plug, chosen } = replacement;
       const clearance = clearUnplug(situation, candidateSums, chosen, plug);
-      if (clearance.kind === 'stop') return clearance.verdict;
+      if (clearance.kind === 'stop') return clearance.decided;
       return {
         decision: 'replace',
         reason: 'Replacing',

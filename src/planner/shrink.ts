@@ -9,7 +9,7 @@ import type { Situation } from './situation.ts';
 import type { SumSet } from './subset-sum.ts';
 import type { Reachable } from './types.ts';
 import { unplug } from './unplug.ts';
-import { type Verdict, verdict } from './verdict.ts';
+import { type Decided, withoutSteps } from './decided.ts';
 
 /** What shrinking looks things up in. */
 export type ShrinkTables = {
@@ -19,14 +19,14 @@ export type ShrinkTables = {
   readonly reachable: Reachable;
 };
 
-/** The verdict for `boot <= desired < settled`. */
-export function shrink(situation: Situation, { candidateSums, stayingSums, reachable }: ShrinkTables): Verdict {
+/** What is decided for `boot <= desired < settled`. */
+export function shrink(situation: Situation, { candidateSums, stayingSums, reachable }: ShrinkTables): Decided {
   const { desired, settled, candidates, policy, observation } = situation;
   const amount = subtractBytes(settled, desired);
   // Whatever the alignment, so that a module of an odd size plugged by hand can go.
   if (candidateSums.has(amount)) return unplug(situation, candidateSums, chooseExact(candidates, amount));
   if (policy.shrink !== 'Nearest' && !isMultipleOf(amount, observation.granularity)) {
-    return verdict(
+    return withoutSteps(
       'blocked',
       'Misaligned',
       `${size(amount)} less is no multiple of ${size(observation.granularity)}, the guest's memory block; ${nearest(reachable)}${explainRounding(situation)}`,
@@ -51,19 +51,19 @@ export function shrink(situation: Situation, { candidateSums, stayingSums, reach
 }
 
 /** An exact set exists, but only with modules that the guest refused and that aren't asked again yet. */
-function refused({ staying, desired }: Situation, amount: Bytes): Verdict {
+function refused({ staying, desired }: Situation, amount: Bytes): Decided {
   const needed = chooseExact(staying, amount).filter(({ quarantined }) => quarantined);
   const each = needed.map((module) =>
     moduleName(module, module.retryAfter === null ? '' : `, may be tried again at ${module.retryAfter}`),
   );
-  return verdict(
+  return withoutSteps(
     'blocked',
     'GuestRefused',
     `${size(desired)} needs ${each.join(', ')} unplugged, which the guest refused to give up`,
   );
 }
 
-function unreachable(situation: Situation, candidateSums: SumSet, amount: Bytes, reachable: Reachable): Verdict {
+function unreachable(situation: Situation, candidateSums: SumSet, amount: Bytes, reachable: Reachable): Decided {
   const { candidates, staying } = situation;
   const kept = staying.length === candidates.length ? '' : ' that the guest may be asked for';
   const what =
@@ -73,17 +73,17 @@ function unreachable(situation: Situation, candidateSums: SumSet, amount: Bytes,
   const replacement = findReplacement(situation, candidateSums, amount, reachable);
   const wayOut =
     replacement.kind === 'found' ? `; shrinkPolicy Replace reaches it by plugging ${size(replacement.plug)} first` : '';
-  return verdict('blocked', 'UnreachableSize', `${what}${explainBase(situation)}; ${nearest(reachable)}${wayOut}`);
+  return withoutSteps('blocked', 'UnreachableSize', `${what}${explainBase(situation)}; ${nearest(reachable)}${wayOut}`);
 }
 
 /** Why the lowest size isn't boot memory. */
 const explainBase = ({ desired, base, boot }: Situation): string =>
   desired >= base ? '' : `, and the ${size(base - boot)} of other memory devices stays, which Dimmer never takes`;
 
-function nothingNearer(situation: Situation, reachable: Reachable): Verdict {
+function nothingNearer(situation: Situation, reachable: Reachable): Decided {
   if (situation.leaving.length > 0) return waitForLeaving(situation);
   const { desired, current } = situation;
-  return verdict(
+  return withoutSteps(
     'noop',
     'ConvergedNearest',
     `no module that may go is small enough: the guest keeps ${size(current)}, ${size(current - desired)} above what is wanted; ` +

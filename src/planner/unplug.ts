@@ -1,4 +1,4 @@
-/** From a chosen set of modules to a verdict: is the guest safe, is another unplug under way, which steps. */
+/** From a chosen set of modules to a decision: is the guest safe, is another unplug under way, which steps. */
 import { type Bytes, zeroBytes } from '../memory/bytes.ts';
 import { measured, modules, needed, size } from './explain.ts';
 import { judgeUnplug, type UnplugSafety } from './guest-safety.ts';
@@ -6,7 +6,7 @@ import { waitForLeaving } from './leaving.ts';
 import type { Situation } from './situation.ts';
 import type { SumSet } from './subset-sum.ts';
 import type { PlannerModule, UnplugStep } from './types.ts';
-import { type Verdict, verdict } from './verdict.ts';
+import { type Decided, withoutSteps } from './decided.ts';
 
 export const sizeOfAll = (chosen: readonly PlannerModule[]): number =>
   chosen.reduce((sum, module) => sum + module.size, 0);
@@ -23,9 +23,9 @@ export const unplugSteps = (chosen: readonly PlannerModule[], minUsableAfter: By
     minUsableAfter,
   }));
 
-/** What the checks of a found set come to: a verdict that stops it, or what its steps need to know. */
+/** What the checks of a found set come to: what is decided instead, or what its steps need to know. */
 export type Clearance =
-  | { readonly kind: 'stop'; readonly verdict: Verdict }
+  | { readonly kind: 'stop'; readonly decided: Decided }
   | { readonly kind: 'go'; readonly minUsableAfter: Bytes | null; readonly note: string };
 
 /**
@@ -41,16 +41,16 @@ export function clearUnplug(
   const taken = sizeOfAll(chosen);
   const safety = judgeUnplug(situation, taken, given);
   if (safety.kind !== 'safe') {
-    return { kind: 'stop', verdict: unsafe(situation, candidateSums, taken - given, safety) };
+    return { kind: 'stop', decided: unsafe(situation, candidateSums, taken - given, safety) };
   }
-  if (situation.leaving.length > 0) return { kind: 'stop', verdict: waitForLeaving(situation) };
+  if (situation.leaving.length > 0) return { kind: 'stop', decided: waitForLeaving(situation) };
   return { kind: 'go', minUsableAfter: safety.minUsableAfter, note: safety.note === null ? '' : `; ${safety.note}` };
 }
 
-/** The verdict for unplugging `chosen`, whose sum is at most what is wanted less. */
-export function unplug(situation: Situation, candidateSums: SumSet, chosen: readonly PlannerModule[]): Verdict {
+/** What is decided for unplugging `chosen`, whose sum is at most what is wanted less. */
+export function unplug(situation: Situation, candidateSums: SumSet, chosen: readonly PlannerModule[]): Decided {
   const clearance = clearUnplug(situation, candidateSums, chosen, zeroBytes);
-  if (clearance.kind === 'stop') return clearance.verdict;
+  if (clearance.kind === 'stop') return clearance.decided;
   const { current, desired } = situation;
   const result = current - sizeOfAll(chosen);
   const near = result === desired ? '' : `, ${size(result - desired)} above what is wanted: no set comes nearer`;
@@ -67,9 +67,9 @@ function unsafe(
   candidateSums: SumSet,
   less: number,
   safety: Exclude<UnplugSafety, { kind: 'safe' }>,
-): Verdict {
+): Decided {
   if (safety.kind === 'late') {
-    return verdict(
+    return withoutSteps(
       'wait',
       'WaitingForGuest',
       `the guest has not reported its memory for ${Math.round(safety.silentMs / 1000)} s, so it is unknown whether it can spare ${size(less)}: waiting for that`,
@@ -88,7 +88,7 @@ function unsafe(
         ? 'see whether it hangs or is paused, or set guestSafety to Off'
         : 'give it a virtio memory balloon with its driver (<memballoon model="virtio"> with <stats period="2"/>), or ' +
           'set guestSafety to BestEffort';
-    return verdict(
+    return withoutSteps(
       'blocked',
       'GuestMemoryUnknown',
       `${what}, so it is unknown whether it can spare ${size(less)}: ${wayOut}`,
@@ -97,7 +97,7 @@ function unsafe(
   const lowest = settled - candidateSums.atMost(safety.spare);
   const total = observation.guest?.total ?? zeroBytes;
   const inUse = Math.max(0, total - safety.usable);
-  return verdict(
+  return withoutSteps(
     'blocked',
     'GuestMemoryInUse',
     `${size(desired)} would take memory that the guest is using: ${measured(inUse)} of its ${measured(total)} are in use and ` +

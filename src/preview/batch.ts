@@ -23,11 +23,11 @@ export function planLine(text: string): LineAnswer {
   const id = read.id === undefined ? {} : { id: read.id };
   if (!read.ok) return { planned: false, answer: { ...id, error: read.error } };
   const built = buildRequest(read.input);
-  if (!built.ok) return { planned: false, answer: { ...id, error: `${built.field}: ${built.problem}` } };
-  const result = computePlan(built.request);
+  if (!built.ok) return { planned: false, answer: { ...id, error: `${built.error.field}: ${built.error.problem}` } };
+  const result = computePlan(built.value);
   if (!result.ok) {
     const { field, problem } = result.error;
     return { planned: false, answer: { ...id, error: `${batchField(field)}: ${problem}` } };
   }
-  return { planned: true, answer: { ...id, ...planToJson(result.plan) } };
+  return { planned: true, answer: { ...id, ...planToJson(result.value) } };
 }

@@ -14,30 +14,27 @@ import { defaultGranularity } from '../memory/granularity.ts';
 import type { PlannerModule, PlannerObservation, PlannerPolicy, PlanRequest } from '../planner/types.ts';
 import { alignAtStart } from './align-at-start.ts';
 import type { PreviewInput } from './from-numbers.ts';
+import { fail, type Result, succeed } from '../memory/result.ts';
 
 /** What a domain doesn't say of itself. */
 export type DomainWish = Pick<PreviewInput, 'memory' | 'granularity' | 'hostFree'> &
   Pick<PlannerPolicy, 'shrink' | 'grow' | 'rounding'>;
 
-export type DomainRequest =
-  | {
-      readonly ok: true;
-      readonly request: PlanRequest;
-      /** Why nothing can be plugged, ever; null: modules can be plugged. */
-      readonly hotplugProblem: string | null;
-    }
-  | { readonly ok: false; readonly problem: string };
+export type DomainRequest = {
+  readonly request: PlanRequest;
+  /** Why nothing can be plugged, ever; null: modules can be plugged. */
+  readonly hotplugProblem: string | null;
+};
 
 /** Makes a request of a domain's XML and of what is wished. */
-export function requestFromDomain(xml: string, wish: DomainWish): DomainRequest {
+export function requestFromDomain(xml: string, wish: DomainWish): Result<DomainRequest, string> {
   const read = readDomainDocument(xml);
-  if (!read.ok) return { ok: false, problem: `${read.error.path} ${read.error.problem}` };
+  if (!read.ok) return fail(`${read.error.path} ${read.error.problem}`);
   const { hotplugObstacle } = read.value;
-  return {
-    ok: true,
+  return succeed({
     request: buildDomainRequest(alignAtStart(read.value), wish),
     hotplugProblem: hotplugObstacle === null ? null : describeObstacle(hotplugObstacle, read.value),
-  };
+  });
 }
 
 /** Where the domain leaves the size of huge pages to the host, the 2 MiB of x86-64. */

@@ -5,6 +5,7 @@ import { formatQuantity } from '../memory/quantity.ts';
 import { count } from '../planner/explain.ts';
 import { defaultGranularity } from '../memory/granularity.ts';
 import type { PlannerModule, PlannerObservation, PlannerPolicy, PlanRequest } from '../planner/types.ts';
+import { fail, type Result, succeed } from '../memory/result.ts';
 
 export type ModuleInput = { readonly size: Bytes } & {
   readonly [K in Exclude<keyof PlannerModule, 'size'>]?: PlannerModule[K] | undefined;
@@ -51,31 +52,26 @@ export const previewDefaults = {
 
 const defaultSlots = 16;
 
-export type BuiltRequest =
-  | { readonly ok: true; readonly request: PlanRequest }
-  /** `field` is one of {@link PreviewInput}. */
-  | { readonly ok: false; readonly field: keyof PreviewInput; readonly problem: string };
+/** What is wrong with a field of the input. */
+export type PreviewInputError = { readonly field: keyof PreviewInput; readonly problem: string };
 
 /** The request for a preview. What the planner itself checks is left to it. */
-export function buildRequest(input: PreviewInput): BuiltRequest {
+export function buildRequest(input: PreviewInput): Result<PlanRequest, PreviewInputError> {
   const { memory, boot, modules, policy, slotsUsed, slotsResting, maxMemory, otherBytes } = input;
   const slots = input.slots ?? Math.max(defaultSlots, modules.length);
   if (modules.length > slots) {
-    return {
-      ok: false,
-      field: 'slots',
-      problem: `${count(modules.length, 'module')} do not fit into ${count(slots, 'slot')}`,
-    };
+    const problem = `${count(modules.length, 'module')} do not fit into ${count(slots, 'slot')}`;
+    return fail({ field: 'slots', problem });
   }
   const bootAndOthers = [...boot, otherBytes].reduce((sum: number, size) => sum + size, 0);
   const total = modules.reduce((sum, { size }) => sum + size, bootAndOthers);
   if (!Number.isSafeInteger(total)) {
     const field = Number.isSafeInteger(bootAndOthers) ? 'modules' : 'boot';
-    return { ok: false, field, problem: 'all memory together is more than 2^53-1 bytes' };
+    return fail({ field, problem: 'all memory together is more than 2^53-1 bytes' });
   }
   if (typeof maxMemory === 'number' && total > maxMemory) {
     const problem = `${formatQuantity(maxMemory)} is less than the ${formatQuantity(total as Bytes)} that are there`;
-    return { ok: false, field: 'maxMemory', problem };
+    return fail({ field: 'maxMemory', problem });
   }
   const { pageSize, preallocated, otherTotal, hostFree, hugepagesFree, booting, cordoned, guest } = input;
   const granularity = input.granularity ?? defaultGranularity('x86_64', sumBytes(boot));
@@ -86,7 +82,7 @@ export function buildRequest(input: PreviewInput): BuiltRequest {
     ...(preallocated === undefined ? {} : { preallocated }),
     ...{ otherBytes, otherTotal, maxMemory, booting, cordoned, granularity, pageSize, hostFree, hugepagesFree, guest },
   };
-  return { ok: true, request: { desired: memory, observation, policy } };
+  return succeed({ desired: memory, observation, policy });
 }
 
 /** Modules that don't say otherwise take the slots from 0 up and ascending addresses. */

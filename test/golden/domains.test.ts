@@ -52,14 +52,14 @@ function tellPlan(xml: string, difference: number, rounding: 'Exact' | 'Up'): st
       grow: 'Divisible',
     });
   const now = wish(gib(1));
-  if (!now.ok) return now.problem;
-  const { boot, modules, otherTotal } = now.request.observation;
+  if (!now.ok) return now.error;
+  const { boot, modules, otherTotal } = now.value.request.observation;
   const current = totalOf({ boot, modules, otherTotal: otherTotal ?? bytes(0) });
   const asked = wish(bytes(current + difference));
-  const result = asked.ok ? computePlan(asked.request) : null;
+  const result = asked.ok ? computePlan(asked.value.request) : null;
   if (result?.ok !== true || !asked.ok) return `no plan: ${result?.ok === false ? result.error.problem : ''}`;
-  const { decision, reason, message } = result.plan;
-  return `${quantity(current + difference)}: ${decision} (${reason}): ${reason === 'HotplugUnsupported' ? asked.hotplugProblem : message}`;
+  const { decision, reason, message } = result.value;
+  return `${quantity(current + difference)}: ${decision} (${reason}): ${reason === 'HotplugUnsupported' ? asked.value.hotplugProblem : message}`;
 }
 
 function tellDomain(file: string): string {
@@ -118,7 +118,7 @@ test('agent and preview count a running guest alike', () => {
     // Being attached: the agent waits until QEMU has said where it is.
     if (read.value.id === null || read.value.modules.some(({ base }) => base === null)) continue;
     const layout = layoutOf(read.value);
-    const { boot, modules, otherTotal, otherBytes } = asked.request.observation;
+    const { boot, modules, otherTotal, otherBytes } = asked.value.request.observation;
     expect([file, totalOf(layout), layout.otherBytes]).toEqual([
       file,
       sumBytes([...boot, ...modules].map(({ size }) => size)) + (otherTotal ?? 0),

@@ -61,9 +61,9 @@ class Teller {
     const line = readBatchLine(JSON.stringify(story.vm));
     if (!line.ok) throw new Error(`${story.name}: ${line.error}`);
     const built = buildRequest(line.input);
-    if (!built.ok) throw new Error(`${story.name}: ${built.field}: ${built.problem}`);
-    const { observation } = built.request;
-    this.request = { ...built.request, observation: story.begin?.(observation) ?? observation };
+    if (!built.ok) throw new Error(`${story.name}: ${built.error.field}: ${built.error.problem}`);
+    const { observation } = built.value;
+    this.request = { ...built.value, observation: story.begin?.(observation) ?? observation };
     this.answers = new Map(Object.entries(story.guest ?? {}).map(([slot, answers]) => [Number(slot), [...answers]]));
     this.happenings = [...(story.then ?? [])];
   }
@@ -111,7 +111,7 @@ class Teller {
   private plan(round: number): Plan {
     const result = computePlan(this.request);
     if (!result.ok) throw new Error(`${this.story.name}: ${result.error.field}: ${result.error.problem}`);
-    const { plan } = result;
+    const plan = result.value;
     const { below, above, ranges, complete } = plan.reachable;
     const name = (value: Bytes | null): string => (value === null ? 'nothing' : formatQuantity(value));
     const listed = ranges.map(({ from, to, step }) =>

@@ -62,6 +62,6 @@ export async function plugModule(
   } catch (error) {
     return fail(toHostError(error));
   } finally {
-    reserved.end();
+    reserved.value();
   }
 }

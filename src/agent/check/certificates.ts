@@ -3,14 +3,13 @@ import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { TlsFilePaths } from '../../runtime/tls-files.ts';
 import type { Finding } from './report.ts';
+import { fail, type Result, succeed } from '../../memory/result.ts';
 
 const dayMs = 86_400_000;
 /** cert-manager renews certificates of 90 days 30 days before their end: one that is nearer wasn't renewed. */
 const soonMs = 14 * dayMs;
 /** RFC 5280, section 4.2.1.12: id-kp-serverAuth and anyExtendedKeyUsage. */
 const serverAuth = ['1.3.6.1.5.5.7.3.1', '2.5.29.37.0'];
-
-type Read<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly finding: Finding };
 
 const problem = (subject: string, message: string): Finding => ({ verdict: 'problem', subject, message });
 
@@ -26,17 +25,17 @@ function describeReadError(path: string, user: string, error: unknown): string {
   }
 }
 
-function readPem<T>(subject: string, path: string, user: string, parse: (pem: string) => T): Read<T> {
+function readPem<T>(subject: string, path: string, user: string, parse: (pem: string) => T): Result<T, Finding> {
   let pem: string;
   try {
     pem = readFileSync(path, 'utf8');
   } catch (error) {
-    return { ok: false, finding: problem(subject, describeReadError(path, user, error)) };
+    return fail(problem(subject, describeReadError(path, user, error)));
   }
   try {
-    return { ok: true, value: parse(pem) };
+    return succeed(parse(pem));
   } catch {
-    return { ok: false, finding: problem(subject, `${path} does not hold what it should, in PEM`) };
+    return fail(problem(subject, `${path} does not hold what it should, in PEM`));
   }
 }
 
@@ -108,9 +107,9 @@ export function checkCertificates(paths: TlsFilePaths, user: string, nowMs: numb
   const key = readPem('private key', paths.keyFile, user, (pem): KeyObject => createPrivateKey(pem));
   const authority = readPem('client CA', paths.caFile, user, parseBundle);
   return [
-    server.ok ? judgeServer(paths.certFile, server.value, nowMs) : server.finding,
-    key.ok ? judgeKey(paths, server.ok ? server.value : null, key.value) : key.finding,
-    authority.ok ? judgeAuthority(paths.caFile, authority.value, nowMs) : authority.finding,
+    server.ok ? judgeServer(paths.certFile, server.value, nowMs) : server.error,
+    key.ok ? judgeKey(paths, server.ok ? server.value : null, key.value) : key.error,
+    authority.ok ? judgeAuthority(paths.caFile, authority.value, nowMs) : authority.error,
   ];
 }
 

@@ -5,11 +5,10 @@ import type { HotplugObstacle, Machine } from '../../memory/hotplug-obstacle.ts'
 import type { MemoryDevice } from '../../memory/memory-devices.ts';
 import type { NodeMemory } from '../../memory/module.ts';
 import type { OperationState } from '../../memory/operation-state.ts';
+import type { Result } from '../../memory/result.ts';
 
 /** What was read, or where something is wrong with it, and what. */
-export type Readable<T> =
-  | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly error: { readonly path: string; readonly problem: string } };
+export type Readable<T> = Result<T, { readonly path: string; readonly problem: string }>;
 
 /** A plugged DIMM. */
 export type DescribedModule = {

@@ -157,7 +157,7 @@ function readNumbers(value: string): DomainNumbers {
 
 function readUri(value: string | null): LibvirtEndpoint {
   const parsed = parseLibvirtUri(value ?? 'qemu:///system');
-  if (!parsed.ok) throw new Mistake(`--libvirt-uri: ${parsed.problem}`);
+  if (!parsed.ok) throw new Mistake(`--libvirt-uri: ${parsed.error}`);
   return parsed.value;
 }
 

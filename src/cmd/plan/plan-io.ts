@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { CommandIo } from '../io.ts';
+import { fail, type Result, succeed } from '../../memory/result.ts';
 
 /** What `dimmer plan` needs of its surroundings. */
 export type PlanIo = Pick<CommandIo, 'stdin' | 'stdout' | 'stderr'>;
@@ -12,14 +13,12 @@ async function readAll(stream: PlanIo['stdin']): Promise<string> {
   return text + decoder.decode();
 }
 
-type Input = { readonly ok: true; readonly text: string } | { readonly ok: false; readonly problem: string };
-
 /** The text of a file (`-`: of stdin); where it can't be had, the code of the error. */
-export async function readInput(file: string, stdin: PlanIo['stdin']): Promise<Input> {
+export async function readInput(file: string, stdin: PlanIo['stdin']): Promise<Result<string, string>> {
   try {
-    return { ok: true, text: file === '-' ? await readAll(stdin) : await readFile(file, 'utf8') };
+    return succeed(file === '-' ? await readAll(stdin) : await readFile(file, 'utf8'));
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    return { ok: false, problem: code ?? message };
+    return fail(code ?? message);
   }
 }

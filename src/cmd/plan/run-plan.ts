@@ -29,22 +29,22 @@ export async function runPlan(argv: readonly string[], io: PlanIo): Promise<numb
       return (await import('./batch.ts')).runBatch(io);
     case 'preview': {
       const built = buildRequest(given.input);
-      if (!built.ok) return refuse(`${argumentOf(built.field)}: ${built.problem}`);
-      return answer(built.request, given.output, null, io, refuse);
+      if (!built.ok) return refuse(`${argumentOf(built.error.field)}: ${built.error.problem}`);
+      return answer(built.value, given.output, null, io, refuse);
     }
     case 'domain': {
       const { requestFromDomain } = await import('../../preview/from-domain-xml.ts');
       const file = await readInput(given.file, io.stdin);
-      if (!file.ok) return refuse(`--domain-xml: can't read ${given.file} (${file.problem})`);
-      const read = requestFromDomain(file.text, given.common);
-      if (!read.ok) return refuse(`--domain-xml: ${given.file}: ${read.problem}`);
-      return answer(read.request, given.common.output, read.hotplugProblem, io, refuse);
+      if (!file.ok) return refuse(`--domain-xml: can't read ${given.file} (${file.error})`);
+      const read = requestFromDomain(file.value, given.common);
+      if (!read.ok) return refuse(`--domain-xml: ${given.file}: ${read.error}`);
+      return answer(read.value.request, given.common.output, read.value.hotplugProblem, io, refuse);
     }
     case 'status': {
       const { readResource } = await import('./read-resource.ts');
       const file = await readInput(given.file, io.stdin);
-      if (!file.ok) return refuse(`--status: can't read ${given.file} (${file.problem})`);
-      const resource = readResource(file.text);
+      if (!file.ok) return refuse(`--status: can't read ${given.file} (${file.error})`);
+      const resource = readResource(file.value);
       if (!resource.ok) return refuse(`--status: ${given.file}: ${resource.error}`);
       const { requestFromStatus } = await import('../../preview/from-status.ts');
       const read = requestFromStatus(resource.value, given.wish);
@@ -66,9 +66,9 @@ async function answer(
   const result = computePlan(request);
   if (!result.ok) return refuse(`${argumentOf(result.error.field)}: ${result.error.problem}`);
   const plan: Plan =
-    result.plan.reason === 'HotplugUnsupported' && hotplugProblem !== null
-      ? { ...result.plan, message: hotplugProblem }
-      : result.plan;
+    result.value.reason === 'HotplugUnsupported' && hotplugProblem !== null
+      ? { ...result.value, message: hotplugProblem }
+      : result.value;
   io.stdout.write(await format(request, plan, output));
   return exitOf(plan);
 }

@@ -6,10 +6,10 @@ import type { VirtualMachineMemoryStatus } from '../../api/v1alpha1/virtual-mach
 import { type Bytes, subtractBytes } from '../../memory/bytes.ts';
 import type { Replacement as Begun } from '../../memory/operation-state.ts';
 import { formatQuantity } from '../../memory/quantity.ts';
-import type { PlanResult } from '../../planner/plan.ts';
-import type { Plan } from '../../planner/types.ts';
+import type { Plan, PlanInputError } from '../../planner/types.ts';
 import { computeCurrent } from './total.ts';
 import type { Judgement, Located } from './types.ts';
+import type { Result } from '../../memory/result.ts';
 
 /**
  * Where a replacement stands.
@@ -56,7 +56,7 @@ export type ReplacementInput = {
 export function judgeReplacement(
   { begun, target, located, generation, calledOff }: ReplacementInput,
   plan: Plan,
-  planTo: (target: Bytes) => PlanResult,
+  planTo: (target: Bytes) => Result<Plan, PlanInputError>,
 ): Pick<Judgement, 'plan' | 'replacement'> {
   const at = (phase: Replacement['phase'], planned = plan) => ({
     plan: planned,
@@ -71,8 +71,8 @@ export function judgeReplacement(
   const current = computeCurrent(layout);
   if (plugged === undefined || current - plugged.size < target) return at('CalledOff');
   const back = planTo(subtractBytes(current, plugged.size));
-  return back.ok && (back.plan.decision === 'unplug' || back.plan.decision === 'wait')
-    ? at('RollingBack', back.plan)
+  return back.ok && (back.value.decision === 'unplug' || back.value.decision === 'wait')
+    ? at('RollingBack', back.value)
     : at('CalledOff');
 }
 

@@ -10,7 +10,7 @@ import { explainMissing, judgeOnlined, onlineTimeoutMs } from './onlined.ts';
 import { explainCalledOff, isOver } from './replacement.ts';
 import type { Mode } from './scope.ts';
 import { computeCurrent } from './total.ts';
-import type { Judgement, Outcome, Problem, Verdict } from './types.ts';
+import type { Judgement, Located, Outcome, Problem, Verdict } from './types.ts';
 
 /** Polling intervals for what nobody tells us, ms. */
 const guestPollMs = 1_000;
@@ -98,7 +98,11 @@ function judgeConverged({ judgement, resize }: VerdictInput): Verdict {
   if (held !== null) {
     return { reason: 'BalloonInflated', message: explainBalloon(held, located), againInMs: slowPollMs };
   }
-  const settled: Verdict = { reason: plan.reason, message: plan.message, againInMs: null };
+  const settled: Verdict = {
+    reason: plan.reason,
+    message: `${plan.message}${explainUnjudged(located)}`,
+    againInMs: null,
+  };
   if (resize === undefined || resize.completionTime !== undefined) return settled;
   const onlined = judgeOnlined(resize, located, computeCurrent(located.layout), granularity);
   if (onlined.kind !== 'not-yet') return settled;
@@ -114,6 +118,12 @@ function judgeConverged({ judgement, resize }: VerdictInput): Verdict {
   }
   return { reason: 'GuestNotOnlined', message: explainMissing(onlined.missing), againInMs: slowPollMs };
 }
+
+/** Without a word from the guest nobody knows whether it has what is plugged: that is said, and no reason to be not Ready. */
+const explainUnjudged = ({ observation, layout }: Located): string =>
+  observation.guest === null && layout.modules.length > 0
+    ? '; it reports no statistics, so whether it has taken up what was plugged is not known'
+    : '';
 
 function judgeLeaving(judgement: Judgement): Verdict {
   const { plan, located, desired } = judgement;

@@ -4,6 +4,7 @@
  * tainted (`custom-monitor`).
  */
 import { type Procedure, procedure, readString, writeDomain } from '../rpc/procedure.ts';
+import type { Result } from '../../memory/result.ts';
 
 export const qemuProgram = 0x20008087;
 
@@ -11,9 +12,7 @@ export const qemuProgram = 0x20008087;
 export type MonitorCommand = { readonly execute: string; readonly arguments?: Readonly<Record<string, string>> };
 
 /** QMP's answer. QEMU refuses with a class that is stable; the description is for people. */
-export type MonitorAnswer =
-  | { readonly ok: true; readonly value: unknown }
-  | { readonly ok: false; readonly error: { readonly class: string; readonly description: string } };
+export type MonitorAnswer = Result<unknown, { readonly class: string; readonly description: string }>;
 
 /** QEMU_PROC_DOMAIN_MONITOR_COMMAND, with flags 0: JSON, no file descriptors. */
 export const qemuDomainMonitorCommand: Procedure<{ uuid: string; command: MonitorCommand }, string> = procedure(

@@ -168,7 +168,7 @@ function readDomain(domain: XmlElement, needsUuid: boolean): DomainMemoryXml {
  */
 export function readDomainMemory(xml: string, elements?: XmlElements): XmlResult<DomainMemoryXml> {
   const parsed = parseXml(xml, outline, elements);
-  if (!parsed.ok) return { ok: false, error: { path: 'domain', problem: parsed.problem } };
+  if (!parsed.ok) return { ok: false, error: { path: 'domain', problem: parsed.error } };
   return attempt(() => readDomain(parsed.value, true));
 }
 
@@ -178,7 +178,7 @@ const wrappers: ReadonlySet<string> = new Set(['domstatus', 'domainsnapshot', 'd
 /** {@link readDomainMemory} for a document as people have it: without a UUID (then it is ''), or in one of `wrappers`. */
 export function readDomainDocument(xml: string): XmlResult<DomainMemoryXml> {
   const parsed = parseXml(xml, new Map([['domain', outline], ...outline]));
-  if (!parsed.ok) return { ok: false, error: { path: 'domain', problem: parsed.problem } };
+  if (!parsed.ok) return { ok: false, error: { path: 'domain', problem: parsed.error } };
   const root = parsed.value;
   return attempt(() => readDomain(wrappers.has(root.name) ? requireChild(root, 'domain', root.name) : root, false));
 }

@@ -20,5 +20,5 @@ export function readOwnerElement(element: XmlElement): XmlResult<string> {
 export function readOwner(xml: string | null): XmlResult<string | null> {
   if (xml === null) return { ok: true, value: null };
   const parsed = parseXml(xml);
-  return parsed.ok ? readOwnerElement(parsed.value) : { ok: false, error: { path: 'owner', problem: parsed.problem } };
+  return parsed.ok ? readOwnerElement(parsed.value) : { ok: false, error: { path: 'owner', problem: parsed.error } };
 }

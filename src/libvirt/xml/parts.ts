@@ -4,6 +4,7 @@
  * look at a domain.
  */
 import { walkXml } from './well-formed.ts';
+import { fail, type Result, succeed } from '../../memory/result.ts';
 
 /** Elements that are taken apart, by the names of what is wanted inside, prefixes included; `*` is any other. */
 export type Outline = ReadonlyMap<string, Outline | 'whole'>;
@@ -69,17 +70,14 @@ class Cutter {
   }
 }
 
-export type CutXml =
-  { readonly ok: true; readonly root: XmlPart } | { readonly ok: false; readonly malformation: string };
-
 /**
  * The parts of a document that `outline` names, or what is wrong with it in words. The whole of it must be well-formed.
  * @param maxDepth elements in elements
  */
-export function cutXml(text: string, outline: Outline | 'whole', maxDepth: number): CutXml {
+export function cutXml(text: string, outline: Outline | 'whole', maxDepth: number): Result<XmlPart, string> {
   const cutter = new Cutter(text, outline);
   const malformation = walkXml(text, maxDepth, cutter);
-  if (malformation !== null) return { ok: false, malformation };
-  if (cutter.root === null) return { ok: false, malformation: 'it is not one element' };
-  return { ok: true, root: cutter.root };
+  if (malformation !== null) return fail(malformation);
+  if (cutter.root === null) return fail('it is not one element');
+  return succeed(cutter.root);
 }

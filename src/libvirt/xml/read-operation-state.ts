@@ -174,5 +174,5 @@ export function readStateElement(element: XmlElement): XmlResult<KeptState> {
 export function readState(xml: string | null): XmlResult<KeptState> {
   if (xml === null) return { ok: true, value: emptyOperationState };
   const parsed = parseXml(xml);
-  return parsed.ok ? readStateElement(parsed.value) : { ok: false, error: { path: 'state', problem: parsed.problem } };
+  return parsed.ok ? readStateElement(parsed.value) : { ok: false, error: { path: 'state', problem: parsed.error } };
 }

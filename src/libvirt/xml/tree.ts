@@ -1,6 +1,7 @@
 /** XML as a plain tree: bounded, without entities of its own, names resolved to their namespaces. */
 import { XMLParser } from 'fast-xml-parser';
 import { cutXml, type Outline, type XmlPart } from './parts.ts';
+import { fail, type Result, succeed } from '../../memory/result.ts';
 
 export type XmlElement = {
   /** Without its prefix. */
@@ -13,9 +14,6 @@ export type XmlElement = {
   /** All text directly in the element, CDATA included, untrimmed. */
   readonly text: string;
 };
-
-export type ParsedXml =
-  { readonly ok: true; readonly value: XmlElement } | { readonly ok: false; readonly problem: string };
 
 /** libvirt's protocol carries no longer string. */
 const maxXmlLength = 4 * 1024 * 1024;
@@ -187,7 +185,7 @@ function readPart({ text, parts }: XmlPart, outer: Namespaces, elements: XmlElem
 }
 
 /** The parser quotes what it doesn't understand, however long that is. */
-const refuse = (problem: string): ParsedXml => ({ ok: false, problem: problem.slice(0, 300) });
+const refuse = (problem: string): Result<XmlElement, string> => fail(problem.slice(0, 300));
 
 /**
  * The root element of a document, or what is wrong with it in words. Never throws.
@@ -198,12 +196,12 @@ export function parseXml(
   text: string,
   outline: Outline | 'whole' = 'whole',
   elements: XmlElements = new XmlElements(),
-): ParsedXml {
+): Result<XmlElement, string> {
   if (text.length > maxXmlLength) return refuse(`is ${text.length} characters long`);
   try {
     const cut = cutXml(text, outline, maxDepth);
-    if (!cut.ok) return refuse(`is not well-formed: ${cut.malformation}`);
-    return { ok: true, value: readPart(cut.root, noNamespaces, elements) };
+    if (!cut.ok) return refuse(`is not well-formed: ${cut.error}`);
+    return succeed(readPart(cut.value, noNamespaces, elements));
   } catch (error) {
     return refuse(error instanceof Error ? error.message : String(error));
   } finally {

@@ -13,7 +13,7 @@ import { prepareAgent, startAgent } from './program.ts';
 
 async function connect(uri: string): Promise<Hypervisor> {
   const endpoint = parseLibvirtUri(uri);
-  if (!endpoint.ok) throw new Error(endpoint.problem);
+  if (!endpoint.ok) throw new Error(endpoint.error);
   const hypervisor = connectHypervisor(endpoint.value, silentLogger);
   await new Promise<void>((resolve) => {
     hypervisor.onConnection((change) => {

@@ -29,7 +29,7 @@ const verdict = (what: string, value: number, aim: number, unit: string): void =
 function planOf(request: PlanRequest): Plan {
   const result = computePlan(request);
   if (!result.ok) throw new Error(`${result.error.field}: ${result.error.problem}`);
-  return result.plan;
+  return result.value;
 }
 
 /** Calls `use` with one item after the other, round and round. */

@@ -92,7 +92,7 @@ export async function startAgentFixture(
   options: { readonly allowDomains?: string; readonly clock?: Clock } = {},
 ): Promise<AgentFixture> {
   const endpoint = parseLibvirtUri(uri);
-  if (!endpoint.ok) throw new Error(endpoint.problem);
+  if (!endpoint.ok) throw new Error(endpoint.error);
   const driver = createLibvirtDriver(connectHypervisor(endpoint.value, silentLogger));
   const parts = createServiceParts(options.clock);
   const admits = compilePattern(options.allowDomains ?? '*');

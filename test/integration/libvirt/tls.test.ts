@@ -98,7 +98,7 @@ await describeLab(
 
     function connectTo(host: string, directory: string): { hypervisor: Hypervisor; changes: ConnectionChange[] } {
       const endpoint = parseLibvirtUri(`qemu+tls://${host}:${port}/system?pkipath=${directory}`);
-      if (!endpoint.ok) throw new Error(endpoint.problem);
+      if (!endpoint.ok) throw new Error(endpoint.error);
       const session = new Session({
         endpoint: endpoint.value,
         dial: dialEndpoint,

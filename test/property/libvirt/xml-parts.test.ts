@@ -74,7 +74,7 @@ describe('parseXml with an outline', () => {
     for (const broken of ['<d><b></d>', '<d><b x="1" x="2"/></d>', '<d><b></c></d>', '<d><b/>', '<d></d><b/>']) {
       expect(parseXml(broken, wanted)).toEqual({
         ok: false,
-        problem: expect.stringContaining('well-formed') as string,
+        error: expect.stringContaining('well-formed') as string,
       });
     }
   });

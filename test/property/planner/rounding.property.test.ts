@@ -10,7 +10,7 @@ import { observation } from './arbitrary.ts';
 const planOf = (request: PlanRequest): Plan => {
   const result = computePlan(request);
   if (!result.ok) throw new Error(`${result.error.field}: ${result.error.problem}`);
-  return result.plan;
+  return result.value;
 };
 
 const backing = (nodes: readonly number[]): fc.Arbitrary<Backing> =>

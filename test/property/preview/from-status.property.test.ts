@@ -151,7 +151,7 @@ function objectOf(spec: VirtualMachineMemorySpec, judgement: Judgement): Virtual
 const planOf = (request: PlanRequest): Plan => {
   const result = computePlan(request);
   if (!result.ok) throw new Error(`${result.error.field}: ${result.error.problem}`);
-  return result.plan;
+  return result.value;
 };
 const told = ({ decision, steps, reason }: Plan) => ({ decision, steps, reason });
 

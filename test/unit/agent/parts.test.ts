@@ -131,7 +131,7 @@ describe('host memory', () => {
     const first = memory.reserve(request(gib(5)), null);
     expect(first.ok).toBe(true);
     expect(memory.reserve(request(gib(5)), null)).toMatchObject({ error: { code: 'insufficient-host-memory' } });
-    if (first.ok) first.end();
+    if (first.ok) first.value();
     expect(memory.reserve(request(gib(5)), null).ok).toBe(true);
   });
 

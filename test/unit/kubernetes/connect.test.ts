@@ -138,7 +138,7 @@ describe('access', () => {
       new ManualClock(),
     );
     const client = createApiClient(access);
-    expect(await client.send(get)).toMatchObject({ ok: false, failure: { kind: 'credentials', retryable: true } });
+    expect(await client.send(get)).toMatchObject({ ok: false, error: { kind: 'credentials', retryable: true } });
     writeFileSync(certFile, 'pem');
     expect(await client.send(get)).toMatchObject({ ok: true });
     await access.close();
@@ -160,7 +160,7 @@ describe('api client', () => {
     change(server);
     const result = await createApiClient(access).send({ ...get, ...(timeoutMs === undefined ? {} : { timeoutMs }) });
     await access.close();
-    return result.ok ? 'ok' : result.failure;
+    return result.ok ? 'ok' : result.error;
   };
 
   it('tells a server that is not there from one that does not answer', async () => {

@@ -49,6 +49,6 @@ describe('parseLibvirtUri', () => {
     ['qemu+tls://user@host/system', 'names no host'],
     ['qemu+tls://host/system?pkipath=pki', 'not an absolute path'],
   ])('refuses %s and says why', (uri, problem) => {
-    expect(parseLibvirtUri(uri)).toEqual({ ok: false, problem: expect.stringContaining(problem) as string });
+    expect(parseLibvirtUri(uri)).toEqual({ ok: false, error: expect.stringContaining(problem) as string });
   });
 });

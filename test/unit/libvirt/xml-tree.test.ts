@@ -3,7 +3,7 @@ import { parseXml } from '../../../src/libvirt/xml/tree.ts';
 
 const read = (xml: string) => {
   const result = parseXml(xml);
-  if (!result.ok) throw new Error(result.problem);
+  if (!result.ok) throw new Error(result.error);
   return result.value;
 };
 
@@ -82,13 +82,13 @@ describe('parseXml', () => {
     '<a><!ELEMENT b></a>',
     '<a><__proto__ x="1"/></a>',
   ])('refuses %s', (xml) => {
-    expect(parseXml(xml)).toEqual({ ok: false, problem: expect.stringMatching(/./) as string });
+    expect(parseXml(xml)).toEqual({ ok: false, error: expect.stringMatching(/./) as string });
   });
 
   test('says in which line', () => {
     expect(parseXml('<a>\n<b>\n</c></a>')).toEqual({
       ok: false,
-      problem: 'is not well-formed: </c> closes <b> (line 3)',
+      error: 'is not well-formed: </c> closes <b> (line 3)',
     });
   });
 });

@@ -68,7 +68,7 @@ export const requestFor = (
 export function planOf(request: PlanRequest): Plan {
   const result = computePlan(request);
   if (!result.ok) throw new Error(`${result.error.field}: ${result.error.problem}`);
-  return result.plan;
+  return result.value;
 }
 
 /** {@link planOf} {@link requestFor}. */

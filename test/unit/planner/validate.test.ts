@@ -123,5 +123,5 @@ test('more odd sizes than can be planned exactly are refused, not guessed at', (
 test('the largest sizes there are', () => {
   const boot = [{ node: 0, size: (2 ** 53 - 1) as never }];
   const result = computePlan({ ...requestFor(2048, [], {}, { boot }), desired: (2 ** 53 - 1) as never });
-  expect(result).toMatchObject({ ok: true, plan: { decision: 'noop', reachable: { above: null } } });
+  expect(result).toMatchObject({ ok: true, value: { decision: 'noop', reachable: { above: null } } });
 });

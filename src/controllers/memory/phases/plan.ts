@@ -4,14 +4,15 @@ import type { DesiredMemory } from '../../../api/v1alpha1/spec.ts';
 import type { ModuleStatus } from '../../../api/v1alpha1/virtual-machine-memory.ts';
 import { type Bytes, sumBytes } from '../../../memory/bytes.ts';
 import { defaultGranularity } from '../../../memory/granularity.ts';
-import { computePlan, type PlanResult } from '../../../planner/plan.ts';
+import { computePlan } from '../../../planner/plan.ts';
 import type { ShrinkPolicy } from '../../../memory/policies.ts';
-import type { Plan, PlannerObservation } from '../../../planner/types.ts';
+import type { Plan, PlanInputError, PlannerObservation } from '../../../planner/types.ts';
 import { qemuOverhead } from '../../../host/rules/capacity.ts';
 import { computeBackings } from '../backing.ts';
 import { withHistory } from '../refusals.ts';
 import { findBegun, judgeReplacement } from '../replacement.ts';
 import type { Judged, Judgement, KnownModule, Located } from '../types.ts';
+import type { Result } from '../../../memory/result.ts';
 
 /** The guest's report as the planner judges it. */
 function toGuestReport({ guest, observedAtMs }: Located['observation']): PlannerObservation['guest'] {
@@ -84,7 +85,7 @@ export function judge(input: JudgeInput): Judged {
     layout.granularity ?? defaultGranularity(layout.architecture, sumBytes(layout.boot.map(({ size }) => size)));
   const granularity = desired.granularity ?? block;
   const seen = buildObservation(located, desired, modules, granularity);
-  const plan = (target: Bytes, shrink: ShrinkPolicy, rounding = desired.rounding): PlanResult =>
+  const plan = (target: Bytes, shrink: ShrinkPolicy, rounding = desired.rounding): Result<Plan, PlanInputError> =>
     computePlan({
       desired: target,
       observation: seen,
@@ -110,8 +111,8 @@ export function judge(input: JudgeInput): Judged {
   const judged = { desired, located, modules, granularity, block, seen };
   const judgement: Judgement =
     begun === null
-      ? { ...judged, plan: explainUnsupported(planned.plan, located), replacement: null }
-      : { ...judged, ...judgeReplacement({ ...input, begun }, planned.plan, (size) => plan(size, 'Exact', 'Exact')) };
+      ? { ...judged, plan: explainUnsupported(planned.value, located), replacement: null }
+      : { ...judged, ...judgeReplacement({ ...input, begun }, planned.value, (size) => plan(size, 'Exact', 'Exact')) };
   return { kind: 'judged', judgement };
 }
 

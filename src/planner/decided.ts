@@ -1,7 +1,7 @@
 /** What is decided, before the figures that every plan carries are added. */
 import type { AskAgain, Decision, PlanReason, PlanStep } from './types.ts';
 
-export type Verdict = {
+export type Decided = {
   readonly decision: Decision;
   readonly reason: PlanReason;
   readonly message: string;
@@ -10,7 +10,7 @@ export type Verdict = {
 };
 
 /** A decision that changes nothing. */
-export const verdict = (decision: 'noop' | 'wait' | 'blocked', reason: PlanReason, message: string): Verdict => ({
+export const withoutSteps = (decision: 'noop' | 'wait' | 'blocked', reason: PlanReason, message: string): Decided => ({
   decision,
   reason,
   message,
