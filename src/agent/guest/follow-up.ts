@@ -1,5 +1,5 @@
 /**
- * After a change of ours the guest is asked at once what has become of it, and watchers are told: the hypervisor says when a
+ * After a change of ours the guest is asked soon what has become of it, and watchers are told: the hypervisor says when a
  * module is attached, only the guest whether it has the memory.
  */
 import type { Bytes } from '../../memory/bytes.ts';

@@ -2,7 +2,7 @@
 import type { Result } from '../../memory/result.ts';
 import type { Bytes } from '../../memory/bytes.ts';
 import type { MemoryBacking } from '../../memory/backing.ts';
-import type { HotplugObstacle } from '../../memory/hotplug-obstacle.ts';
+import type { HotplugObstacle, Machine } from '../../memory/hotplug-obstacle.ts';
 import type { MemoryDevice } from '../../memory/memory-devices.ts';
 import type { NodeMemory } from '../../memory/module.ts';
 import type { KeptState } from './unread-state.ts';
@@ -38,17 +38,11 @@ export type OtherMemoryDevice = MemoryDevice & {
   readonly base: Bytes | null;
 };
 
-export type DomainMemoryXml = {
+export type DomainMemoryXml = Machine & {
   readonly uuid: string;
   readonly name: string;
   /** Number of the running domain, another at every start; null: not running. */
   readonly id: number | null;
-  /** `kvm`, `qemu`, ... */
-  readonly type: string;
-  /** `x86_64`, ...; '' where the XML names none. */
-  readonly arch: string;
-  /** `pc-q35-7.2`, ...; '' where the XML names none. */
-  readonly machine: string;
   readonly maxMemory: { readonly size: Bytes; readonly slots: number } | null;
   /** null: modules can be plugged. */
   readonly hotplugObstacle: HotplugObstacle | null;
