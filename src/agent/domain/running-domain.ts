@@ -20,6 +20,8 @@ export type HeardReport = MemoryStatistics & {
   readonly answersAtMs: number | null;
   /** It was made after this: its second, the question that it answers, or a look that still showed another one. */
   readonly madeAfterMs: number;
+  /** The first look that showed it. */
+  readonly seenAtMs: number;
   /** Just before it was last looked at. */
   readonly readAtMs: number;
 };
@@ -194,6 +196,7 @@ export class RunningDomain {
       ...statistics,
       answersAtMs: answersAtMs ?? (isSame ? before.answersAtMs : null),
       madeAfterMs: Math.max(statistics.lastUpdateMs ?? 0, answersAtMs ?? 0, isSame ? before.madeAfterMs : stoodAtMs),
+      seenAtMs: isSame ? before.seenAtMs : readAtMs,
       readAtMs,
     };
     if (before === null) this.#unanswered = statistics.report;

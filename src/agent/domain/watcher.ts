@@ -9,7 +9,7 @@ import type { ConnectionChange, DomainRef, DriverEvent } from '../driver.ts';
 import type { DomainHostEvent, EventLog } from '../event-log.ts';
 import type { GuestFollowUp } from '../guest/follow-up.ts';
 import type { StatisticsBell } from '../guest/statistics-bell.ts';
-import { pollStatistics } from '../guest/statistics-poll.ts';
+import { StatisticsPoll } from '../guest/statistics-poll.ts';
 import type { HostMemory } from '../host-memory.ts';
 import type { RepairController } from '../repair/controller.ts';
 import type { RunIdentities } from './identity.ts';
@@ -25,14 +25,14 @@ export type DomainWatcherOptions = DomainSettlerOptions & {
   readonly admits: Admits;
 };
 
-const pollMs = 2_000;
 const settleMs = 30_000;
 
 export class DomainWatcher {
   readonly #options: DomainWatcherOptions;
   readonly #settler: DomainSettler;
   readonly #unsubscribe: (() => void)[] = [];
-  readonly #timers = new Map<string, Timer>();
+  readonly #poll: StatisticsPoll;
+  #settling: Timer | null = null;
   #problem: string;
   #caughtUp = false;
   #stopped = false;
@@ -41,6 +41,7 @@ export class DomainWatcher {
   constructor(options: DomainWatcherOptions) {
     this.#options = options;
     this.#settler = new DomainSettler(options);
+    this.#poll = new StatisticsPoll({ ...options, isReady: () => this.#caughtUp });
     this.#problem = `${options.driver.name} has not been reached yet`;
   }
 
@@ -67,35 +68,24 @@ export class DomainWatcher {
       driver.onEvent((event) => this.#handle(event)),
       driver.onConnection((change) => this.#handleConnection(change)),
     );
-    const whenCaughtUp = (work: () => Promise<void>) => () => (this.#caughtUp ? work() : Promise.resolve());
-    this.#every(
-      'poll',
-      pollMs,
-      whenCaughtUp(() => pollStatistics(this.#options)),
-    );
-    this.#every(
-      'settle',
-      settleMs,
-      whenCaughtUp(() => this.#settler.settleAll()),
-    );
+    this.#poll.start();
+    this.#settleAgain();
     driver.start();
   }
 
   stop(): void {
     this.#stopped = true;
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
-    for (const timer of this.#timers.values()) timer.cancel();
+    this.#poll.stop();
+    this.#settling?.cancel();
   }
 
-  #every(name: string, ms: number, work: () => Promise<void>): void {
-    const again = (): void => {
-      if (this.#stopped) return;
-      this.#timers.set(
-        name,
-        this.#options.clock.after(ms, () => void work().finally(again)),
-      );
-    };
-    again();
+  #settleAgain(): void {
+    if (this.#stopped) return;
+    this.#settling = this.#options.clock.after(settleMs, () => {
+      const settled = this.#caughtUp ? this.#settler.settleAll() : Promise.resolve();
+      void settled.finally(() => this.#settleAgain());
+    });
   }
 
   async #handleConnection(change: ConnectionChange): Promise<void> {

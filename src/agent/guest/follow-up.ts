@@ -26,8 +26,8 @@ export type GuestFollowUpOptions = {
 
 /** How long a guest is asked; the poll of all guests goes on after that. */
 const followMs = 2_000;
-/** A guest takes 50 ms and more to take memory up or to have given it up; asking keeps it from that. */
-const firstPauseMs = 50;
+/** A guest takes 50 to 120 ms to take memory up or to have given it up; asking keeps it from that. */
+const firstPauseMs = 150;
 const longestPauseMs = 400;
 
 /** What is waited for. */

@@ -22,7 +22,7 @@ import { namespace, type Stack, startStack } from '../../lab/stack.ts';
 import { waitFor } from '../../lab/wait.ts';
 import { median, summaryRow } from '../summary.ts';
 
-const rounds = 40;
+const rounds = Number(process.env['DIMMER_ROUNDS'] ?? 40);
 /** virsh takes slots from here up, Dimmer the lowest free one: they never meet. */
 const firstVirshSlot = 128;
 

@@ -51,6 +51,7 @@ function factsOf(shape: Shape = {}, more: Partial<DomainFacts> = {}): DomainFact
       lastUpdateMs: nowMs - 1000,
       answersAtMs: null,
       madeAfterMs: 0,
+      seenAtMs: 0,
       readAtMs: 0,
     },
     migrating: false,
@@ -107,14 +108,14 @@ describe('dimmer agent check: a VM', () => {
     [
       'no driver',
       {},
-      { statistics: { ...noMemoryStats, answersAtMs: null, madeAfterMs: 0, readAtMs: 0 } },
+      { statistics: { ...noMemoryStats, answersAtMs: null, madeAfterMs: 0, seenAtMs: 0, readAtMs: 0 } },
       'warning: its guest does not report its memory',
     ],
     [
       'old statistics',
       {},
       {
-        statistics: { ...noMemoryStats, answersAtMs: null, madeAfterMs: 0, readAtMs: 0, lastUpdateMs: nowMs - 11_000 },
+        statistics: { ...noMemoryStats, answersAtMs: null, madeAfterMs: 0, seenAtMs: 0, readAtMs: 0, lastUpdateMs: nowMs - 11_000 },
       },
       'warning: its guest does',
     ],
