@@ -1,5 +1,6 @@
 /** `npm run bench [-- NAME ...]`: benchmarks by name; without a name the line. */
 import { runAgentBench } from './agent/bench.ts';
+import { runControllerBench } from './controller/bench.ts';
 import { runCrowdBench } from './crowd/bench.ts';
 import { runLineBench } from './line/bench.ts';
 import { runPlannerBench } from './planner/bench.ts';
@@ -9,6 +10,7 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   planner: runPlannerBench,
   agent: runAgentBench,
   crowd: runCrowdBench,
+  controller: runControllerBench,
 };
 
 const names = process.argv.slice(2);

@@ -14,7 +14,7 @@ import type { Lab } from './lab.ts';
 import { freePorts } from './ports.ts';
 import { waitFor } from './wait.ts';
 
-const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 export const program = join(root, 'dist/cmd/main.js');
 
 /** The URI in the controller's certificate, by which the agent knows it. */
@@ -57,7 +57,8 @@ const describeReady = (object: VirtualMachineMemory): string => {
   return `${object.metadata.name} says ${ready?.reason ?? 'nothing'}: ${ready?.message ?? ''}`;
 };
 
-async function startProcess(
+/** Starts a program of ours, which can be ended and started again; its log is `NAME.log` in `directory`. */
+export async function startProcess(
   name: string,
   args: readonly string[],
   directory: string,
