@@ -11,6 +11,7 @@ import { createReconcileQueue } from '../runtime/reconcile-queue.ts';
 import type { Urgency } from '../runtime/urgency.ts';
 import type { WorkQueue } from '../runtime/work-queue.ts';
 import { ClaimIndex } from './shared/claim-index.ts';
+import { Held } from './memory/held.ts';
 import { HostDirectory } from './shared/host-directory.ts';
 import { declareHostMetrics, type HostReading } from './host/metrics.ts';
 import { type KnownHost, reconcileHostStatus } from './host/reconcile.ts';
@@ -117,6 +118,7 @@ export function createController(options: ControllerOptions): Controller {
     failed: new FailedPlans(),
     postponed: new Postponed(),
     unwritten: new Unwritten(),
+    held: new Held(),
     observeRequests,
     metrics: createControllerMetrics(options.registry),
     clock,
@@ -164,6 +166,7 @@ export function createController(options: ControllerOptions): Controller {
       const left = await Promise.all([queue.close(graceMs), hostQueue.close(graceMs)]);
       const unfinished = left[0] + left[1];
       if (unfinished > 0) logger.warn({ unfinished, graceMs }, 'the controller ends before its work');
+      await context.held.writeAll();
       unindex();
       await hosts.close();
     },

@@ -13,6 +13,7 @@ import { type EventRecorder, keyOf, type ResourceKey } from '../../runtime/resou
 import type { Cut, Reconciled } from '../../runtime/reconcile-queue.ts';
 import type { ActContext } from './phases/act.ts';
 import { drive, type Ending } from './converge.ts';
+import type { Held } from './held.ts';
 import { HostPlace } from './host-place.ts';
 import type { ObserveRequests } from './observe-requests.ts';
 import { isBusy, type Postponed } from './postponed.ts';
@@ -39,6 +40,7 @@ export type ReconcileContext = ActContext & {
   readonly events: EventRecorder<VirtualMachineMemory>;
   readonly random: () => number;
   readonly postponed: Postponed;
+  readonly held: Held;
   readonly observeRequests: ObserveRequests;
   /** `--observe-only`: nothing is ever changed. */
   readonly observeOnly: boolean;
@@ -50,8 +52,8 @@ export async function reconcile(key: ResourceKey, context: ReconcileContext): Pr
   // Nothing to clean up at a host: the VM keeps its memory when its resource goes (invariant I7).
   if (resource?.metadata.deletionTimestamp !== undefined) return { kind: 'done' };
   if (resource === undefined) {
-    const { failed, postponed, unwritten, observeRequests } = context;
-    for (const memory of [failed, postponed, unwritten, observeRequests]) memory.forget(key);
+    const { failed, postponed, unwritten, observeRequests, held } = context;
+    for (const memory of [failed, postponed, unwritten, observeRequests, held]) memory.forget(key);
     return { kind: 'done' };
   }
   const { namespace, generation } = resource.metadata;
@@ -112,8 +114,10 @@ async function reconcileScope(scope: ReconcileScope, context: ReconcileContext):
   postponed.forget(scope.key);
 
   const conclusion = summarise(scope, clock.now());
-  const written = await write(scope, conclusion, context);
   const { reason, message: detail, adminDetail } = conclusion.verdict;
+  const holdMs = isHalfway ? 0 : hold(scope, conclusion, context);
+  if (holdMs > 0) return { kind: 'after', ms: holdMs, reason, said: { detail, adminDetail, written: 'held' } };
+  const written = await write(scope, conclusion, context);
   const result = settle(scope, conclusion, written, context);
   const next = isHalfway && result.kind === 'after' ? atOnce : result;
   return { ...next, reason, said: { detail, adminDetail, written: written.outcome } };
@@ -160,12 +164,22 @@ async function tellWaiting(scope: ReconcileScope, context: ReconcileContext): Pr
   if (now?.metadata.uid === uid && now.metadata.generation === generation) scope.stored = now;
 }
 
+/** Keeps what was concluded unwritten for a moment, if it may be over then. For how long, ms; 0: it is to be written. */
+function hold(scope: ReconcileScope, conclusion: Conclusion, context: ReconcileContext): number {
+  const { unwritten, held, clock } = context;
+  const writeIt = () => write(scope, conclusion, context);
+  const holdMs = held.hold(scope, conclusion.verdict.reason, clock.now(), writeIt);
+  if (holdMs > 0) unwritten.keep(scope.stored, conclusion.status, scope.told);
+  return holdMs;
+}
+
 /** Writes what was concluded. Until that is done it is kept: the next reconcile begins with it. */
 async function write(
   { stored, told }: ReconcileScope,
   { status }: Conclusion,
-  { statuses, metrics, unwritten, clock }: ReconcileContext,
+  { statuses, metrics, unwritten, held, clock }: ReconcileContext,
 ): Promise<KeptResult> {
+  held.forget(keyOf(stored));
   unwritten.keep(stored, status, told);
   const shorten = (refusal: string) => computeShortStatus(stored.status ?? {}, status, refusal, clock.now());
   const written = await keepStatus(statuses, stored, status, shorten);
