@@ -154,8 +154,9 @@ function computeConditionInputs({ verdict, problem, pausedBy, ...input }: Status
   const plan = judgement?.plan ?? null;
   return [
     { type: 'Ready', status: row.ready, reason, message },
-    { type: 'Reconciling', status: row.reconciling ? 'True' : 'False', reason, message },
-    { type: 'Stalled', status: row.stalled ? 'True' : 'False', reason, message },
+    // Said once, and where it is why the condition is True: the object is what everybody who watches is sent.
+    { type: 'Reconciling', status: row.reconciling ? 'True' : 'False', reason, message: row.reconciling ? message : '' },
+    { type: 'Stalled', status: row.stalled ? 'True' : 'False', reason, message: row.stalled ? message : '' },
     aside(
       'HostReachable',
       unreachableReasons.has(reason),

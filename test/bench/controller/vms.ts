@@ -3,11 +3,13 @@ import { readFileSync } from 'node:fs';
 import { Agent, request } from 'undici';
 import type { VirtualMachineMemory } from '../../../src/api/v1alpha1/virtual-machine-memory.ts';
 import type { ControlPlane } from '../../lab/control-plane.ts';
+import { waitFor } from '../../lab/wait.ts';
 
 export const namespace = 'tenants';
 /** What a busy user's client does side by side. */
 const connections = 32;
 
+type WatchEvent = { readonly type: string; readonly object: VirtualMachineMemory };
 type Waiting = { readonly memory: string; readonly resolve: (heardAtMs: number) => void };
 
 /** Whether the status says that the VM has `memory` and that this is what the newest spec wants. */
@@ -23,6 +25,7 @@ export class Vms {
   readonly #known = new Map<string, VirtualMachineMemory>();
   readonly #waiting = new Map<string, Waiting>();
   readonly #stop = new AbortController();
+  #version: string | null = null;
   /** Writes of status, ever since the watch began: events that change no spec. */
   statusWrites = 0;
 
@@ -98,23 +101,44 @@ export class Vms {
 
   /** Begins to watch; resolves when the watch is open. */
   async watch(): Promise<void> {
-    const response = await request(`${this.#collection}?watch=1`, {
-      ...{ dispatcher: this.#watchDispatcher, signal: this.#stop.signal },
-    });
-    void this.#follow(response.body).catch((error: unknown) => {
+    void this.#follow(await this.#openWatch()).catch((error: unknown) => {
       if (!this.#stop.signal.aborted) throw error;
     });
   }
 
-  async #follow(body: AsyncIterable<Buffer>): Promise<void> {
-    let rest = '';
-    for await (const chunk of body) {
-      const heardAtMs = performance.now();
-      const lines = (rest + chunk.toString('utf8')).split('\n');
-      rest = lines.pop() ?? '';
-      for (const line of lines) this.#take((JSON.parse(line) as { object: VirtualMachineMemory }).object, heardAtMs);
+  /** A server that has only just heard of the kind says 429 for a while. */
+  #openWatch(): Promise<AsyncIterable<Buffer>> {
+    const from = this.#version === null ? '' : `&resourceVersion=${this.#version}`;
+    return waitFor(
+      async () => {
+        const response = await request(`${this.#collection}?watch=1&allowWatchBookmarks=true${from}`, {
+          ...{ dispatcher: this.#watchDispatcher, signal: this.#stop.signal },
+        });
+        if (response.statusCode === 200) return response.body;
+        await response.body.dump();
+        return undefined;
+      },
+      { what: 'the watch to be open', timeoutMs: 30_000, intervalMs: 500 },
+    );
+  }
+
+  async #follow(first: AsyncIterable<Buffer>): Promise<void> {
+    // The server ends a watch when it likes; the next one goes on where it stood.
+    for (let body = first; ; body = await this.#openWatch()) {
+      let rest = '';
+      for await (const chunk of body) {
+        const heardAtMs = performance.now();
+        const lines = (rest + chunk.toString('utf8')).split('\n');
+        rest = lines.pop() ?? '';
+        for (const line of lines) this.#hear(JSON.parse(line) as WatchEvent, heardAtMs);
+      }
     }
-    throw new Error('the watch of the benchmark ended');
+  }
+
+  #hear({ type, object }: WatchEvent, heardAtMs: number): void {
+    if (type === 'ERROR') throw new Error(`the watch of the benchmark: ${JSON.stringify(object)}`);
+    this.#version = object.metadata.resourceVersion;
+    if (type !== 'BOOKMARK') this.#take(object, heardAtMs);
   }
 
   #take(object: VirtualMachineMemory, heardAtMs: number): void {
