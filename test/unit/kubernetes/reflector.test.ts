@@ -213,6 +213,68 @@ describe('Reflector', () => {
     expect(server.listed.map(({ headers }) => headers.authorization)).toEqual(['Bearer first', 'Bearer fresh']);
   });
 
+  it('goes on where it stood after an error that the server tells in a watch', async () => {
+    server.lists.push(listOf('100'));
+    server.watches.push(({ event }) => {
+      event('ADDED', rawMemory('a', '101'));
+      event('ERROR', status(500, 'InternalError'));
+    }, quiet);
+    start();
+    await eventually(() => expect(server.watched).toHaveLength(2));
+    expect(server.watched[1]?.query.get('resourceVersion')).toBe('101');
+    expect([server.listed.length, changes]).toEqual([1, ['new t/a 6Gi']]);
+  });
+
+  it('begins a list anew whose continuation has expired, and shows nothing of the half', async () => {
+    server.lists.push(
+      ({ reply }) => reply(200, page('100', [rawMemory('a', '10')], 'more')),
+      ({ refuse }) => refuse(410, 'Expired'),
+      listOf('300', rawMemory('b', '250')),
+    );
+    server.watches.push(quiet);
+    start({ pageSize: 1 });
+    await eventually(() => expect(server.watched).toHaveLength(1));
+    expect(server.listed.map(({ query }) => query.get('continue'))).toEqual([null, 'more', null]);
+    expect(server.watched[0]?.query.get('resourceVersion')).toBe('300');
+    expect(changes).toEqual(['new t/b 6Gi']);
+  });
+
+  it('leaves a server alone whose watch says when to come again', async () => {
+    const at: number[] = [];
+    server.lists.push(listOf('100'));
+    server.watches.push(
+      ({ refuse }) => {
+        at.push(performance.now());
+        refuse(503, 'ServiceUnavailable', { 'retry-after': '1' });
+      },
+      () => at.push(performance.now()),
+    );
+    start();
+    await eventually(() => expect(at).toHaveLength(2));
+    expect((at[1] ?? 0) - (at[0] ?? 0)).toBeGreaterThanOrEqual(990);
+    expect(server.listed).toHaveLength(1);
+  });
+
+  it.each<[string, () => void]>([
+    ['list', () => server.lists.push(() => undefined)],
+    [
+      'watch',
+      () => {
+        server.lists.push(listOf('100'));
+        server.watches.push(() => undefined);
+      },
+    ],
+  ])('ends at once while a server takes its time over a %s', async (_, prepare) => {
+    prepare();
+    start();
+    await eventually(() => expect(server.exchanges.length).toBeGreaterThan(0));
+    const from = performance.now();
+    await reflector.close();
+    // A request is waited for 30 s and more.
+    expect(performance.now() - from).toBeLessThan(5_000);
+    expect(changes).toEqual([]);
+  });
+
   it('opens another watch when one has gone silent', async () => {
     server.lists.push(listOf('100'));
     server.watches.push(quiet, ({ event }) => event('ADDED', rawMemory('a', '101')));
