@@ -11,6 +11,7 @@ import { createReconcileQueue } from '../runtime/reconcile-queue.ts';
 import type { Urgency } from '../runtime/urgency.ts';
 import type { WorkQueue } from '../runtime/work-queue.ts';
 import { ClaimIndex } from './shared/claim-index.ts';
+import { countFleet, declareFleetMetrics } from './memory/fleet-metrics.ts';
 import { Held } from './memory/held.ts';
 import { HostDirectory } from './shared/host-directory.ts';
 import { declareHostMetrics, type HostReading } from './host/metrics.ts';
@@ -141,6 +142,7 @@ export function createController(options: ControllerOptions): Controller {
       return reading === undefined ? [] : [[name, reading]];
     }),
   );
+  declareFleetMetrics(options.registry, () => countFleet(resources.list(), clock.now()));
   const enqueue = (key: string, urgency: Urgency): void => queue.add(key, urgency);
   const enqueueLook = (key: string): void => queue.addAfter(key, observeRequests.dueInMs(key), 'event');
   let unfollow: readonly (() => void)[] = [];

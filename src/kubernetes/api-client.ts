@@ -4,6 +4,7 @@ import { type Dispatcher, errors, request as undiciRequest } from 'undici';
 import { systemClock } from '../runtime/clock.ts';
 import { parseRetryAfter } from '../runtime/retry-after.ts';
 import type { AccessProvider } from './connect.ts';
+import type { RequestObserver } from './request-metrics.ts';
 import { finiteNumber, isObject, lenient, Mismatch, object, orElse, text as anyText, those } from '../memory/shape.ts';
 import { fail, type Result, succeed } from '../memory/result.ts';
 
@@ -52,7 +53,7 @@ export interface ApiClient {
 const defaultTimeoutMs = 30_000;
 
 /** A client that asks again once with fresh credentials when the server turns the present ones down (401). */
-export function createApiClient(access: AccessProvider): ApiClient {
+export function createApiClient(access: AccessProvider, observe: RequestObserver = () => undefined): ApiClient {
   const call = async (request: ApiRequest, signal: AbortSignal): Promise<ApiResult<Dispatcher.ResponseData>> => {
     let credentials;
     try {
@@ -63,6 +64,9 @@ export function createApiClient(access: AccessProvider): ApiClient {
     const url = new URL(credentials.server + request.path);
     for (const [name, value] of Object.entries(request.query ?? {})) url.searchParams.set(name, value);
     const timeoutMs = request.timeoutMs ?? defaultTimeoutMs;
+    const sentAtMs = performance.now();
+    const ended = (code: number | null): void =>
+      observe(request.method, url.host, code, (performance.now() - sentAtMs) / 1000);
     try {
       const response = await undiciRequest(url, {
         method: request.method,
@@ -78,9 +82,11 @@ export function createApiClient(access: AccessProvider): ApiClient {
         },
         body: request.body === undefined ? null : JSON.stringify(request.body),
       });
+      ended(response.statusCode);
       if (response.statusCode < 300) return { ok: true, value: response };
       return fail(await readFailure(response));
     } catch (error) {
+      ended(null);
       return failed(classify(error, request.signal));
     }
   };

@@ -1,4 +1,5 @@
 /** Everything that the controller needs of a Kubernetes cluster, wired together. */
+import type { Registry } from 'prom-client';
 import type { HypervisorHost } from '../api/v1alpha1/hypervisor-host.ts';
 import type { VirtualMachineMemory } from '../api/v1alpha1/virtual-machine-memory.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -10,6 +11,7 @@ import { createAccessProvider, loadKubeConfig } from './connect.ts';
 import { createEventRecorder } from './event-recorder.ts';
 import { Reflector } from './reflector.ts';
 import { hypervisorHosts, namespaces, type ResourceKind, virtualMachineMemories } from './resource-kind.ts';
+import { createRequestMetrics } from './request-metrics.ts';
 import { createStatusWriter } from './status-writer.ts';
 
 export type ClusterOptions = {
@@ -17,6 +19,8 @@ export type ClusterOptions = {
   readonly kubeconfig: string | null;
   readonly logger: Logger;
   readonly clock: Clock;
+  /** For the metrics of requests. */
+  readonly registry: Registry;
   /** 0 (included) to 1 (excluded); default Math.random. */
   readonly random?: () => number;
 };
@@ -32,7 +36,7 @@ export function createCluster(options: ClusterOptions): Cluster {
   const { clock, random = Math.random } = options;
   const logger = options.logger.child({ room: 'kubernetes' });
   const access = createAccessProvider(loadKubeConfig(options.kubeconfig), clock);
-  const client = createApiClient(access);
+  const client = createApiClient(access, createRequestMetrics(options.registry));
   const reflect = <T extends Resource>(kind: ResourceKind<T>): Reflector<T> =>
     new Reflector({ client, kind, clock, logger, random });
 

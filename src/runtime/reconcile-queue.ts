@@ -30,7 +30,7 @@ export type Reconciled = WorkResult & {
   readonly said?: object;
 };
 
-export type ReconcileQueueOptions = Omit<WorkQueueOptions, 'work'> & {
+export type ReconcileQueueOptions = Omit<WorkQueueOptions, 'work' | 'observer'> & {
   /** Of the resources that the keys name. */
   readonly kind: string;
   /** How long a reconcile may take, ms; the time that it spends in line doesn't count. */
@@ -42,8 +42,10 @@ export type ReconcileQueueOptions = Omit<WorkQueueOptions, 'work'> & {
 
 /** See the file's comment. Nothing runs before `start`. */
 export function createReconcileQueue(options: ReconcileQueueOptions): WorkQueue {
-  const queue = new WorkQueue({ ...options, work: (key, turn) => run(key, turn, options) });
-  options.metrics.follow(options.kind, queue);
+  const { kind, metrics, concurrency } = options;
+  const work = (key: ResourceKey, turn: Turn) => run(key, turn, options);
+  const queue = new WorkQueue({ ...options, work, observer: metrics.observeQueue(kind) });
+  metrics.follow(kind, queue, concurrency);
   return queue;
 }
 
@@ -67,7 +69,7 @@ async function run(key: ResourceKey, turn: Turn, options: ReconcileQueueOptions)
   const tookMs = clock.now() - startedMs;
   const { reason, said } = result;
   if (reason !== undefined) metrics.concluded(kind, reason, tookMs / 1000);
-  metrics.ended(kind, end.attempt.cut() ?? (hasFailed ? 'failed' : result.kind));
+  metrics.ended(kind, end.attempt.cut() ?? (hasFailed ? 'failed' : result.kind), tookMs / 1000);
   if (said !== undefined) logger.info({ reason, ...said, tookMs }, 'reconciled');
   return result;
 }

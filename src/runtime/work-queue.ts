@@ -25,8 +25,24 @@ export type Turn = {
   readonly urgency: () => Urgency;
   /** Aborted when the queue closes: what waits gives up, what can't be left half-done is finished. */
   readonly signal: AbortSignal;
+  /**
+   * Said just before the world is looked at: what was heard until now will be seen, and is no reason to work on the key
+   * once more. What a user changed is one, since it is read at the beginning only.
+   */
+  readonly looks: () => void;
   /** Waits for something without keeping a worker; afterwards the work goes on at once. */
   readonly aside: <T>(wait: () => Promise<T>) => Promise<T>;
+};
+
+/** Hears of what a queue does, for metrics. Seconds. */
+export type WorkQueueObserver = {
+  /** A key was added that didn't wait yet. */
+  added(): void;
+  /** A worker took a key that had waited so long. */
+  started(waitedSeconds: number): void;
+  ended(workedSeconds: number): void;
+  /** A key comes back after a growing delay. */
+  retried(): void;
 };
 
 export type WorkQueueOptions = {
@@ -42,6 +58,7 @@ export type WorkQueueOptions = {
   readonly retry: { readonly initialMs: number; readonly maxMs: number };
   /** Must not throw; if it does all the same, the key is retried. */
   readonly work: (key: string, turn: Turn) => Promise<WorkResult>;
+  readonly observer?: WorkQueueObserver;
 };
 
 type Scheduled = { readonly dueMs: number; readonly timer: Timer };
@@ -53,14 +70,15 @@ type Lane = {
   /** Keys that wait for something without one. */
   aside: number;
 };
-type Place = { readonly lane: Lane; readonly urgency: Urgency };
+type Place = { readonly lane: Lane; readonly urgency: Urgency; readonly sinceMs: number };
 
 /** See the file's comment. */
 export class WorkQueue {
   readonly #options: WorkQueueOptions;
   readonly #lanes = new Map<string, Lane>();
   readonly #waiting = new Map<string, Place>();
-  readonly #active = new Map<string, Urgency>();
+  /** Since when each is worked on, by the monotonic clock. */
+  readonly #active = new Map<string, number>();
   readonly #again = new Map<string, Urgency>();
   readonly #scheduled = new Map<string, Scheduled>();
   readonly #failures = new Map<string, number>();
@@ -80,6 +98,12 @@ export class WorkQueue {
   /** Keys being worked on. */
   get active(): number {
     return this.#active.size;
+  }
+
+  /** For how long each key has been worked on that is worked on now, seconds. */
+  runningSeconds(): readonly number[] {
+    const nowMs = this.#options.clock.monotonic();
+    return [...this.#active.values()].map((sinceMs) => (nowMs - sinceMs) / 1000);
   }
 
   /** Begins to work. */
@@ -149,7 +173,9 @@ export class WorkQueue {
     }
     const lane = before?.lane ?? this.#laneOf(key);
     lane.waiting[urgency].add(key);
-    this.#waiting.set(key, { lane, urgency });
+    const { observer, clock } = this.#options;
+    if (before === undefined) observer?.added();
+    this.#waiting.set(key, { lane, urgency, sinceMs: before?.sinceMs ?? clock.monotonic() });
     this.#pump(lane);
   }
 
@@ -165,15 +191,17 @@ export class WorkQueue {
 
   #pump(lane: Lane): void {
     if (!this.#open) return;
-    const { concurrency } = this.#options;
+    const { concurrency, observer, clock } = this.#options;
     const unreserved = concurrency - Math.floor(concurrency / 4);
     for (const urgency of urgencies) {
       const limit = urgency === 'user' ? concurrency : unreserved;
       for (const key of lane.waiting[urgency]) {
         if (lane.working >= limit) break;
+        const nowMs = clock.monotonic();
+        observer?.started((nowMs - (this.#waiting.get(key)?.sinceMs ?? nowMs)) / 1000);
         lane.waiting[urgency].delete(key);
         this.#waiting.delete(key);
-        this.#active.set(key, urgency);
+        this.#active.set(key, nowMs);
         lane.working += 1;
         void this.#run(key, urgency, lane);
       }
@@ -186,6 +214,9 @@ export class WorkQueue {
     const turn: Turn = {
       signal: this.#closing.signal,
       urgency: () => moreUrgent(urgency, this.#again.get(key) ?? urgency),
+      looks: () => {
+        if (this.#again.get(key) !== 'user') this.#again.delete(key);
+      },
       aside: async (wait) => {
         lane.working -= 1;
         lane.aside += 1;
@@ -205,8 +236,11 @@ export class WorkQueue {
       this.#options.logger.error({ key, err: error }, 'work failed unexpectedly');
       result = { kind: 'retry', message: error instanceof Error ? error.message : String(error) };
     }
+    const { observer, clock } = this.#options;
+    observer?.ended((clock.monotonic() - (this.#active.get(key) ?? 0)) / 1000);
     this.#active.delete(key);
     lane.working -= 1;
+    if (result.kind === 'retry') observer?.retried();
     if (this.#open) this.#settle(key, result);
     if (this.#active.size === 0) {
       for (const resolve of this.#idle) resolve();

@@ -81,7 +81,7 @@ async function serve(options: ControllerArguments, logger: Logger, signal: Abort
       stop: () => server?.close(),
     });
   }
-  const cluster = createCluster({ kubeconfig: options.kubeconfig, clock, logger });
+  const cluster = createCluster({ kubeconfig: options.kubeconfig, registry, clock, logger });
   lifecycle.add({
     name: 'API server',
     group: 'sources',

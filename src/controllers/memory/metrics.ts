@@ -1,11 +1,22 @@
 /** What is counted of plans and changes. Names follow Prometheus' conventions; labels are closed sets. */
-import { Counter, type Registry } from 'prom-client';
+import { Counter, Histogram, type Registry } from 'prom-client';
+import type { Reason } from '../../api/v1alpha1/reasons.ts';
 import type { Decision } from '../../planner/types.ts';
 
 export type ControllerMetrics = {
   planned(decision: Decision): void;
   operated(operation: 'plug' | 'unplug', result: 'accepted' | 'failed'): void;
   statusWritten(outcome: string): void;
+  /** What became of a resize was told. */
+  resized(resize: ResizeOutcome): void;
+};
+
+export type ResizeOutcome = {
+  readonly direction: 'grow' | 'shrink';
+  /** The reason of Ready. */
+  readonly outcome: Reason;
+  /** Since the resize began. */
+  readonly seconds: number;
 };
 
 /** Registers the metrics. */
@@ -29,9 +40,17 @@ export function createControllerMetrics(registry: Registry): ControllerMetrics {
     labelNames: ['outcome'],
     registers,
   });
+  const resizes = new Histogram({
+    name: 'dimmer_resize_duration_seconds',
+    help: 'From the beginning of a resize until it is told what became of it, by direction and the reason of Ready. One that is refused and ends well later counts as both.',
+    labelNames: ['direction', 'outcome'],
+    buckets: [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800],
+    registers,
+  });
   return {
     planned: (decision) => plans.inc({ decision }),
     operated: (operation, result) => operations.inc({ operation, result }),
     statusWritten: (outcome) => writes.inc({ outcome }),
+    resized: ({ direction, outcome, seconds }) => resizes.observe({ direction, outcome }, seconds),
   };
 }

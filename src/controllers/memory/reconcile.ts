@@ -18,7 +18,7 @@ import { HostPlace } from './host-place.ts';
 import type { ObserveRequests } from './observe-requests.ts';
 import { isBusy, type Postponed } from './postponed.ts';
 import { computeLeftOutEvent } from '../shared/left-out-event.ts';
-import { computeRecordedEvent } from './recorded-event.ts';
+import { computeRecordedEvent, computeResizeOutcome } from './recorded-event.ts';
 import { type Mode, ReconcileScope } from './scope.ts';
 import { computeRefusedEvent } from '../shared/refused-status.ts';
 import { computeShortStatus } from './status.ts';
@@ -196,7 +196,7 @@ function settle(
 ): Reconciled {
   const { key, stored, told, observeRequestedAt } = scope;
   const { verdict, status } = conclusion;
-  const { events, unwritten, observeRequests, logger, random } = context;
+  const { events, metrics, unwritten, observeRequests, logger, random, clock } = context;
   switch (written.outcome) {
     case 'conflict':
       return { kind: 'after', ms: conflictMs };
@@ -215,6 +215,8 @@ function settle(
       for (const condition of written.leftOut) events.record(stored, computeLeftOutEvent(condition));
       const event = computeRecordedEvent(told, status, verdict);
       if (event !== null) events.record(stored, event);
+      const resized = computeResizeOutcome(told, status, verdict, clock.now());
+      if (resized !== null) metrics.resized(resized);
       return computeResult(verdict, random);
     }
     default:

@@ -1,5 +1,5 @@
 /** The record of the resize under way. Pure. */
-import { timestamp } from '../../api/v1alpha1/conditions.ts';
+import { preciseTimestamp } from '../../api/v1alpha1/conditions.ts';
 import type { VirtualMachineMemoryStatus } from '../../api/v1alpha1/virtual-machine-memory.ts';
 import { type Bytes, bytes } from '../../memory/bytes.ts';
 import { formatQuantity, parseQuantity } from '../../memory/quantity.ts';
@@ -32,7 +32,7 @@ export const isOpen = (resize: Resize | undefined): resize is Resize =>
 export function computeResize({ previous, target, before, nowMs }: ResizeInput): Resize {
   const to = formatQuantity(target);
   if (isOpen(previous) && previous.to === to) return previous;
-  const startTime = timestamp(nowMs);
+  const startTime = preciseTimestamp(nowMs);
   if (isOpen(previous)) return { ...previous, to, startTime };
   const resize = { from: formatQuantity(before.current), to, startTime };
   const total = computeBaseline(before, previous);
@@ -41,7 +41,7 @@ export function computeResize({ previous, target, before, nowMs }: ResizeInput):
 
 /** Closes a resize that has reached its target. */
 export const completeResize = (resize: Resize | undefined, nowMs: number): Resize | undefined =>
-  isOpen(resize) ? { ...resize, completionTime: timestamp(nowMs) } : resize;
+  isOpen(resize) ? { ...resize, completionTime: preciseTimestamp(nowMs) } : resize;
 
 /** The size in a status field; null when it isn't one. */
 export function sizeIn(text: string | undefined): Bytes | null {
@@ -56,7 +56,7 @@ export function sizeIn(text: string | undefined): Bytes | null {
  */
 function computeBaseline({ current, guest }: Before, previous: Resize | undefined): Bytes | null {
   if (guest === null) return null;
-  // Written with whole seconds: the end lies up to a second later.
+  // Versions before wrote whole seconds, and so does the guest: the end lies up to a second later.
   const endedMs = previous?.completionTime === undefined ? null : Date.parse(previous.completionTime) + 1_000;
   if (endedMs === null || guest.reportedAtMs > endedMs) return guest.total <= current ? guest.total : null;
   const from = sizeIn(previous?.from);

@@ -6,7 +6,7 @@ import type { Result } from '../../memory/result.ts';
 import { cutText, memoryStatusBounds } from '../../api/v1alpha1/bounds.ts';
 import type { DesiredMemory } from '../../api/v1alpha1/spec.ts';
 import type { VirtualMachineMemory, VirtualMachineMemoryStatus } from '../../api/v1alpha1/virtual-machine-memory.ts';
-import { timestamp } from '../../api/v1alpha1/conditions.ts';
+import { preciseTimestamp } from '../../api/v1alpha1/conditions.ts';
 import { keyOf, type ResourceKey } from '../../runtime/resources.ts';
 import { computeResize, isOpen, type Resize } from './resize.ts';
 import { computeCurrent } from './total.ts';
@@ -144,7 +144,7 @@ export class ReconcileScope {
     const { resize } = this.#run;
     if (this.#resize === resize) return;
     // It begins now: until then it may have waited in line for long.
-    const opened = { ...resize, startTime: timestamp(nowMs) };
+    const opened = { ...resize, startTime: preciseTimestamp(nowMs) };
     this.#run = { ...this.#run, resize: opened };
     this.#resize = opened;
   }

@@ -155,7 +155,12 @@ function computeConditionInputs({ verdict, problem, pausedBy, ...input }: Status
   return [
     { type: 'Ready', status: row.ready, reason, message },
     // Said once, and where it is why the condition is True: the object is what everybody who watches is sent.
-    { type: 'Reconciling', status: row.reconciling ? 'True' : 'False', reason, message: row.reconciling ? message : '' },
+    {
+      type: 'Reconciling',
+      status: row.reconciling ? 'True' : 'False',
+      reason,
+      message: row.reconciling ? message : '',
+    },
     { type: 'Stalled', status: row.stalled ? 'True' : 'False', reason, message: row.stalled ? message : '' },
     aside(
       'HostReachable',

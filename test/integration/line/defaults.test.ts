@@ -132,7 +132,7 @@ await describeLab(
       expect((await ask(health, container.livenessProbe.httpGet.path)).status).toBe(200);
       // Probes and scrapers add queries of their own.
       for (const path of ['/metrics', '/metrics?x=1']) {
-        expect(await (await ask(metrics, path)).text(), path).toContain('dimmer_queue_depth');
+        expect(await (await ask(metrics, path)).text(), path).toContain('workqueue_depth');
       }
       expect((await ask(health, '/readyz?verbose')).status).toBe(200);
       expect((await ask(health, '/healthz?verbose&exclude=x')).status).toBe(200);

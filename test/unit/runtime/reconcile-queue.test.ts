@@ -100,7 +100,7 @@ describe('createReconcileQueue', () => {
     await clock.advance(0);
     const text = await metrics();
     // A quarter of the workers is kept for what users change.
-    expect(text).toContain('dimmer_reconciles_active{kind="Thing"} 3');
-    expect(text).toContain('dimmer_queue_depth{kind="Thing"} 3');
+    expect(text).toContain('controller_runtime_active_workers{controller="thing"} 3');
+    expect(text).toContain('workqueue_depth{name="thing"} 3');
   });
 });

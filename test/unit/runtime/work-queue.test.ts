@@ -40,6 +40,31 @@ describe('WorkQueue', () => {
     expect(log).toEqual(['a', 'a']);
   });
 
+  it.each<[string, Urgency, number]>([
+    ['not once more for what was heard before it looked', 'event', 1],
+    ['once more for what a user changed', 'user', 2],
+  ])('works %s', async (_, urgency, times) => {
+    const log: string[] = [];
+    const { clock, queue } = setup(async (key, turn) => {
+      log.push(key);
+      await new Promise<void>((resolve) => clock.after(10, resolve));
+      turn.looks();
+      await new Promise<void>((resolve) => clock.after(10, resolve));
+      return done;
+    });
+    queue.add('a');
+    await clock.advance(5);
+    queue.add('a', urgency);
+    await clock.advance(100);
+    expect(log).toHaveLength(times);
+    queue.add('a');
+    // After it has looked.
+    await clock.advance(15);
+    queue.add('a');
+    await clock.advance(100);
+    expect(log).toHaveLength(times + 2);
+  });
+
   it('keeps to its concurrency', async () => {
     let most = 0;
     let running = 0;

@@ -13,7 +13,7 @@ export type Location =
   | { readonly kind: 'problem'; readonly problem: Problem };
 
 /** Where to look: the hosts that the namespace may use. */
-export type LocateContext = Pick<Turn, 'urgency' | 'signal'> & {
+export type LocateContext = Pick<Turn, 'urgency' | 'signal' | 'looks'> & {
   readonly hosts: HostDirectory;
   readonly namespaceLabels: (namespace: string) => NamespaceLabels;
 };
@@ -32,7 +32,7 @@ export const describeMachine = ({ uuid, name }: VirtualMachineMemory['spec']['vi
   uuid === undefined ? `VM '${name ?? ''}'` : `VM ${uuid}`;
 
 /** Who asks: messages call the machine as it does, and copies that aren't open to it aren't there. */
-type Asker = Pick<Turn, 'urgency' | 'signal'> & { readonly namespace: string; readonly what: string };
+type Asker = Pick<Turn, 'urgency' | 'signal' | 'looks'> & { readonly namespace: string; readonly what: string };
 
 /** Finds the virtual machine of `resource`. Changes nothing. */
 export async function locate(resource: VirtualMachineMemory, context: LocateContext): Promise<Location> {
@@ -43,8 +43,8 @@ export async function locate(resource: VirtualMachineMemory, context: LocateCont
     judgeHostUse(entry.resource.spec.allowedNamespaces, labels) === 'entitled';
 
   const { hostRef, virtualMachine } = resource.spec;
-  const { urgency, signal } = context;
-  const asker = { namespace, what: describeMachine(virtualMachine), urgency, signal };
+  const { urgency, signal, looks } = context;
+  const asker = { namespace, what: describeMachine(virtualMachine), urgency, signal, looks };
   if (hostRef !== undefined) {
     const entry = hosts.get(hostRef.name);
     if (entry === undefined || !isAllowed(entry)) {
@@ -77,6 +77,7 @@ function explainUnobserved(error: HostError, entry: HostEntry, { what }: Asker):
 async function observeOn(entry: HostEntry, uuid: string, asker: Asker): Promise<Location> {
   // Asked beside the observation, so that planning needn't wait for it; the entry keeps the answer.
   void entry.facts();
+  asker.looks();
   const answer = await entry.line.as(asker.urgency, asker.signal).observe(uuid);
   if (answer.ok) return { kind: 'found', entry, observation: answer.value };
   return problem(explainUnobserved(answer.error, entry, asker));
@@ -126,6 +127,7 @@ async function listHosts(entries: readonly HostEntry[], uuid: string, { signal }
 
 /** Of several copies the one that runs. A migration explains two of those; else nothing is touched. */
 async function chooseCopy(entries: readonly HostEntry[], uuid: string, asker: Asker): Promise<Location> {
+  asker.looks();
   const answers = await Promise.all(
     entries.map(async (entry) => ({ entry, answer: await entry.line.as(asker.urgency, asker.signal).observe(uuid) })),
   );

@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import { Registry } from 'prom-client';
 import { type Cluster, createCluster } from '../../../../src/kubernetes/cluster.ts';
 import { systemClock } from '../../../../src/runtime/clock.ts';
 import { silentLogger } from '../../../../src/runtime/logger.ts';
@@ -91,7 +92,12 @@ export const host = (name: string, spec: object = {}) => ({
 
 /** The composed cluster, with the controller's rights. */
 export function connectAsController(cluster: DimmerCluster): Cluster {
-  return createCluster({ kubeconfig: cluster.controllerKubeconfig, clock: systemClock, logger: silentLogger });
+  return createCluster({
+    kubeconfig: cluster.controllerKubeconfig,
+    registry: new Registry(),
+    clock: systemClock,
+    logger: silentLogger,
+  });
 }
 
 /** {@link waitFor} with this test suite's patience. */
