@@ -10,5 +10,13 @@ export type GrowPolicy = (typeof growPolicies)[number];
 export const roundings = ['Exact', 'Up'] as const;
 export type Rounding = (typeof roundings)[number];
 
+/** What becomes of a change of the modules by somebody else. */
+export const driftPolicies = ['Correct', 'Report'] as const;
+export type DriftPolicy = (typeof driftPolicies)[number];
+
+/** What becomes of the modules that Dimmer plugged when the resource is deleted. */
+export const deletionPolicies = ['Retain', 'Release'] as const;
+export type DeletionPolicy = (typeof deletionPolicies)[number];
+
 export const guestSafeties = ['Required', 'BestEffort', 'Off'] as const;
 export type GuestSafety = (typeof guestSafeties)[number];

@@ -24,6 +24,7 @@ export const memoryStatusBounds = {
     backings: [256, { nodes: [256, 'int32'] }],
   },
   replacement: { slot: 'int32' },
+  drift: { runtimeId: 512, corrections: [3, {}] },
   lastHandledReconcileAt: 1024,
   lastHandledObserveAt: 1024,
 } as const satisfies Bounds;

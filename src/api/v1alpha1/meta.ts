@@ -26,6 +26,9 @@ export const pausedAnnotation = 'dimmer.dev/paused';
 export const reconcileRequestedAtAnnotation = 'dimmer.dev/reconcile-requested-at';
 export const observeRequestedAtAnnotation = 'dimmer.dev/observe-requested-at';
 
+/** Holds a deletion up until what Dimmer plugged has left the VM (spec.deletionPolicy Release). */
+export const releaseFinalizer = 'dimmer.dev/release';
+
 const nonEmpty = text({ minLength: 1 });
 const metadataMembers = {
   name: nonEmpty,

@@ -28,6 +28,10 @@ export const reasonTable = {
   Plugging: moving,
   Unplugging: moving,
   Replacing: moving,
+  /** Somebody else has changed the modules; they are brought back. */
+  DriftCorrected: moving,
+  /** The resource is being deleted, and what Dimmer plugged is taken out first. */
+  Releasing: moving,
   WaitingForGuest: moving,
   UnplugUnknown: heldUp,
   GuestRefused: heldUp,
@@ -67,6 +71,8 @@ export const reasonTable = {
   HostUnknown: stuck,
   HostUnauthorized: stuck,
   ReplaceRolledBack: stuck,
+  DriftReported: stuck,
+  DriftContested: stuck,
   StatusRefused: stuck,
 } as const satisfies Record<string, Row>;
 

@@ -4,7 +4,14 @@
  */
 import type { Bytes } from '../../memory/bytes.ts';
 import { fail, type Result, succeed } from '../../memory/result.ts';
-import type { GrowPolicy, GuestSafety, Rounding, ShrinkPolicy } from '../../memory/policies.ts';
+import type {
+  DeletionPolicy,
+  DriftPolicy,
+  GrowPolicy,
+  GuestSafety,
+  Rounding,
+  ShrinkPolicy,
+} from '../../memory/policies.ts';
 import { parseQuantity } from '../../memory/quantity.ts';
 import type { HypervisorHostSpec } from './hypervisor-host.ts';
 import type { Quantity } from './meta.ts';
@@ -23,6 +30,9 @@ export type DesiredMemory = {
   /** null: the VM's own. */
   readonly pageSize: Bytes | null;
   readonly unplugTimeoutMs: number;
+  readonly driftPolicy: DriftPolicy;
+  readonly deletionPolicy: DeletionPolicy;
+  readonly releaseTimeoutMs: number;
 };
 
 /** The part of a HypervisorHost's spec that planning needs. */
@@ -51,7 +61,7 @@ function parseSize(value: Quantity | undefined, field: string): Result<Bytes | n
 }
 
 /** Reads a spec; the problem names the field. Default shrinkPolicy Exact, growPolicy Divisible, rounding
- * Exact, guestSafety Required, unplugTimeout 30s. */
+ * Exact, guestSafety Required, unplugTimeout 30s, driftPolicy Correct, deletionPolicy Retain, releaseTimeout 10m. */
 export function parseSpec(spec: VirtualMachineMemorySpec): Result<DesiredMemory, string> {
   const { uuid, name } = spec.virtualMachine;
   if ((uuid === undefined) === (name === undefined)) {
@@ -70,6 +80,10 @@ export function parseSpec(spec: VirtualMachineMemorySpec): Result<DesiredMemory,
   if (unplugTimeoutMs === null) {
     return fail(`spec.unplugTimeout: '${spec.unplugTimeout ?? ''}' is not a duration (30s, 2m)`);
   }
+  const releaseTimeoutMs = parseDurationMs(spec.releaseTimeout ?? '10m');
+  if (releaseTimeoutMs === null) {
+    return fail(`spec.releaseTimeout: '${spec.releaseTimeout ?? ''}' is not a duration (90s, 10m)`);
+  }
   return succeed({
     memory: memory.value,
     shrinkPolicy: spec.shrinkPolicy ?? 'Exact',
@@ -79,6 +93,9 @@ export function parseSpec(spec: VirtualMachineMemorySpec): Result<DesiredMemory,
     granularity: granularity.value,
     pageSize: pageSize.value,
     unplugTimeoutMs,
+    driftPolicy: spec.driftPolicy ?? 'Correct',
+    deletionPolicy: spec.deletionPolicy ?? 'Retain',
+    releaseTimeoutMs,
   });
 }
 

@@ -6,7 +6,14 @@
  * the controller writes it anew.
  */
 import { moduleStates } from '../../memory/module.ts';
-import { growPolicies, guestSafeties, roundings, shrinkPolicies } from '../../memory/policies.ts';
+import {
+  deletionPolicies,
+  driftPolicies,
+  growPolicies,
+  guestSafeties,
+  roundings,
+  shrinkPolicies,
+} from '../../memory/policies.ts';
 import { boolean, lenient, list, object, type Of, oneOf, orElse, text, those, whole } from '../../memory/shape.ts';
 import { condition } from './foreign-conditions.ts';
 import type { apiVersion, namespacedMeta } from './meta.ts';
@@ -28,6 +35,10 @@ export const virtualMachineMemorySpec = object({
   guestSafety: lenient(oneOf(guestSafeties)),
   /** A duration such as `30s`; after it an unanswered unplug is reported as unknown. */
   unplugTimeout: lenient(text()),
+  driftPolicy: lenient(oneOf(driftPolicies)),
+  deletionPolicy: lenient(oneOf(deletionPolicies)),
+  /** How long a deletion may wait for what deletionPolicy Release asks for. */
+  releaseTimeout: lenient(text()),
   paused: lenient(boolean),
 });
 export type VirtualMachineMemorySpec = Of<typeof virtualMachineMemorySpec>;
@@ -180,6 +191,32 @@ export const virtualMachineMemoryStatus = object({
       phase: oneOf(['Unplugging', 'RollingBack', 'CalledOff']),
       /** Of the module that was plugged for it; absent: an older controller didn't say. */
       slot: lenient(whole()),
+    }),
+  ),
+  /** The last convergence, and what somebody else has changed since. */
+  drift: lenient(
+    object({
+      /** The generation that was reached. */
+      generation: whole(),
+      /** Of the run of the VM in which it was. */
+      runtimeId: text(),
+      /** Boot memory and modules then; absent: changed since for another cause. */
+      size: lenient(text()),
+      /** What is done about a change by somebody else; absent: there is none. */
+      phase: lenient(oneOf(['Correcting', 'Reported', 'Contested'])),
+      /** Boot memory and modules as somebody else left them. */
+      found: lenient(text()),
+      /** When such changes were brought back, within an hour; absent: never. */
+      corrections: lenient(those(text())),
+    }),
+  ),
+  /** A deletion that waits for modules to leave (deletionPolicy Release). */
+  release: lenient(
+    object({
+      /** When the resource goes whatever is still plugged, RFC 3339. */
+      deadline: text(),
+      /** Modules that Dimmer plugged and that are still there, together. */
+      left: lenient(text()),
     }),
   ),
   /** The last value of the reconcile-requested-at annotation that was acted on. */

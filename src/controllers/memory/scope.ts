@@ -8,6 +8,7 @@ import type { DesiredMemory } from '../../api/v1alpha1/spec.ts';
 import type { VirtualMachineMemory, VirtualMachineMemoryStatus } from '../../api/v1alpha1/virtual-machine-memory.ts';
 import { preciseTimestamp } from '../../api/v1alpha1/conditions.ts';
 import { keyOf, type ResourceKey } from '../../runtime/resources.ts';
+import { type Drift, forgetSize, judgeDrift } from './drift.ts';
 import { computeResize, isOpen, type Resize } from './resize.ts';
 import { computeCurrent } from './total.ts';
 import type { Judgement, Located, Outcome, Problem } from './types.ts';
@@ -71,6 +72,8 @@ export class ReconcileScope {
   } | null = null;
   #resize: Resize | undefined;
   #resizeBefore: Resize | undefined;
+  #drift: Drift | undefined;
+  #driftBefore: Drift | undefined;
 
   constructor(input: ScopeInput) {
     const { resource, requestedAt } = input;
@@ -86,6 +89,7 @@ export class ReconcileScope {
     this.previous = input.previous;
     this.told = input.told;
     this.#resize = input.previous.lastResize;
+    this.#drift = input.previous.drift;
   }
 
   get generation(): number {
@@ -100,6 +104,11 @@ export class ReconcileScope {
   /** The resize under way, or the last one. */
   get resize(): Resize | undefined {
     return this.#resize;
+  }
+
+  /** The last convergence, and what is done about a change by somebody else since. */
+  get drift(): Drift | undefined {
+    return this.#drift;
   }
 
   /**
@@ -132,15 +141,24 @@ export class ReconcileScope {
     const { plan } = judgement;
     this.judgement = judgement;
     this.outcome = { kind: 'nothing' };
+    const { generation, retryNow } = this;
+    const mayAct = this.mode.kind === 'act';
+    this.#drift = judgeDrift({ previous: this.#drift, judgement, generation, retryNow, mayAct, nowMs });
     const isLeaving = plan.decision === 'wait' && plan.reason === 'Unplugging';
-    const goesOn = this.#run?.goesOn === true && this.mode.kind === 'act';
-    if (this.target !== null && (isLeaving || goesOn)) this.opensResize(nowMs);
+    const goesOn = this.#run?.goesOn === true && mayAct;
+    if (this.target !== null && (isLeaving || goesOn)) this.#opensResize(nowMs);
   }
 
   /** Something is about to be changed: from now on there is a resize, whatever comes of it and whoever looks next. */
-  opensResize(nowMs: number): void {
-    if (this.#run === null) return;
+  beginsChange(nowMs: number): void {
     this.#resizeBefore = this.#resize;
+    this.#driftBefore = this.#drift;
+    this.#drift = forgetSize(this.#drift);
+    this.#opensResize(nowMs);
+  }
+
+  #opensResize(nowMs: number): void {
+    if (this.#run === null) return;
     const { resize } = this.#run;
     if (this.#resize === resize) return;
     // It begins now: until then it may have waited in line for long.
@@ -152,5 +170,6 @@ export class ReconcileScope {
   /** What was about to be changed was not: no resize was opened by it. */
   didNothing(): void {
     this.#resize = this.#resizeBefore;
+    this.#drift = this.#driftBefore;
   }
 }

@@ -28,6 +28,7 @@ export type MachineInput = {
   /** The wanted total; null: none (observe only), or none that could be read. */
   readonly target: Bytes | null;
   readonly lastResize: VirtualMachineMemoryStatus['lastResize'];
+  readonly drift: VirtualMachineMemoryStatus['drift'];
 };
 
 export type StatusInput = MachineInput & {
@@ -185,10 +186,10 @@ function computeConditionInputs({ verdict, problem, pausedBy, ...input }: Status
 
 /** The part of the status that is about the VM, and not about what is said of it. */
 export function computeMachine(input: MachineInput): VirtualMachineMemoryStatus {
-  const { previous, judgement, problem, target, lastResize } = input;
+  const { previous, judgement, problem, target, lastResize, drift } = input;
   const last = judgement === null ? previous : computeObserved(judgement, target);
   const known = problem === null ? last : computeUnplanned(last, problem);
-  return boundMemoryStatus({ ...known, ...(lastResize === undefined ? {} : { lastResize }) });
+  return boundMemoryStatus({ ...known, ...withoutAbsent({ lastResize, drift }) });
 }
 
 /** The whole status. It is written only if it differs from the previous one. */
@@ -213,7 +214,7 @@ export function computeShortStatus(
   nowMs: number,
 ): VirtualMachineMemoryStatus {
   const { observedGeneration: generation = 0, lastHandledReconcileAt, lastHandledObserveAt } = status;
-  const { hostName, virtualMachine, lastResize, replacement } = stored;
+  const { hostName, virtualMachine, lastResize, replacement, drift } = stored;
   const inputs = computeRefusedConditions(explainRefusedStatus(refusal, status.conditions));
   return {
     ...withoutAbsent({
@@ -221,6 +222,7 @@ export function computeShortStatus(
       virtualMachine,
       lastResize,
       replacement,
+      drift,
       lastHandledReconcileAt,
       lastHandledObserveAt,
     }),

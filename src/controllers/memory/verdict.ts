@@ -6,6 +6,7 @@ import { formatMeasured, formatQuantity } from '../../memory/quantity.ts';
 import { nextRepeatMs } from './phases/action.ts';
 import { explainHostError } from '../shared/explain-host-error.ts';
 import { explainBalloon, judgeBalloon } from './balloon.ts';
+import { type Drift, explainCorrecting, explainLeft, isLeft } from './drift.ts';
 import { explainMissing, judgeOnlined, onlineTimeoutMs } from './onlined.ts';
 import { explainCalledOff, isOver } from './replacement.ts';
 import type { Mode } from './scope.ts';
@@ -26,6 +27,9 @@ export type VerdictInput = {
   readonly mode: Mode;
   /** The resize under way, or the last one. */
   readonly resize: VirtualMachineMemoryStatus['lastResize'];
+  readonly drift: Drift | undefined;
+  /** Modules that somebody else has changed will be brought back as soon as the status says so. */
+  readonly isBeginning: boolean;
   /** The controller's clock, epoch ms. */
   readonly nowMs: number;
 };
@@ -40,7 +44,7 @@ export const judgeProblem = (problem: Problem): Verdict => ({
 
 /** The verdict on a plan and its execution. */
 export function computeVerdict(input: VerdictInput): Verdict {
-  const { judgement, outcome, mode } = input;
+  const { judgement, outcome, mode, drift } = input;
   const { plan, located } = judgement;
   if (outcome.kind === 'host-busy') {
     const limit = located.limits.maxConcurrentOperations;
@@ -60,6 +64,11 @@ export function computeVerdict(input: VerdictInput): Verdict {
     return { reason: 'Paused', message, againInMs: there?.againInMs ?? null };
   }
   if (there !== null) return there;
+  if (drift !== undefined && isLeft(drift)) return judgeLeft(drift);
+  if (drift?.phase === 'Correcting' && plan.steps.length > 0) {
+    const message = `${explainCorrecting(drift)}; the plan: ${plan.message}`;
+    return { reason: 'DriftCorrected', message, againInMs: input.isBeginning ? 0 : computePollMs(judgement) };
+  }
   if (isOver(judgement)) {
     return { reason: 'ReplaceRolledBack', message: explainCalledOff(judgement), againInMs: null };
   }
@@ -69,6 +78,12 @@ export function computeVerdict(input: VerdictInput): Verdict {
   }
   return { reason: plan.reason, message: plan.message, againInMs: computePollMs(judgement) };
 }
+
+const judgeLeft = (drift: Drift): Verdict => ({
+  reason: drift.phase === 'Reported' ? 'DriftReported' : 'DriftContested',
+  message: explainLeft(drift),
+  againInMs: null,
+});
 
 function judgeFailed(
   { what, error, tried }: Extract<Outcome, { kind: 'failed' }>,

@@ -53,6 +53,9 @@ describe('parseSpec', () => {
         granularity: null,
         pageSize: null,
         unplugTimeoutMs: 30_000,
+        driftPolicy: 'Correct',
+        deletionPolicy: 'Retain',
+        releaseTimeoutMs: 600_000,
       },
     });
   });
@@ -64,6 +67,7 @@ describe('parseSpec', () => {
     [{ virtualMachine: { uuid }, memory: 'much' }, 'spec.memory'],
     [{ virtualMachine: { uuid }, memory: -1 }, 'spec.memory'],
     [{ virtualMachine: { uuid }, unplugTimeout: 'soon' }, 'spec.unplugTimeout'],
+    [{ virtualMachine: { uuid }, releaseTimeout: 'later' }, 'spec.releaseTimeout'],
   ])('names the field that is wrong: %j', (spec, field) => {
     const parsed = parseSpec(spec);
     expect(parsed.ok ? 'ok' : parsed.error).toMatch(new RegExp(`^${field.replaceAll('.', '\\.')}`));

@@ -51,7 +51,13 @@ describe('a status that the API server refuses all the same', () => {
     const message = () => bench.condition('Ready')?.message ?? '';
     await bench.clock.until('the guest has it', () => message().includes('Converged, the guest has 3Gi, as wanted'));
     const { conditions = [], ...rest } = bench.status();
-    expect(Object.keys(rest).sort()).toEqual(['hostName', 'lastResize', 'observedGeneration', 'virtualMachine']);
+    expect(Object.keys(rest).sort()).toEqual([
+      'drift',
+      'hostName',
+      'lastResize',
+      'observedGeneration',
+      'virtualMachine',
+    ]);
     const ready = findCondition(conditions, 'Ready');
     expect(ready).toMatchObject({ status: 'False', observedGeneration: 2 });
     expect(ready?.message).toContain('422: status.modules: Invalid value');

@@ -4,6 +4,7 @@ import type { Attempt } from '../../../runtime/reconcile-queue.ts';
 import { mayHaveBeenDone } from '../../../host/errors.ts';
 import { decideAction } from './action.ts';
 import { execute } from './execute.ts';
+import { isLeft, isUnrecorded } from '../drift.ts';
 import { type GatherContext, judgeRight } from './observe.ts';
 import type { HostPlace } from '../host-place.ts';
 import type { ControllerMetrics } from '../metrics.ts';
@@ -43,7 +44,8 @@ export async function act(
 ): Promise<Outcome> {
   const { resource, mode } = scope;
   const { clusterId, logger, clock, unwritten } = context;
-  if (mode.kind !== 'act') return { kind: 'nothing' };
+  if (mode.kind !== 'act' || isLeft(scope.drift)) return { kind: 'nothing' };
+  if (isUnrecorded(scope.drift, scope.stored.status)) return { kind: 'nothing' };
   const action = decideAction(judgement, hasOnlined(scope, judgement));
   if (action.kind === 'nothing') return { kind: 'nothing' };
   const known = context.failed.find(resource, judgement, action, clock.now());
@@ -59,7 +61,7 @@ export async function act(
     context.hosts.get(judgement.located.hostName) === entry &&
     judgeRight(resource, entry, observation, context).ok;
   // Before the first step, so that it is known whatever becomes of this reconcile.
-  scope.opensResize(clock.now());
+  scope.beginsChange(clock.now());
   const keep = (): void => unwritten.keep(scope.stored, computeKnown(scope), scope.told);
   keep();
   // Whoever acts keeps a place on the host, and no worker from those that only look.

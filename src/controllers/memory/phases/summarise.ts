@@ -1,5 +1,6 @@
 /** The one conclusion that is drawn from what a reconcile knows, whatever phase was its last. Pure. */
 import type { VirtualMachineMemoryStatus } from '../../../api/v1alpha1/virtual-machine-memory.ts';
+import { isUnrecorded } from '../drift.ts';
 import { completeResize } from '../resize.ts';
 import type { ReconcileScope } from '../scope.ts';
 import { computeMachine, computeStatus, type StatusInput } from '../status.ts';
@@ -8,15 +9,17 @@ import { computeVerdict, isConverged, judgeProblem } from '../verdict.ts';
 
 export type Conclusion = { readonly verdict: Verdict; readonly status: VirtualMachineMemoryStatus };
 
-function judgeScope({ problem, judgement, outcome, mode, resize }: ReconcileScope, nowMs: number): Verdict {
+function judgeScope(scope: ReconcileScope, nowMs: number): Verdict {
+  const { problem, judgement, outcome, mode, resize, drift, stored } = scope;
   if (problem !== null) return judgeProblem(problem);
   if (judgement === null) throw new Error('a reconcile ended with neither a plan nor a problem');
-  return computeVerdict({ judgement, outcome, mode, resize, nowMs });
+  const isBeginning = isUnrecorded(drift, stored.status);
+  return computeVerdict({ judgement, outcome, mode, resize, drift, isBeginning, nowMs });
 }
 
 /** What is said of the VM now, and the status that says it. */
 export function summarise(scope: ReconcileScope, nowMs: number): Conclusion {
-  const { previous, stored, judgement, problem, target, generation, resize } = scope;
+  const { previous, stored, judgement, problem, target, generation, resize, drift } = scope;
   const verdict = judgeScope(scope, nowMs);
   const status = computeStatus({
     // Who has waited for long has said so meanwhile.
@@ -25,6 +28,7 @@ export function summarise(scope: ReconcileScope, nowMs: number): Conclusion {
     problem,
     target,
     lastResize: isConverged(verdict) ? completeResize(resize, nowMs) : resize,
+    drift,
     generation,
     verdict,
     nowMs,
@@ -54,5 +58,6 @@ export const computeKnown = ({
   problem,
   target,
   resize,
+  drift,
 }: ReconcileScope): VirtualMachineMemoryStatus =>
-  computeMachine({ previous, judgement, problem, target, lastResize: resize });
+  computeMachine({ previous, judgement, problem, target, lastResize: resize, drift });
