@@ -3,13 +3,14 @@ import type { HostErrorCode } from '../host/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
 
 export type AuditRecord = {
-  /** `repair`: the agent takes away what a killed libvirtd forgot, on behalf of the claim that stands. */
-  readonly operation: 'plug' | 'unplug' | 'repair';
+  /** `release`: the claim is given up. `repair`: the agent takes away what a killed libvirtd forgot, on behalf of the claim that stands. */
+  readonly operation: 'plug' | 'unplug' | 'release' | 'repair';
   /** The allowed URI of the client's certificate; `agent` for what the agent does by itself. */
   readonly client: string;
   readonly requestId: string;
   readonly uuid: string;
-  readonly slot: number;
+  /** null: it is about no module. */
+  readonly slot: number | null;
   readonly clusterId: string;
   readonly objectUid: string;
   readonly namespace: string;

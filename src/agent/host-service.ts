@@ -7,6 +7,7 @@ import { KeyedMutex } from '../runtime/keyed-mutex.ts';
 import type { Admits } from './admission.ts';
 import { plugModule } from './change/plug.ts';
 import type { ChangeContext } from './change/prepare.ts';
+import { releaseClaim } from './change/release.ts';
 import { unplugModule } from './change/unplug.ts';
 import { createRunIdentities, type RunIdentities } from './domain/identity.ts';
 import { toObservation } from './domain/observation.ts';
@@ -134,6 +135,9 @@ export function createHostService(options: HostServiceOptions): RunnableService 
 
     unplug: (uuid, revision, request, actor) =>
       change('unplug', uuid, request, actor, (totals) => unplugModule(changes, uuid, revision, request, totals)),
+
+    releaseClaim: (uuid, revision, request, actor) =>
+      change('release', uuid, request, actor, (totals) => releaseClaim(changes, uuid, revision, request, totals)),
 
     watch(listener) {
       let stopped = false;

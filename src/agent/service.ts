@@ -1,6 +1,15 @@
 /** What the agent serves: the host port, plus what only the agent's own front needs. */
 import type { HostAnswer } from '../host/errors.ts';
-import type { DomainObservation, Host, PlugAnswer, PlugRequest, UnplugAnswer, UnplugRequest } from '../host/port.ts';
+import type {
+  DomainObservation,
+  Host,
+  PlugAnswer,
+  PlugRequest,
+  ReleaseAnswer,
+  ReleaseRequest,
+  UnplugAnswer,
+  UnplugRequest,
+} from '../host/port.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Audit, AuditRecord } from './audit.ts';
@@ -20,6 +29,12 @@ export interface HostService extends Host {
   observeAll(): Promise<HostAnswer<readonly DomainObservation[]>>;
   plug(uuid: string, revision: string, request: PlugRequest, actor?: Actor): Promise<HostAnswer<PlugAnswer>>;
   unplug(uuid: string, revision: string, request: UnplugRequest, actor?: Actor): Promise<HostAnswer<UnplugAnswer>>;
+  releaseClaim(
+    uuid: string,
+    revision: string,
+    request: ReleaseRequest,
+    actor?: Actor,
+  ): Promise<HostAnswer<ReleaseAnswer>>;
   /** Whether the hypervisor can be reached. */
   readiness(): Readiness;
 }

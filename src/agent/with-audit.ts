@@ -1,7 +1,14 @@
 /** Changes of memory as every agent makes them: one at a time on a domain, and each leaves a record of what became of it. */
 import type { HostAnswer, HostError } from '../host/errors.ts';
 import { fail } from '../memory/result.ts';
-import type { PlugAnswer, PlugRequest, UnplugAnswer, UnplugRequest } from '../host/port.ts';
+import type {
+  PlugAnswer,
+  PlugRequest,
+  ReleaseAnswer,
+  ReleaseRequest,
+  UnplugAnswer,
+  UnplugRequest,
+} from '../host/port.ts';
 import type { AuditRecord } from './audit.ts';
 import type { KeyedMutex } from '../runtime/keyed-mutex.ts';
 import type { Actor, ServiceParts } from './service.ts';
@@ -10,10 +17,10 @@ import type { Actor, ServiceParts } from './service.ts';
 export type Totals = { from: number | null; to: number | null };
 
 /** Runs `act` under the lock of the domain and records what became of it. An exception in it becomes an answer. */
-export type RecordedChange = <T extends PlugAnswer | UnplugAnswer>(
-  operation: 'plug' | 'unplug',
+export type RecordedChange = <T extends PlugAnswer | UnplugAnswer | ReleaseAnswer>(
+  operation: Exclude<AuditRecord['operation'], 'repair'>,
   uuid: string,
-  request: PlugRequest | UnplugRequest,
+  request: PlugRequest | UnplugRequest | ReleaseRequest,
   actor: Actor | undefined,
   act: (totals: Totals) => Promise<HostAnswer<T>>,
 ) => Promise<HostAnswer<T>>;
@@ -42,8 +49,13 @@ export function createRecordedChange(
       }
     });
     const durationMs = clock.now() - startedAt;
-    const result: AuditRecord['result'] = answer.ok ? (operation === 'plug' ? 'done' : 'accepted') : answer.error.code;
-    const { slot, clusterId, objectUid, namespace, generation } = request;
+    const result: AuditRecord['result'] = answer.ok
+      ? operation === 'unplug'
+        ? 'accepted'
+        : 'done'
+      : answer.error.code;
+    const { clusterId, objectUid, namespace, generation } = request;
+    const slot = 'slot' in request ? request.slot : null;
     const who = { client: actor.client, requestId: actor.requestId };
     const what = { uuid, slot, clusterId, objectUid, namespace, generation };
     const to = answer.ok || answer.error.code === 'outcome-unknown' ? totals.to : null;

@@ -17,6 +17,8 @@ import type {
   observedModule,
   plugAnswer,
   plugRequest,
+  releaseAnswer,
+  releaseQuery,
   unplugAnswer,
   unplugQuery,
 } from './http/api.ts';
@@ -45,8 +47,10 @@ export type PlugRequest = Of<typeof plugRequest>;
 export type UnplugRequest = Of<typeof unplugQuery> & { readonly slot: number };
 /** Who asks for a change; see {@link Claim}. */
 export type ClaimRequest = Claim & Pick<PlugRequest, 'replacesUid'>;
+export type ReleaseRequest = Of<typeof releaseQuery>;
 export type PlugAnswer = Of<typeof plugAnswer>;
 export type UnplugAnswer = Of<typeof unplugAnswer>;
+export type ReleaseAnswer = Of<typeof releaseAnswer>;
 
 /** What a host tells without being asked. Every event is a hint to observe, never a fact to compute with. */
 export type HostEvent =
@@ -76,6 +80,8 @@ export interface Host {
   plug(uuid: string, revision: string, request: PlugRequest): Promise<HostAnswer<PlugAnswer>>;
   /** Asks the guest to give one module up. Accepted is not done. */
   unplug(uuid: string, revision: string, request: UnplugRequest): Promise<HostAnswer<UnplugAnswer>>;
+  /** Gives the claim up, whose holder goes; the memory stays as it is. Agents of 0.1.0 know no such thing. */
+  releaseClaim(uuid: string, revision: string, request: ReleaseRequest): Promise<HostAnswer<ReleaseAnswer>>;
   /** Delivers events until the returned function is called; begins with `reset` (or `lost`). */
   watch(listener: (event: HostEvent) => void): () => void;
   /** Ends connections. */

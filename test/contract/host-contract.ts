@@ -146,6 +146,30 @@ export function describeHostContract(name: string, create: () => Promise<Contrac
       await gone(0);
     });
 
+    it('lets nobody but the holder give a claim up; the memory stays, and what was asked to leave stays asked', async () => {
+      await bench.setUnplugBehaviour('silent');
+      valueOf(await plug(0));
+      valueOf(await unplug(0));
+      const { revision } = await observe();
+      const release = (more = {}, at = revision) => bench.host.releaseClaim(bench.uuid, at, { ...claim, ...more });
+      expect(codeOf(await release({ clusterId: 'another-cluster' }))).toBe('claimed-by-other');
+      expect(codeOf(await release({ objectUid: 'another-object' }))).toBe('claimed-by-other');
+      expect(codeOf(await release({}, 'elsewhere'))).toBe('stale-revision');
+      expect((await observe()).claim).toEqual(claim);
+
+      expect(valueOf(await release())).toEqual({ revision });
+      const after = await observe();
+      expect(after).toMatchObject({ claim: null, revision });
+      expect(after.layout?.modules).toMatchObject([{ slot: 0, state: 'Leaving', mark: { attempts: 1 } }]);
+      // Who didn't hear the answer asks again.
+      expect(valueOf(await release())).toEqual({ revision });
+      expect(codeOf(await bench.host.releaseClaim(bench.stoppedUuid, revision, claim))).not.toBe('ok');
+      // Somebody else may have it now.
+      valueOf(await plug(1, { objectUid: 'another-object' }));
+      expect((await observe()).claim).toMatchObject({ objectUid: 'another-object' });
+      await bench.letGo();
+    });
+
     it('tells when a VM gets another owner', async () => {
       const watching = collectEvents(bench.host);
       await eventually('the watch has begun', () => (watching.events.length > 0 ? true : null));

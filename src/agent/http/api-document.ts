@@ -10,6 +10,7 @@ import {
   observedModule,
   plugAnswer,
   problem,
+  releaseAnswer,
   unplugAnswer,
 } from '../../host/http/api.ts';
 import type { JsonSchema, Shape } from '../../memory/shape.ts';
@@ -38,6 +39,7 @@ const components: Readonly<Record<string, JsonSchema>> = {
   Module: observedModule.schema,
   PlugAnswer: plugAnswer.schema,
   UnplugAnswer: unplugAnswer.schema,
+  ReleaseAnswer: releaseAnswer.schema,
   Problem: problem.schema,
 };
 const names = new Map(Object.entries(components).map(([name, schema]) => [schema, name]));

@@ -11,6 +11,8 @@ import {
   noQuery,
   plugAnswer,
   plugRequest,
+  releaseAnswer,
+  releaseQuery,
   unplugAnswer,
   unplugQuery,
 } from '../../host/http/api.ts';
@@ -116,6 +118,16 @@ export const operations = {
       ...changing,
       ...(['no-such-module', 'unplug-unsettled', 'guest-memory-in-use', 'guest-memory-unknown', 'guest-late'] as const),
     ],
+  },
+  releaseClaim: {
+    operationId: 'releaseClaim',
+    summary: 'Give up the claim on one VM',
+    description: 'Only who holds it may. The memory stays as it is, and what was asked to leave stays marked.',
+    params: domainParams,
+    querystring: releaseQuery,
+    guarded: true,
+    answers: { 200: { description: 'Nobody acts on the VM', schemas: [releaseAnswer.schema], tagged: true } },
+    problems: changing,
   },
   watchEvents: {
     operationId: 'watchEvents',

@@ -2,7 +2,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type HostAnswer, hostError } from '../../host/errors.ts';
 import { fail, succeed } from '../../memory/result.ts';
-import type { domainParams, domainsQuery, moduleParams, unplugQuery } from '../../host/http/api.ts';
+import type { domainParams, domainsQuery, moduleParams, releaseQuery, unplugQuery } from '../../host/http/api.ts';
 import type { DomainObservation, PlugRequest } from '../../host/port.ts';
 import type { Of } from '../../memory/shape.ts';
 import type { Actor, HostService } from '../service.ts';
@@ -82,6 +82,18 @@ export function declareRoutes(
       const answer = await service.unplug(uuid, revision.value, { ...request.query, slot }, actorOf(request));
       tagged(reply, answer);
       return send(reply, answer, () => 202);
+    },
+  );
+
+  app.delete<{ Params: Of<typeof domainParams>; Querystring: Of<typeof releaseQuery> }>(
+    '/v1/domains/:uuid/memory/claim',
+    { schema: operations.releaseClaim },
+    async (request, reply) => {
+      const revision = revisionOf(request);
+      if (!revision.ok) return sendProblem(reply, revision.error);
+      const answer = await service.releaseClaim(request.params.uuid, revision.value, request.query, actorOf(request));
+      tagged(reply, answer);
+      return send(reply, answer, () => 200);
     },
   );
 }

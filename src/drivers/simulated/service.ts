@@ -83,6 +83,12 @@ export function createSimulatedService(host: Host, parts: ServiceParts): Runnabl
         return host.unplug(uuid, revision, request);
       }),
 
+    releaseClaim: (uuid, revision, request, actor) =>
+      change('release', uuid, request, actor, async (totals) => {
+        await noteTotals(totals, uuid, (total) => total);
+        return host.releaseClaim(uuid, revision, request);
+      }),
+
     watch: (listener) => host.watch(listener),
 
     async close() {

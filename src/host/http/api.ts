@@ -236,6 +236,8 @@ export const plugAnswer = object({
 });
 /** The guest was asked; that means nothing yet. */
 export const unplugAnswer = object({ revision });
+/** Nobody acts on the VM any more. */
+export const releaseAnswer = object({ revision });
 
 /** The `data` of an event. */
 export const eventData = object({ uuid });
@@ -311,6 +313,13 @@ export const plugRequest = closed({
   hostReserve: size(),
   /** Committed guest memory may reach (total - hostReserve) times this. */
   hostOvercommit: positiveNumber(1000),
+});
+
+export const releaseQuery = closed({
+  clusterId: claimant.clusterId,
+  objectUid: claimant.objectUid,
+  namespace: claimant.namespace,
+  generation: digits('^[1-9][0-9]{0,15}$'),
 });
 
 export const unplugQuery = closed({

@@ -7,7 +7,7 @@ import { openEventStream } from './event-stream.ts';
 import { HttpsTransport } from './transport.ts';
 import type { Host } from '../port.ts';
 import type { TlsFiles } from '../../runtime/tls-files.ts';
-import { domainObservation, domainSummaries, hostFacts, plugAnswer, unplugAnswer } from './api.ts';
+import { domainObservation, domainSummaries, hostFacts, plugAnswer, releaseAnswer, unplugAnswer } from './api.ts';
 
 export type HttpsHostOptions = {
   /** `https://name:port` of the agent. */
@@ -26,7 +26,8 @@ const observeDeadlineMs = 5_000;
 /** The agent itself answers within 35 s, libvirt's job lock included. */
 const mutationDeadlineMs = 40_000;
 
-const modulesPath = (uuid: string): string => `/v1/domains/${encodeURIComponent(uuid)}/memory/modules`;
+const memoryPath = (uuid: string): string => `/v1/domains/${encodeURIComponent(uuid)}/memory`;
+const modulesPath = (uuid: string): string => `${memoryPath(uuid)}/modules`;
 
 const queryOf = (members: object): string => {
   const given = Object.entries(members).filter(([, value]) => value !== undefined);
@@ -53,7 +54,7 @@ export function createHttpsHost(options: HttpsHostOptions): Host {
       return list.ok ? { ok: true, value: list.value.domains } : list;
     },
 
-    observe: (uuid, signal) => look(`/v1/domains/${encodeURIComponent(uuid)}/memory`, domainObservation, signal),
+    observe: (uuid, signal) => look(memoryPath(uuid), domainObservation, signal),
 
     plug: (uuid, revision, request) =>
       transport.call(
@@ -76,6 +77,17 @@ export function createHttpsHost(options: HttpsHostOptions): Host {
           deadlineMs: mutationDeadlineMs,
         },
         unplugAnswer,
+      ),
+
+    releaseClaim: (uuid, revision, query) =>
+      transport.call(
+        {
+          method: 'DELETE',
+          path: `${memoryPath(uuid)}/claim?${queryOf(query)}`,
+          headers: guarded(revision),
+          deadlineMs: mutationDeadlineMs,
+        },
+        releaseAnswer,
       ),
 
     watch(listener) {

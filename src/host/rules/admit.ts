@@ -15,6 +15,7 @@ import type {
   MemoryLayout,
   ObservedModule,
   PlugRequest,
+  ReleaseRequest,
   UnplugRequest,
 } from '../port.ts';
 import { isActiveState } from './boot.ts';
@@ -67,6 +68,21 @@ export function admitUnplug(
   if (!admitted.ok) return admitted;
   const judged = by === 'layout' ? judgeLeaving(observation, request.slot) : judgeByReport(observation, request);
   return judged.ok ? succeed({ ...admitted.value, module: judged.value }) : judged;
+}
+
+/** The claim may be given up: by who holds it, and as often as he likes. */
+export function admitRelease(
+  observation: DomainObservation,
+  revision: string,
+  request: ReleaseRequest,
+): HostAnswer<null> {
+  const claim = judgeClaim(observation.claim, observation.ownerNamespace, request);
+  if (!claim.ok) return claim;
+  const stale = judgeRevision(observation, revision);
+  if (stale !== null) return fail(stale);
+  if (observation.layout === null) return refuse('not-running', `VM ${observation.name} is not running`);
+  if (observation.migrating) return refuse('busy', `VM ${observation.name} is migrating; retry when it has arrived`);
+  return succeed(null);
 }
 
 /** The domain must still be as it was when the change was planned. */

@@ -4,13 +4,22 @@ import type { Mark } from '../../memory/operation-state.ts';
 import { type HostAnswer, hostError } from '../errors.ts';
 import { fail, succeed } from '../../memory/result.ts';
 import { chooseBase, explainMisplaced, isTakenAt, regionKey } from '../rules/addresses.ts';
-import { admitPlug, admitUnplug, explainSilence } from '../rules/admit.ts';
+import { admitPlug, admitRelease, admitUnplug, explainSilence } from '../rules/admit.ts';
 import { judgeHostMemory } from '../rules/capacity.ts';
 import { askForModule } from '../rules/marks.ts';
 import { replacementOf } from '../rules/replacement.ts';
 import { otherFreeSlots } from '../rules/slots.ts';
 import { afterPlug, beforePlug } from '../rules/uptake.ts';
-import type { DomainObservation, HostFacts, PlugAnswer, PlugRequest, UnplugAnswer, UnplugRequest } from '../port.ts';
+import type {
+  DomainObservation,
+  HostFacts,
+  PlugAnswer,
+  PlugRequest,
+  ReleaseAnswer,
+  ReleaseRequest,
+  UnplugAnswer,
+  UnplugRequest,
+} from '../port.ts';
 import { askGuest, followUp, removeModule, type ReportContext, uptakeState } from './guest.ts';
 import {
   addModule,
@@ -106,6 +115,19 @@ export function unplugSimulated(
   recordChange(context, domain, 'asked', module);
   letGuestAnswer(context, domain, module);
   return succeed({ revision: context.observe(domain).revision });
+}
+
+/** Gives a claim up as the agent would. */
+export function releaseSimulated(
+  context: SimulatedChangeContext,
+  domain: SimulatedDomain,
+  revision: string,
+  request: ReleaseRequest,
+): HostAnswer<ReleaseAnswer> {
+  const admitted = admitRelease(context.observe(domain), revision, request);
+  if (!admitted.ok) return admitted;
+  domain.operations = { claim: null, replacement: null, marks: liveMarks(domain.operations, context.clock.now()) };
+  return succeed({ revision });
 }
 
 /** The guards of an unplug, with the guest asked what it has before that is judged. */

@@ -4,7 +4,7 @@ import type { HostError } from '../errors.ts';
 import type { Host, HostEvent } from '../port.ts';
 import type { SimulatedDomain, SimulatedDomainSpec, UnplugBehaviour } from './model.ts';
 
-export type SimulatedOperation = 'facts' | 'listDomains' | 'observe' | 'plug' | 'unplug';
+export type SimulatedOperation = 'facts' | 'listDomains' | 'observe' | 'plug' | 'unplug' | 'releaseClaim';
 
 /** A fault that hits the next call (or the next `times` calls) of one operation. */
 export type SimulatedFault =

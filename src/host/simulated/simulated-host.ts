@@ -5,7 +5,7 @@ import { type HostAnswer, hostError } from '../errors.ts';
 import { fail, succeed } from '../../memory/result.ts';
 import { isActiveState } from '../rules/boot.ts';
 import type { HostEvent, HostFacts, HostNode, HugepagePool } from '../port.ts';
-import { type SimulatedChangeContext, plugSimulated, unplugSimulated } from './changes.ts';
+import { type SimulatedChangeContext, plugSimulated, releaseSimulated, unplugSimulated } from './changes.ts';
 import { createSimulatedDomain, type SimulatedDomain, type SimulatedDomainSpec, simulatedTotal } from './model.ts';
 import { observeSimulatedDomain } from './observe.ts';
 import type { SimulatedChange, SimulatedFault, SimulatedHost, SimulatedOperation } from './script.ts';
@@ -50,7 +50,14 @@ export function createSimulatedHost(options: SimulatedHostOptions): SimulatedHos
   };
   const changes: SimulatedChange[] = [];
   const faults: { operation: SimulatedOperation; fault: SimulatedFault; times: number }[] = [];
-  const calls: Record<SimulatedOperation, number> = { facts: 0, listDomains: 0, observe: 0, plug: 0, unplug: 0 };
+  const calls: Record<SimulatedOperation, number> = {
+    facts: 0,
+    listDomains: 0,
+    observe: 0,
+    plug: 0,
+    unplug: 0,
+    releaseClaim: 0,
+  };
   const settings = { reachable: true, available: null as Bytes | null, attachProblem: null as string | null };
 
   const facts = (): HostFacts => {
@@ -150,6 +157,8 @@ export function createSimulatedHost(options: SimulatedHostOptions): SimulatedHos
       call('plug', () => withDomain(uuid, (domain) => plugSimulated(change, domain, revision, request))),
     unplug: (uuid, revision, request) =>
       call('unplug', () => withDomain(uuid, (domain) => unplugSimulated(change, domain, revision, request))),
+    releaseClaim: (uuid, revision, request) =>
+      call('releaseClaim', () => withDomain(uuid, (domain) => releaseSimulated(change, domain, revision, request))),
     watch(listener) {
       listeners.add(listener);
       queueMicrotask(() => {

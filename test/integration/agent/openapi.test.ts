@@ -27,6 +27,7 @@ const committed = join(import.meta.dirname, '../../../docs/openapi/agent-v1.json
 const uuid = '6f0c1a52-6a0e-4c0e-9c50-6e6f0f3d2a11';
 const memoryPath = '/v1/domains/{uuid}/memory';
 const modulesPath = `${memoryPath}/modules`;
+const claimPath = `${memoryPath}/claim`;
 const slotPath = `${modulesPath}/{slot}`;
 const json = { 'content-type': 'application/json' };
 const unplugQueryOf = ({ generation, ...names }: typeof claim): string =>
@@ -70,6 +71,7 @@ describe("agent's API and its document", () => {
       observe: (id) => unless(() => host.observe(id)),
       plug: (id, revision, request) => unless(() => host.plug(id, revision, request)),
       unplug: (id, revision, request) => unless(() => host.unplug(id, revision, request)),
+      releaseClaim: (id, revision, request) => unless(() => host.releaseClaim(id, revision, request)),
       observeAll: () => unless(async () => succeed([valueOf(await host.observe(uuid))])),
       readiness: () => readiness,
     };
@@ -132,6 +134,8 @@ describe("agent's API and its document", () => {
     const after = await ask(memory);
     const headers = { 'if-match': after.etag };
     expect(await codeOf('DELETE', slotPath, `${memory}/modules/0?${unplugQueryOf(claim)}`, { headers })).toBeNull();
+    const last = { headers: { 'if-match': (await ask(memory)).etag } };
+    expect(await codeOf('DELETE', claimPath, `${memory}/claim?${unplugQueryOf(claim)}`, last)).toBeNull();
   });
 
   test('probes and scrapers may ask with a query of their own', async () => {
@@ -219,6 +223,10 @@ describe("agent's API and its document", () => {
     ],
     plug: ['no-such-module', 'unplug-unsettled', 'guest-memory-in-use', 'guest-memory-unknown', 'guest-late'],
     unplug: ['insufficient-host-memory', 'hugepages-unavailable'],
+    release: [
+      ...['no-such-module', 'unplug-unsettled', 'guest-memory-in-use', 'guest-memory-unknown', 'guest-late'],
+      ...['insufficient-host-memory', 'hugepages-unavailable'],
+    ],
   };
   test.each(codes)('and problems of the service: %s', async (code) => {
     forced = code;
@@ -231,6 +239,9 @@ describe("agent's API and its document", () => {
       }
       if (!notFor['unplug']?.includes(code)) {
         expect(await codeOf('DELETE', slotPath, `${memory}/modules/0?${unplugQuery}`, { headers: tag })).toBe(code);
+      }
+      if (!notFor['release']?.includes(code)) {
+        expect(await codeOf('DELETE', claimPath, `${memory}/claim?${unplugQuery}`, { headers: tag })).toBe(code);
       }
     } finally {
       forced = null;
