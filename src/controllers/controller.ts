@@ -115,6 +115,7 @@ export function createController(options: ControllerOptions): Controller {
     },
     clusterId: options.clusterId,
     statuses: { source: resources, writer: hub.virtualMachineMemoryStatus, comparable: withoutDrift },
+    finalizers: hub.virtualMachineMemoryFinalizers,
     events,
     failed: new FailedPlans(),
     postponed: new Postponed(),

@@ -11,6 +11,7 @@ import { createAccessProvider, loadKubeConfig } from './connect.ts';
 import { createEventRecorder } from './event-recorder.ts';
 import { Reflector } from './reflector.ts';
 import { hypervisorHosts, namespaces, type ResourceKind, virtualMachineMemories } from './resource-kind.ts';
+import { createFinalizerWriter } from './finalizer-writer.ts';
 import { createRequestMetrics } from './request-metrics.ts';
 import { createStatusWriter } from './status-writer.ts';
 
@@ -55,6 +56,11 @@ export function createCluster(options: ClusterOptions): Cluster {
     virtualMachineMemoryStatus: createStatusWriter({
       client,
       logger,
+      kind: virtualMachineMemories,
+      learn: (object) => reflectors.memories.learn(object),
+    }),
+    virtualMachineMemoryFinalizers: createFinalizerWriter({
+      client,
       kind: virtualMachineMemories,
       learn: (object) => reflectors.memories.learn(object),
     }),

@@ -73,6 +73,14 @@ export interface StatusWriter<T extends Resource> {
   write(resource: T, status: object): Promise<WriteResult<T>>;
 }
 
+export interface FinalizerWriter<T extends Resource> {
+  /**
+   * Replaces the finalizers of `resource`, provided that it still has the resourceVersion they were derived from. Once this
+   * resolves as `written`, the source holds it too, unless the resource went with its last finalizer.
+   */
+  write(resource: T, finalizers: readonly string[]): Promise<WriteResult<T>>;
+}
+
 export type RecordedEvent = {
   readonly type: 'Normal' | 'Warning';
   /** CamelCase; the same word as the condition's reason. */
@@ -97,6 +105,7 @@ export interface ResourceHub<M extends Resource, H extends Resource> {
   /** Their labels say which hosts a namespace may use. */
   readonly namespaces: ResourceSource<LabelledResource>;
   readonly virtualMachineMemoryStatus: StatusWriter<M>;
+  readonly virtualMachineMemoryFinalizers: FinalizerWriter<M>;
   readonly hostStatus: StatusWriter<H>;
   readonly events: EventRecorder<M | H>;
   /** What tells this place from any other, once {@link ResourceHub.start} has brought its resources. */

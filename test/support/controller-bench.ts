@@ -46,6 +46,8 @@ export type ControllerBench = {
    * Everywhere here `name` stands for a resource in namespace `tenants`, `namespace/name` for one elsewhere.
    */
   apply(spec: Partial<VirtualMachineMemorySpec>, name?: string, annotations?: Record<string, string>): void;
+  /** Like `kubectl delete`: a finalizer holds it up. */
+  delete(name?: string): void;
   status(name?: string): VirtualMachineMemoryStatus;
   condition(type: string, name?: string): Condition | undefined;
   reason(name?: string): string | undefined;
@@ -151,6 +153,7 @@ export async function createControllerBench(
         status: unseen,
       });
     },
+    delete: (name = 'vm') => resources.remove(keyFor(name), clock.now()),
     status: (name = 'vm') => resources.get(keyFor(name))?.status ?? {},
     condition: (type, name) => findCondition(bench.status(name).conditions, type),
     hostStatus: (name = 'hv-1') => hosts.get(name)?.status ?? {},

@@ -12,7 +12,14 @@ import {
   type WriteResult,
 } from '../../src/runtime/resources.ts';
 
-type Stored = Resource & { readonly spec?: unknown; readonly status?: object };
+type Stored = Resource & {
+  readonly metadata: {
+    readonly deletionTimestamp?: string | undefined;
+    readonly finalizers?: readonly string[] | undefined;
+  };
+  readonly spec?: unknown;
+  readonly status?: object;
+};
 
 /** See the file's comment. */
 export class MemoryStore<T extends Stored> implements ResourceSource<T>, StatusWriter<T> {
@@ -21,6 +28,8 @@ export class MemoryStore<T extends Stored> implements ResourceSource<T>, StatusW
   readonly writes: object[] = [];
   /** The next writes fail with these. */
   readonly failures: WriteResult<T>[] = [];
+  /** The next writes of finalizers fail with these. */
+  readonly finalizerFailures: WriteResult<T>[] = [];
   /** Why a status can't be taken, as a schema would judge it; null: it can. */
   judges: (status: object) => string | null = () => null;
   /** Each happens right before one of the next writes, as a write by somebody else would. */
@@ -50,6 +59,22 @@ export class MemoryStore<T extends Stored> implements ResourceSource<T>, StatusW
     // What is held here is never stale.
   }
 
+  /** The last finalizer of one that is being deleted takes it along. */
+  writeFinalizers(resource: T, finalizers: readonly string[]): Promise<WriteResult<T>> {
+    const failure = this.finalizerFailures.shift();
+    if (failure !== undefined) return Promise.resolve(failure);
+    const key = keyOf(resource);
+    const stored = this.#objects.get(key);
+    if (stored?.metadata.uid !== resource.metadata.uid) return Promise.resolve({ outcome: 'gone' });
+    if (stored.metadata.resourceVersion !== resource.metadata.resourceVersion) {
+      return Promise.resolve({ outcome: 'conflict', current: stored });
+    }
+    const resourceVersion = this.#nextVersion();
+    this.#put(key, { ...stored, metadata: { ...stored.metadata, finalizers, resourceVersion } });
+    if (stored.metadata.deletionTimestamp !== undefined && finalizers.length === 0) this.remove(key);
+    return Promise.resolve({ outcome: 'written', resourceVersion });
+  }
+
   /** Creates or replaces, as `kubectl apply` does: generation rises when the spec differs, status stays. */
   apply(resource: T): void {
     const key = keyOf(resource);
@@ -61,8 +86,15 @@ export class MemoryStore<T extends Stored> implements ResourceSource<T>, StatusW
     this.#put(key, { ...resource, metadata, ...(status === undefined ? {} : { status }) });
   }
 
-  remove(key: ResourceKey): void {
+  remove(key: ResourceKey, atMs = Date.UTC(2026, 0, 1)): void {
     const previous = this.#objects.get(key);
+    if (previous !== undefined && (previous.metadata.finalizers ?? []).length > 0) {
+      const deletionTimestamp = previous.metadata.deletionTimestamp ?? `${new Date(atMs).toISOString().slice(0, 19)}Z`;
+      const generation = previous.metadata.generation + 1;
+      const metadata = { ...previous.metadata, deletionTimestamp, generation, resourceVersion: this.#nextVersion() };
+      this.#put(key, { ...previous, metadata });
+      return;
+    }
     if (!this.#objects.delete(key)) return;
     for (const listener of this.#listeners) listener({ key, previous, current: undefined });
   }
@@ -126,5 +158,8 @@ export const hubOf = <M extends Stored, H extends Stored>(
   events: MemoryEvents,
 ) => ({
   ...{ virtualMachineMemories: resources, virtualMachineMemoryStatus: resources },
+  virtualMachineMemoryFinalizers: {
+    write: (resource: M, finalizers: readonly string[]) => resources.writeFinalizers(resource, finalizers),
+  },
   ...{ hosts, hostStatus: hosts, namespaces, events },
 });

@@ -5,7 +5,7 @@
 import type { DesiredMemory } from '../../api/v1alpha1/spec.ts';
 import { recoveryOf } from '../../host/errors.ts';
 import { act, type ActContext, isOutdated } from './phases/act.ts';
-import { claim, observe } from './phases/observe.ts';
+import { claim, observe, requireClaim } from './phases/observe.ts';
 import type { HostPlace } from './host-place.ts';
 import { judge } from './phases/plan.ts';
 import { locate } from './phases/locate.ts';
@@ -44,6 +44,8 @@ export async function drive(
     if (claimed.kind === 'problem') return claimed;
     const observed = observe(found, claimed, context);
     if (observed.kind === 'problem') return observed;
+    const notHeld = scope.deadlineMs === null ? null : requireClaim(resource, found, context);
+    if (notHeld !== null) return notHeld;
     const planned = plan(scope, desired, observed.located, context);
     if (planned.kind === 'problem') return planned;
 
@@ -55,6 +57,7 @@ export async function drive(
       scope.outcome = await act(scope, planned.judgement, place, context);
     }
     if (scope.outcome.kind === 'acted') continue;
+    if (scope.outcome.kind === 'released') return { kind: 'planned' };
     if (!isSurprise(scope.outcome) || surprises === maxSurprises) return { kind: 'planned' };
     surprises += 1;
   }
@@ -67,6 +70,7 @@ function plan(scope: ReconcileScope, desired: DesiredMemory, located: Located, c
   const { clock, metrics } = context;
   scope.sees(located, clock.now());
   const isSameRuntime = scope.isSameRuntime(located);
+  const { deadlineMs } = scope;
   const judged = judge({
     desired,
     target: desired.memory ?? computeCurrent(located.layout),
@@ -74,6 +78,7 @@ function plan(scope: ReconcileScope, desired: DesiredMemory, located: Located, c
     generation: scope.generation,
     previousModules: isSameRuntime ? (previous.modules ?? []) : [],
     retryNow,
+    release: deadlineMs === null ? null : { isDue: clock.now() >= deadlineMs },
     calledOff: isSameRuntime && !retryNow && hasCalledOff(previous, scope.generation),
   });
   if (judged.kind === 'problem') return judged;

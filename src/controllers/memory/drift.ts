@@ -16,12 +16,12 @@ import type { Judgement, Located } from './types.ts';
  * The last convergence. `phase` is what is done about a change since:
  * - `Correcting`: it is brought back, as a size that is wanted anew would be. Begun once it is recorded.
  * - `Reported`: nothing, by the spec.
- * - `Contested`: nothing any more: it was brought back {@link maxCorrections} times within an hour.
+ * - `Contested`: nothing any more: it was brought back three times within an hour.
  */
 export type Drift = NonNullable<VirtualMachineMemoryStatus['drift']>;
 
 /** So often within {@link withinMs}; whoever changes it once more means it. */
-export const maxCorrections = 3;
+const maxCorrections = 3;
 const withinMs = 3_600_000;
 
 export type DriftInput = {

@@ -1,31 +1,33 @@
 /** One reconcile: a key comes in, the VM is brought one wish further, its status says what is true. */
-import type { Result } from '../../memory/result.ts';
 import { isDeepStrictEqual } from 'node:util';
-import {
-  observeRequestedAtAnnotation,
-  pausedAnnotation,
-  reconcileRequestedAtAnnotation,
-} from '../../api/v1alpha1/meta.ts';
-import { cutText, memoryStatusBounds } from '../../api/v1alpha1/bounds.ts';
-import { type DesiredMemory, parseSpec } from '../../api/v1alpha1/spec.ts';
 import type { VirtualMachineMemory } from '../../api/v1alpha1/virtual-machine-memory.ts';
-import { type EventRecorder, keyOf, type ResourceKey } from '../../runtime/resources.ts';
+import { keyOf, type ResourceKey } from '../../runtime/resources.ts';
 import type { Cut, Reconciled } from '../../runtime/reconcile-queue.ts';
 import type { ActContext } from './phases/act.ts';
 import { drive, type Ending } from './converge.ts';
+import {
+  byDeadline,
+  type DeletionContext,
+  keepFinalizer,
+  letGo,
+  letGoAtEnd,
+  limitLooks,
+  soonEnough,
+} from './deletion.ts';
 import type { Held } from './held.ts';
 import { HostPlace } from './host-place.ts';
 import type { ObserveRequests } from './observe-requests.ts';
+import { findUnheeded, openScope } from './open-scope.ts';
 import { isBusy, type Postponed } from './postponed.ts';
 import { computeLeftOutEvent } from '../shared/left-out-event.ts';
 import { computeRecordedEvent, computeResizeOutcome } from './recorded-event.ts';
-import { type Mode, ReconcileScope } from './scope.ts';
+import { findWaiver, hasFinalizer } from './release.ts';
+import type { ReconcileScope } from './scope.ts';
 import { computeRefusedEvent } from '../shared/refused-status.ts';
 import { computeShortStatus } from './status.ts';
 import { keepStatus, type KeptResult, type StatusStore } from '../shared/status-store.ts';
 import { type Conclusion, summarise } from './phases/summarise.ts';
 import type { Verdict } from './types.ts';
-import { withUnwritten } from './unwritten.ts';
 
 /** Settled resources are looked at again this often, whatever happens; less up to a quarter by chance. */
 const resyncMs = 600_000;
@@ -35,69 +37,65 @@ const busyMaxMs = 5_000;
 const conflictMs = 50;
 const atOnce = { kind: 'after', ms: 0 } as const;
 
-export type ReconcileContext = ActContext & {
-  readonly statuses: StatusStore<VirtualMachineMemory>;
-  readonly events: EventRecorder<VirtualMachineMemory>;
-  readonly random: () => number;
-  readonly postponed: Postponed;
-  readonly held: Held;
-  readonly observeRequests: ObserveRequests;
-  /** `--observe-only`: nothing is ever changed. */
-  readonly observeOnly: boolean;
-};
+export type ReconcileContext = ActContext &
+  DeletionContext & {
+    readonly statuses: StatusStore<VirtualMachineMemory>;
+    readonly random: () => number;
+    readonly postponed: Postponed;
+    readonly held: Held;
+    readonly observeRequests: ObserveRequests;
+  };
 
 /** Reconciles the resource of `key`. */
 export async function reconcile(key: ResourceKey, context: ReconcileContext): Promise<Reconciled> {
-  const resource = context.resources.get(key);
-  // Nothing to clean up at a host: the VM keeps its memory when its resource goes (invariant I7).
-  if (resource?.metadata.deletionTimestamp !== undefined) return { kind: 'done' };
-  if (resource === undefined) {
+  const found = context.resources.get(key);
+  if (found === undefined) {
     const { failed, postponed, unwritten, observeRequests, held } = context;
     for (const memory of [failed, postponed, unwritten, observeRequests, held]) memory.forget(key);
     return { kind: 'done' };
   }
-  const { namespace, generation } = resource.metadata;
-  if (context.namespaceLabels(namespace) === undefined) {
-    // Which hosts it may use isn't known before its namespace is: nothing is done, and nothing concluded.
-    context.logger.info({ namespace }, 'namespace is not known yet');
-    return { kind: 'retry', message: `namespace ${namespace} is not known yet` };
-  }
+  const { namespace, generation, deletionTimestamp } = found.metadata;
   const logger = context.logger.child({ generation });
+  if (deletionTimestamp !== undefined) return reconcileDeleted(found, { ...context, logger });
+  if (context.namespaceLabels(namespace) === undefined) return waitForNamespace(namespace, context);
+
+  const kept = await keepFinalizer(found, { ...context, logger });
+  if (!kept.ok) return kept.error;
+  const { resource, isArmed } = kept.value;
   const result = await reconcileScope(openScope(resource, context), { ...context, logger });
   const waitsMs = context.observeRequests.dueInMs(key);
   const isAsked = findUnheeded(context.resources.get(key)) !== undefined;
-  return isAsked && result.kind === 'after' && result.ms > waitsMs
-    ? { ...result, ms: waitsMs, urgency: 'event' }
-    : result;
+  const next: Reconciled =
+    isAsked && result.kind === 'after' && result.ms > waitsMs ? { ...result, ms: waitsMs, urgency: 'event' } : result;
+  return isArmed ? next : soonEnough(next);
 }
 
-function openScope(resource: VirtualMachineMemory, context: ReconcileContext): ReconcileScope {
-  const { status = {} } = resource;
-  const desired = parseSpec(resource.spec);
-  const kept = context.unwritten.find(resource);
-  const pausedBy = findPause(resource, context.observeOnly);
-  return new ReconcileScope({
-    resource,
-    desired,
-    mode: computeMode(desired, pausedBy),
-    pausedBy,
-    requestedAt: requestIn(resource, reconcileRequestedAtAnnotation),
-    observeRequestedAt: context.observeRequests.dueInMs(keyOf(resource)) > 0 ? undefined : findUnheeded(resource),
-    previous: withUnwritten(status, kept),
-    told: kept?.told ?? status,
-  });
+function waitForNamespace(namespace: string, { logger }: ReconcileContext): Reconciled {
+  // Which hosts it may use isn't known before its namespace is: nothing is done, and nothing concluded.
+  logger.info({ namespace }, 'namespace is not known yet');
+  return { kind: 'retry', message: `namespace ${namespace} is not known yet` };
 }
 
-/** The value of an annotation that asks for something, as the status repeats it. */
-function requestIn({ metadata }: VirtualMachineMemory, annotation: string): string | undefined {
-  const value = metadata.annotations?.[annotation];
-  return value === undefined ? undefined : cutText(value, memoryStatusBounds.lastHandledReconcileAt);
-}
-
-/** The request for a look that the status doesn't answer yet; undefined: there is none. */
-function findUnheeded(resource: VirtualMachineMemory | undefined): string | undefined {
-  const request = resource && requestIn(resource, observeRequestedAtAnnotation);
-  return request === resource?.status?.lastHandledObserveAt ? undefined : request;
+/** A resource that is being deleted. Without our finalizer nothing is done: the VM keeps its memory (invariant I7). */
+async function reconcileDeleted(resource: VirtualMachineMemory, context: ReconcileContext): Promise<Reconciled> {
+  if (!hasFinalizer(resource.metadata)) return { kind: 'done' };
+  const { clock } = context;
+  const { namespace } = resource.metadata;
+  const scope = openScope(resource, context);
+  const deadlineMs = scope.deadlineMs ?? clock.now();
+  const waiver = findWaiver(scope.desired, scope.pausedBy);
+  if (waiver !== null) return letGo(scope, waiver, context);
+  const isDue = clock.now() >= deadlineMs;
+  if (!isDue && context.namespaceLabels(namespace) === undefined) {
+    return byDeadline(waitForNamespace(namespace, context), deadlineMs, clock.now());
+  }
+  const { signal, forget } = limitLooks(deadlineMs, context.signal, clock);
+  try {
+    const result = await reconcileScope(scope, { ...context, signal });
+    return byDeadline(result, deadlineMs, clock.now());
+  } finally {
+    forget();
+  }
 }
 
 async function reconcileScope(scope: ReconcileScope, context: ReconcileContext): Promise<Reconciled> {
@@ -108,6 +106,10 @@ async function reconcileScope(scope: ReconcileScope, context: ReconcileContext):
   const cut = context.cut();
   // A look that was given up because the process ends says nothing of the host.
   scope.problem = ending.kind === 'problem' && cut !== 'closing' ? ending.problem : null;
+  if (scope.deadlineMs !== null) {
+    const gone = await letGoAtEnd(scope, scope.deadlineMs, context);
+    if (gone !== null) return gone;
+  }
   const isHalfway = ending.kind === 'interrupted' || (ending.kind === 'problem' && cut === 'closing');
   if (isHalfway && !isWorthTelling(scope, cut)) return atOnce;
   if (isPostponed(scope, context)) return { kind: 'retry', message: 'its host is busy', maxMs: busyMaxMs };
@@ -247,20 +249,4 @@ function computeResult({ reason, message, againInMs }: Verdict, random: () => nu
   if (againInMs === 'backoff') return { kind: 'retry', message, ...(isBusy(reason) ? { maxMs: busyMaxMs } : {}) };
   if (againInMs !== null) return { kind: 'after', ms: againInMs };
   return { kind: 'after', ms: Math.round(resyncMs * (1 - random() / 4)), urgency: 'resync' };
-}
-
-function computeMode(desired: Result<DesiredMemory, string>, pausedBy: string | null): Mode {
-  if (!desired.ok || desired.value.memory === null) return { kind: 'observe' };
-  return pausedBy === null ? { kind: 'act' } : { kind: 'paused', by: pausedBy };
-}
-
-/** All that pauses a resource, in words; null: nothing. */
-function findPause({ metadata, spec }: VirtualMachineMemory, observeOnly: boolean): string | null {
-  const annotation = metadata.annotations?.[pausedAnnotation];
-  const by = [
-    ...(observeOnly ? ['--observe-only'] : []),
-    ...(spec.paused === true ? ['spec.paused'] : []),
-    ...(annotation !== undefined && annotation !== 'false' ? [`annotation ${pausedAnnotation}`] : []),
-  ];
-  return by.length === 0 ? null : by.join(' and ');
 }

@@ -7,9 +7,11 @@ import { cutText, memoryStatusBounds } from '../../api/v1alpha1/bounds.ts';
 import type { DesiredMemory } from '../../api/v1alpha1/spec.ts';
 import type { VirtualMachineMemory, VirtualMachineMemoryStatus } from '../../api/v1alpha1/virtual-machine-memory.ts';
 import { preciseTimestamp } from '../../api/v1alpha1/conditions.ts';
+import { type Bytes, subtractBytes, sumBytes } from '../../memory/bytes.ts';
 import { keyOf, type ResourceKey } from '../../runtime/resources.ts';
 import { type Drift, forgetSize, judgeDrift } from './drift.ts';
 import { computeResize, isOpen, type Resize } from './resize.ts';
+import { ownOf } from './release.ts';
 import { computeCurrent } from './total.ts';
 import type { Judgement, Located, Outcome, Problem } from './types.ts';
 
@@ -28,6 +30,8 @@ export type ScopeInput = {
   readonly mode: Mode;
   /** What pauses it, in words, whatever it wants; null: nothing does. */
   readonly pausedBy: string | null;
+  /** Until when its deletion is held up, epoch ms; null: it isn't. */
+  readonly deadlineMs: number | null;
   /** The value of the annotation that asks for a retry; undefined: nobody ever did. */
   readonly requestedAt: string | undefined;
   /** The value of the annotation that asks for a look, where its time has come; undefined: nobody asks. */
@@ -45,6 +49,7 @@ export class ReconcileScope {
   readonly desired: Result<DesiredMemory, string>;
   readonly mode: Mode;
   readonly pausedBy: string | null;
+  readonly deadlineMs: number | null;
   readonly requestedAt: string | undefined;
   readonly observeRequestedAt: string | undefined;
   /** Somebody asked for a retry, and has had none. */
@@ -83,6 +88,7 @@ export class ReconcileScope {
     this.desired = input.desired;
     this.mode = input.mode;
     this.pausedBy = input.pausedBy;
+    this.deadlineMs = input.deadlineMs;
     this.requestedAt = requestedAt;
     this.observeRequestedAt = input.observeRequestedAt;
     this.retryNow = requestedAt !== undefined && requestedAt !== resource.status?.lastHandledReconcileAt;
@@ -96,9 +102,9 @@ export class ReconcileScope {
     return this.resource.metadata.generation;
   }
 
-  /** The wanted total; null: none, or none that can be read. */
+  /** The wanted total; null: none (any more), or none that can be read. */
   get target(): DesiredMemory['memory'] {
-    return this.desired.ok ? this.desired.value.memory : null;
+    return this.desired.ok && this.deadlineMs === null ? this.desired.value.memory : null;
   }
 
   /** The resize under way, or the last one. */
@@ -132,8 +138,15 @@ export class ReconcileScope {
     if (this.#run?.runtimeId === runtimeId) return;
     const current = computeCurrent(located.layout);
     const previous = this.#run === null && this.isSameRuntime(located) ? this.#resize : undefined;
-    const resize = computeResize({ previous, target: this.target ?? current, before: { current, guest }, nowMs });
+    const resize = computeResize({ previous, target: this.#aimAt(located), before: { current, guest }, nowMs });
     this.#run = { runtimeId, resize, goesOn: isOpen(previous) };
+  }
+
+  /** Where a resize that begins now goes. */
+  #aimAt({ layout }: Located): Bytes {
+    const current = computeCurrent(layout);
+    if (this.deadlineMs === null) return this.target ?? current;
+    return subtractBytes(current, sumBytes(ownOf(layout.modules).map(({ size }) => size)));
   }
 
   /** It was planned. What is leaving, or goes on under another wish, belongs to a resize though nothing is done now. */
@@ -143,7 +156,10 @@ export class ReconcileScope {
     this.outcome = { kind: 'nothing' };
     const { generation, retryNow } = this;
     const mayAct = this.mode.kind === 'act';
-    this.#drift = judgeDrift({ previous: this.#drift, judgement, generation, retryNow, mayAct, nowMs });
+    this.#drift =
+      this.deadlineMs !== null
+        ? undefined
+        : judgeDrift({ previous: this.#drift, judgement, generation, retryNow, mayAct, nowMs });
     const isLeaving = plan.decision === 'wait' && plan.reason === 'Unplugging';
     const goesOn = this.#run?.goesOn === true && mayAct;
     if (this.target !== null && (isLeaving || goesOn)) this.#opensResize(nowMs);

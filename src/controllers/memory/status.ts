@@ -29,6 +29,7 @@ export type MachineInput = {
   readonly target: Bytes | null;
   readonly lastResize: VirtualMachineMemoryStatus['lastResize'];
   readonly drift: VirtualMachineMemoryStatus['drift'];
+  readonly release: VirtualMachineMemoryStatus['release'];
 };
 
 export type StatusInput = MachineInput & {
@@ -186,10 +187,10 @@ function computeConditionInputs({ verdict, problem, pausedBy, ...input }: Status
 
 /** The part of the status that is about the VM, and not about what is said of it. */
 export function computeMachine(input: MachineInput): VirtualMachineMemoryStatus {
-  const { previous, judgement, problem, target, lastResize, drift } = input;
+  const { previous, judgement, problem, target, lastResize, drift, release } = input;
   const last = judgement === null ? previous : computeObserved(judgement, target);
   const known = problem === null ? last : computeUnplanned(last, problem);
-  return boundMemoryStatus({ ...known, ...withoutAbsent({ lastResize, drift }) });
+  return boundMemoryStatus({ ...known, ...withoutAbsent({ lastResize, drift, release }) });
 }
 
 /** The whole status. It is written only if it differs from the previous one. */

@@ -64,6 +64,8 @@ export type Judgement = {
   readonly plan: Plan;
   /** The one that was begun for this generation; null: none was, or there is nothing left to do for it. */
   readonly replacement: NonNullable<VirtualMachineMemoryStatus['replacement']> | null;
+  /** What Dimmer plugged is to go before the resource does; `isDue`: there is no more time for that. Null: it isn't. */
+  readonly release: { readonly isDue: boolean } | null;
 };
 
 export type Judged = { readonly kind: 'judged'; readonly judgement: Judgement } | Stopped;
@@ -77,11 +79,15 @@ export type Action =
       /** The first step plugs the module of a replacement. */
       readonly beginsReplacement: boolean;
     }
-  | { readonly kind: 'ask-again'; readonly module: AskAgain };
+  | { readonly kind: 'ask-again'; readonly module: AskAgain }
+  /** Gives the claim up: the last that is done for a resource. */
+  | { readonly kind: 'release-claim' };
 
 /** What came of it. */
 export type Executed =
   | { readonly kind: 'nothing' }
+  /** The claim is given up, or was never known to the agent's version as something to be given up. */
+  | { readonly kind: 'released' }
   /** Something was changed, or asked for: observe again. */
   | { readonly kind: 'acted'; readonly plugged: number; readonly asked: number }
   | {

@@ -139,7 +139,7 @@ const specOf = ({ desired, observation, policy }: PlanRequest, around: Surroundi
 /** The object with the status that a controller gives it, as an API server hands it out. */
 function objectOf(spec: VirtualMachineMemorySpec, judgement: Judgement): VirtualMachineMemory {
   const status = computeMachine({
-    ...{ previous: {}, judgement, problem: null, lastResize: undefined, drift: undefined },
+    ...{ previous: {}, judgement, problem: null, lastResize: undefined, drift: undefined, release: undefined },
     target: judgement.desired.memory,
   });
   const metadata = { name: 'db', namespace: 't', uid: 'u', resourceVersion: '1', generation: 1 };
@@ -171,6 +171,7 @@ function judged(
     previousModules: request.observation.modules.map(before),
     retryNow: false,
     calledOff: around.calledOff,
+    release: null,
   });
   return answer.kind === 'problem' ? null : { object: objectOf(spec, answer.judgement), judgement: answer.judgement };
 }

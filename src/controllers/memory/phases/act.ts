@@ -70,6 +70,7 @@ export async function act(
   );
   place.leave();
   const operation = action.kind === 'run' && action.steps[0]?.operation === 'plug' ? 'plug' : 'unplug';
+  if (outcome.kind === 'released') return outcome;
   if (outcome.kind === 'acted') context.metrics.operated(operation, 'accepted');
   const hasChanged = outcome.kind !== 'failed' || outcome.plugged > 0 || mayHaveBeenDone(outcome.error);
   scope.hasChanged ||= hasChanged;
@@ -79,7 +80,7 @@ export async function act(
       keep();
     }
     logger.warn({ what: outcome.what, code: outcome.error.code, err: outcome.error.cause }, 'step failed');
-    context.metrics.operated(operation, 'failed');
+    if (action.kind !== 'release-claim') context.metrics.operated(operation, 'failed');
     // Somebody acted for a newer wish than the one we hold: ours is stale.
     if (outcome.error.code === 'old-generation') context.resources.refresh(scope.key);
     return context.failed.remember(resource, judgement, action, outcome, clock.now());

@@ -1,5 +1,6 @@
 /** From a plan to what is done about it now. Pure. */
 import { computeRepeatMs } from '../../../host/rules/repeat.ts';
+import { ownOf } from '../release.ts';
 import { isOver } from '../replacement.ts';
 import type { Action, Judgement } from '../types.ts';
 
@@ -15,7 +16,9 @@ export function nextRepeatMs({ located }: Pick<Judgement, 'located'>): number | 
  * @param isOnlined whether the guest has taken up all that was plugged
  */
 export function decideAction(judgement: Judgement, isOnlined: boolean): Action {
-  const { plan, located } = judgement;
+  const { plan, located, release } = judgement;
+  if (release !== null && (release.isDue || ownOf(located.layout.modules).length === 0))
+    return { kind: 'release-claim' };
   if (isOver(judgement)) return { kind: 'nothing' };
   switch (plan.decision) {
     case 'noop':

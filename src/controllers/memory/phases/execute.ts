@@ -4,6 +4,7 @@
  */
 import type { VirtualMachineMemory } from '../../../api/v1alpha1/virtual-machine-memory.ts';
 import { formatQuantity } from '../../../memory/quantity.ts';
+import type { HostErrorCode } from '../../../host/errors.ts';
 import type { ClaimRequest, UnplugRequest } from '../../../host/port.ts';
 import type { AskAgain, PlanStep } from '../../../planner/types.ts';
 import type { Logger } from '../../../runtime/logger.ts';
@@ -26,6 +27,18 @@ function buildClaim({ resource, clusterId }: ExecuteContext, located: Located): 
   return located.replacesUid === null ? claim : { ...claim, replacesUid: located.replacesUid };
 }
 
+/** Agents of 0.1.0 have no such call: their claim stays, and whoever has the VM next takes it over. */
+const isUnknownCall: ReadonlySet<HostErrorCode> = new Set<HostErrorCode>(['no-such-route', 'method-not-allowed']);
+
+async function releaseClaim({ located }: Judgement, context: ExecuteContext): Promise<Executed> {
+  const { uuid, revision } = located.observation;
+  context.logger.info({ uuid }, 'giving the claim up');
+  const { replacesUid: _, ...holder } = buildClaim(context, located);
+  const answer = await located.host.releaseClaim(uuid, revision, holder);
+  if (answer.ok || isUnknownCall.has(answer.error.code)) return { kind: 'released' };
+  return { kind: 'failed', what: 'giving the claim up', error: answer.error, plugged: 0 };
+}
+
 function describeStep(step: PlanStep | AskAgain): string {
   switch (step.operation) {
     case 'plug':
@@ -41,6 +54,7 @@ function describeStep(step: PlanStep | AskAgain): string {
 export async function execute(action: Action, judgement: Judgement, context: ExecuteContext): Promise<Executed> {
   if (action.kind === 'nothing') return { kind: 'nothing' };
   try {
+    if (action.kind === 'release-claim') return await releaseClaim(judgement, context);
     return await runSteps(action, judgement, context);
   } finally {
     context.entry.forgetFacts();
@@ -48,7 +62,7 @@ export async function execute(action: Action, judgement: Judgement, context: Exe
 }
 
 async function runSteps(
-  action: Exclude<Action, { kind: 'nothing' }>,
+  action: Extract<Action, { kind: 'run' | 'ask-again' }>,
   { located, desired }: Judgement,
   context: ExecuteContext,
 ): Promise<Executed> {

@@ -75,6 +75,21 @@ export async function claim(
   return { kind: 'claimed', ...right.value, facts: facts.ok ? facts.value : null };
 }
 
+/** Who goes gives back only what it holds: nothing is done for a resource whose claim isn't the one that stands. */
+export function requireClaim(
+  { metadata }: VirtualMachineMemory,
+  { entry, observation }: Found,
+  { clusterId }: Pick<GatherContext, 'clusterId'>,
+): Stopped | null {
+  const { claim } = observation;
+  if (claim?.objectUid === metadata.uid && claim.clusterId === clusterId) return null;
+  const message =
+    claim === null
+      ? `no claim on VM ${observation.name} says that this resource has changed its memory since it was started`
+      : `the claim on VM ${observation.name} is another's`;
+  return problem({ reason: 'ClaimedByOther', message, retry: false, observation, hostName: entry.name });
+}
+
 /** What there is to plan with. Pure. */
 export function observe({ entry, observation }: Found, claimed: Claimed, context: GatherContext): Observed {
   const seen = { observation, hostName: entry.name };

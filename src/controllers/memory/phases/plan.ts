@@ -10,7 +10,9 @@ import type { Plan, PlanInputError, PlannerObservation } from '../../../planner/
 import { qemuOverhead } from '../../../host/rules/capacity.ts';
 import { computeBackings } from '../backing.ts';
 import { withHistory } from '../refusals.ts';
+import { planRelease, safetyOf, sparingOthers } from '../release.ts';
 import { findBegun, judgeReplacement } from '../replacement.ts';
+import { computeCurrent } from '../total.ts';
 import type { Judged, Judgement, KnownModule, Located } from '../types.ts';
 import type { Result } from '../../../memory/result.ts';
 
@@ -74,6 +76,8 @@ export type JudgeInput = {
   readonly retryNow: boolean;
   /** Whether the replacement for this generation has been called off, as the previous status says. */
   readonly calledOff: boolean;
+  /** See {@link Judgement.release}. */
+  readonly release: Judgement['release'];
 };
 
 /** Judges an observation: what the planner says about it, or why it can't be planned with. */
@@ -85,16 +89,25 @@ export function judge(input: JudgeInput): Judged {
     layout.granularity ?? defaultGranularity(layout.architecture, sumBytes(layout.boot.map(({ size }) => size)));
   const granularity = desired.granularity ?? block;
   const seen = buildObservation(located, desired, modules, granularity);
+  const { release } = input;
+  const observed = release === null ? seen : sparingOthers(seen);
+  const guestSafety = release === null ? desired.guestSafety : safetyOf(desired);
   const plan = (target: Bytes, shrink: ShrinkPolicy, rounding = desired.rounding): Result<Plan, PlanInputError> =>
     computePlan({
       desired: target,
-      observation: seen,
-      policy: { shrink, grow: desired.growPolicy, guestSafety: desired.guestSafety, rounding },
+      observation: observed,
+      policy: { shrink, grow: desired.growPolicy, guestSafety, rounding },
     });
 
-  const begun = desired.shrinkPolicy === 'Replace' ? findBegun(located, input.generation, input.retryNow) : null;
+  const begun =
+    desired.shrinkPolicy === 'Replace' && release === null
+      ? findBegun(located, input.generation, input.retryNow)
+      : null;
   // A replacement is begun once: from then on only what is plugged already may go.
-  const planned = plan(input.target, begun === null ? desired.shrinkPolicy : 'Exact');
+  const planned =
+    release === null
+      ? plan(input.target, begun === null ? desired.shrinkPolicy : 'Exact')
+      : planRelease(layout.modules, computeCurrent(layout), (target) => plan(target, 'Exact', 'Exact'));
   if (!planned.ok) {
     const { field, problem } = planned.error;
     return {
@@ -108,7 +121,7 @@ export function judge(input: JudgeInput): Judged {
       },
     };
   }
-  const judged = { desired, located, modules, granularity, block, seen };
+  const judged = { desired, located, modules, granularity, block, seen, release };
   const judgement: Judgement =
     begun === null
       ? { ...judged, plan: explainUnsupported(planned.value, located), replacement: null }

@@ -1,7 +1,10 @@
 /** The one conclusion that is drawn from what a reconcile knows, whatever phase was its last. Pure. */
 import type { VirtualMachineMemoryStatus } from '../../../api/v1alpha1/virtual-machine-memory.ts';
+import { timestamp } from '../../../api/v1alpha1/conditions.ts';
+import { rowOf } from '../../../api/v1alpha1/reasons.ts';
 import { isUnrecorded } from '../drift.ts';
 import { completeResize } from '../resize.ts';
+import { computeRelease, findLeft } from '../release.ts';
 import type { ReconcileScope } from '../scope.ts';
 import { computeMachine, computeStatus, type StatusInput } from '../status.ts';
 import type { Verdict } from '../types.ts';
@@ -9,13 +12,30 @@ import { computeVerdict, isConverged, judgeProblem } from '../verdict.ts';
 
 export type Conclusion = { readonly verdict: Verdict; readonly status: VirtualMachineMemoryStatus };
 
+/** What is said of a release: what holds it up, under its own name, and until when that may last. */
 function judgeScope(scope: ReconcileScope, nowMs: number): Verdict {
+  const verdict = judgeVerdict(scope, nowMs);
+  const { deadlineMs } = scope;
+  if (deadlineMs === null) return verdict;
+  const { reason } = verdict;
+  const isUnderWay = rowOf(reason).ready === 'True' || reason === 'Unplugging';
+  const until = `what Dimmer plugged is taken out before this resource goes, until ${timestamp(deadlineMs)}`;
+  return { ...verdict, reason: isUnderWay ? 'Releasing' : reason, message: `${until}: ${verdict.message}` };
+}
+
+function judgeVerdict(scope: ReconcileScope, nowMs: number): Verdict {
   const { problem, judgement, outcome, mode, resize, drift, stored } = scope;
   if (problem !== null) return judgeProblem(problem);
   if (judgement === null) throw new Error('a reconcile ended with neither a plan nor a problem');
   const isBeginning = isUnrecorded(drift, stored.status);
   return computeVerdict({ judgement, outcome, mode, resize, drift, isBeginning, nowMs });
 }
+
+/** How it stands, in words, also where it was neither planned nor seen. */
+export const judgeStanding = (scope: ReconcileScope, nowMs: number): string =>
+  scope.problem === null && scope.judgement === null
+    ? 'its host has not answered yet'
+    : judgeVerdict(scope, nowMs).message;
 
 /** What is said of the VM now, and the status that says it. */
 export function summarise(scope: ReconcileScope, nowMs: number): Conclusion {
@@ -29,6 +49,7 @@ export function summarise(scope: ReconcileScope, nowMs: number): Conclusion {
     target,
     lastResize: isConverged(verdict) ? completeResize(resize, nowMs) : resize,
     drift,
+    release: releaseOf(scope),
     generation,
     verdict,
     nowMs,
@@ -52,12 +73,14 @@ const said = ({ conditions }: VirtualMachineMemoryStatus = {}): VirtualMachineMe
   conditions === undefined ? {} : { conditions };
 
 /** What is known of the VM, for the next reconcile should this one not come to its end. */
-export const computeKnown = ({
-  previous,
-  judgement,
-  problem,
-  target,
-  resize,
-  drift,
-}: ReconcileScope): VirtualMachineMemoryStatus =>
-  computeMachine({ previous, judgement, problem, target, lastResize: resize, drift });
+export function computeKnown(scope: ReconcileScope): VirtualMachineMemoryStatus {
+  const { previous, judgement, problem, target, resize, drift } = scope;
+  return computeMachine({
+    ...{ previous, judgement, problem, target, drift },
+    lastResize: resize,
+    release: releaseOf(scope),
+  });
+}
+
+const releaseOf = ({ deadlineMs, previous, judgement, problem }: ReconcileScope): StatusInput['release'] =>
+  deadlineMs === null ? undefined : computeRelease(deadlineMs, findLeft(previous, judgement, problem));
