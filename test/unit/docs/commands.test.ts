@@ -23,6 +23,7 @@ const notRun: readonly (readonly [DocumentName, string, string])[] = [
   ['docs/user-guide.md', '`kubectl apply`', asName],
   ['docs/user-guide.md', '`dimmer agent check`', asName],
   ['docs/operations.md', '`dimmer agent check`', asName],
+  ['docs/operations.md', '`kubectl delete -k deploy/`', 'as kubectl apply -k deploy/, the other way round'],
   ['docs/operations.md', '`systemctl start`', asName],
   ['docs/operations.md', '`systemctl status`', asName],
   ['docs/operations.md', '`systemctl stop`', asName],
