@@ -290,6 +290,9 @@ describe('the writer of finalizers', () => {
     expect(await write(now, [finalizer])).toMatchObject({ outcome: 'written' });
     // The source has it before the watch tells.
     expect(cluster.virtualMachineMemories.get('t/vm-11')?.metadata.finalizers).toEqual([finalizer]);
+    // One that the policy doesn't ask for holds nothing up.
+    await remove(11);
+    await isGone(11);
   });
 });
 
