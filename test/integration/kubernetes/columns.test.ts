@@ -75,12 +75,12 @@ describe('printer columns', () => {
   });
 
   it('show the rest of a VirtualMachineMemory on demand', async () => {
-    const wide = ['HOST', 'BOOT', 'MAX', 'SLOTS', 'USED', 'MODULES', 'MESSAGE'];
+    const wide = ['HOST', 'BOOT', 'MAX', 'SLOTS', 'USED', 'MODULES', 'DELETION', 'MESSAGE'];
     expect(await table('vmmem', 'db-1', '-n', 't', '-o', 'wide')).toEqual([
       ['NAME', 'VM', 'DESIRED', 'CURRENT', 'READY', 'REASON', 'AGE', ...wide],
       [
         ...['db-1', 'db-vm', '12Gi', '13Gi', 'False', 'GuestRefused', 'AGE'],
-        ...['hv-07', '4Gi', '64Gi', '16', '5', '9Gi', 'the guest kept ua-dimmer-1'],
+        ...['hv-07', '4Gi', '64Gi', '16', '5', '9Gi', 'Retain', 'the guest kept ua-dimmer-1'],
       ],
     ]);
   });

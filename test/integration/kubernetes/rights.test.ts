@@ -28,7 +28,7 @@ const everywhere = [
   'hypervisorhosts.dimmer.dev: get list watch',
   'namespaces: get list watch',
   'virtualmachinememories.dimmer.dev/status: update',
-  'virtualmachinememories.dimmer.dev: get list watch',
+  'virtualmachinememories.dimmer.dev: get list watch patch',
 ];
 
 describe('the service account of the controller', () => {

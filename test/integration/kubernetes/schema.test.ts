@@ -157,12 +157,16 @@ describe('other fields of VirtualMachineMemory', () => {
       rounding: 'Exact',
       guestSafety: 'Required',
       unplugTimeout: '30s',
+      driftPolicy: 'Correct',
+      deletionPolicy: 'Retain',
+      releaseTimeout: '10m',
     });
   });
 
   it.each<[object, string]>([
     [{ growPolicy: 'Whole', guestSafety: 'BestEffort', paused: true, unplugTimeout: '1m30s' }, 'accepted'],
     [{ guestSafety: 'Off', unplugTimeout: '1h' }, 'accepted'],
+    [{ driftPolicy: 'Report', deletionPolicy: 'Release', releaseTimeout: '24h' }, 'accepted'],
     [{ memmory: '6Gi' }, 'unknown field "spec.memmory"'],
     [{ virtualMachine: { uuid, host: 'x' } }, 'unknown field "spec.virtualMachine.host"'],
     [{ shrinkPolicy: 'Nearest', growPolicy: 'Divisible', granularity: '128Mi', pageSize: '2Mi' }, 'accepted'],
@@ -173,7 +177,7 @@ describe('other fields of VirtualMachineMemory', () => {
     [{ granularity: '' }, 'is not a memory block size'],
     [{ pageSize: '4Ki' }, "'4Ki' is not a size of huge pages: write one that the host has, such as 2Mi or 1Gi"],
     [{ pageSize: 'big' }, 'is not a size of huge pages'],
-    [{ deletionPolicy: 'Release' }, 'unknown field "spec.deletionPolicy"'],
+    [{ persistence: 'Live' }, 'unknown field "spec.persistence"'],
     [{ shrinkPolicy: 'Greedy' }, 'spec.shrinkPolicy: Unsupported value: "Greedy"'],
     [{ rounding: 'Up' }, 'accepted'],
     [{ rounding: 'Down' }, 'spec.rounding: Unsupported value: "Down"'],
@@ -185,6 +189,10 @@ describe('other fields of VirtualMachineMemory', () => {
     [{ unplugTimeout: '61m' }, 'is not a duration'],
     [{ unplugTimeout: '-5s' }, 'is not a duration'],
     [{ unplugTimeout: 30 }, 'must be of type string'],
+    [{ releaseTimeout: '0s' }, "'0s' is not a duration between 1s and 24h: write 90s, 10m or 1h30m"],
+    [{ releaseTimeout: '1441m' }, 'is not a duration'],
+    [{ driftPolicy: 'Off' }, 'supported values: "Correct", "Report"'],
+    [{ deletionPolicy: 'Delete' }, 'supported values: "Retain", "Release"'],
     [{ paused: 'yes' }, 'must be of type boolean'],
   ])('%j', async (spec, words) => expect(await judgeSpec(spec)).toContain(words));
 

@@ -53,6 +53,9 @@ describe('sources', () => {
       rounding: 'Exact',
       guestSafety: 'Required',
       unplugTimeout: '30s',
+      driftPolicy: 'Correct',
+      deletionPolicy: 'Retain',
+      releaseTimeout: '10m',
     });
     expect(cluster.hosts.get('hv')?.spec.address).toBe('https://127.0.0.1:9443');
     expect(cluster.namespaces.get('t')?.metadata.labels).toMatchObject({ team: 'db' });
