@@ -21,7 +21,10 @@ await describeLab(
       const names = ['upgraded', 'downgraded'];
       const lab = await startLab({
         controlPlane: {},
-        guests: [...names.map((name) => ({ kind: 'silent', name }) as const), { kind: 'accepting', name: 'newer' }],
+        guests: [
+          ...names.map((name) => ({ kind: 'silent', name }) as const),
+          ...['newer', 'released'].map((name) => ({ kind: 'accepting', name }) as const),
+        ],
       });
       stack = await startStack(lab);
     });
@@ -137,6 +140,20 @@ await describeLab(
         expect(kept.replaceAll("'", '"')).toContain(part);
       }
       expect(readFileSync(stack.agent.logFile, 'utf8')).not.toContain('cannot be read');
+    });
+
+    it('a resource with Release goes with what was plugged for it, also from an agent that gives no claim up', async () => {
+      const guest = guestNamed('released');
+      await run('agent', old);
+      await apply(guest, { memory: '1Gi', growPolicy: 'Whole', deletionPolicy: 'Release' });
+      await stack.reaches('released', 'Converged');
+      await stack.lab.controlPlane.kubectlOk(['delete', 'vmmem', 'released', '--namespace=tenants', '--timeout=60s']);
+      expect(await guest.moduleAliases()).toEqual([]);
+      expect(elementOf(await stateOf(guest), 'claim')).not.toBe('');
+      // The next one takes it over.
+      await apply(guest, { memory: '768Mi', growPolicy: 'Whole' });
+      await stack.reaches('released', 'Converged');
+      await run('agent', current);
     });
   },
   [...STACK_PARTS, 'released'],
