@@ -1,6 +1,7 @@
 /** From a plan to what is done about it now. Pure. */
 import { computeRepeatMs } from '../../../host/rules/repeat.ts';
 import { ownOf } from '../release.ts';
+import { isOwnAlias } from '../../../memory/module.ts';
 import { isOver } from '../replacement.ts';
 import type { Action, Judgement } from '../types.ts';
 
@@ -27,6 +28,9 @@ export function decideAction(judgement: Judgement, isOnlined: boolean): Action {
     case 'wait': {
       const dueMs = nextRepeatMs(judgement);
       const isDue = dueMs !== null && dueMs <= located.observation.observedAtMs;
+      // Before a deletion what somebody else plugged is waited for at the most.
+      if (release !== null && plan.askAgain !== undefined && !isOwnAlias(plan.askAgain.alias))
+        return { kind: 'nothing' };
       return plan.askAgain !== undefined && isDue ? { kind: 'ask-again', module: plan.askAgain } : { kind: 'nothing' };
     }
     case 'plug':
