@@ -3,6 +3,7 @@
  * which run of the VM, stands in `status.drift`; what is done about a change is decided from that alone, so that a
  * restarted controller forgets nothing. Pure.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { cutText, memoryStatusBounds } from '../../api/v1alpha1/bounds.ts';
 import { timestamp } from '../../api/v1alpha1/conditions.ts';
 import type { VirtualMachineMemoryStatus } from '../../api/v1alpha1/virtual-machine-memory.ts';
@@ -85,7 +86,8 @@ export const isLeft = (drift: Drift | undefined): boolean =>
 /** Whether a correction is about to begin that no status tells of yet: it must, before anything is changed. */
 export const isUnrecorded = (drift: Drift | undefined, stored: VirtualMachineMemoryStatus | undefined): boolean =>
   drift?.phase === 'Correcting' &&
-  (stored?.drift?.phase !== 'Correcting' || stored.drift.corrections?.at(-1) !== drift.corrections?.at(-1));
+  // Two may be of one second.
+  (stored?.drift?.phase !== 'Correcting' || !isDeepStrictEqual(stored.drift.corrections, drift.corrections));
 
 /** What somebody else did, in words. */
 const explainChange = ({ size = '', found = '' }: Drift): string =>

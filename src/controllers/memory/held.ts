@@ -11,7 +11,13 @@ import type { ReconcileScope } from './scope.ts';
 export const longestHoldMs = 1_000;
 
 /** What a resize is in the middle of while it goes as it should. */
-const passingReasons: ReadonlySet<Reason> = new Set(['Plugging', 'Unplugging', 'Replacing', 'WaitingForGuest']);
+const passingReasons: ReadonlySet<Reason> = new Set<Reason>([
+  'Plugging',
+  'Unplugging',
+  'Replacing',
+  'Releasing',
+  'WaitingForGuest',
+]);
 
 type Entry = {
   readonly sinceMs: number;
