@@ -17,7 +17,7 @@ import { HostDirectory } from './shared/host-directory.ts';
 import { declareHostMetrics, type HostReading } from './host/metrics.ts';
 import { type KnownHost, reconcileHostStatus } from './host/reconcile.ts';
 import { ObserveRequests } from './memory/observe-requests.ts';
-import { withoutDrift } from './memory/planning.ts';
+import { withoutPassing } from './memory/planning.ts';
 import { createControllerMetrics } from './memory/metrics.ts';
 import { Postponed } from './memory/postponed.ts';
 import { reconcile } from './memory/reconcile.ts';
@@ -114,7 +114,7 @@ export function createController(options: ControllerOptions): Controller {
       return namespace === undefined ? undefined : (namespace.metadata.labels ?? {});
     },
     clusterId: options.clusterId,
-    statuses: { source: resources, writer: hub.virtualMachineMemoryStatus, comparable: withoutDrift },
+    statuses: { source: resources, writer: hub.virtualMachineMemoryStatus, comparable: withoutPassing },
     finalizers: hub.virtualMachineMemoryFinalizers,
     events,
     failed: new FailedPlans(),

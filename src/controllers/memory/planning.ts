@@ -93,7 +93,7 @@ export function computeRooms(seen: PlannerObservation): readonly (NonNullable<Ba
 }
 
 /** A status without what in its planning changes by itself, as the guest works and the host fills: no reason to write. */
-export function withoutDrift(status: VirtualMachineMemoryStatus): object {
+export function withoutPassing(status: VirtualMachineMemoryStatus): object {
   if (status.planning === undefined) return status;
   const { observedAt: _, guest: __, backings, ...planning } = status.planning;
   return { ...status, planning: { ...planning, backings: backings.map(({ room: ___, ...backing }) => backing) } };

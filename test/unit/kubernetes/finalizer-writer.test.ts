@@ -16,7 +16,7 @@ afterEach(() => server.close());
 
 const raw = (resourceVersion: string, metadata: object = {}) => {
   const object = rawMemory('a', resourceVersion);
-  return { ...object, metadata: { ...(object['metadata'] as object), ...metadata } };
+  return { ...object, metadata: { ...(object.metadata as object), ...metadata } };
 };
 const decoded = virtualMachineMemories.decode(raw('10'));
 if (!decoded.ok) throw new Error(decoded.error);
