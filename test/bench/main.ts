@@ -3,6 +3,7 @@ import { runAgentBench } from './agent/bench.ts';
 import { runControllerBench } from './controller/bench.ts';
 import { runCrowdBench } from './crowd/bench.ts';
 import { runLineBench } from './line/bench.ts';
+import { runPausesBench } from './pauses/bench.ts';
 import { runPlannerBench } from './planner/bench.ts';
 
 const benches: Readonly<Record<string, () => Promise<void>>> = {
@@ -11,6 +12,7 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   agent: runAgentBench,
   crowd: runCrowdBench,
   controller: runControllerBench,
+  pauses: runPausesBench,
 };
 
 const names = process.argv.slice(2);

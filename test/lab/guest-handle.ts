@@ -1,5 +1,6 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { logTail } from './daemon.ts';
+import { watchClock } from './guest-clock.ts';
 import { connectGuestShell, type GuestShell } from './guest-shell.ts';
 import type { GuestKind, LabGuest, MemoryUse, TmpfsUse } from './guest-types.ts';
 import { dimmXml } from './guest-xml.ts';
@@ -63,6 +64,7 @@ export function guestOf(
     memTotalKiB: () => memInfoKiB('MemTotal'),
     useMemory: (mib, { locked = false } = {}) => useMemory(shOk, sh, locked ? 'lock' : 'hold', mib),
     useTmpfs: (mib) => useTmpfs(shOk, sh, mib),
+    watchClock: () => watchClock(shOk),
     oomKills: async () => Number(/oom_kill (\d+)/.exec(await shOk('cat /proc/vmstat'))?.[1]),
     refuse: async (on) => {
       await shOk(`echo ${on ? -12 : 0} >${REFUSAL}`);

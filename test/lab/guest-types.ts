@@ -48,6 +48,16 @@ export type TmpfsUse = {
   readonly free: () => Promise<void>;
 };
 
+/** What somebody in the guest saw of its clock, in ms. */
+export type ClockWatch = {
+  /** For how long it looked, by the guest's clock. */
+  readonly guestMs: number;
+  /** The same by the clock out here: a guest whose clock stood, too, has had less time. */
+  readonly hostMs: number;
+  /** The longest time between two looks that should be a millisecond apart: for so long the guest stood still. */
+  readonly longestMs: number;
+};
+
 /** A guest of the lab. Everything but `sh` and what builds on it also works for a guest without an operating system. */
 export type LabGuest = {
   readonly name: string;
@@ -67,6 +77,8 @@ export type LabGuest = {
   readonly useMemory: (mib: number, options?: { locked?: boolean }) => Promise<MemoryUse>;
   /** Writes a file of that size into memory (tmpfs), which nothing but deleting it frees. */
   readonly useTmpfs: (mib: number) => Promise<TmpfsUse>;
+  /** Starts a process that looks at the clock all the time; what is given ends it and tells what it saw. */
+  readonly watchClock: () => Promise<() => Promise<ClockWatch>>;
   /** How many processes the kernel has killed for want of memory since the guest booted. */
   readonly oomKills: () => Promise<number>;
   /** Makes the kernel veto every offlining from now on, or stops that. */

@@ -5,6 +5,8 @@
  *   labtool lock MIB   as hold, with the memory locked (mlock(2))
  *   labtool pin        keeps one page of every hot-plugged memory block out of reach of migration, those plugged later
  *                      too, until it is killed; writes the numbers of the blocks to /tmp/pinned
+ *   labtool watch      looks at the clock every millisecond until it is ended (SIGTERM); says then for how many
+ *                      milliseconds it could look, and the longest time for which it couldn't
  *
  * A page in a pipe (vmsplice(2)) has a reference that the kernel's offlining waits for without an end and without
  * telling the hypervisor: the guest is silent, and lets go as soon as the pipe is closed.
@@ -12,6 +14,7 @@
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +22,7 @@
 #include <sys/mman.h>
 #include <sys/sysinfo.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #define BLOCKS "/sys/devices/system/memory"
@@ -132,10 +136,40 @@ static int pin(void) {
   }
 }
 
+static volatile sig_atomic_t is_over;
+
+static void end_watch(int signal) {
+  (void)signal;
+  is_over = 1;
+}
+
+static double now_ms(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1e3 + now.tv_nsec / 1e6;
+}
+
+/* A guest that stands still can't look: the longest time between two looks is how long it stood. */
+static int watch(void) {
+  signal(SIGTERM, end_watch);
+  puts("watching");
+  fflush(stdout);
+  double start = now_ms(), last = start, longest = 0;
+  while (!is_over) {
+    usleep(1000);
+    double now = now_ms();
+    if (now - last > longest) longest = now - last;
+    last = now;
+  }
+  printf("watched %.0f longest %.1f\n", last - start, longest);
+  return 0;
+}
+
 int main(int argc, char **argv) {
   if (argc == 3 && strcmp(argv[1], "hold") == 0) return hold(strtoul(argv[2], NULL, 10), 0);
   if (argc == 3 && strcmp(argv[1], "lock") == 0) return hold(strtoul(argv[2], NULL, 10), 1);
   if (argc == 2 && strcmp(argv[1], "pin") == 0) return pin();
-  fprintf(stderr, "usage: labtool hold MIB | labtool lock MIB | labtool pin\n");
+  if (argc == 2 && strcmp(argv[1], "watch") == 0) return watch();
+  fprintf(stderr, "usage: labtool hold MIB | labtool lock MIB | labtool pin | labtool watch\n");
   return 2;
 }
