@@ -1,5 +1,6 @@
 /** Reads what stands behind a domain's memory; what follows from it is memory/backing.ts. */
 import type { HugePages, MemoryBacking, SharedWith } from '../../memory/backing.ts';
+import { readCommandLineBacking } from './command-line.ts';
 import { DomainXmlError, descend, nodeSetOf, maxNode, countOf } from './reading.ts';
 import { parseScaledSize } from './scaled-size.ts';
 import { childOf, childrenOf, type XmlElement } from './tree.ts';
@@ -17,17 +18,22 @@ function readHugePages(domain: XmlElement): HugePages[] {
   return pages.length > 0 ? pages : [{ pageSize: null, nodes: null }];
 }
 
-/** Types of `<hostdev>`, `<interface>` and `<disk>` whose device has all of the guest's memory pinned (VFIO, vDPA). */
-const pinning = /^(pci|mdev|hostdev|vdpa|vhostvdpa)$/;
+/**
+ * Types of `<hostdev>`, `<interface>` and `<disk>` whose device has all of the guest's memory pinned (VFIO, vDPA). QEMU's own
+ * driver for NVMe is one of VFIO (libvirt's qemuDomainNeedsVFIO).
+ */
+const pinning = /^(pci|mdev|hostdev|vdpa|vhostvdpa|nvme)$/;
 
-function readPreallocates(domain: XmlElement): boolean {
+type CommandLine = ReturnType<typeof readCommandLineBacking>;
+
+function readPreallocates(domain: XmlElement, commandLine: CommandLine): boolean {
   const backing = childOf(domain, 'memoryBacking');
   const devices = childOf(domain, 'devices');
   const isPinned = ['hostdev', 'interface', 'disk'].some((name) =>
     childrenOf(devices, name).some((device) => pinning.test(device.attributes.get('type') ?? '')),
   );
   const isImmediate = descend(backing, 'allocation')?.attributes.get('mode') === 'immediate';
-  return isImmediate || isPinned || descend(backing, 'locked') !== undefined;
+  return isImmediate || isPinned || descend(backing, 'locked') !== undefined || commandLine.preallocates;
 }
 
 function readHostNodes(domain: XmlElement): MemoryBacking['hostNodes'] {
@@ -48,18 +54,25 @@ function readHostNodes(domain: XmlElement): MemoryBacking['hostNodes'] {
   return { others: memory === undefined ? null : setOf(memory, 'numatune/memory'), byNode };
 }
 
-function readSharedWith(domain: XmlElement): SharedWith | null {
+function readSharedWith(domain: XmlElement, { isShared }: CommandLine): SharedWith | null {
   const devices = childOf(domain, 'devices');
   const isVirtiofs = (filesystem: XmlElement): boolean =>
     descend(filesystem, 'driver')?.attributes.get('type') === 'virtiofs';
   if (childrenOf(devices, 'filesystem').some(isVirtiofs)) return 'virtiofs';
   const isVhostUser = (device: XmlElement): boolean => /^vhost-?user$/.test(device.attributes.get('type') ?? '');
-  return ['interface', 'disk'].some((name) => childrenOf(devices, name).some(isVhostUser)) ? 'vhost-user' : null;
+  const isVideo = (video: XmlElement): boolean => descend(video, 'driver')?.attributes.get('name') === 'vhostuser';
+  const isKnown =
+    ['interface', 'disk'].some((name) => childrenOf(devices, name).some(isVhostUser)) ||
+    childrenOf(devices, 'video').some(isVideo);
+  return isKnown || isShared ? 'vhost-user' : null;
 }
 
-export const readBacking = (domain: XmlElement): MemoryBacking => ({
-  hugePages: readHugePages(domain),
-  preallocates: readPreallocates(domain),
-  hostNodes: readHostNodes(domain),
-  sharedWith: readSharedWith(domain),
-});
+export function readBacking(domain: XmlElement): MemoryBacking {
+  const commandLine = readCommandLineBacking(domain);
+  return {
+    hugePages: readHugePages(domain),
+    preallocates: readPreallocates(domain, commandLine),
+    hostNodes: readHostNodes(domain),
+    sharedWith: readSharedWith(domain, commandLine),
+  };
+}

@@ -1,6 +1,7 @@
 /**
- * Memory devices that only QEMU's command line has (`<qemu:commandline>`): libvirt hands them on unread, so that neither
- * its own XML nor its checks know of them. What can't be understood is passed over: then QEMU's own refusal is left.
+ * What only QEMU's command line has (`<qemu:commandline>`): memory devices, and what else concerns a guest's memory. libvirt
+ * hands it on unread, so that neither its own XML nor its checks know of it. What can't be understood is passed over: then
+ * QEMU's own refusal is left.
  */
 import { type Bytes, isBytes, zeroBytes } from '../../memory/bytes.ts';
 import type { MemoryDevice } from '../../memory/memory-devices.ts';
@@ -47,19 +48,50 @@ function readSlot(text: string | undefined): number | null {
   return slot <= 255 ? slot : null;
 }
 
+/** The arguments of the domain's `<qemu:commandline>`. */
+function argumentsOf(domain: XmlElement): readonly string[] {
+  const line = domain.children.find(({ name, namespace }) => name === 'commandline' && namespace === qemuNamespace);
+  return line?.children.filter(({ name }) => name === 'arg').map((arg) => arg.attributes.get('value') ?? '') ?? [];
+}
+
+const isOption = (arg: string, option: string): boolean => arg === option || arg === `-${option}`;
+
+/** What follows each `option` of the command line. */
+const after = (args: readonly string[], option: string): readonly string[] =>
+  args.flatMap((arg, index) => (isOption(arg, option) ? [args[index + 1] ?? ''] : []));
+
+/** Devices that have all of the guest's memory pinned (VFIO, vDPA), and network backends that do. */
+const pinningDevice = /^(vfio-|vhost-vdpa-)/;
+
+/**
+ * What the command line says of how memory is backed.
+ * @returns `preallocates`: QEMU touches, locks or pins all of it at once; `isShared`: a vhost-user backend maps it
+ */
+export function readCommandLineBacking(domain: XmlElement): {
+  readonly preallocates: boolean;
+  readonly isShared: boolean;
+} {
+  const args = argumentsOf(domain);
+  const devices = after(args, '-device').map((text) => readOptions(text, 'driver').get('driver') ?? '');
+  const networks = after(args, '-netdev').map((text) => readOptions(text, 'type').get('type') ?? '');
+  const isLocked = after(args, '-overcommit').some((text) =>
+    /^(on|yes|true|y)$/.test(readOptions(text, '').get('mem-lock') ?? ''),
+  );
+  const isPinned = devices.some((driver) => pinningDevice.test(driver)) || networks.includes('vhost-vdpa');
+  return {
+    preallocates: isLocked || isPinned || args.some((arg) => isOption(arg, '-mem-prealloc')),
+    isShared: devices.some((driver) => driver.startsWith('vhost-user-')) || networks.includes('vhost-user'),
+  };
+}
+
 /**
  * The memory devices of the domain's `<qemu:commandline>`.
  * @param taken slots of the devices that libvirt knows; QEMU gives the others the lowest that are free
  */
 export function readCommandLineDevices(domain: XmlElement, taken: readonly number[]): MemoryDevice[] {
-  const line = domain.children.find(({ name, namespace }) => name === 'commandline' && namespace === qemuNamespace);
-  const args =
-    line?.children.filter(({ name }) => name === 'arg').map((arg) => arg.attributes.get('value') ?? '') ?? [];
-  const after = (option: string): readonly string[] =>
-    args.flatMap((arg, index) => (arg === option || arg === `-${option}` ? [args[index + 1] ?? ''] : []));
-
+  const args = argumentsOf(domain);
   const backends = new Map<string, Bytes>();
-  for (const text of after('-object')) {
+  for (const text of after(args, '-object')) {
     const object = readOptions(text, 'qom-type');
     const size = parseQemuSize(object.get('size'));
     if (object.get('qom-type')?.startsWith('memory-backend-') === true && size !== null) {
@@ -72,7 +104,7 @@ export function readCommandLineDevices(domain: XmlElement, taken: readonly numbe
     while (held.has(slot)) slot++;
     return slot;
   };
-  return after('-device').flatMap((text): readonly MemoryDevice[] => {
+  return after(args, '-device').flatMap((text): readonly MemoryDevice[] => {
     const device = readOptions(text, 'driver');
     const model = modelOf(device.get('driver') ?? '');
     const size = backends.get(device.get('memdev') ?? '');

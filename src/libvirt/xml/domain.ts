@@ -26,7 +26,7 @@ const deviceOutline: Outline = new Map<string, Outline | 'whole'>([
   ['memory', 'whole'],
   ['memballoon', 'whole'],
   ...['hostdev', 'interface', 'disk'].map((name) => [name, new Map()] as const),
-  ['filesystem', new Map([['driver', 'whole']])],
+  ...['filesystem', 'video'].map((name) => [name, new Map([['driver', 'whole']] as const)] as const),
 ]);
 
 /** What is read of a domain. Modules and marks come and go one by one, so that each is a part of its own. */

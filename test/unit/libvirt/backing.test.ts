@@ -15,6 +15,11 @@ function read(more = '', devices = '', arch = "arch='x86_64' machine='pc-q35-7.2
   if (!result.ok) throw new Error(`${result.error.path} ${result.error.problem}`);
   return result.value;
 }
+/** As people hand it to QEMU past libvirt. */
+const commandLine = (...args: readonly string[]): string =>
+  `<qemu:commandline xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>${args
+    .map((arg) => `<qemu:arg value='${arg}'/>`)
+    .join('')}</qemu:commandline>`;
 const behind = (...args: Parameters<typeof read>): NodeBacking[] => backingsOf(read(...args), mib(2));
 const pagesOf = (pages: string, arch?: string): (Bytes | null)[] =>
   behind(`<memoryBacking><hugepages>${pages}</hugepages></memoryBacking>`, '', arch).flatMap(({ nodes, pageSize }) =>
@@ -53,6 +58,14 @@ describe('what makes QEMU touch a module at once', () => {
     ['a mediated device', '', "<hostdev mode='subsystem' type='mdev' model='vfio-pci'><source/></hostdev>", true],
     ['an interface that is a VFIO device', '', "<interface type='hostdev' managed='yes'/>", true],
     ['vDPA', '', "<interface type='vdpa'><source dev='/dev/vhost-vdpa-0'/></interface>", true],
+    ['an NVMe disk by the driver of QEMU', '', "<disk type='nvme' device='disk'/>", true],
+    ['VFIO on the command line', commandLine('-device', 'vfio-pci,host=01:00.0'), '', true],
+    ['VFIO there, as JSON', commandLine('-device', '{"driver":"vfio-pci","host":"01:00.0"}'), '', true],
+    ['vDPA on the command line', commandLine('-netdev', 'vhost-vdpa,id=n,vhostdev=/dev/vhost-vdpa-0'), '', true],
+    ['preallocation on the command line', commandLine('-mem-prealloc'), '', true],
+    ['locking on the command line', commandLine('-overcommit', 'mem-lock=on,cpu-pm=off'), '', true],
+    ['locking what is touched there', commandLine('-overcommit', 'mem-lock=on-fault'), '', false],
+    ['another device on the command line', commandLine('-device', 'virtio-rng-pci', '-netdev', 'user,id=n'), '', false],
     ['a USB device', '', "<hostdev mode='subsystem' type='usb'/>", false],
     ['memfd alone', backing("<source type='memfd'/><access mode='shared'/>"), '', false],
     ['allocation on demand', backing("<allocation mode='ondemand'/>"), '', false],
@@ -96,8 +109,22 @@ describe('another process that maps the memory', () => {
     ['virtiofs', "<filesystem type='mount'><driver type='virtiofs'/></filesystem>", { backend: 'virtiofs', left: 5 }],
     ['an interface', "<interface type='vhostuser'/>", { backend: 'vhost-user', left: 5 }],
     ['a disk', "<disk type='vhostuser'/>", { backend: 'vhost-user', left: 5 }],
+    [
+      'a display',
+      "<video><driver name='vhostuser'/><model type='virtio'/></video>",
+      { backend: 'vhost-user', left: 5 },
+    ],
+    ['an ordinary display', "<video><driver name='qemu'/><model type='virtio'/></video>", null],
     ['9p', "<filesystem type='mount'><driver type='path'/></filesystem>", null],
   ])('%s', (_name, device, expected) => {
     expect(regionsLeft(read('', device))).toEqual(expected);
+  });
+
+  test.each([
+    ['a file system', ['-device', 'vhost-user-fs-pci,chardev=c,tag=t']],
+    ['a network', ['-netdev', 'vhost-user,id=n,chardev=c']],
+    ['a network, by name', ['--netdev', 'type=vhost-user,id=n,chardev=c']],
+  ])('%s on the command line', (_name, args) => {
+    expect(regionsLeft(read(commandLine(...args)))).toEqual({ backend: 'vhost-user', left: 5 });
   });
 });
