@@ -4,7 +4,7 @@ import { fail, succeed } from '../../memory/result.ts';
 import type { PlugAnswer, PlugRequest } from '../../host/port.ts';
 import { chooseBase, explainMisplaced, isTakenAt } from '../../host/rules/addresses.ts';
 import { askForModule } from '../../host/rules/marks.ts';
-import { otherFreeSlots } from '../../host/rules/slots.ts';
+import { isPreallocated, otherFreeSlots } from '../../host/rules/slots.ts';
 import type { Bytes } from '../../memory/bytes.ts';
 import { aliasOfSlot } from '../../memory/module.ts';
 import {
@@ -28,14 +28,22 @@ type Place = {
   readonly base: Bytes | null;
 };
 
-/** In which order. What QEMU refuses it gives one code for, so the next place is tried whatever the cause was. */
-function placesFor({ facts, observation }: Found, slot: number): readonly Place[] {
+/**
+ * In which order. What QEMU refuses it gives one code for, so the next place is tried whatever the cause was; where every
+ * try stops the guest, one that nothing of the first can be in the way of.
+ */
+function placesFor({ facts, observation: { layout } }: Found, request: PlugRequest): readonly Place[] {
+  const { slot } = request;
   const base = chooseBase(regionOf(facts.memory));
-  const others = observation.layout === null ? [] : otherFreeSlots(observation.layout, slot);
+  const others = layout === null ? [] : otherFreeSlots(layout, request);
+  const elsewhere = others.map((other) => ({ slot: other, alias: aliasOfSlot(other), base }));
+  if (layout !== null && isPreallocated(layout, request)) {
+    return [{ slot, alias: aliasOfSlot(slot), base }, ...elsewhere];
+  }
   return [
     ...aliasesOfSlot(slot).map((alias) => ({ slot, alias, base })),
     ...(base === null ? [] : [{ slot, alias: aliasOfSlot(slot), base: null }]),
-    ...others.map((other) => ({ slot: other, alias: aliasOfSlot(other), base })),
+    ...elsewhere,
   ];
 }
 
@@ -54,7 +62,7 @@ export async function attachModule(
   run?.plugs.begins(uptakeState(facts, run, context.clock.now()));
   let failure: HostError | null = null;
   const refused = new Set<number>();
-  for (const place of placesFor(found, request.slot)) {
+  for (const place of placesFor(found, request)) {
     if (place.slot !== request.slot && !refused.has(place.slot)) await record(place.slot);
     const tried = await tryPlace(context, memory, request, place);
     if (tried.kind === 'failed') {

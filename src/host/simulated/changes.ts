@@ -62,7 +62,7 @@ export function plugSimulated(
   domain.operations = { claim, marks: liveMarks(domain.operations, nowMs), replacement };
   const problem = context.attachProblem();
   if (problem !== null) return fail(hostError('hypervisor-failed', problem));
-  const slot = takeSlot(context.observe(domain), domain, request.slot);
+  const slot = takeSlot(context.observe(domain), domain, request);
   if (slot === null) return fail(hostError('hypervisor-failed', `libvirt: slot ${request.slot} is busy (error 1)`));
   if (slot !== request.slot) {
     domain.slotsUsedByOthers = [...domain.slotsUsedByOthers, request.slot];
@@ -90,10 +90,10 @@ export function plugSimulated(
   return succeed({ done: slot === request.slot, revision: context.observe(domain).revision });
 }
 
-/** The slot that QEMU takes the module into, `wanted` or another one; null: none. */
-function takeSlot({ layout }: DomainObservation, domain: SimulatedDomain, wanted: number): number | null {
+/** The slot that QEMU takes the module into, the wanted or another one; null: none. */
+function takeSlot({ layout }: DomainObservation, domain: SimulatedDomain, wanted: PlugRequest): number | null {
   const others = layout === null ? [] : otherFreeSlots(layout, wanted);
-  return [wanted, ...others].find((slot) => !domain.slotsTakenUnseen.includes(slot)) ?? null;
+  return [wanted.slot, ...others].find((slot) => !domain.slotsTakenUnseen.includes(slot)) ?? null;
 }
 
 /** Asks for a module as the agent would; the guest answers in its own time. */
