@@ -85,18 +85,20 @@ export function backingsOf(
 /** Regions that every vhost-user backend can map (QEMU, hw/virtio/vhost-user.c: VHOST_MEMORY_BASELINE_NREGIONS). */
 const surelyMapped = 8;
 
-/**
- * How many more modules such a backend can surely map, at least 0; many can map more. null: there is no such backend.
- * Boot memory takes a region for each node and one more around the PCI hole.
- */
-export function regionsLeft(domain: {
-  readonly backing: MemoryBacking;
+type MappedMemory = {
   readonly boot: readonly NodeMemory[];
   readonly modules: readonly unknown[];
   readonly others: readonly unknown[];
-}): { readonly backend: SharedWith; readonly left: number } | null {
-  const { backing, boot, modules, others } = domain;
-  if (backing.sharedWith === null) return null;
-  const used = boot.filter(({ size }) => size > 0).length + 1 + modules.length + others.length;
-  return { backend: backing.sharedWith, left: Math.max(0, surelyMapped - used) };
+};
+
+/** Regions that a VM's memory has: boot memory takes one for each node and one more around the PCI hole. */
+export const regionsOf = ({ boot, modules, others }: MappedMemory): number =>
+  boot.filter(({ size }) => size > 0).length + 1 + modules.length + others.length;
+
+/** How many more modules such a backend can surely map, at least 0; many can map more. null: there is no such backend. */
+export function regionsLeft(
+  domain: MappedMemory & { readonly backing: Pick<MemoryBacking, 'sharedWith'> },
+): { readonly backend: SharedWith; readonly left: number } | null {
+  const { sharedWith } = domain.backing;
+  return sharedWith && { backend: sharedWith, left: Math.max(0, surelyMapped - regionsOf(domain)) };
 }

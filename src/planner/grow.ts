@@ -54,9 +54,10 @@ function chooseCut(situation: Situation, amount: Bytes): Cut {
       const task = { amount, present, granularity, unit, maxModule };
       // One slot stays in reserve, so that a later Replace has one; the last one is used rather than refusing to grow.
       const inReserve = Math.max(1, Math.min(freeSlots.length - 1, sharedWith?.left ?? Infinity));
-      return (
-        cutDensely({ ...task, maxModules: inReserve }) ?? cutDensely({ ...task, maxModules: freeSlots.length }) ?? whole
-      );
+      const dense = cutDensely({ ...task, maxModules: inReserve });
+      // Who has to map them surely has no room for so many: as few as can be.
+      if (dense !== null || sharedWith) return dense ?? whole;
+      return cutDensely({ ...task, maxModules: freeSlots.length }) ?? whole;
     }
     default:
       return policy.grow satisfies never;

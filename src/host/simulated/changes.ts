@@ -1,4 +1,5 @@
 /** Plugging and unplugging on a simulated host: the guards of the real agent, then what a guest would do. */
+import { regionsOf } from '../../memory/backing.ts';
 import { aliasOfSlot, isSameModule } from '../../memory/module.ts';
 import type { Mark } from '../../memory/operation-state.ts';
 import { type HostAnswer, hostError } from '../errors.ts';
@@ -60,7 +61,7 @@ export function plugSimulated(
   const { claim } = admitted.value;
   const replacement = replacementOf(request, admitted.value.replacement);
   domain.operations = { claim, marks: liveMarks(domain.operations, nowMs), replacement };
-  const problem = context.attachProblem();
+  const problem = context.attachProblem() ?? findRegionProblem(domain);
   if (problem !== null) return fail(hostError('hypervisor-failed', problem));
   const slot = takeSlot(context.observe(domain), domain, request);
   if (slot === null) return fail(hostError('hypervisor-failed', `libvirt: slot ${request.slot} is busy (error 1)`));
@@ -89,6 +90,12 @@ export function plugSimulated(
   followUp(context, domain, onlineAtMs);
   return succeed({ done: slot === request.slot, revision: context.observe(domain).revision });
 }
+
+/** QEMU's words where another process has no room for one more region of memory; null: it has. */
+const findRegionProblem = (domain: SimulatedDomain): string | null =>
+  domain.sharedWith !== null && regionsOf(domain) >= domain.sharedWith.regions
+    ? 'libvirt: a used vhost backend has no free memory slots left (error 1)'
+    : null;
 
 /** The slot that QEMU takes the module into, the wanted or another one; null: none. */
 function takeSlot({ layout }: DomainObservation, domain: SimulatedDomain, wanted: PlugRequest): number | null {

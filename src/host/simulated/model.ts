@@ -1,4 +1,5 @@
 /** The simulated host's own picture of a virtual machine. */
+import type { SharedWith } from '../../memory/backing.ts';
 import { type Bytes, bytes, GiB, gib, MiB, mib, sumBytes, zeroBytes } from '../../memory/bytes.ts';
 import { aliasOfSlot, type NodeMemory } from '../../memory/module.ts';
 import { emptyOperationState, type OperationState, restingMs } from '../../memory/operation-state.ts';
@@ -63,6 +64,8 @@ export type SimulatedDomainSpec = {
   /** Default: `pageSize` behind all nodes. */
   readonly backings?: readonly LayoutBacking[];
   readonly hardLimit?: Bytes | null;
+  /** Another process that maps the memory, and how many regions of it QEMU may have before it refuses more. */
+  readonly sharedWith?: { readonly backend: SharedWith; readonly regions: number } | null;
   readonly granularity?: Bytes | null;
   /** What the guest's processes use. Default 64 MiB. */
   readonly used?: Bytes;
@@ -89,6 +92,7 @@ export type SimulatedDomain = {
   readonly otherTotal: Bytes;
   readonly backings: readonly LayoutBacking[];
   readonly hardLimit: Bytes | null;
+  readonly sharedWith: { readonly backend: SharedWith; readonly regions: number } | null;
   readonly pageSize: Bytes | null;
   readonly granularity: Bytes | null;
   used: Bytes;
@@ -177,6 +181,7 @@ export function createSimulatedDomain(spec: SimulatedDomainSpec, nowMs: number):
     otherTotal: spec.otherTotal ?? zeroBytes,
     backings: spec.backings ?? [],
     hardLimit: spec.hardLimit ?? null,
+    sharedWith: spec.sharedWith ?? null,
     pageSize: spec.pageSize ?? null,
     granularity: spec.granularity ?? null,
     used: spec.used ?? mib(64),

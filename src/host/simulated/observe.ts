@@ -1,4 +1,5 @@
 /** How an observation of the port is read from the simulated host's own picture. */
+import { regionsLeft } from '../../memory/backing.ts';
 import { bytes } from '../../memory/bytes.ts';
 import { isSameModule } from '../../memory/module.ts';
 import { regionKey } from '../rules/addresses.ts';
@@ -42,7 +43,7 @@ function observeLayout(domain: SimulatedDomain, nowMs: number): MemoryLayout {
     pageSize: domain.pageSize,
     backings: domain.backings,
     hardLimit: domain.hardLimit,
-    sharedWith: null,
+    sharedWith: regionsLeft({ ...domain, backing: { sharedWith: domain.sharedWith?.backend ?? null } }),
     granularity: domain.granularity,
     architecture: 'x86_64',
   };

@@ -129,6 +129,11 @@ describe('another process that maps every module', () => {
     expect(shared.message).toContain('growPolicy Whole');
   });
 
+  it('is given the fewest, where pieces of 1 GiB are more than it surely has room for', () => {
+    const more = { sharedWith, preallocated: true };
+    expect(sizesOf(planFor(5120, [], { grow: 'Divisible' }, more))).toEqual([GiB, GiB, GiB, GiB]);
+  });
+
   it('is not said to stand in the way: nobody knows for how many it has room', () => {
     const full = { sharedWith: { backend: 'vhost-user', left: 0 } };
     expect(outcomeOf(planFor(5120, [], { grow: 'Divisible' }, full))).toBe('plug Plugging 5120');
