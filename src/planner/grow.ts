@@ -26,16 +26,17 @@ export function grow(situation: Situation, reachable: Reachable): Decided {
   return {
     decision: 'plug',
     reason: 'Plugging',
-    message: `plug ${describePlugs(steps)} to go from ${size(current)} to ${size(desired)}${coarse}${explainSharing(situation, cut)}`,
+    message: `plug ${describePlugs(steps)} to go from ${size(current)} to ${size(desired)}${coarse}${explainSharing(found.situation, cut, amount)}`,
     steps,
   };
 }
 
 /** Every region costs a place at another process that maps the guest's memory; how many it has, nobody can ask. */
-function explainSharing({ observation: { sharedWith }, policy }: Situation, { sizes }: Cut): string {
-  if (!sharedWith || (policy.grow === 'Whole' && sizes.length <= sharedWith.left)) return '';
-  const fewer = policy.grow === 'Whole' ? '' : '; growPolicy Whole takes the fewest modules';
-  return `; ${sharedWith.backend} has to map every module and surely has room for ${sharedWith.left} more${fewer}`;
+function explainSharing({ observation: { sharedWith }, pool }: Situation, { sizes }: Cut, amount: Bytes): string {
+  const hasFewer = sizes.length > cutWhole(amount, pool.maxModule).length;
+  if (!sharedWith || (!hasFewer && sizes.length <= sharedWith.left)) return '';
+  const wayOut = hasFewer ? '; growPolicy Whole takes the fewest modules' : '';
+  return `; ${sharedWith.backend} has to map every module and surely has room for ${sharedWith.left} more${wayOut}`;
 }
 
 function chooseCut(situation: Situation, amount: Bytes): Cut {

@@ -90,6 +90,9 @@ function tellDomain(file: string): string {
     ],
     ['slots', `${layout.slots.total}; others hold ${list(numbered.map(String))} and ${unnumbered} without a number`],
     ['behind it', layout.backings.map(tellBacking).join('; ')],
+    ...(layout.sharedWith === null
+      ? []
+      : [['mapped by', `${layout.sharedWith.backend}, surely ${layout.sharedWith.left} more`] as [string, string]]),
     ...(layout.hardLimit === null ? [] : [['hard limit', quantity(layout.hardLimit)] as [string, string]]),
     ['agent', layout.hotplugProblem ?? 'modules can be plugged'],
     ['more', tellPlan(xml, gib(1), 'Exact')],

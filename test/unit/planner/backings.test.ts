@@ -134,6 +134,10 @@ describe('another process that maps every module', () => {
     expect(sizesOf(planFor(5120, [], { grow: 'Divisible' }, more))).toEqual([GiB, GiB, GiB, GiB]);
   });
 
+  it('is not told of where one module does', () => {
+    expect(planFor(1152, [], { grow: 'Divisible' }, { sharedWith }).message).not.toContain('virtiofs');
+  });
+
   it('is not said to stand in the way: nobody knows for how many it has room', () => {
     const full = { sharedWith: { backend: 'vhost-user', left: 0 } };
     expect(outcomeOf(planFor(5120, [], { grow: 'Divisible' }, full))).toBe('plug Plugging 5120');
