@@ -1,9 +1,11 @@
 /** Whatever is wrong ends in a condition or a refusal that says what to do; nothing changes on any VM. */
 import { createServer, type Server } from 'node:https';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { describeLab } from '../lab/describe.ts';
+import { dimmXml } from '../lab/guest-xml.ts';
 import type { LabGuest } from '../lab/guest-types.ts';
 import { startLab } from '../lab/lab.ts';
 import { type Stack, startStack } from '../lab/stack.ts';
@@ -82,6 +84,20 @@ await describeLab('bad input', () => {
       expect(ready?.message).toContain(says);
       await untouched();
       await stack.lab.controlPlane.kubectlOk(['delete', 'vmmem', name, '--namespace=tenants', '--wait=false']);
+    });
+
+    it('with a module of a longer name than a status can hold is told, and gives that back', async () => {
+      const alias = `ua-${'long'.repeat(100)}`;
+      const file = join(stack.lab.hypervisor.directory, 'long-alias.xml');
+      writeFileSync(file, dimmXml(128, alias));
+      await stack.lab.hypervisor.virshOk(['attach-device', guest.uuid, file, '--live']);
+      await stack.apply(stack.manifest('long', guest.uuid, { memory: '640Mi' }));
+      const { status } = await stack.reaches('long', 'Converged');
+      expect(status?.modules?.[0]?.alias).toMatch(/^ua-long.{239}…[0-9a-f]{8}$/);
+      await stack.apply(stack.manifest('long', guest.uuid, { memory: '512Mi' }));
+      await stack.reaches('long', 'Converged');
+      await untouched();
+      await stack.lab.controlPlane.kubectlOk(['delete', 'vmmem', 'long', '--namespace=tenants', '--wait=false']);
     });
 
     it('without a free slot is left with what it has', async () => {
