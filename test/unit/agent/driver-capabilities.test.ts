@@ -3,19 +3,20 @@ import { describe, expect, it } from 'vitest';
 import { compilePattern } from '../../../src/agent/admission.ts';
 import type { DomainDescription } from '../../../src/agent/domain/description.ts';
 import type { ConnectionChange, Driver, DriverCapabilities, MemoryStatistics } from '../../../src/agent/driver.ts';
+import { DriverError } from '../../../src/agent/driver-error.ts';
 import { EventLog } from '../../../src/agent/event-log.ts';
 import { createHostService } from '../../../src/agent/host-service.ts';
 import { bytes, GiB, gib, mib } from '../../../src/memory/bytes.ts';
 import { emptyOperationState, type OperationState } from '../../../src/memory/operation-state.ts';
 import { silentLogger } from '../../../src/runtime/logger.ts';
-import { codeOf, unplugRequest, valueOf } from '../../contract/bench.ts';
+import { codeOf, plugRequest, unplugRequest, valueOf } from '../../contract/bench.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 
 const uuid = '6f0c1a52-6a0e-4c0e-9c50-6e6f0f3d2a11';
 const ref = { uuid, name: 'db-1', id: 1 };
 
 /** A driver of one VM with a module in slot 0, and what was done to it. */
-async function setUp(capabilities: DriverCapabilities) {
+async function setUp(capabilities: DriverCapabilities, preallocates = false) {
   const clock = new ManualClock();
   const done: string[] = [];
   const logged: { readonly fields: object; readonly message: string }[] = [];
@@ -31,7 +32,7 @@ async function setUp(capabilities: DriverCapabilities) {
     modules: [{ slot: 0, base: bytes(4 * GiB), size: mib(512), alias: 'ua-dimmer-0', node: 0 }],
     ...{ others: [], otherTotal: bytes(0), hardLimit: null, currentMemory: mib(1536) },
     backing: {
-      ...{ hugePages: [], preallocates: false, sharedWith: null },
+      ...{ hugePages: [], preallocates, sharedWith: null },
       hostNodes: { others: null, byNode: new Map<number, readonly number[]>() },
     },
     balloon: { statsPeriodSeconds: 0 },
@@ -70,7 +71,10 @@ async function setUp(capabilities: DriverCapabilities) {
       operations = state;
       return does('write');
     },
-    attach: () => does('attach'),
+    attach: (_uuid, { slot }) => {
+      done.push(`attach ${slot}`);
+      return Promise.reject(new DriverError('Failed', 'QEMU refused'));
+    },
     detach: (_uuid, alias) => does(`detach ${alias}`),
     monitor: {
       memory: () => Promise.resolve({ devices: [], backends: [] }),
@@ -94,7 +98,11 @@ async function setUp(capabilities: DriverCapabilities) {
       ...(needsWord ? { minUsableAfter: mib(128) } : {}),
     });
   };
-  return { done, logged, unplug };
+  const plug = async () => {
+    const { revision } = valueOf(await host.observe(uuid));
+    return host.plug(uuid, revision, plugRequest(1, mib(128)));
+  };
+  return { done, logged, unplug, plug };
 }
 
 describe('a driver that cannot ask a guest for its memory', () => {
@@ -127,4 +135,20 @@ it('what a driver lacks is in the log at each connect', async () => {
     { ...domains, lacks: ['refusalEvents', 'statisticsOnDemand'] },
   ]);
   expect(await connects({ refusalEvents: true, statisticsOnDemand: true })).toEqual([domains]);
+});
+
+describe('a plug that QEMU refuses wherever it is tried', () => {
+  const attaches = async (preallocates: boolean) => {
+    const { done, plug } = await setUp({ refusalEvents: true, statisticsOnDemand: true }, preallocates);
+    expect(codeOf(await plug())).toBe('hypervisor-failed');
+    return done.filter((what) => what.startsWith('attach'));
+  };
+
+  it('is tried under other names, then in other slots', async () => {
+    expect(await attaches(false)).toEqual(['attach 1', 'attach 1', 'attach 1', 'attach 2', 'attach 3', 'attach 4']);
+  });
+
+  it('is tried once more only where each try stops the guest', async () => {
+    expect(await attaches(true)).toEqual(['attach 1', 'attach 15']);
+  });
 });
