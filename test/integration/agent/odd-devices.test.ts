@@ -31,7 +31,6 @@ await describeLab(
           { kind: 'accepting', name: 'unseen' },
           { kind: 'accepting', name: 'unseen-odd', extraXml: onCommandLine(50) },
           { kind: 'accepting', name: 'nvdimm', leaveOff: true },
-          { kind: 'accepting', name: 'by-hand' },
         ],
       });
       agent = await startAgentFixture(lab.hypervisor.uri, await createAgentPki(lab.hypervisor.directory));
@@ -93,18 +92,6 @@ await describeLab(
       const attached = guest.consoleLog().length;
       expect(await plug(guest, 4)).toMatchObject({ ok: false, error: { code: 'hotplug-unsupported', message } });
       expect(guest.consoleLog().length).toBe(attached);
-    });
-
-    test('a module of 100 MiB plugged by hand: the next one goes past it, and the guest takes it', async () => {
-      const guest = guestOf('by-hand');
-      await observedUntil(benchOf(guest), 'the guest reports', isUp);
-      const before = await guest.memTotalKiB();
-      await guest.plugDimm(100, 'ua-odd');
-      expect(valueOf(await plug(guest, 1)).done).toBe(true);
-      const { layout } = await observe(guest);
-      const bases = layout?.modules.map(({ base }) => base);
-      expect(bases).toEqual([gib(4), bytes(gib(4) + mib(128))]);
-      await takes(guest, before);
     });
 
     describe('an NVDIMM of 50 MiB', () => {
