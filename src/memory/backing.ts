@@ -22,6 +22,11 @@ export type MemoryBacking = {
   readonly hugePages: readonly HugePages[];
   /** Whether QEMU touches, locks or pins all of a module when it is plugged, whatever its pages. */
   readonly preallocates: boolean;
+  /**
+   * Whether a device has all of it pinned (VFIO, vDPA). Then huge pages count against the limit of locked memory too, which
+   * is `<hard_limit>` where that is set (libvirt's qemuDomainGetMemLockLimitBytes).
+   */
+  readonly pins: boolean;
   /** Host nodes that memory must come from (`strict`, `restrictive`): by guest node, and of all others. null: any. */
   readonly hostNodes: {
     readonly others: readonly number[] | null;

@@ -3,8 +3,8 @@ import { type Bytes, isMultipleOf } from '../memory/bytes.ts';
 import { maxTotalPerBootMemory } from '../memory/module.ts';
 import { count, nearest, size, slots } from './explain.ts';
 import { roundUp } from './rounding.ts';
-import { largestTotal, type Situation } from './situation.ts';
-import type { PlanReason, Reachable } from './types.ts';
+import { isHeldBy, largestTotal, type Situation } from './situation.ts';
+import type { HardLimit, PlanReason, Reachable } from './types.ts';
 
 /** `wait` where time alone helps. */
 export type Obstacle = { readonly decision: 'blocked' | 'wait'; readonly reason: PlanReason; readonly message: string };
@@ -77,11 +77,11 @@ function findLimitObstacle(situation: Situation, amount: number): Obstacle | nul
         'it is shut down',
     );
   }
-  if (hardLimit && pool.pageSize === null && total > hardLimit.size - hardLimit.overhead) {
+  if (hardLimit && isHeldBy(hardLimit, pool) && total > hardLimit.size - hardLimit.overhead) {
     return blocked(
       'ExceedsHardLimit',
       `${size(total)} and ${size(hardLimit.overhead)} for QEMU itself are above the hard_limit of ${size(hardLimit.size)} ` +
-        `in the domain's <memtune>: its control group would end QEMU, and the guest with it; ${describeLargest(situation)}; ` +
+        `in the domain's <memtune>: ${explainEnd(hardLimit)}, and the guest with it; ${describeLargest(situation)}; ` +
         'raise it with virsh memtune --hard-limit',
     );
   }
@@ -95,6 +95,9 @@ function findLimitObstacle(situation: Situation, amount: number): Obstacle | nul
   }
   return null;
 }
+
+const explainEnd = ({ pinned = false }: HardLimit): string =>
+  pinned ? 'memory that is pinned for a device would not be had, which ends QEMU' : 'its control group would end QEMU';
 
 /** The largest size that can be had by plugging, as far as limits go. */
 function describeLargest(situation: Situation): string {

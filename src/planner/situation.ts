@@ -4,7 +4,7 @@ import { maxTotalPerBootMemory } from '../memory/module.ts';
 import { baseOf, nodeLoads, nodesByLoad } from './nodes.ts';
 import { type Pool, poolsOf } from './pools.ts';
 import { roundUp } from './rounding.ts';
-import type { PlannerModule, PlannerObservation, PlannerPolicy, PlanRequest } from './types.ts';
+import type { HardLimit, PlannerModule, PlannerObservation, PlannerPolicy, PlanRequest } from './types.ts';
 
 export type Situation = {
   /** What was asked for. */
@@ -87,6 +87,9 @@ function unusedSlots({ slots, modules }: PlannerObservation): Pick<Situation, 'f
   return { freeSlots: freeSlots.slice(0, Math.max(0, freeSlots.length - (slots.unnumbered ?? 0))), restingSlots };
 }
 
+/** Huge pages aren't charged to the control group's memory, but count as locked where they are pinned. */
+export const isHeldBy = ({ pinned = false }: HardLimit, { pageSize }: Pool): boolean => pinned || pageSize === null;
+
 /** The total that maxMemory, boot memory and the control group allow, whatever the slots; 0: nothing can be plugged. */
 export function largestTotal({ observation, boot }: Situation, pool: Pool): number {
   const { maxMemory, otherBytes, otherTotal = zeroBytes, hardLimit } = observation;
@@ -94,8 +97,7 @@ export function largestTotal({ observation, boot }: Situation, pool: Pool): numb
   return Math.min(
     maxMemory === 'unlimited' ? Infinity : maxMemory - otherBytes + otherTotal,
     boot * maxTotalPerBootMemory,
-    // Huge pages aren't charged to the control group's memory.
-    pool.pageSize === null && hardLimit ? hardLimit.size - hardLimit.overhead : Infinity,
+    hardLimit && isHeldBy(hardLimit, pool) ? hardLimit.size - hardLimit.overhead : Infinity,
     Number.MAX_SAFE_INTEGER,
   );
 }

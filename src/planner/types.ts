@@ -57,6 +57,14 @@ export type Backing = {
 };
 
 /** A virtual machine and its host, as observed. */
+export type HardLimit = {
+  readonly size: Bytes;
+  /** What QEMU needs beside the guest's memory. */
+  readonly overhead: Bytes;
+  /** Whether it holds for huge pages, too: where a device has the memory pinned. Absent: ordinary ones only. */
+  readonly pinned?: boolean;
+};
+
 export type PlannerObservation = {
   /** Boot memory per guest NUMA node; at least one entry, nodes distinct. */
   readonly boot: readonly NodeMemory[];
@@ -88,11 +96,8 @@ export type PlannerObservation = {
   readonly preallocated?: boolean;
   /** Where guest nodes differ: stands for `pageSize`, `preallocated`, `hostFree` and `hugepagesFree`. All nodes. */
   readonly backings?: readonly Backing[];
-  /**
-   * What QEMU may use in ordinary pages before its control group ends it, and what it needs beside the guest's memory;
-   * null or absent: no limit.
-   */
-  readonly hardLimit?: { readonly size: Bytes; readonly overhead: Bytes } | null;
+  /** What QEMU may use before its control group ends it; null or absent: no limit. */
+  readonly hardLimit?: HardLimit | null;
   /** Another process that maps every module, and for how many more there surely is room; null or absent: none. */
   readonly sharedWith?: { readonly backend: string; readonly left: number } | null;
   /** Host memory that may still be plugged (reserve and overcommit already taken off); null: unknown, not judged. */

@@ -65,7 +65,8 @@ function buildDomainRequest(domain: DomainMemoryXml, wish: DomainWish): PlanRequ
     hostFree,
     hugepagesFree: null,
     backings,
-    hardLimit: hardLimit === null ? null : { size: hardLimit, overhead: qemuOverhead(hardLimit) },
+    hardLimit:
+      hardLimit === null ? null : { size: hardLimit, overhead: qemuOverhead(hardLimit), pinned: domain.backing.pins },
     sharedWith: regionsLeft(domain),
     guest: null,
   };

@@ -123,6 +123,7 @@ function readObservation(status: VirtualMachineMemoryStatus, desired: DesiredMem
         : {
             size: sizeOf(hardLimit.size, 'planning.hardLimit'),
             overhead: sizeOf(hardLimit.overhead, 'planning.hardLimit'),
+            pinned: hardLimit.pinned ?? false,
           },
     sharedWith: sharedWith ?? null,
     guest: readGuest(planning),

@@ -150,6 +150,7 @@ function toLayout(facts: DomainFacts, run: RunningDomain, marks: readonly Mark[]
     pageSize: backings[0]?.pageSize ?? null,
     backings,
     hardLimit: memory.hardLimit,
+    pinned: memory.backing.pins,
     sharedWith: regionsLeft(memory),
     granularity: null,
     architecture: memory.arch,

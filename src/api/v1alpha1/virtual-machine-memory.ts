@@ -117,7 +117,14 @@ const planningStatus = object({
   /** What of it counts in the total; absent: nothing. */
   otherTotal: lenient(text()),
   /** The hard limit of the VM's control group, and what QEMU needs of it for itself; absent: none. */
-  hardLimit: lenient(object({ size: text(), overhead: text() })),
+  hardLimit: lenient(
+    object({
+      size: text(),
+      overhead: text(),
+      /** Whether huge pages count against it, as a device has them pinned; absent: they don't. */
+      pinned: lenient(boolean),
+    }),
+  ),
   /** Another process that maps every module, and for how many more it has room; absent: none. */
   sharedWith: lenient(object({ backend: text(), left: whole() })),
   booting: boolean,

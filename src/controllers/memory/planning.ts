@@ -12,7 +12,7 @@ import type { DomainObservation, LayoutBacking } from '../../host/port.ts';
 import { type Bytes, bytes, floorTo, gib } from '../../memory/bytes.ts';
 import { formatQuantity } from '../../memory/quantity.ts';
 import { ceilingOf, surveySituation } from '../../planner/situation.ts';
-import type { PlannerObservation } from '../../planner/types.ts';
+import type { HardLimit, PlannerObservation } from '../../planner/types.ts';
 import { ownBackings } from './backing.ts';
 import type { Judgement } from './types.ts';
 
@@ -31,9 +31,7 @@ export function computePlanning({ seen, block, located }: Judgement): PlanningSt
     },
     otherBytes: formatQuantity(seen.otherBytes),
     ...(otherTotal === undefined ? {} : { otherTotal: formatQuantity(otherTotal) }),
-    ...(hardLimit
-      ? { hardLimit: { size: formatQuantity(hardLimit.size), overhead: formatQuantity(hardLimit.overhead) } }
-      : {}),
+    ...(hardLimit ? { hardLimit: computeHardLimit(hardLimit) } : {}),
     ...(sharedWith ? { sharedWith } : {}),
     booting: seen.booting,
     cordoned: seen.cordoned,
@@ -41,6 +39,12 @@ export function computePlanning({ seen, block, located }: Judgement): PlanningSt
     backings: computeBackingStatus(seen, ownBackings(located.layout)),
   };
 }
+
+const computeHardLimit = ({ size, overhead, pinned }: HardLimit): NonNullable<PlanningStatus['hardLimit']> => ({
+  size: formatQuantity(size),
+  overhead: formatQuantity(overhead),
+  ...(pinned === true ? { pinned } : {}),
+});
 
 /** What stands behind new modules, by the VM itself (`own`, in the order of what the planner was told). */
 function computeBackingStatus(seen: PlannerObservation, own: readonly LayoutBacking[]): readonly BackingStatus[] {

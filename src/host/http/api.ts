@@ -157,6 +157,7 @@ export const memoryLayout = object({
     null,
     orNull(bytes('Limit'), 'What QEMU may use before its control group ends it; null: no limit is known'),
   ),
+  pinned: absentAs(false, flag('A device has all of the memory pinned: huge pages count against that limit, too')),
   sharedWith: absentAs(
     null,
     orNull(

@@ -139,11 +139,15 @@ export function judgePlug(observation: DomainObservation, request: PlugRequest):
   return limit === null ? changeable : fail(limit);
 }
 
-/** Past the limit of its control group QEMU is ended, and the guest with it. Huge pages aren't charged there. */
+/**
+ * Past the limit of its control group QEMU is ended, and the guest with it. Huge pages aren't charged there; but where a
+ * device has them pinned the same limit is that of locked memory, and QEMU ends itself when it can't pin a module (`hw_error`
+ * in vfio_listener_region_add, hw/vfio/common.c).
+ */
 function judgeHardLimit(layout: MemoryLayout, { size, node, pageSize }: PlugRequest): HostError | null {
-  const { hardLimit, backings } = layout;
+  const { hardLimit, pinned, backings } = layout;
   const own = backings.find(({ nodes }) => nodes.includes(node))?.pageSize ?? null;
-  if (hardLimit === null || (pageSize ?? own) !== null) return null;
+  if (hardLimit === null || (!pinned && (pageSize ?? own) !== null)) return null;
   if (totalOf(layout) + size + qemuOverhead(hardLimit) <= hardLimit) return null;
   return hostError(
     'rejected',

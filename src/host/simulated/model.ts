@@ -64,6 +64,8 @@ export type SimulatedDomainSpec = {
   /** Default: `pageSize` behind all nodes. */
   readonly backings?: readonly LayoutBacking[];
   readonly hardLimit?: Bytes | null;
+  /** Whether a device has all of the memory pinned. Default false. */
+  readonly pinned?: boolean;
   /** Another process that maps the memory, and how many regions of it QEMU may have before it refuses more. */
   readonly sharedWith?: { readonly backend: SharedWith; readonly regions: number } | null;
   readonly granularity?: Bytes | null;
@@ -92,6 +94,7 @@ export type SimulatedDomain = {
   readonly otherTotal: Bytes;
   readonly backings: readonly LayoutBacking[];
   readonly hardLimit: Bytes | null;
+  readonly pinned: boolean;
   readonly sharedWith: { readonly backend: SharedWith; readonly regions: number } | null;
   readonly pageSize: Bytes | null;
   readonly granularity: Bytes | null;
@@ -181,6 +184,7 @@ export function createSimulatedDomain(spec: SimulatedDomainSpec, nowMs: number):
     otherTotal: spec.otherTotal ?? zeroBytes,
     backings: spec.backings ?? [],
     hardLimit: spec.hardLimit ?? null,
+    pinned: spec.pinned ?? false,
     sharedWith: spec.sharedWith ?? null,
     pageSize: spec.pageSize ?? null,
     granularity: spec.granularity ?? null,

@@ -43,6 +43,7 @@ function observeLayout(domain: SimulatedDomain, nowMs: number): MemoryLayout {
     pageSize: domain.pageSize,
     backings: domain.backings,
     hardLimit: domain.hardLimit,
+    pinned: domain.pinned,
     sharedWith: regionsLeft({ ...domain, backing: { sharedWith: domain.sharedWith?.backend ?? null } }),
     granularity: domain.granularity,
     architecture: 'x86_64',

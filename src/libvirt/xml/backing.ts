@@ -26,14 +26,18 @@ const pinning = /^(pci|mdev|hostdev|vdpa|vhostvdpa|nvme)$/;
 
 type CommandLine = ReturnType<typeof readCommandLineBacking>;
 
-function readPreallocates(domain: XmlElement, commandLine: CommandLine): boolean {
-  const backing = childOf(domain, 'memoryBacking');
+function readPins(domain: XmlElement, commandLine: CommandLine): boolean {
   const devices = childOf(domain, 'devices');
   const isPinned = ['hostdev', 'interface', 'disk'].some((name) =>
     childrenOf(devices, name).some((device) => pinning.test(device.attributes.get('type') ?? '')),
   );
+  return isPinned || commandLine.pins;
+}
+
+function readTouches(domain: XmlElement, commandLine: CommandLine): boolean {
+  const backing = childOf(domain, 'memoryBacking');
   const isImmediate = descend(backing, 'allocation')?.attributes.get('mode') === 'immediate';
-  return isImmediate || isPinned || descend(backing, 'locked') !== undefined || commandLine.preallocates;
+  return isImmediate || descend(backing, 'locked') !== undefined || commandLine.touches;
 }
 
 function readHostNodes(domain: XmlElement): MemoryBacking['hostNodes'] {
@@ -69,9 +73,11 @@ function readSharedWith(domain: XmlElement, { isShared }: CommandLine): SharedWi
 
 export function readBacking(domain: XmlElement): MemoryBacking {
   const commandLine = readCommandLineBacking(domain);
+  const pins = readPins(domain, commandLine);
   return {
     hugePages: readHugePages(domain),
-    preallocates: readPreallocates(domain, commandLine),
+    preallocates: pins || readTouches(domain, commandLine),
+    pins,
     hostNodes: readHostNodes(domain),
     sharedWith: readSharedWith(domain, commandLine),
   };

@@ -65,10 +65,12 @@ const pinningDevice = /^(vfio-|vhost-vdpa-)/;
 
 /**
  * What the command line says of how memory is backed.
- * @returns `preallocates`: QEMU touches, locks or pins all of it at once; `isShared`: a vhost-user backend maps it
+ * @returns `touches`: QEMU touches or locks all of it at once; `pins`: a device has it pinned; `isShared`: a vhost-user
+ *   backend maps it
  */
 export function readCommandLineBacking(domain: XmlElement): {
-  readonly preallocates: boolean;
+  readonly touches: boolean;
+  readonly pins: boolean;
   readonly isShared: boolean;
 } {
   const args = argumentsOf(domain);
@@ -77,9 +79,9 @@ export function readCommandLineBacking(domain: XmlElement): {
   const isLocked = after(args, '-overcommit').some((text) =>
     /^(on|yes|true|y)$/.test(readOptions(text, '').get('mem-lock') ?? ''),
   );
-  const isPinned = devices.some((driver) => pinningDevice.test(driver)) || networks.includes('vhost-vdpa');
   return {
-    preallocates: isLocked || isPinned || args.some((arg) => isOption(arg, '-mem-prealloc')),
+    touches: isLocked || args.some((arg) => isOption(arg, '-mem-prealloc')),
+    pins: devices.some((driver) => pinningDevice.test(driver)) || networks.includes('vhost-vdpa'),
     isShared: devices.some((driver) => driver.startsWith('vhost-user-')) || networks.includes('vhost-user'),
   };
 }

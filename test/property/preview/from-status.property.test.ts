@@ -92,6 +92,7 @@ function locate({ observation }: PlanRequest, around: Surroundings): Located {
     slots: { unnumbered: 0, ...observation.slots },
     backings: [],
     hardLimit: around.begunFor === 2 ? gib(6) : null,
+    pinned: around.begunIn === 1,
     sharedWith: around.begunIn === 1 ? { backend: 'vhost-user', left: 2 } : null,
     otherBytes: observation.otherBytes,
     maxMemory: maxMemory === 'unlimited' ? gib(512) : maxMemory === 'unsupported' ? null : maxMemory,

@@ -32,7 +32,7 @@ async function setUp(capabilities: DriverCapabilities, preallocates = false) {
     modules: [{ slot: 0, base: bytes(4 * GiB), size: mib(512), alias: 'ua-dimmer-0', node: 0 }],
     ...{ others: [], otherTotal: bytes(0), hardLimit: null, currentMemory: mib(1536) },
     backing: {
-      ...{ hugePages: [], preallocates, sharedWith: null },
+      ...{ hugePages: [], preallocates, pins: false, sharedWith: null },
       hostNodes: { others: null, byNode: new Map<number, readonly number[]>() },
     },
     balloon: { statsPeriodSeconds: 0 },

@@ -56,6 +56,17 @@ it('past the hard_limit of the domain nothing is plugged, and it is named', asyn
   expect(await has({ memory: '2560Mi' }, 'Converged')).toBe('2560Mi');
 });
 
+it('nor huge pages that a device has pinned, which it does not hold otherwise', async () => {
+  const huge = { hardLimit: gib(3), pageSize: mib(2) };
+  await start({ ...huge, pinned: true });
+  expect(await has({ memory: '3Gi' }, 'ExceedsHardLimit')).toBe('2Gi');
+  expect(bench.condition('Ready')?.message).toContain('pinned for a device');
+  expect(bench.status().planning?.hardLimit?.pinned).toBe(true);
+  bench.close();
+  await start(huge);
+  expect(await has({ memory: '3Gi' }, 'HugepagesUnavailable')).toBe('2Gi');
+});
+
 it('memory bound to a host node that has none left is not promised by the others', async () => {
   await start({ backings: [{ nodes: [0], pageSize: null, preallocated: false, hostNodes: [7] }] });
   expect(await has({ memory: '3Gi' }, 'InsufficientHostMemory')).toBe('2Gi');

@@ -75,6 +75,14 @@ describe('what makes QEMU touch a module at once', () => {
   });
 });
 
+it('what a device has pinned is told from what is touched', () => {
+  const pins = (more: string, devices = '') => read(more, devices).backing.pins;
+  expect(pins('', "<hostdev mode='subsystem' type='pci'/>")).toBe(true);
+  expect(pins(commandLine('-device', 'vfio-pci,host=01:00.0'))).toBe(true);
+  expect(pins('<memoryBacking><hugepages/><locked/></memoryBacking>')).toBe(false);
+  expect(pins(commandLine('-mem-prealloc'))).toBe(false);
+});
+
 describe('the host nodes that memory must come from', () => {
   const nodesOf = (inside: string) =>
     behind(`<numatune>${inside}</numatune>`).flatMap(({ nodes, hostNodes }) => nodes.map(() => hostNodes));

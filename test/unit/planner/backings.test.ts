@@ -109,6 +109,15 @@ describe('the limit of the control group', () => {
     expect(outcomeOf(planFor(8192, [], {}, more))).toBe('plug Plugging 8192');
   });
 
+  it('holds huge pages that a device has pinned: QEMU ends when they can not be had', () => {
+    const pinned = { boot, hardLimit: { ...hardLimit, pinned: true }, pageSize: mib(2) };
+    expect(outcomeOf(planFor(4736, [], {}, pinned))).toBe('plug Plugging 4736');
+    const plan = planFor(4864, [], {}, pinned);
+    expect(plan.reason).toBe('ExceedsHardLimit');
+    expect(plan.message).toContain('memory that is pinned for a device would not be had, which ends QEMU');
+    expect(plan.message).toContain('the largest size is 4736Mi');
+  });
+
   it('never stands in the way of shrinking', () => {
     const tight = { boot, hardLimit: { size: gib(1), overhead: mib(258) } };
     expect(outcomeOf(planFor(4096, [512], {}, tight))).toBe('unplug Unplugging 4096');

@@ -57,7 +57,10 @@ function buildObservation(
     hostFree: first?.hostFree ?? null,
     hugepagesFree: first?.hugepagesFree ?? null,
     backings,
-    hardLimit: layout.hardLimit === null ? null : { size: layout.hardLimit, overhead: qemuOverhead(layout.hardLimit) },
+    hardLimit:
+      layout.hardLimit === null
+        ? null
+        : { size: layout.hardLimit, overhead: qemuOverhead(layout.hardLimit), pinned: layout.pinned },
     sharedWith: layout.sharedWith,
     guest: toGuestReport(observation),
   };

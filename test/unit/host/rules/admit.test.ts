@@ -43,6 +43,17 @@ describe('guards of a change', () => {
     expect(answer).toMatchObject({ error: { code: 'hotplug-unsupported', message: 'no <maxMemory>' } });
   });
 
+  it('memory past the hard_limit of the domain: of ordinary pages, and of huge ones that a device has pinned', async () => {
+    const { layout, ...observed } = await observation();
+    if (layout === null) throw new Error('running');
+    const judge = (pinned: boolean, pageSize?: Bytes) => {
+      const plug = plugRequest(1, mib(512), pageSize === undefined ? {} : { pageSize });
+      return codeOf(judgePlug({ ...observed, layout: { ...layout, hardLimit: gib(2), pinned } }, plug));
+    };
+    expect([judge(false), judge(true)]).toEqual(['rejected', 'rejected']);
+    expect([judge(false, mib(2)), judge(true, mib(2))]).toEqual(['ok', 'rejected']);
+  });
+
   it('only the namespace that the admin named may claim', () => {
     expect(codeOf(judgeClaim(null, 'tenants', claim))).toBe('ok');
     expect(codeOf(judgeClaim(null, 'others', claim))).toBe('claimed-by-other');
