@@ -1,11 +1,12 @@
 /** Growing: which modules are plugged, where, and what stands in the way. */
 import { type Bytes, isMultipleOf, subtractBytes } from '../memory/bytes.ts';
-import { type Cut, cutDensely, cutWhole } from './cut.ts';
+import { type Cut, type CutTask, cutDensely, cutWhole } from './cut.ts';
 import { size, sizes } from './explain.ts';
 import { waitsForOnline } from './guest-safety.ts';
 import { nodeLoads, placeModules } from './nodes.ts';
 import { choosePool } from './obstacles.ts';
-import type { Situation } from './situation.ts';
+import { shorterStops } from './pools.ts';
+import { largestTotal, type Situation } from './situation.ts';
 import type { PlugStep, Reachable } from './types.ts';
 import { type Decided, withoutSteps } from './decided.ts';
 
@@ -56,13 +57,34 @@ function chooseCut(situation: Situation, amount: Bytes): Cut {
       // One slot stays in reserve, so that a later Replace has one; the last one is used rather than refusing to grow.
       const inReserve = Math.max(1, Math.min(freeSlots.length - 1, sharedWith?.left ?? Infinity));
       const dense = cutDensely({ ...task, maxModules: inReserve });
+      if (dense !== null) return cutForShorterStops(situation, task, dense, inReserve) ?? dense;
       // Who has to map them surely has no room for so many: as few as can be.
-      if (dense !== null || sharedWith) return dense ?? whole;
-      return cutDensely({ ...task, maxModules: freeSlots.length }) ?? whole;
+      return sharedWith ? whole : (cutDensely({ ...task, maxModules: freeSlots.length }) ?? whole);
     }
     default:
       return policy.grow satisfies never;
   }
+}
+
+/**
+ * Smaller modules than in `dense`, where each stops the guest, and as many as no later growth misses: slots for all that
+ * the VM may still get stay free. No fewer sizes are reached by unplugging. null: there are no slots for that.
+ */
+function cutForShorterStops(
+  situation: Situation,
+  task: Omit<CutTask, 'maxModules'>,
+  dense: Cut,
+  inReserve: number,
+): Cut | null {
+  const { desired, freeSlots, pool } = situation;
+  const later = Math.ceil((largestTotal(situation, pool) - desired) / pool.maxModule);
+  const maxModules = Math.min(inReserve, freeSlots.length - 1 - later);
+  if (maxModules < 1) return null;
+  for (const maxModule of shorterStops(pool)) {
+    const cut = cutDensely({ ...task, maxModule, maxModules });
+    if (cut !== null && cut.spacing <= dense.spacing) return cut;
+  }
+  return null;
 }
 
 /**

@@ -16,6 +16,9 @@ const sizesMib = [128, 256, 512, 1024, 2048, largestMib];
 const backings: Readonly<Record<string, string>> = {
   ordinary: '',
   immediate: `<memoryBacking><allocation mode='immediate'/></memoryBacking>`,
+  // As libvirt does for <locked/>, which in a container may not raise the limit of locked memory.
+  locked: `<qemu:commandline xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
+    <qemu:arg value='-overcommit'/><qemu:arg value='mem-lock=on'/></qemu:commandline>`,
   'huge pages': '<memoryBacking><hugepages/></memoryBacking>',
 };
 /** Pages of 2 MiB for the largest module, and for boot memory. */
@@ -70,7 +73,7 @@ async function measure(hypervisor: LabHypervisor, name: string, extraXml: string
  */
 export async function runPausesBench(): Promise<void> {
   await ensureLab(report, ['hypervisor']);
-  const lab = await startLab({ hypervisor: { hugePages } });
+  const lab = await startLab({ hypervisor: { hugePages, qemuConf: ['clear_emulator_capabilities = 0'] } });
   try {
     for (const [name, extraXml] of Object.entries(backings)) await measure(lab.hypervisor, name, extraXml);
   } finally {

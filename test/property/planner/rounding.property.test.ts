@@ -99,3 +99,44 @@ test('every new module suits the pages of its node, and is at most 1 GiB where Q
     { numRuns: 400 },
   );
 });
+
+test('modules that are smaller than they must be, so that they stop the guest for less, cost no size', () => {
+  const growth = fc.record({
+    boot: fc.integer({ min: 4, max: 16 }),
+    present: fc.array(fc.integer({ min: 1, max: 16 }), { maxLength: 6 }),
+    slots: fc.integer({ min: 6, max: 64 }),
+    max: fc.integer({ min: 6, max: 64 }),
+    blocks: fc.integer({ min: 16, max: 160 }),
+  });
+  let smaller = 0;
+  fc.assert(
+    fc.property(growth, ({ boot, present, slots, max, blocks }) => {
+      const block = 128 * MiB;
+      const modules = present.map((count, slot) => ({
+        ...{ slot, alias: `ua-${slot}`, node: 0, size: (count * block) as Bytes, base: (slot * 16 * GiB) as Bytes },
+        ...{ state: 'Plugged' as const, refusals: 0, quarantined: false, retryAfter: null },
+      }));
+      const current = boot * GiB + modules.reduce((sum, { size }) => sum + size, 0);
+      const observation: PlannerObservation = {
+        ...{ boot: [{ node: 0, size: (boot * GiB) as Bytes }], modules },
+        ...{ slots: { total: slots, usedByOthers: [], resting: [] }, otherBytes: 0 as Bytes },
+        ...{ maxMemory: (max * GiB) as Bytes, granularity: block as Bytes, pageSize: null, preallocated: true },
+        ...{ booting: false, cordoned: false, hostFree: null, hugepagesFree: null, guest: null },
+      };
+      const desired = (current + blocks * block) as Bytes;
+      const plan = planOf({
+        ...{ desired, observation },
+        policy: { shrink: 'Exact', grow: 'Divisible', guestSafety: 'Off' },
+      });
+      fc.pre(plan.decision === 'plug');
+      expect(plan.resultMemory).toBe(desired);
+      // A growth of 2 GiB or more has a module of 1 GiB unless there are slots for smaller ones.
+      if (Math.max(...plan.steps.map(({ size }) => size)) === GiB) return;
+      smaller++;
+      const left = slots - modules.length - plan.steps.length;
+      expect(left).toBeGreaterThan(Math.ceil((max * GiB - desired) / GiB));
+    }),
+    { numRuns: 1000 },
+  );
+  expect(smaller).toBeGreaterThan(20);
+});

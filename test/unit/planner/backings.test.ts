@@ -18,6 +18,43 @@ describe('memory that QEMU touches at once', () => {
     expect(plan.steps.every((step) => step.operation === 'plug' && step.waitForOnline)).toBe(true);
   });
 
+  describe('in smaller ones where slots are plenty', () => {
+    const boot = [{ node: 0, size: gib(4) }];
+    const grow = (wanted: number, maxMemory: Bytes, more: Partial<PlannerObservation> = {}) =>
+      planFor(wanted, [], { grow: 'Divisible' }, { boot, maxMemory, preallocated: true, ...more });
+
+    it('of 256 MiB, if as many slots stay as the VM may still need', () => {
+      // 128, 128, then seven of 256: nine of sixteen slots, and two for the rest up to 8 GiB.
+      expect(grow(6144, gib(8)).steps).toHaveLength(9);
+      expect(largestOf(grow(6144, gib(8)))).toBe(mib(256));
+      expect(grow(6144, gib(8)).steps.every((step) => step.operation === 'plug' && step.waitForOnline)).toBe(true);
+    });
+
+    it('of 512 MiB, if those of 256 MiB were too many', () => {
+      expect(largestOf(grow(8192, gib(8)))).toBe(mib(512));
+      expect(largestOf(grow(6144, gib(12)))).toBe(mib(256));
+      expect(largestOf(grow(6144, gib(13)))).toBe(mib(512));
+    });
+
+    it('of 1 GiB where slots are scarce, the maximum is far or unknown, or another process maps them', () => {
+      expect(largestOf(grow(6144, gib(32)))).toBe(GiB);
+      expect(largestOf(planFor(6144, [], { grow: 'Divisible' }, { boot, preallocated: true }))).toBe(GiB);
+      const sharedWith = { backend: 'vhost-user', left: 5 };
+      expect(largestOf(grow(6144, gib(8), { sharedWith }))).toBe(GiB);
+    });
+
+    it('not for whom the fewest are wanted', () => {
+      const plan = planFor(6144, [], { grow: 'Whole' }, { boot, maxMemory: gib(8), preallocated: true });
+      expect(plan.steps.map(({ size }) => size)).toEqual([GiB, GiB]);
+    });
+
+    it('in whole pages', () => {
+      expect(largestOf(grow(6144, gib(8), { pageSize: gib(1) }))).toBe(GiB);
+      expect(largestOf(grow(6144, gib(8), { pageSize: mib(2) }))).toBe(mib(256));
+      expect(largestOf(grow(6144, gib(8), { granularity: mib(512) }))).toBe(mib(512));
+    });
+  });
+
   it('32 GiB do not go into 16 slots, and the reason is told', () => {
     const plan = planFor(36 * 1024, [], {}, { boot: [{ node: 0, size: gib(4) }], preallocated: true });
     expect(plan.reason).toBe('SlotsExhausted');
