@@ -72,15 +72,20 @@ await describeLab('what stands behind memory', () => {
     await guest.unplugDimm('ua-whole');
     await gone(guest, 'ua-whole');
     await has(0);
-
     const ours = await watched(async () => {
       await apply(guest, { memory: `${512 + mib}Mi` });
       await stack.reaches(guest.name, 'Converged', 180_000);
     });
-    console.log(`stood still for ${ours.longestMs} ms at most, in one module for ${whole.longestMs} ms`);
-    expect(ours.longestMs).toBeLessThan(0.6 * whole.longestMs);
+
+    // How fast memory is touched differs by a factor of 20 from one plug to the next, by whether the machine under the lab
+    // has had it before; so the longest stop is compared with all stops of the same plug. A sixth is what the sizes of
+    // our modules give (512 MiB of 3 GiB), all of it what one module gives.
+    const largestShare = ({ longestMs, stoodMs }: ClockWatch): number => longestMs / stoodMs;
+    const said = JSON.stringify({ whole, ours });
+    expect(whole.stoodMs, said).toBeGreaterThan(0);
+    expect(largestShare(ours), said).toBeLessThan(0.6 * largestShare(whole));
     // Its clock went on meanwhile, so that its word can be believed.
-    for (const { guestMs, hostMs } of [whole, ours]) expect(guestMs).toBeGreaterThan(0.9 * hostMs - 1000);
+    for (const { guestMs, hostMs } of [whole, ours]) expect(guestMs, said).toBeGreaterThan(0.9 * hostMs - 1000);
   });
 
   it('another process that maps every module is named, with how many it surely can and the way to fewer', async () => {
@@ -95,6 +100,9 @@ await describeLab('what stands behind memory', () => {
 
   it('that has no room: said so, and the plug is tried again until there is', async () => {
     const guest = guestNamed('mapped');
+    // What comes by hand would be taken out again.
+    await apply(guest, { memory: '2Gi', paused: true });
+    await stack.reaches(guest.name, 'Converged');
     const byHand: string[] = [];
     for (let count = 0; count < 12; count++) {
       const alias = `ua-hand-${count}`;
@@ -108,10 +116,8 @@ await describeLab('what stands behind memory', () => {
       if (!plugged) break;
       byHand.push(alias);
     }
-    // One is the resource's own. What is promised as sure is no more than what there is.
-    console.log(`QEMU took ${byHand.length + 1} modules`);
-    expect(byHand.length + 1).toBeGreaterThanOrEqual(6);
-    expect(byHand.length + 1).toBeLessThan(12);
+    // One is the resource's own. One more than sure: so little boot memory has one region, below the PCI hole.
+    expect(byHand.length + 1).toBe(7);
 
     const size = 2048 + 128 * byHand.length;
     await apply(guest, { memory: `${size + 128}Mi` });

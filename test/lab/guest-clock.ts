@@ -14,8 +14,8 @@ export async function watchClock(shOk: LabGuest['shOk']): Promise<() => Promise<
       120_000,
     );
     const hostMs = performance.now() - startMs;
-    const [, guestMs, longestMs] = /watched (\d+) longest ([\d.]+)/.exec(said) ?? [];
+    const [, guestMs, longestMs, stoodMs] = /watched (\d+) longest ([\d.]+) stood ([\d.]+)/.exec(said) ?? [];
     if (guestMs === undefined) throw new Error(`the process that watched the guest's clock said: ${said}`);
-    return { guestMs: Number(guestMs), hostMs, longestMs: Number(longestMs) };
+    return { guestMs: Number(guestMs), hostMs, longestMs: Number(longestMs), stoodMs: Number(stoodMs) };
   };
 }

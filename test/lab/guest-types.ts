@@ -56,6 +56,8 @@ export type ClockWatch = {
   readonly hostMs: number;
   /** The longest time between two looks that should be a millisecond apart: for so long the guest stood still. */
   readonly longestMs: number;
+  /** All such times of 100 ms and more together. */
+  readonly stoodMs: number;
 };
 
 /** A guest of the lab. Everything but `sh` and what builds on it also works for a guest without an operating system. */

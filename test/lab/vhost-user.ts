@@ -3,7 +3,8 @@ import { createServer, type Socket } from 'node:net';
 
 /**
  * A vhost-user backend that does nothing: what QEMU needs to hear of one before it starts a device (QEMU,
- * docs/interop/vhost-user.rst). It offers no protocol features, so that QEMU counts on room for eight regions of memory.
+ * docs/interop/vhost-user.rst). It offers none of the protocol's features, so that QEMU counts on room for eight regions of
+ * memory (hw/virtio/vhost-user.c; a backend that has no such features to offer gets none at all).
  */
 export type VhostUserBackend = {
   /** XML of a network interface that has it, for `<devices>`. */
@@ -17,15 +18,18 @@ export const sharedMemoryXml = `<memoryBacking><source type='memfd'/><access mod
 const HEADER_BYTES = 12;
 const GET_FEATURES = 1;
 const GET_VRING_BASE = 11;
+const GET_PROTOCOL_FEATURES = 15;
 const IS_REPLY = 0b101;
+const VHOST_USER_F_PROTOCOL_FEATURES = 1n << 30n;
 const VIRTIO_F_VERSION_1 = 1n << 32n;
 
 /** The answer to a message; null where none is expected. */
 function answer(request: number): Buffer | null {
-  if (request !== GET_FEATURES && request !== GET_VRING_BASE) return null;
+  if (![GET_FEATURES, GET_VRING_BASE, GET_PROTOCOL_FEATURES].includes(request)) return null;
   const reply = Buffer.alloc(HEADER_BYTES + 8);
   for (const [index, value] of [request, IS_REPLY, 8].entries()) reply.writeUInt32LE(value, 4 * index);
-  if (request === GET_FEATURES) reply.writeBigUInt64LE(VIRTIO_F_VERSION_1, HEADER_BYTES);
+  if (request === GET_FEATURES)
+    reply.writeBigUInt64LE(VIRTIO_F_VERSION_1 | VHOST_USER_F_PROTOCOL_FEATURES, HEADER_BYTES);
   return reply;
 }
 

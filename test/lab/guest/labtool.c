@@ -6,7 +6,8 @@
  *   labtool pin        keeps one page of every hot-plugged memory block out of reach of migration, those plugged later
  *                      too, until it is killed; writes the numbers of the blocks to /tmp/pinned
  *   labtool watch      looks at the clock every millisecond until it is ended (SIGTERM); says then for how many
- *                      milliseconds it could look, and the longest time for which it couldn't
+ *                      milliseconds it did, the longest time for which it couldn't look, and the sum of those of 100 ms
+ *                      and more
  *
  * A page in a pipe (vmsplice(2)) has a reference that the kernel's offlining waits for without an end and without
  * telling the hypervisor: the guest is silent, and lets go as soon as the pipe is closed.
@@ -154,14 +155,15 @@ static int watch(void) {
   signal(SIGTERM, end_watch);
   puts("watching");
   fflush(stdout);
-  double start = now_ms(), last = start, longest = 0;
+  double start = now_ms(), last = start, longest = 0, stood = 0;
   while (!is_over) {
     usleep(1000);
     double now = now_ms();
     if (now - last > longest) longest = now - last;
+    if (now - last >= 100) stood += now - last;
     last = now;
   }
-  printf("watched %.0f longest %.1f\n", last - start, longest);
+  printf("watched %.0f longest %.1f stood %.1f\n", last - start, longest, stood);
   return 0;
 }
 
