@@ -19,6 +19,7 @@ export type Claim = {
 /** Written before a detach: from now on the module counts as leaving, whoever looks, after whatever crash. */
 export type Mark = ModuleIdentity & {
   readonly size: Bytes;
+  /** As `keptAlias` of kept-text.ts has it. */
   readonly alias: string;
   /** Generation of the claim at the time of the first detach call. */
   readonly generation: number;

@@ -9,6 +9,7 @@ import {
   type SeenModule,
 } from '../../host/rules/report-correction.ts';
 import type { Bytes } from '../../memory/bytes.ts';
+import { keptAlias } from '../../memory/kept-text.ts';
 import { emptyOperationState, type Mark, type OperationState } from '../../memory/operation-state.ts';
 import type { MemoryStatistics } from '../driver.ts';
 import { PlugFacts } from './plug-facts.ts';
@@ -128,22 +129,22 @@ export class RunningDomain {
   }
 
   heardRefusal(alias: string, nowMs: number): void {
-    this.#refusals.set(alias, nowMs);
+    this.#refusals.set(keptAlias(alias), nowMs);
   }
 
   /** When the guest last refused the module of an alias; null: not heard of. */
   refusedAtMs(alias: string): number | null {
-    return this.#refusals.get(alias) ?? null;
+    return this.#refusals.get(keptAlias(alias)) ?? null;
   }
 
   /** A module of that alias was plugged. */
   heardArrival(alias: string): void {
-    this.#refusals.delete(alias);
+    this.#refusals.delete(keptAlias(alias));
   }
 
   /** The module of an alias has gone. */
   heardRemoval(alias: string, nowMs: number): void {
-    this.#refusals.delete(alias);
+    this.#refusals.delete(keptAlias(alias));
     const gone = this.#modules?.find((module) => module.alias === alias);
     if (gone === undefined) return;
     this.#modules = this.#modules?.filter((module) => module !== gone) ?? null;

@@ -3,6 +3,7 @@
  * annotations. What is longer is cut where a status is derived, so that no name can make one unwritable. The same bounds
  * stand in crds/; test/unit/kubernetes/bounds.test.ts holds the two together.
  */
+import { digest } from '../../memory/kept-text.ts';
 import type { HypervisorHostStatus } from './hypervisor-host.ts';
 import type { VirtualMachineMemoryStatus } from './virtual-machine-memory.ts';
 
@@ -39,13 +40,6 @@ const hostStatusBounds = {
 } as const satisfies Bounds;
 
 const maxInt32 = 2 ** 31 - 1;
-
-/** 32 bits of a text (FNV-1a), hexadecimal. */
-function digest(text: string): string {
-  let hash = 0x811c9dc5;
-  for (let index = 0; index < text.length; index += 1) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
-  return (hash >>> 0).toString(16).padStart(8, '0');
-}
 
 /**
  * At most `max` (10 or more) characters of a text, counted as the API server does: by code points. What is cut ends with a

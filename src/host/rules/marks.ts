@@ -1,10 +1,12 @@
 /** How marks of unplugs move on, and how they are shown. Pure; times are epoch milliseconds of the host's clock. */
+import { keptAlias } from '../../memory/kept-text.ts';
 import { isSameModule, type ModuleIdentity } from '../../memory/module.ts';
 import { type Mark, restingMs } from '../../memory/operation-state.ts';
 import type { ObservedMark } from '../port.ts';
 
 /** What has been heard about a run. */
 export type MarkEvidence = {
+  /** When modules were refused, by their aliases as marks keep them. */
   readonly refusals: ReadonlyMap<string, number>;
   /** When the guest was last reset; null: not heard of. */
   readonly bootedAtMs: number | null;
@@ -57,7 +59,7 @@ export function askForModule(
     slot: module.slot,
     base: module.base,
     size: module.size,
-    alias: module.alias,
+    alias: keptAlias(module.alias),
     generation: earlier?.generation ?? generation,
     firstAskedAtMs: earlier?.firstAskedAtMs ?? nowMs,
     lastAskedAtMs: nowMs,

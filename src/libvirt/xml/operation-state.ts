@@ -4,6 +4,7 @@
  */
 import { create } from 'xmlbuilder2';
 import { isBytes } from '../../memory/bytes.ts';
+import { keptText } from '../../memory/kept-text.ts';
 import type { OperationState } from '../../memory/operation-state.ts';
 import {
   isNothing,
@@ -17,12 +18,6 @@ import {
 /** The agent's alone: claim, marks and the replacement that was begun. */
 export const stateNamespace = 'https://dimmer.dev/xmlns/state/1';
 export const statePrefix = 'dimmer';
-
-/**
- * Texts that survive XML unchanged: no white space, which is normalised in attributes, and no `&`, since xmlbuilder2
- * takes what looks like an entity for one.
- */
-export const keptText = /^[\x21-\x25\x27-\x7e]{1,253}$/;
 
 function checkText(name: string, value: string): void {
   if (!keptText.test(value)) throw new RangeError(`${name} '${value.slice(0, 64)}' can't be kept with the domain`);

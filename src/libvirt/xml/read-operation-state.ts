@@ -6,7 +6,8 @@ import { type Bytes, isBytes } from '../../memory/bytes.ts';
 import { isSameModule } from '../../memory/module.ts';
 import { type Claim, emptyOperationState, type Mark, type Replacement } from '../../memory/operation-state.ts';
 import type { XmlResult } from './domain-memory.ts';
-import { keptText, stateNamespace } from './operation-state.ts';
+import { keptText } from '../../memory/kept-text.ts';
+import { stateNamespace } from './operation-state.ts';
 import { parseXml, type XmlElement } from './tree.ts';
 import { type KeptState, type Unread, type UnreadState, withUnread } from './unread-state.ts';
 

@@ -1,6 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { RunningDomain } from '../../../../src/agent/domain/running-domain.ts';
 import { askForModule, saysTheSame, settleMarks } from '../../../../src/host/rules/marks.ts';
 import { bytes, GiB, mib } from '../../../../src/memory/bytes.ts';
+import { stateNamespace, writeState } from '../../../../src/libvirt/xml/operation-state.ts';
+import { readStateElement } from '../../../../src/libvirt/xml/read-operation-state.ts';
+import { parseXml, type XmlElement } from '../../../../src/libvirt/xml/tree.ts';
 import type { Mark } from '../../../../src/memory/operation-state.ts';
 
 const module = { slot: 0, base: bytes(4 * GiB), size: mib(128), alias: 'ua-dimmer-0' };
@@ -12,6 +16,12 @@ const leaving: Mark = {
   attempts: 2,
   phase: 'leaving',
 };
+function root(xml: string): XmlElement {
+  const parsed = parseXml(xml);
+  if (!parsed.ok) throw new Error(parsed.error);
+  return parsed.value;
+}
+
 const nothing = { refusals: new Map<string, number>(), bootedAtMs: null };
 
 describe('settleMarks', () => {
@@ -43,6 +53,36 @@ describe('settleMarks', () => {
   it('forgets a request when the guest was reset after it', () => {
     expect(settleMarks([leaving], [module], { ...nothing, bootedAtMs: 6_500 }, 7_000)).toEqual([]);
     expect(settleMarks([leaving], [module], { ...nothing, bootedAtMs: 500 }, 7_000)).toEqual([leaving]);
+  });
+});
+
+describe('a module that was plugged by hand under a name of any length', () => {
+  const named = (alias: string) => ({ ...module, alias });
+  const markOf = (alias: string) => askForModule([], named(alias), 3, 1_000);
+  const long = 'x'.repeat(1_000);
+
+  it('can be marked, and the mark is read back as it is', () => {
+    for (const alias of [`ua-${long}`, 'a name & more', 'ua-💾']) {
+      const written = writeState({ claim: null, replacement: null, marks: markOf(alias) });
+      const xml = (written ?? '').replace('<state', `<state xmlns='${stateNamespace}'`);
+      const read = readStateElement(root(xml));
+      expect(read.ok && read.value.marks).toEqual(markOf(alias));
+    }
+  });
+
+  it('is told from another that begins alike', () => {
+    const [one, other] = [markOf(`${long}1`), markOf(`${long}2`)];
+    expect(one[0]?.alias).not.toBe(other[0]?.alias);
+    expect(one[0]?.alias).toHaveLength(253);
+  });
+
+  it('keeps its mark until its own refusal', () => {
+    const run = new RunningDomain('uuid', 'boot/1/7', 0);
+    run.heardRefusal(`${long}2`, 2_000);
+    expect(settleMarks(markOf(`${long}1`), [module], run.markEvidence, 3_000)).toHaveLength(1);
+    run.heardRefusal(`${long}1`, 2_000);
+    expect(settleMarks(markOf(`${long}1`), [module], run.markEvidence, 3_000)).toEqual([]);
+    expect(run.refusedAtMs(`${long}1`)).toBe(2_000);
   });
 });
 
