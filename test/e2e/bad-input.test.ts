@@ -20,6 +20,7 @@ await describeLab('bad input', () => {
       controlPlane: {},
       guests: [
         { kind: 'accepting', name: 'good', slots: 1 },
+        { kind: 'accepting', name: 'named' },
         { kind: 'no-os', name: 'off', leaveOff: true },
         { kind: 'accepting', name: 'fixed', maxMemoryMib: null },
         { kind: 'no-os', name: 'wordless' },
@@ -87,17 +88,17 @@ await describeLab('bad input', () => {
     });
 
     it('with a module of a longer name than a status can hold is told, and gives that back', async () => {
+      const { uuid } = guestNamed('named');
       const alias = `ua-${'long'.repeat(100)}`;
       const file = join(stack.lab.hypervisor.directory, 'long-alias.xml');
       writeFileSync(file, dimmXml(128, alias));
-      await stack.lab.hypervisor.virshOk(['attach-device', guest.uuid, file, '--live']);
-      await stack.apply(stack.manifest('long', guest.uuid, { memory: '640Mi' }));
+      await stack.lab.hypervisor.virshOk(['attach-device', uuid, file, '--live']);
+      await stack.apply(stack.manifest('long', uuid, { memory: '640Mi' }));
       const { status } = await stack.reaches('long', 'Converged');
       expect(status?.modules?.[0]?.alias).toMatch(/^ua-long.{239}…[0-9a-f]{8}$/);
-      await stack.apply(stack.manifest('long', guest.uuid, { memory: '512Mi' }));
+      await stack.apply(stack.manifest('long', uuid, { memory: '512Mi' }));
       await stack.reaches('long', 'Converged');
       await untouched();
-      await stack.lab.controlPlane.kubectlOk(['delete', 'vmmem', 'long', '--namespace=tenants', '--wait=false']);
     });
 
     it('without a free slot is left with what it has', async () => {
