@@ -47,6 +47,7 @@ await describeLab('what stands behind memory', () => {
     const applied = await stack.apply(stack.manifest(name, uuid, spec));
     expect(applied.code, applied.stderr).toBe(0);
   };
+  const mibOf = (quantity: string): number => Number(/^(\d+)Mi$/.exec(quantity)?.[1]);
   const message = ({ status }: VirtualMachineMemory): string =>
     status?.conditions?.find(({ type }) => type === 'Ready')?.message ?? '';
   const gone = (guest: LabGuest, alias: string) =>
@@ -75,7 +76,8 @@ await describeLab('what stands behind memory', () => {
     const ours = await watched(async () => {
       await apply(guest, { memory: `${512 + mib}Mi` });
       const { status } = await stack.reaches(guest.name, 'Converged', 180_000);
-      expect(new Set(status?.modules?.map(({ size }) => size))).toEqual(new Set(['128Mi', '256Mi', '512Mi']));
+      const sizes = status?.modules?.map(({ size }) => mibOf(size)) ?? [];
+      expect(Math.max(...sizes)).toBe(512);
     });
 
     // How fast memory is touched differs by a factor of 20 from one plug to the next, by whether the machine under the lab
