@@ -62,7 +62,7 @@ it('nor huge pages that a device has pinned, which it does not hold otherwise', 
   expect(await has({ memory: '3Gi' }, 'ExceedsHardLimit')).toBe('2Gi');
   expect(bench.condition('Ready')?.message).toContain('pinned for a device');
   expect(bench.status().planning?.hardLimit?.pinned).toBe(true);
-  bench.close();
+  await bench.close();
   await start(huge);
   expect(await has({ memory: '3Gi' }, 'HugepagesUnavailable')).toBe('2Gi');
 });

@@ -78,7 +78,10 @@ describe('a domain that libvirt described', () => {
       ],
       otherTotal: 0,
       currentMemory: 1441792 * KiB,
-      backing: { hugePages: [], preallocates: false, hostNodes: { others: null, byNode: new Map() }, sharedWith: null },
+      backing: {
+        ...{ hugePages: [], preallocates: false, pins: false, sharedWith: null },
+        hostNodes: { others: null, byNode: new Map() },
+      },
       hardLimit: null,
       balloon: { model: 'virtio', statsPeriodSeconds: 5 },
       periodToRestore: null,
