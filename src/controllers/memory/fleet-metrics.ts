@@ -10,7 +10,7 @@ import { sizeIn } from './resize.ts';
 /** Namespaces beyond so many, those with the most memory first, are told as one. */
 export const mostNamespaces = 100;
 /** No namespace is called so. */
-export const otherNamespaces = '_other';
+const otherNamespaces = '_other';
 
 type Memory = { wanted: number; current: number };
 
