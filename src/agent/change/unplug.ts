@@ -2,6 +2,7 @@
 import { type HostAnswer, hostError } from '../../host/errors.ts';
 import { fail, succeed } from '../../memory/result.ts';
 import { type Admitted, admitUnplug, explainSilence, judgeByReport } from '../../host/rules/admit.ts';
+import { isGuestRunning } from '../../host/rules/boot.ts';
 import type { ObservedModule, UnplugAnswer, UnplugRequest } from '../../host/port.ts';
 import { computeRevision } from '../../host/rules/revision.ts';
 import type { OperationState } from '../../memory/operation-state.ts';
@@ -52,7 +53,7 @@ async function askGuest(
 ): Promise<HostAnswer<HeardReport>> {
   const { run } = facts;
   // A paused guest can't answer.
-  const canAnswer = run !== null && (observation.state === 'Running' || observation.state === 'Blocked');
+  const canAnswer = run !== null && isGuestRunning(observation.state);
   const answer: GuestAnswer = canAnswer ? await context.questions.ask(run) : { kind: 'late' };
   switch (answer.kind) {
     case 'answered':

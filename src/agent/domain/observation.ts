@@ -14,7 +14,7 @@ import { isSameModule, type ModuleIdentity } from '../../memory/module.ts';
 import { slotsOfDevices, sumOfDevices } from '../../memory/memory-devices.ts';
 import type { Mark } from '../../memory/operation-state.ts';
 import { describeRepair, isOverdue } from '../repair/findings.ts';
-import { describeHiddenMemory, isInTheWay } from '../repair/suspicion.ts';
+import { describeHiddenMemory, isCertain, isInTheWay } from '../repair/suspicion.ts';
 import type { DomainDescription, KeptState } from './description.ts';
 import type { HeardReport, RunningDomain } from './running-domain.ts';
 
@@ -31,6 +31,17 @@ function describeHotplugProblem(
   // Nor is anything said while nobody has looked into QEMU yet.
   const isJudged = repair.hidden?.diagnosis !== undefined && isInTheWay(repair.hidden);
   return repair.hidden !== null && isJudged ? describeHiddenMemory(repair.hidden) : null;
+}
+
+/** Memory that QEMU has and libvirt doesn't show, once it can't be a plug under way. */
+function describeHidden({ repair }: RunningDomain, nowMs: number): MemoryLayout['hidden'] {
+  const { underWay, hidden } = repair;
+  if (underWay !== null) {
+    const size = sumBytes(underWay.findings.orphans.map((orphan) => orphan.size));
+    return size === 0 ? null : { size, leaves: true, why: describeRepair(underWay) };
+  }
+  if (hidden === null || !isInTheWay(hidden) || !isCertain(hidden, nowMs)) return null;
+  return { size: hidden.size, leaves: hidden.diagnosis === undefined, why: describeHiddenMemory(hidden) };
 }
 
 /** Everything that was gathered about one domain. Its operation state is as the metadata says, marks not settled yet. */
@@ -63,6 +74,7 @@ export function toGuestStatistics(
     fresh: isFreshReport(evidence, nowMs),
     ofThisBoot: isReportOfThisBoot(evidence),
     takenOfModules: null,
+    totalWithoutModules: null,
   };
 }
 
@@ -146,6 +158,7 @@ function toLayout(facts: DomainFacts, run: RunningDomain, marks: readonly Mark[]
     otherTotal: memory.otherTotal,
     maxMemory: memory.maxMemory?.size ?? null,
     hotplugProblem: describeHotplugProblem(memory, run, nowMs),
+    hidden: describeHidden(run, nowMs),
     balloon: memory.currentMemory,
     pageSize: backings[0]?.pageSize ?? null,
     backings,
@@ -165,7 +178,14 @@ function toGuest(facts: DomainFacts, run: RunningDomain, nowMs: number): GuestSt
   const guest = toGuestStatistics(facts.statistics, run, nowMs);
   const { arch, boot } = facts.memory;
   const block = defaultGranularity(arch, sumBytes(boot.map(({ size }) => size)));
-  return guest && { ...guest, takenOfModules: run.plugs.taken(uptakeState(facts, run, nowMs), block) };
+  const state = uptakeState(facts, run, nowMs);
+  return (
+    guest && {
+      ...guest,
+      takenOfModules: run.plugs.taken(state, block),
+      totalWithoutModules: run.plugs.totalWithoutModules(state),
+    }
+  );
 }
 
 /** What the port says of the domain at `nowMs`. */
@@ -182,6 +202,7 @@ export function toObservation(facts: DomainFacts, nowMs: number): DomainObservat
     migrating: facts.migrating,
     layout: run === null ? null : toLayout(facts, run, marks, nowMs),
     guest,
+    unchangedSinceMs: run?.unchangedSinceMs ?? null,
     booting: run !== null && isBooting({ ...run.boot, state, reportedAtMs }, nowMs),
     claim: facts.claim,
     replacement: facts.replacement,

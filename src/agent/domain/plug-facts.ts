@@ -1,11 +1,20 @@
-/** What this process has learned about a run of a domain by plugging. Losing it costs a try, or the way back; never safety. */
+/** What this process has learned about a run of a domain by plugging and looking. Losing it costs a try, or the way back; never safety. */
 import { type Region, regionKey } from '../../host/rules/addresses.ts';
 import type { SeenModule } from '../../host/rules/report-correction.ts';
-import { afterPlug, beforePlug, computeTaken, type Uptake, type UptakeState } from '../../host/rules/uptake.ts';
+import {
+  afterPlug,
+  type BareGuest,
+  beforePlug,
+  computeTaken,
+  lookAtBare,
+  type Uptake,
+  type UptakeState,
+} from '../../host/rules/uptake.ts';
 import type { Bytes } from '../../memory/bytes.ts';
 
 export class PlugFacts {
   #uptake: Uptake | null = null;
+  #bare: BareGuest | null = null;
   #unseenSlots: readonly number[] = [];
   #misplaced: { readonly region: string; readonly base: Bytes; readonly problem: string } | null = null;
 
@@ -16,6 +25,16 @@ export class PlugFacts {
 
   refusedSlots(slots: readonly number[]): void {
     this.#unseenSlots = [...this.#unseenSlots, ...slots];
+  }
+
+  /** The guest was looked at. */
+  looked(state: UptakeState): void {
+    this.#bare = lookAtBare(this.#bare, state);
+  }
+
+  /** What the guest had in its present boot when it had no module; null: not known. */
+  totalWithoutModules({ boot }: UptakeState): Bytes | null {
+    return this.#bare?.boot === boot ? this.#bare.total : null;
   }
 
   /** A module is about to be plugged. */

@@ -10,7 +10,7 @@ import { isDriverError, toHostError } from '../driver-error.ts';
 import type { HostMemory } from '../host-memory.ts';
 import type { DomainDescription } from './description.ts';
 import type { RunIdentities } from './identity.ts';
-import { committedBytes, type DomainFacts, modulesOf } from './observation.ts';
+import { committedBytes, type DomainFacts, modulesOf, uptakeState } from './observation.ts';
 import type { RunningDomain } from './running-domain.ts';
 import type { RunningDomains } from './running-domains.ts';
 
@@ -80,7 +80,7 @@ export class DomainReader {
         // Another run than the one whose answers were to do.
         if (asked !== null || !isRecent(run)) this.#take(run, memory.value, await (asked ?? this.#ask(uuid, run)));
       }
-      return succeed({
+      const facts: DomainFacts = {
         memory: memory.value,
         state,
         run,
@@ -89,7 +89,9 @@ export class DomainReader {
         ...operations.value,
         ownerNamespace: ownerNamespace.value,
         defaultHugePageSize: hostMemory.defaultHugePageSize,
-      });
+      };
+      run?.plugs.looked(uptakeState(facts, run, clock.now()));
+      return succeed(facts);
     } catch (error) {
       return isDriverError(error, 'DomainNotFound') ? notFound(uuid) : fail(toHostError(error));
     }

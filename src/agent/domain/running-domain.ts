@@ -1,5 +1,6 @@
 /** What this process has heard about one run of a domain. Losing it costs time, never safety. */
 import type { GuestStatistics } from '../../host/port.ts';
+import { unchangedSince } from '../../host/rules/boot.ts';
 import type { MarkEvidence } from '../../host/rules/marks.ts';
 import {
   type Departure,
@@ -10,6 +11,7 @@ import {
 } from '../../host/rules/report-correction.ts';
 import type { Bytes } from '../../memory/bytes.ts';
 import { keptAlias } from '../../memory/kept-text.ts';
+import { isSameModule } from '../../memory/module.ts';
 import { emptyOperationState, type Mark, type OperationState } from '../../memory/operation-state.ts';
 import type { MemoryStatistics } from '../driver.ts';
 import { PlugFacts } from './plug-facts.ts';
@@ -37,6 +39,10 @@ export type Boot = {
 
 type KnownModule = SeenModule & { readonly alias: string | null };
 
+const isSameSet = (before: readonly KnownModule[], now: readonly KnownModule[]): boolean =>
+  before.length === now.length &&
+  now.every((module) => before.some((known) => isSameModule(known, module) && known.size === module.size));
+
 /** When a report was made; null: there is none. */
 const timeOf = ({ lastUpdateMs, answersAtMs }: HeardReport): ReportTime | null =>
   lastUpdateMs === null ? null : { reportedAtMs: lastUpdateMs, answersAtMs };
@@ -54,6 +60,8 @@ export class RunningDomain {
   #operations: OperationState = emptyOperationState;
   /** Those that the description showed last; null: not read yet. */
   #modules: readonly KnownModule[] | null = null;
+  /** When they were last seen to change; null: not since this process has looked. */
+  #modulesChangedAtMs: number | null = null;
   #departures: readonly Departure[] = [];
   #statistics: HeardReport | null = null;
   /**
@@ -75,6 +83,11 @@ export class RunningDomain {
 
   get boot(): Boot {
     return this.#boot;
+  }
+
+  /** See {@link unchangedSince}. */
+  get unchangedSinceMs(): number {
+    return unchangedSince(this.#boot, this.#modulesChangedAtMs);
   }
 
   /** What marks are settled by. */
@@ -138,8 +151,9 @@ export class RunningDomain {
   }
 
   /** A module of that alias was plugged. */
-  heardArrival(alias: string): void {
+  heardArrival(alias: string, nowMs: number): void {
     this.#refusals.delete(keptAlias(alias));
+    this.#modulesChangedAtMs = nowMs;
   }
 
   /** The module of an alias has gone. */
@@ -147,6 +161,7 @@ export class RunningDomain {
     this.#refusals.delete(keptAlias(alias));
     const gone = this.#modules?.find((module) => module.alias === alias);
     if (gone === undefined) return;
+    this.#modulesChangedAtMs = nowMs;
     this.#modules = this.#modules?.filter((module) => module !== gone) ?? null;
     this.sawDeparture(gone.size, nowMs);
   }
@@ -160,6 +175,7 @@ export class RunningDomain {
   sawModules(modules: readonly KnownModule[], marks: readonly Mark[], nowMs: number): void {
     const gone = findDepartures(this.#modules, marks, modules, nowMs);
     if (gone.length > 0) this.#departures = [...this.#departures, ...gone];
+    if (this.#modules !== null && !isSameSet(this.#modules, modules)) this.#modulesChangedAtMs = nowMs;
     this.#modules = modules;
   }
 

@@ -179,7 +179,7 @@ export class DomainWatcher {
         this.#publish(domain, 'statistics');
         return;
       case 'module-added':
-        run?.heardArrival(event.alias);
+        run?.heardArrival(event.alias, nowMs);
         this.#publish(domain, 'module-added');
         void this.#settler.recount(uuid);
         return;

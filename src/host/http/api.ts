@@ -136,6 +136,18 @@ export const memoryLayout = object({
   otherTotal: absentAs(zeroBytes, bytes("The same devices, as far as they count in the guest's total")),
   maxMemory: orNull(bytes('Maximum'), 'null: nothing can be plugged'),
   hotplugProblem: orNull(text('Why'), 'Why no module can be plugged, with the way out; null: it can'),
+  /** null from an older agent, too. */
+  hidden: absentAs(
+    null,
+    orNull(
+      object({
+        size: bytes('How much'),
+        leaves: flag('The agent looks into it, or takes it out'),
+        why: text('What it is, with the way out'),
+      }),
+      'Memory that the hypervisor gives the guest and its description does not show; null: none is known',
+    ),
+  ),
   /** As libvirt's currentMemory says. */
   balloon: bytes('What the balloon leaves the guest'),
   pageSize: orNull(bytes('Size of a page'), "The VM's own huge pages, of its first node; null: ordinary pages"),
@@ -190,6 +202,11 @@ export const guestStatistics = object({
       'What the guest has taken of all modules together; null: not known for certain',
     ),
   ),
+  /** null from an older agent, too. */
+  totalWithoutModules: absentAs(
+    null,
+    orNull(bytes('MemTotal'), 'What the guest had in its present boot when it had no module; null: not known'),
+  ),
 });
 
 const claim: Shape<Claim> = object({
@@ -213,6 +230,14 @@ export const domainObservation = described(
     migrating: flag('A migration is under way; nothing is changed meanwhile'),
     layout: orNull(memoryLayout, 'null: the VM is not running'),
     guest: orNull(guestStatistics, "The guest's own report; null: it never gave one"),
+    /** It has had that long to take up its modules. null: it is not running, or an older agent doesn't say. */
+    unchangedSinceMs: absentAs(
+      null,
+      orNull(
+        time('When the guest last booted or its modules last changed'),
+        'As far as the agent has heard; not much before it first saw the VM. null: not known',
+      ),
+    ),
     /** No statistics since the guest booted, and booted (or first seen) less than 60 s ago. */
     booting: flag('The guest may still be booting; nothing is changed meanwhile'),
     claim: orNull(claim, 'Who acts on the VM; null: nobody'),

@@ -22,6 +22,9 @@ export function isActiveState(state: DomainState): boolean {
   }
 }
 
+/** Whether the guest runs: one that is paused, suspended or shut down takes no memory, gives none and says nothing. */
+export const isGuestRunning = (state: DomainState): boolean => state === 'Running' || state === 'Blocked';
+
 /** What {@link isBooting} judges. Times are epoch milliseconds of the host's clock. */
 export type BootEvidence = {
   readonly state: DomainState;
@@ -38,7 +41,7 @@ export type BootEvidence = {
  * seen) less than {@link bootWindowMs} ago. A paused guest isn't booting: it does nothing at all.
  */
 export function isBooting(evidence: BootEvidence, nowMs: number): boolean {
-  if (evidence.state !== 'Running' && evidence.state !== 'Blocked') return false;
+  if (!isGuestRunning(evidence.state)) return false;
   if (isReportOfThisBoot(evidence)) return false;
   return nowMs - (evidence.bootedAtMs ?? evidence.firstSeenAtMs) < bootWindowMs;
 }
@@ -58,3 +61,13 @@ export function isFreshReport(evidence: Omit<BootEvidence, 'state'>, nowMs: numb
   const { reportedAtMs } = evidence;
   return reportedAtMs !== null && isReportOfThisBoot(evidence) && nowMs - reportedAtMs <= statisticsFreshMs;
 }
+
+/**
+ * Since when the guest has booted and its modules are as they are. Where the agent has heard of neither, it is as long
+ * before its first look as a report may be old that was fresh then; see {@link isReportOfThisBoot}.
+ * @param changedAtMs when the modules were last seen to change; null: they weren't
+ */
+export const unchangedSince = (
+  { bootedAtMs, firstSeenAtMs }: Pick<BootEvidence, 'bootedAtMs' | 'firstSeenAtMs'>,
+  changedAtMs: number | null,
+): number => Math.max(bootedAtMs ?? firstSeenAtMs - statisticsFreshMs, changedAtMs ?? 0);

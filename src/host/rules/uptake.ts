@@ -43,6 +43,16 @@ export type UptakeState = {
 const isComplete = (uptake: Uptake, modules: readonly SeenModule[]): boolean =>
   modules.every((module) => uptake.modules.some((known) => isSameModule(known, module) && known.size === module.size));
 
+/** What the guest has in a boot without any module: what its kernel keeps for itself isn't in it. */
+export type BareGuest = { readonly boot: string; readonly total: Bytes };
+
+/** After a look at the guest: that is learned while it has no module, and holds until it boots again. */
+export function lookAtBare(bare: BareGuest | null, { boot, modules, isPlain, report }: UptakeState): BareGuest | null {
+  const isBare = modules.length === 0 && isPlain && report?.fresh === true && !report.isCorrected;
+  if (isBare) return { boot, total: report.total };
+  return bare?.boot === boot ? bare : null;
+}
+
 /** Before a plug: what is known then; null: of the module to come it won't be known. */
 export function beforePlug(uptake: Uptake | null, { boot, modules, isPlain, report }: UptakeState): Uptake | null {
   if (modules.length > 0) return uptake?.boot === boot && isComplete(uptake, modules) ? uptake : null;

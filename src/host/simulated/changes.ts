@@ -77,6 +77,7 @@ export function plugSimulated(
   const base = chooseBase(region);
   const module = addModule(domain, { slot, size, node, alias: aliasOfSlot(slot), pageSize, onlineAtMs, base });
   domain.uptake = afterPlug(domain.uptake, module, nowMs);
+  domain.modulesChangedAtMs = nowMs;
   recordChange(context, domain, 'plugged', { slot, size });
   context.emit({ kind: 'module-added', uuid: domain.uuid });
   if (!isTakenAt(module.base, region.architecture)) {

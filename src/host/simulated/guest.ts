@@ -7,7 +7,7 @@ import { type Bytes, bytes, mib } from '../../memory/bytes.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { correctReport, findDepartures, forgetDepartures, isCorrected } from '../rules/report-correction.ts';
 import { isFreshReport, isReportOfThisBoot } from '../rules/boot.ts';
-import { computeTaken, type UptakeState } from '../rules/uptake.ts';
+import { computeTaken, lookAtBare, type UptakeState } from '../rules/uptake.ts';
 import type { GuestStatistics, HostEvent } from '../port.ts';
 import type { SimulatedDomain, SimulatedModule } from './model.ts';
 
@@ -82,12 +82,17 @@ export function removeModule(domain: SimulatedDomain, module: SimulatedModule, n
     domain.report = { ...report, answersAtMs: Math.min(report.answersAtMs, nowMs) };
   }
   domain.modules = domain.modules.filter((other) => other !== module);
+  domain.modulesChangedAtMs = nowMs;
   domain.departures = [...domain.departures, { size: module.size, atMs: nowMs }];
 }
 
 /** An agent sees the domain for the first time: of what left before it knows only the marks. */
 export function meetDomain(domain: SimulatedDomain, nowMs: number): void {
   takeReport(domain, nowMs);
+  domain.uptake = null;
+  domain.bare = null;
+  domain.modulesChangedAtMs = null;
+  domain.firstSeenAtMs = nowMs;
   domain.departures = findDepartures(null, domain.operations.marks, domain.modules, nowMs);
 }
 
@@ -99,8 +104,11 @@ export function guestStatistics(domain: SimulatedDomain, nowMs: number): GuestSt
   const { bootedAtMs } = domain;
   const evidence = { bootedAtMs, firstSeenAtMs: bootedAtMs, reportedAtMs };
   const [fresh, ofThisBoot] = [isFreshReport(evidence, nowMs), isReportOfThisBoot(evidence)];
-  const takenOfModules = computeTaken(domain.uptake, uptakeState(domain, nowMs), guestBlock);
-  return { total, usable, free, reportedAtMs, fresh, ofThisBoot, takenOfModules };
+  const state = uptakeState(domain, nowMs);
+  const takenOfModules = computeTaken(domain.uptake, state, guestBlock);
+  domain.bare = lookAtBare(domain.bare, state);
+  const totalWithoutModules = domain.bare?.total ?? null;
+  return { total, usable, free, reportedAtMs, fresh, ofThisBoot, takenOfModules, totalWithoutModules };
 }
 
 /** What is known of the guest's modules before a plug, or when one is to leave. */

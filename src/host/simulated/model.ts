@@ -4,10 +4,10 @@ import { type Bytes, bytes, GiB, gib, MiB, mib, sumBytes, zeroBytes } from '../.
 import { aliasOfSlot, type NodeMemory } from '../../memory/module.ts';
 import { emptyOperationState, type OperationState, restingMs } from '../../memory/operation-state.ts';
 import { isTakenAt, type PlacedDevice, type Region } from '../rules/addresses.ts';
-import type { Uptake } from '../rules/uptake.ts';
+import type { BareGuest, Uptake } from '../rules/uptake.ts';
 import { totalOf } from '../rules/total.ts';
 import type { Departure, ReportTime } from '../rules/report-correction.ts';
-import type { DomainState, GuestStatistics, LayoutBacking } from '../port.ts';
+import type { DomainState, GuestStatistics, LayoutBacking, MemoryLayout } from '../port.ts';
 
 /** What a module does when the guest is asked for it. */
 export type UnplugBehaviour = 'accept' | 'refuse' | 'silent';
@@ -27,7 +27,7 @@ export type SimulatedModule = {
 };
 
 /** A report as the guest made it. */
-export type SimulatedReport = Omit<GuestStatistics, 'fresh' | 'ofThisBoot' | 'takenOfModules'> &
+export type SimulatedReport = Omit<GuestStatistics, 'fresh' | 'ofThisBoot' | 'takenOfModules' | 'totalWithoutModules'> &
   ReportTime & {
     /** When it was made, not rounded. */
     readonly madeAtMs: number;
@@ -109,6 +109,13 @@ export type SimulatedDomain = {
   ownerNamespace: string | null;
   /** What the agent knows the guest to have had before its modules; see host/rules/uptake.ts. */
   uptake: Uptake | null;
+  bare: BareGuest | null;
+  /** When the agent last saw the modules change; null: it never has. */
+  modulesChangedAtMs: number | null;
+  /** When the agent first saw the domain. */
+  firstSeenAtMs: number;
+  /** Memory that QEMU has and the agent knows to be hidden. */
+  hidden: MemoryLayout['hidden'];
   /** What the balloon holds back. */
   inflated: Bytes;
   /** A plug came to lie where the guest takes nothing, and what was there then; null: none did. */
@@ -177,6 +184,10 @@ export function createSimulatedDomain(spec: SimulatedDomainSpec, nowMs: number):
     slotsTakenUnseen: spec.slotsTakenUnseen ?? [],
     others: placeOthers(spec.others ?? []),
     uptake: null,
+    bare: null,
+    modulesChangedAtMs: null,
+    firstSeenAtMs: nowMs - 3_600_000,
+    hidden: null,
     inflated: zeroBytes,
     misplaced: null,
     maxMemory: spec.maxMemory === undefined ? gib(64) : spec.maxMemory,
@@ -210,6 +221,15 @@ export function createSimulatedDomain(spec: SimulatedDomainSpec, nowMs: number):
   return domain;
 }
 
+/** How much of a module the guest onlines when it meets it. */
+export function onlinedOf(
+  { onlines }: Pick<SimulatedDomain, 'onlines'>,
+  { base, size }: Pick<SimulatedModule, 'base' | 'size'>,
+): Bytes {
+  if (!isTakenAt(base, 'x86_64') || !isTakenAt(size, 'x86_64')) return zeroBytes;
+  return onlines === 'all' ? size : bytes(Math.min(size, onlines));
+}
+
 /** Puts a module into the domain, whatever any guard would say. */
 export function addModule(
   domain: SimulatedDomain,
@@ -225,8 +245,6 @@ export function addModule(
   },
 ): SimulatedModule {
   const base = module.base ?? nextBase(domain, module.size);
-  const isTaken = isTakenAt(base, 'x86_64') && isTakenAt(module.size, 'x86_64');
-  const onlines = domain.onlines === 'all' ? module.size : bytes(Math.min(module.size, domain.onlines));
   const added: SimulatedModule = {
     slot: module.slot,
     base,
@@ -235,7 +253,7 @@ export function addModule(
     alias: module.alias ?? aliasOfSlot(module.slot),
     pageSize: module.pageSize ?? null,
     onlineAtMs: module.onlineAtMs,
-    onlines: isTaken ? onlines : zeroBytes,
+    onlines: onlinedOf(domain, { base, size: module.size }),
     refusedAtMs: null,
   };
   domain.modules = [...domain.modules, added].toSorted((a, b) => a.slot - b.slot);

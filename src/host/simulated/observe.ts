@@ -3,7 +3,7 @@ import { regionsLeft } from '../../memory/backing.ts';
 import { bytes } from '../../memory/bytes.ts';
 import { isSameModule } from '../../memory/module.ts';
 import { regionKey } from '../rules/addresses.ts';
-import { isActiveState, isBooting } from '../rules/boot.ts';
+import { isActiveState, isBooting, unchangedSince } from '../rules/boot.ts';
 import type { DomainObservation, MemoryLayout, ObservedModule } from '../port.ts';
 import { computeRevision } from '../rules/revision.ts';
 import { toObservedMark } from '../rules/marks.ts';
@@ -39,6 +39,7 @@ function observeLayout(domain: SimulatedDomain, nowMs: number): MemoryLayout {
     otherTotal: domain.otherTotal,
     maxMemory: domain.maxMemory,
     hotplugProblem: hotplugProblemOf(domain),
+    hidden: domain.hidden,
     balloon: bytes(simulatedTotal(domain) - domain.inflated),
     pageSize: domain.pageSize,
     backings: domain.backings,
@@ -56,6 +57,12 @@ function hotplugProblemOf(domain: SimulatedDomain): string | null {
   return misplaced?.region === regionKey(regionOf(domain)) ? misplaced.problem : null;
 }
 
+/** An agent doesn't know of a boot before it looked. */
+function changedSince({ bootedAtMs, firstSeenAtMs, modulesChangedAtMs }: SimulatedDomain): number {
+  const heardAtMs = bootedAtMs > firstSeenAtMs ? bootedAtMs : null;
+  return unchangedSince({ bootedAtMs: heardAtMs, firstSeenAtMs }, modulesChangedAtMs);
+}
+
 /** What the port says of the domain at `nowMs`. */
 export function observeSimulatedDomain(domain: SimulatedDomain, hostId: string, nowMs: number): DomainObservation {
   const active = isActiveState(domain.state);
@@ -71,6 +78,7 @@ export function observeSimulatedDomain(domain: SimulatedDomain, hostId: string, 
     migrating: domain.migrating,
     layout: active ? observeLayout(domain, nowMs) : null,
     guest,
+    unchangedSinceMs: active ? changedSince(domain) : null,
     booting: active && isBooting(evidence, nowMs),
     claim: domain.operations.claim,
     replacement: domain.operations.replacement,

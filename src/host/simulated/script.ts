@@ -1,7 +1,7 @@
 /** What a test or a demo can make a simulated host do. */
 import type { Bytes } from '../../memory/bytes.ts';
 import type { HostError } from '../errors.ts';
-import type { Host, HostEvent } from '../port.ts';
+import type { Host, HostEvent, MemoryLayout } from '../port.ts';
 import type { SimulatedDomain, SimulatedDomainSpec, UnplugBehaviour } from './model.ts';
 
 export type SimulatedOperation = 'facts' | 'listDomains' | 'observe' | 'plug' | 'unplug' | 'releaseClaim';
@@ -61,6 +61,8 @@ export interface SimulationScript {
   setUsed(uuid: string, used: Bytes): void;
   /** Somebody inflates the balloon by virsh until it holds so much, or deflates it. */
   setInflated(uuid: string, held: Bytes): void;
+  /** A killed libvirtd forgets a module that QEMU has, and the agent finds out; null: it is out again. */
+  setHidden(uuid: string, hidden: MemoryLayout['hidden']): void;
   /** True: the guest, which has reported, is late: it neither reports nor answers. False: it does again. */
   setLate(uuid: string, late: boolean): void;
   /** Whether the guest reports statistics. */

@@ -3,7 +3,7 @@ import { type Bytes, zeroBytes } from '../../memory/bytes.ts';
 import { emptyOperationState } from '../../memory/operation-state.ts';
 import { recordChange, removeSimulated } from './changes.ts';
 import { meetDomain, removeModule, type ReportContext, takeReport, tellReport } from './guest.ts';
-import { addModule, createSimulatedDomain, type SimulatedDomain, simulatedTotal } from './model.ts';
+import { addModule, createSimulatedDomain, onlinedOf, type SimulatedDomain, simulatedTotal } from './model.ts';
 import type { SimulatedChange, SimulatedFault, SimulatedOperation, SimulationScript } from './script.ts';
 
 /** The parts of a simulated host that its script changes. */
@@ -53,7 +53,6 @@ export function createScript(context: ScriptContext): SimulationScript {
       for (const domain of domains.values()) {
         for (const module of domain.modules) module.refusedAtMs = null;
         meetDomain(domain, clock.now());
-        domain.uptake = null;
         domain.misplaced = null;
       }
       emit({ kind: 'reset' });
@@ -99,6 +98,10 @@ export function createScript(context: ScriptContext): SimulationScript {
       context.emit({ kind: 'statistics', uuid });
       tellReport(context, domain, clock.now());
     },
+    setHidden(uuid, hidden) {
+      find(uuid).hidden = hidden;
+      lifecycle(uuid);
+    },
     setLate(uuid, late) {
       const domain = find(uuid);
       takeReport(domain, clock.now());
@@ -125,6 +128,7 @@ export function createScript(context: ScriptContext): SimulationScript {
       const domain = find(uuid);
       const alias = module.alias ?? `dimm${module.slot}`;
       addModule(domain, { ...module, node: module.node ?? 0, alias, onlineAtMs: clock.now() });
+      domain.modulesChangedAtMs = clock.now();
       recordChange(context, domain, 'plugged-by-hand', module);
       emit({ kind: 'module-added', uuid });
     },
@@ -138,6 +142,11 @@ export function createScript(context: ScriptContext): SimulationScript {
     reset(uuid) {
       const domain = find(uuid);
       boot(domain);
+      // It takes them up anew.
+      for (const module of domain.modules) {
+        module.onlines = onlinedOf(domain, module);
+        module.onlineAtMs = Math.min(module.onlineAtMs, clock.now());
+      }
       const marks = domain.operations.marks.filter((mark) => mark.phase === 'resting');
       domain.operations = { ...domain.operations, marks };
       lifecycle(uuid);
@@ -190,7 +199,6 @@ export function createScript(context: ScriptContext): SimulationScript {
         ...domain,
         run: domain.run + 1,
         migrating: false,
-        uptake: null,
         misplaced: null,
       };
       meetDomain(arrived, clock.now());

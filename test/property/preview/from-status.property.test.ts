@@ -117,6 +117,7 @@ function locate({ observation }: PlanRequest, around: Surroundings): Located {
           : {
               ...{ total: guest.total, usable: guest.usable, free: guest.usable, reportedAtMs: nowMs - silentMs },
               ...{ fresh: guest.fresh && ofThisBoot, ofThisBoot, takenOfModules: guest.takenOfModules ?? null },
+              totalWithoutModules: null,
             },
       booting: observation.booting,
       replacement: around.begunIn === null ? null : { slot: around.begunIn, generation: around.begunFor },
