@@ -141,6 +141,10 @@ function computeUnplanned(
 
 const unreachableReasons: ReadonlySet<string> = new Set(['HostUnreachable', 'HostUnauthorized', 'HostUnknown']);
 
+/** A plan that plugs, and nobody could judge what the host has left. */
+const isHostUnjudged = (judgement: Judgement | null): boolean =>
+  judgement?.located.facts === null && judgement.plan.steps.some(({ operation }) => operation === 'plug');
+
 function computeConditionInputs({ verdict, problem, pausedBy, ...input }: StatusInput): readonly ConditionInput[] {
   const { reason, message } = verdict;
   const row = rowOf(reason);
@@ -171,14 +175,18 @@ function computeConditionInputs({ verdict, problem, pausedBy, ...input }: Status
       reason,
       message,
     ),
-    aside('PlanFeasible', plan?.decision === 'blocked', plan !== null, plan?.reason ?? reason, plan?.message ?? ''),
-    aside(
-      'GuestAccepted',
-      refused.length > 0,
-      judgement !== null,
-      'GuestRefused',
-      `the guest refused to give up ${refused.map(({ alias, size, retryAfter }) => `module ${alias} (${size}, asked again after ${retryAfter ?? 'now'})`).join(', ')}`,
-    ),
+    isHostUnjudged(judgement)
+      ? { type: 'PlanFeasible', status: 'Unknown', reason: 'HostNotJudged', message: plan?.message ?? '' }
+      : aside('PlanFeasible', plan?.decision === 'blocked', plan !== null, plan?.reason ?? reason, plan?.message ?? ''),
+    reason === 'UnplugUnknown'
+      ? { type: 'GuestAccepted', status: 'Unknown', reason, message }
+      : aside(
+          'GuestAccepted',
+          refused.length > 0,
+          judgement !== null,
+          'GuestRefused',
+          `the guest refused to give up ${refused.map(({ alias, size, retryAfter }) => `module ${alias} (${size}, asked again after ${retryAfter ?? 'now'})`).join(', ')}`,
+        ),
     pausedBy === null
       ? { type: 'Paused', status: 'False', reason: 'NotPaused', message: '' }
       : { type: 'Paused', status: 'True', reason: 'Paused', message: `paused by ${pausedBy}` },

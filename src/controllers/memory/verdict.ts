@@ -2,24 +2,16 @@
 import { timestamp } from '../../api/v1alpha1/conditions.ts';
 import { reasonTable } from '../../api/v1alpha1/reasons.ts';
 import type { VirtualMachineMemoryStatus } from '../../api/v1alpha1/virtual-machine-memory.ts';
-import { formatMeasured, formatQuantity } from '../../memory/quantity.ts';
+import { formatQuantity } from '../../memory/quantity.ts';
 import { nextRepeatMs } from './phases/action.ts';
 import { explainHostError } from '../shared/explain-host-error.ts';
-import { explainBalloon, judgeBalloon } from './balloon.ts';
 import { type Drift, explainCorrecting, explainLeft, isLeft } from './drift.ts';
-import { explainMissing, judgeOnlined, onlineTimeoutMs } from './onlined.ts';
+import { guestPollMs, inUsePollMs, longestLatePollMs, lostEventMs, slowPollMs } from './polls.ts';
 import { explainCalledOff, isOver } from './replacement.ts';
+import { describeUnjudged, explainSuspended, isSuspended, judgeSettled } from './settled.ts';
 import type { Mode } from './scope.ts';
 import { computeCurrent } from './total.ts';
-import type { Judgement, Located, Outcome, Problem, Verdict } from './types.ts';
-
-/** Polling intervals for what nobody tells us, ms. */
-const guestPollMs = 1_000;
-/** What a guest has taken up its agent tells; this is for an event that got lost. */
-const lostEventMs = 5_000;
-const longestLatePollMs = 16_000;
-const inUsePollMs = 10_000;
-const slowPollMs = 30_000;
+import type { Judgement, Outcome, Problem, Verdict } from './types.ts';
 
 export type VerdictInput = {
   readonly judgement: Judgement;
@@ -56,15 +48,19 @@ export function computeVerdict(input: VerdictInput): Verdict {
   }
   if (mode.kind === 'observe') {
     const current = formatQuantity(computeCurrent(located.layout));
-    return { reason: 'ObserveOnly', message: `the guest has ${current}; spec.memory is not set`, againInMs: null };
+    const message = `the guest has ${current}; spec.memory is not set${describeUnjudged(judgement)}`;
+    return { reason: 'ObserveOnly', message, againInMs: null };
   }
-  const there = plan.decision === 'noop' ? judgeConverged(input) : null;
+  const there = plan.decision === 'noop' ? judgeSettled(input) : null;
   if (mode.kind === 'paused' && (there === null || !isConverged(there))) {
     const message = `paused by ${mode.by}; ${there?.message ?? `the plan: ${plan.message}`}`;
     return { reason: 'Paused', message, againInMs: there?.againInMs ?? null };
   }
   if (there !== null) return there;
   if (drift !== undefined && isLeft(drift)) return judgeLeft(drift);
+  if (isSuspended(located)) {
+    return { reason: 'VMNotRunning', message: explainSuspended(located, plan.message), againInMs: slowPollMs };
+  }
   if (drift?.phase === 'Correcting' && plan.steps.length > 0) {
     const message = `${explainCorrecting(drift)}; the plan: ${plan.message}`;
     return { reason: 'DriftCorrected', message, againInMs: input.isBeginning ? 0 : computePollMs(judgement) };
@@ -106,39 +102,6 @@ function explainRegions({ located: { layout }, desired }: Judgement, reason: Ver
   const wayOut = desired.growPolicy === 'Whole' ? '' : '; growPolicy Whole takes the fewest modules';
   return `; the VM has a ${layout.sharedWith.backend} device, whose backend may have no room for another module${wayOut}`;
 }
-
-function judgeConverged({ judgement, resize }: VerdictInput): Verdict {
-  const { plan, located, granularity } = judgement;
-  const held = judgeBalloon(located);
-  if (held !== null) {
-    return { reason: 'BalloonInflated', message: explainBalloon(held, located), againInMs: slowPollMs };
-  }
-  const settled: Verdict = {
-    reason: plan.reason,
-    message: `${plan.message}${explainUnjudged(located)}`,
-    againInMs: null,
-  };
-  if (resize === undefined || resize.completionTime !== undefined) return settled;
-  const onlined = judgeOnlined(resize, located, computeCurrent(located.layout), granularity);
-  if (onlined.kind !== 'not-yet') return settled;
-
-  const ageMs = located.observation.observedAtMs - Date.parse(resize.startTime);
-  if (ageMs < onlineTimeoutMs) {
-    const message = `waiting for the guest to online ${formatMeasured(onlined.missing)}`;
-    return {
-      reason: 'WaitingForGuest',
-      message,
-      againInMs: (ageMs < lostEventMs ? lostEventMs : onlineTimeoutMs) - ageMs,
-    };
-  }
-  return { reason: 'GuestNotOnlined', message: explainMissing(onlined.missing), againInMs: slowPollMs };
-}
-
-/** Without a word from the guest nobody knows whether it has what is plugged: that is said, and no reason to be not Ready. */
-const explainUnjudged = ({ observation, layout }: Located): string =>
-  observation.guest === null && layout.modules.length > 0
-    ? '; it reports no statistics, so whether it has taken up what was plugged is not known'
-    : '';
 
 function judgeLeaving(judgement: Judgement): Verdict {
   const { plan, located, desired } = judgement;

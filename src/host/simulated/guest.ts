@@ -39,7 +39,8 @@ export function guestMemory(domain: SimulatedDomain, atMs: number): Pick<GuestSt
   const sum = (parts: readonly { readonly size: Bytes }[]): number =>
     parts.reduce((total, { size }) => total + size, 0);
   // The kernel keeps some of its boot memory for itself; plugged memory shows in MemTotal to the byte, as measured.
-  const total = Math.floor(sum(domain.boot) * 0.96) + sum(parts) - domain.inflated;
+  const own = domain.kept === null ? Math.floor(sum(domain.boot) * 0.96) : sum(domain.boot) - domain.kept;
+  const total = own + sum(parts) - domain.inflated;
   const usable = bytes(Math.max(0, total - domain.used));
   return { total: bytes(total), usable, free: usable };
 }

@@ -71,6 +71,8 @@ export type SimulatedDomainSpec = {
   readonly granularity?: Bytes | null;
   /** What the guest's processes use. Default 64 MiB. */
   readonly used?: Bytes;
+  /** What the guest's kernel keeps of its boot memory for itself. Default 4 %. */
+  readonly kept?: Bytes;
   /** False: no balloon, the guest never reports. Default true. */
   readonly reports?: boolean;
   /** How the guest answers when it is asked for a module. Default `accept`. */
@@ -99,6 +101,7 @@ export type SimulatedDomain = {
   readonly pageSize: Bytes | null;
   readonly granularity: Bytes | null;
   used: Bytes;
+  readonly kept: Bytes | null;
   reports: boolean;
   /** Since when the guest neither reports nor answers, though it did before; null: it does. */
   silentSinceMs: number | null;
@@ -114,6 +117,8 @@ export type SimulatedDomain = {
   modulesChangedAtMs: number | null;
   /** When the agent first saw the domain. */
   firstSeenAtMs: number;
+  /** Whether the agent says since when nothing has changed. */
+  saysSince: boolean;
   /** Memory that QEMU has and the agent knows to be hidden. */
   hidden: MemoryLayout['hidden'];
   /** What the balloon holds back. */
@@ -187,6 +192,7 @@ export function createSimulatedDomain(spec: SimulatedDomainSpec, nowMs: number):
     bare: null,
     modulesChangedAtMs: null,
     firstSeenAtMs: nowMs - 3_600_000,
+    saysSince: true,
     hidden: null,
     inflated: zeroBytes,
     misplaced: null,
@@ -200,6 +206,7 @@ export function createSimulatedDomain(spec: SimulatedDomainSpec, nowMs: number):
     pageSize: spec.pageSize ?? null,
     granularity: spec.granularity ?? null,
     used: spec.used ?? mib(64),
+    kept: spec.kept ?? null,
     reports: spec.reports ?? true,
     silentSinceMs: null,
     report: null,

@@ -63,6 +63,8 @@ export interface SimulationScript {
   setInflated(uuid: string, held: Bytes): void;
   /** A killed libvirtd forgets a module that QEMU has, and the agent finds out; null: it is out again. */
   setHidden(uuid: string, hidden: MemoryLayout['hidden']): void;
+  /** False: an older agent, which doesn't say since when boot and modules are as they are. */
+  setSaysSince(uuid: string, saysSince: boolean): void;
   /** True: the guest, which has reported, is late: it neither reports nor answers. False: it does again. */
   setLate(uuid: string, late: boolean): void;
   /** Whether the guest reports statistics. */

@@ -102,6 +102,9 @@ export function createScript(context: ScriptContext): SimulationScript {
       find(uuid).hidden = hidden;
       lifecycle(uuid);
     },
+    setSaysSince(uuid, saysSince) {
+      find(uuid).saysSince = saysSince;
+    },
     setLate(uuid, late) {
       const domain = find(uuid);
       takeReport(domain, clock.now());

@@ -11,6 +11,7 @@ import type { ControllerMetrics } from '../metrics.ts';
 import { judgeOnlined } from '../onlined.ts';
 import type { FailedPlans } from '../failed-plans.ts';
 import type { ReconcileScope } from '../scope.ts';
+import { isSuspended } from '../settled.ts';
 import { computeKnown } from './summarise.ts';
 import { computeCurrent } from '../total.ts';
 import { isWorthReconciling } from '../triggers.ts';
@@ -46,6 +47,8 @@ export async function act(
   const { clusterId, logger, clock, unwritten } = context;
   if (mode.kind !== 'act' || isLeft(scope.drift)) return { kind: 'nothing' };
   if (isUnrecorded(scope.drift, scope.stored.status)) return { kind: 'nothing' };
+  // What it is given it couldn't take, and it says nothing of what it could give. An event tells when it runs again.
+  if (isSuspended(judgement.located)) return { kind: 'nothing' };
   const action = decideAction(judgement, hasOnlined(scope, judgement));
   if (action.kind === 'nothing') return { kind: 'nothing' };
   const known = context.failed.find(resource, judgement, action, clock.now());

@@ -12,6 +12,7 @@ import { computeBackings } from '../backing.ts';
 import { withHistory } from '../refusals.ts';
 import { planRelease, safetyOf, sparingOthers } from '../release.ts';
 import { findBegun, judgeReplacement } from '../replacement.ts';
+import { explainUnjudgedPlan } from '../taken-up.ts';
 import { computeCurrent } from '../total.ts';
 import type { Judged, Judgement, KnownModule, Located } from '../types.ts';
 import type { Result } from '../../../memory/result.ts';
@@ -129,7 +130,8 @@ export function judge(input: JudgeInput): Judged {
     begun === null
       ? { ...judged, plan: explainUnsupported(planned.value, located), replacement: null }
       : { ...judged, ...judgeReplacement({ ...input, begun }, planned.value, (size) => plan(size, 'Exact', 'Exact')) };
-  return { kind: 'judged', judgement };
+  const message = `${judgement.plan.message}${explainUnjudgedPlan(judgement.plan, located)}`;
+  return { kind: 'judged', judgement: { ...judgement, plan: { ...judgement.plan, message } } };
 }
 
 /** Why nothing can be plugged is known better by the host than by the planner. */
