@@ -93,6 +93,6 @@ await describeLab('the commands of the documents', () => {
     const columns = async (command: string) => (await type(command)).split('\n')[0]?.split(/ {2,}/).filter(Boolean);
     expect(await columns(list)).toEqual(['NAME', 'VM', 'DESIRED', 'CURRENT', 'READY', 'REASON', 'AGE']);
     const wide = await columns(`${list} -o wide`);
-    for (const column of ['HOST', 'BOOT', 'MAX', 'SLOTS', 'MESSAGE']) expect(wide).toContain(column);
+    for (const column of ['PAUSED', 'HOST', 'BOOT', 'MAX', 'SLOTS', 'MESSAGE']) expect(wide).toContain(column);
   });
 });

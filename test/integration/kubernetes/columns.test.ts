@@ -32,6 +32,7 @@ const memoryStatus: VirtualMachineMemoryStatus = {
   conditions: [
     condition('HostReachable', 'True', 'Reachable', 'the agent answers'),
     condition('Ready', 'False', 'GuestRefused', 'the guest kept ua-dimmer-1'),
+    condition('Paused', 'True', 'Paused', 'paused by spec.paused'),
   ],
   hostName: 'hv-07',
   virtualMachine: { uuid, name: 'db-vm', state: 'Running', runtimeId: 'hv-07/3' },
@@ -75,12 +76,12 @@ describe('printer columns', () => {
   });
 
   it('show the rest of a VirtualMachineMemory on demand', async () => {
-    const wide = ['HOST', 'BOOT', 'MAX', 'SLOTS', 'USED', 'MODULES', 'DELETION', 'MESSAGE'];
+    const wide = ['PAUSED', 'HOST', 'BOOT', 'MAX', 'SLOTS', 'USED', 'MODULES', 'DELETION', 'MESSAGE'];
     expect(await table('vmmem', 'db-1', '-n', 't', '-o', 'wide')).toEqual([
       ['NAME', 'VM', 'DESIRED', 'CURRENT', 'READY', 'REASON', 'AGE', ...wide],
       [
         ...['db-1', 'db-vm', '12Gi', '13Gi', 'False', 'GuestRefused', 'AGE'],
-        ...['hv-07', '4Gi', '64Gi', '16', '5', '9Gi', 'Retain', 'the guest kept ua-dimmer-1'],
+        ...['True', 'hv-07', '4Gi', '64Gi', '16', '5', '9Gi', 'Retain', 'the guest kept ua-dimmer-1'],
       ],
     ]);
   });

@@ -96,18 +96,6 @@ describe('BestEffort', () => {
   });
 });
 
-describe('a guest that never reports', () => {
-  it('is not said to have what is plugged', async () => {
-    const script = await setUp({}, { reports: false });
-    const unknown =
-      'the guest has 2Gi, as wanted; it reports no statistics, so whether it has taken up what was plugged is not known';
-    expect(bench.condition('Ready')).toMatchObject({ status: 'True', message: unknown });
-    script.setReports(vmUuid, true);
-    await bench.clock.advance(31_000);
-    expect(bench.condition('Ready')?.message).toBe('the guest has 2Gi, as wanted');
-  });
-});
-
 describe('a guest that is taking memory up', () => {
   it('is not polled: its agent tells when it has', async () => {
     const script = await setUp({});
