@@ -53,7 +53,8 @@ export function describeObstacle(
     case 'NoNumaNodes':
       return missing('NUMA cell under <cpu>');
     case 'NoAcpi':
-      return missing('<acpi/> under <features>');
+      // libvirt: "ACPI requires UEFI on this architecture" (qemu_validate.c).
+      return missing(`<acpi/> under <features>${arch === 'aarch64' ? ", which takes UEFI (<os firmware='efi'>)" : ''}`);
     default:
       return obstacle satisfies never;
   }

@@ -46,6 +46,8 @@ export function choosePool(
 function findPlugObstacle(situation: Situation, amount: number, reachable: Reachable): Obstacle | null {
   const { observation, current } = situation;
   const { unit } = situation.pool;
+  const { hotplugProblem = null } = observation;
+  if (hotplugProblem !== null) return blocked('HotplugUnsupported', hotplugProblem);
   if (observation.maxMemory === 'unsupported') {
     return blocked(
       'HotplugUnsupported',

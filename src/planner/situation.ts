@@ -92,8 +92,8 @@ export const isHeldBy = ({ pinned = false }: HardLimit, { pageSize }: Pool): boo
 
 /** The total that maxMemory, boot memory and the control group allow, whatever the slots; 0: nothing can be plugged. */
 export function largestTotal({ observation, boot }: Situation, pool: Pool): number {
-  const { maxMemory, otherBytes, otherTotal = zeroBytes, hardLimit } = observation;
-  if (maxMemory === 'unsupported') return 0;
+  const { maxMemory, hotplugProblem = null, otherBytes, otherTotal = zeroBytes, hardLimit } = observation;
+  if (maxMemory === 'unsupported' || hotplugProblem !== null) return 0;
   return Math.min(
     maxMemory === 'unlimited' ? Infinity : maxMemory - otherBytes + otherTotal,
     boot * maxTotalPerBootMemory,

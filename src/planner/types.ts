@@ -84,6 +84,8 @@ export type PlannerObservation = {
   /** What of it counts in the guest's total and is never taken; absent: nothing. */
   readonly otherTotal?: Bytes;
   readonly maxMemory: Bytes | 'unlimited' | 'unsupported';
+  /** Why no module can be plugged now, with the way out; null or absent: one can, or `maxMemory` says that none can. */
+  readonly hotplugProblem?: string | null;
   /** True in the boot window, when nothing may be changed. */
   readonly booting: boolean;
   /** True when the host takes no new plugs. */

@@ -102,7 +102,7 @@ function readObservation(status: VirtualMachineMemoryStatus, desired: DesiredMem
   const boot = planning.boot.map(({ node, size }) => ({ node, size: sizeOf(size, 'planning.boot') }));
   const backings = planning.backings.map((backing) => readBacking(backing, desired));
   const [first] = backings;
-  const { otherTotal, hardLimit, sharedWith } = planning;
+  const { otherTotal, hardLimit, sharedWith, hotplugProblem = null } = planning;
   return {
     boot,
     modules,
@@ -110,6 +110,7 @@ function readObservation(status: VirtualMachineMemoryStatus, desired: DesiredMem
     otherBytes: sizeOf(planning.otherBytes, 'planning.otherBytes'),
     ...(otherTotal === undefined ? {} : { otherTotal: sizeOf(otherTotal, 'planning.otherTotal') }),
     maxMemory: memory.max === undefined ? 'unsupported' : sizeOf(memory.max, 'memory.max'),
+    hotplugProblem,
     booting: planning.booting,
     cordoned: planning.cordoned,
     granularity: desired.granularity ?? sizeOf(planning.block, 'planning.block'),

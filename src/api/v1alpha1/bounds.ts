@@ -22,6 +22,7 @@ export const memoryStatusBounds = {
     boot: [256, { node: 'int32' }],
     slots: { usedByOthers: [256, 'int32'], resting: [256, 'int32'], unnumbered: 'int32' },
     sharedWith: { backend: 64, left: 'int32' },
+    hotplugProblem: 4096,
     backings: [256, { nodes: [256, 'int32'] }],
   },
   replacement: { slot: 'int32' },

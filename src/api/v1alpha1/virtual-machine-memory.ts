@@ -127,6 +127,8 @@ const planningStatus = object({
   ),
   /** Another process that maps every module, and for how many more it has room; absent: none. */
   sharedWith: lenient(object({ backend: text(), left: whole() })),
+  /** Why no module can be plugged now; absent: one can. */
+  hotplugProblem: lenient(text()),
   booting: boolean,
   /** Whether the host takes no new memory. */
   cordoned: boolean,

@@ -19,7 +19,7 @@ import type { Judgement } from './types.ts';
 /** What the planner was told by `judgement`. */
 export function computePlanning({ seen, block, located }: Judgement): PlanningStatus {
   const { layout, observation } = located;
-  const { slots, otherTotal, hardLimit, sharedWith } = seen;
+  const { slots, otherTotal, hardLimit, hotplugProblem, sharedWith } = seen;
   return {
     observedAt: preciseTimestamp(observation.observedAtMs),
     boot: layout.boot.map(({ node, size }) => ({ node, size: formatQuantity(size) })),
@@ -33,6 +33,7 @@ export function computePlanning({ seen, block, located }: Judgement): PlanningSt
     ...(otherTotal === undefined ? {} : { otherTotal: formatQuantity(otherTotal) }),
     ...(hardLimit ? { hardLimit: computeHardLimit(hardLimit) } : {}),
     ...(sharedWith ? { sharedWith } : {}),
+    ...(hotplugProblem ? { hotplugProblem } : {}),
     booting: seen.booting,
     cordoned: seen.cordoned,
     ...(observation.guest === null ? {} : { guest: computeGuest(observation.guest) }),

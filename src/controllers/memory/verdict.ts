@@ -150,6 +150,9 @@ function computePollMs({ plan, modules, located }: Judgement): Verdict['againInM
     case 'HugepagesUnavailable':
     case 'HostCordoned':
       return slowPollMs;
+    case 'HotplugUnsupported':
+      // What libvirt forgot leaves without a word of libvirt's.
+      return located.layout.hidden === null ? null : slowPollMs;
     default:
       return null;
   }

@@ -68,6 +68,10 @@ export type SimulatedDomainSpec = {
   readonly pinned?: boolean;
   /** Another process that maps the memory, and how many regions of it QEMU may have before it refuses more. */
   readonly sharedWith?: { readonly backend: SharedWith; readonly regions: number } | null;
+  /** Why no module can be plugged, ever. */
+  readonly hotplugProblem?: string;
+  /** Default `x86_64`. */
+  readonly architecture?: string;
   readonly granularity?: Bytes | null;
   /** What the guest's processes use. Default 64 MiB. */
   readonly used?: Bytes;
@@ -98,6 +102,8 @@ export type SimulatedDomain = {
   readonly hardLimit: Bytes | null;
   readonly pinned: boolean;
   readonly sharedWith: { readonly backend: SharedWith; readonly regions: number } | null;
+  readonly hotplugProblem: string | null;
+  readonly architecture: string;
   readonly pageSize: Bytes | null;
   readonly granularity: Bytes | null;
   used: Bytes;
@@ -169,8 +175,8 @@ function placeOthers(others: NonNullable<SimulatedDomainSpec['others']>): readon
 }
 
 /** What decides on the place of a new module. */
-export const regionOf = ({ boot, modules, others }: SimulatedDomain): Region => ({
-  architecture: 'x86_64',
+export const regionOf = ({ architecture, boot, modules, others }: SimulatedDomain): Region => ({
+  architecture,
   bootMemory: sumBytes(boot.map(({ size }) => size)),
   devices: [...others, ...modules.map(({ alias, base, size }) => ({ name: alias, base, size }))],
 });
@@ -203,6 +209,8 @@ export function createSimulatedDomain(spec: SimulatedDomainSpec, nowMs: number):
     hardLimit: spec.hardLimit ?? null,
     pinned: spec.pinned ?? false,
     sharedWith: spec.sharedWith ?? null,
+    hotplugProblem: spec.hotplugProblem ?? null,
+    architecture: spec.architecture ?? 'x86_64',
     pageSize: spec.pageSize ?? null,
     granularity: spec.granularity ?? null,
     used: spec.used ?? mib(64),
@@ -230,10 +238,10 @@ export function createSimulatedDomain(spec: SimulatedDomainSpec, nowMs: number):
 
 /** How much of a module the guest onlines when it meets it. */
 export function onlinedOf(
-  { onlines }: Pick<SimulatedDomain, 'onlines'>,
+  { architecture, onlines }: Pick<SimulatedDomain, 'architecture' | 'onlines'>,
   { base, size }: Pick<SimulatedModule, 'base' | 'size'>,
 ): Bytes {
-  if (!isTakenAt(base, 'x86_64') || !isTakenAt(size, 'x86_64')) return zeroBytes;
+  if (!isTakenAt(base, architecture) || !isTakenAt(size, architecture)) return zeroBytes;
   return onlines === 'all' ? size : bytes(Math.min(size, onlines));
 }
 

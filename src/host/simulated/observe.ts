@@ -47,13 +47,14 @@ function observeLayout(domain: SimulatedDomain, nowMs: number): MemoryLayout {
     pinned: domain.pinned,
     sharedWith: regionsLeft({ ...domain, backing: { sharedWith: domain.sharedWith?.backend ?? null } }),
     granularity: domain.granularity,
-    architecture: 'x86_64',
+    architecture: domain.architecture,
   };
 }
 
 function hotplugProblemOf(domain: SimulatedDomain): string | null {
   if (domain.maxMemory === null) return 'The domain has no <maxMemory>; add one and restart the VM';
-  const { misplaced } = domain;
+  const { misplaced, hotplugProblem } = domain;
+  if (hotplugProblem !== null) return hotplugProblem;
   return misplaced?.region === regionKey(regionOf(domain)) ? misplaced.problem : null;
 }
 

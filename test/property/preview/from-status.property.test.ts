@@ -113,6 +113,7 @@ function locate({ observation }: PlanRequest, around: Surroundings): Located {
     pinned: around.begunIn === 1,
     sharedWith: around.begunIn === 1 ? { backend: 'vhost-user', left: 2 } : null,
     otherBytes: observation.otherBytes,
+    hotplugProblem: around.begunFor === 2 ? 'a device lies in the way' : null,
     maxMemory: maxMemory === 'unlimited' ? gib(512) : maxMemory === 'unsupported' ? null : maxMemory,
     pageSize: around.pageSizeIn === 'vm' ? pageSize : null,
     granularity: around.granularityIn === 'guest' ? observation.granularity : null,

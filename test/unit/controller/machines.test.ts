@@ -95,3 +95,31 @@ describe('rounding', () => {
     expect(bench.reason()).toBe('ConvergedNearest');
   });
 });
+
+describe('kinds of machines that can not be staged here', () => {
+  const confidential = 'The guest is confidential (<launchSecurity>)';
+  const onS390x = 'Machine s390-ccw-virtio-7.2 of s390x takes no memory modules';
+
+  it.each([
+    ['a confidential guest (SEV)', { hotplugProblem: confidential }, confidential],
+    ['s390x', { architecture: 's390x', hotplugProblem: onS390x }, onS390x],
+    ['aarch64 without UEFI', { architecture: 'aarch64', hotplugProblem: 'no <acpi/>' }, 'no <acpi/>'],
+  ])('%s is told why, nothing is tried, and what it has is Ready', async (_kind, domain, why) => {
+    await start(domain);
+    expect(await has({ memory: '3Gi' }, 'HotplugUnsupported')).toBe('2Gi');
+    expect(bench.condition('Ready')?.message).toBe(why);
+    expect(bench.condition('PlanFeasible')).toMatchObject({ status: 'False', reason: 'HotplugUnsupported' });
+    expect(bench.status()).toMatchObject({ plan: { decision: 'Blocked' }, planning: { hotplugProblem: why } });
+    expect(bench.status().reachable?.above).toBeUndefined();
+    expect(bench.host().script.calls().plug).toBe(0);
+    await has({ memory: '2Gi' }, 'Converged');
+  });
+
+  it('ppc64le grows and shrinks in its own blocks of 256 MiB', async () => {
+    await start({ architecture: 'ppc64le' });
+    await has({ memory: '2176Mi' }, 'Misaligned');
+    await has({ memory: '2304Mi' }, 'Converged');
+    await has({ memory: '2Gi' }, 'Converged');
+    expect(changes()).toEqual(['plugged 256', 'asked 256', 'removed 256']);
+  });
+});

@@ -51,6 +51,7 @@ function buildObservation(
     otherBytes: layout.otherBytes,
     otherTotal: layout.otherTotal,
     maxMemory: layout.maxMemory ?? 'unsupported',
+    hotplugProblem: layout.hotplugProblem,
     booting: observation.booting,
     cordoned: limits.cordoned,
     granularity,
@@ -128,14 +129,8 @@ export function judge(input: JudgeInput): Judged {
   const judged = { desired, located, modules, granularity, block, seen, release };
   const judgement: Judgement =
     begun === null
-      ? { ...judged, plan: explainUnsupported(planned.value, located), replacement: null }
+      ? { ...judged, plan: planned.value, replacement: null }
       : { ...judged, ...judgeReplacement({ ...input, begun }, planned.value, (size) => plan(size, 'Exact', 'Exact')) };
   const message = `${judgement.plan.message}${explainUnjudgedPlan(judgement.plan, located)}`;
   return { kind: 'judged', judgement: { ...judgement, plan: { ...judgement.plan, message } } };
 }
-
-/** Why nothing can be plugged is known better by the host than by the planner. */
-const explainUnsupported = (plan: Plan, { layout }: Located): Plan =>
-  plan.reason === 'HotplugUnsupported' && layout.hotplugProblem !== null
-    ? { ...plan, message: layout.hotplugProblem }
-    : plan;
