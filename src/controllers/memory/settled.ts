@@ -2,7 +2,7 @@
 import type { VirtualMachineMemoryStatus } from '../../api/v1alpha1/virtual-machine-memory.ts';
 import { isGuestRunning } from '../../host/rules/boot.ts';
 import { formatMeasured, formatQuantity } from '../../memory/quantity.ts';
-import { explainBalloon, judgeBalloon } from './balloon.ts';
+import { explainBalloon, explainUntoldBalloon, judgeBalloon } from './balloon.ts';
 import { explainMissing, judgeOnlined, type Onlined, onlineTimeoutMs } from './onlined.ts';
 import { lostEventMs, slowPollMs } from './polls.ts';
 import { explainShort, explainUnheard, explainUnknown, judgeTakenUp, type TakenUp } from './taken-up.ts';
@@ -50,7 +50,7 @@ export function judgeSettled({ judgement, resize }: SettledInput): Verdict {
   return (
     judgeUntaken(taken, located, desired.guestSafety) ?? {
       reason: plan.reason,
-      message: `${plan.message}${explainUnknown(taken, located)}`,
+      message: `${plan.message}${explainUnknown(taken, located)}${explainUntoldBalloon(located)}`,
       againInMs: null,
     }
   );
@@ -62,7 +62,7 @@ export function describeUnjudged({ located, block }: Judgement): string {
   if (located.layout.hidden !== null) return `; ${located.layout.hidden.why}`;
   const held = judgeBalloon(located);
   if (held !== null) return `; ${explainBalloon(held, located)}`;
-  return explainUnknown(judgeTakenUp(located, block, false), located);
+  return `${explainUnknown(judgeTakenUp(located, block, false), located)}${explainUntoldBalloon(located)}`;
 }
 
 /** Whether the guest has taken up what an open resize has plugged. */

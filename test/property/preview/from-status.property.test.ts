@@ -258,7 +258,7 @@ it('the plan made from spec and status is the plan that the controller made, the
     'two page sizes',
   ];
   expect(phases.filter((phase) => !seen.has(phase))).toEqual([]);
-});
+}, 120_000);
 
 it('the plan made from spec and status comes to rest in its own result, whatever stands behind the nodes', () => {
   let mixed = 0;

@@ -65,6 +65,7 @@ describe('a balloon that holds memory back', () => {
     hold(149);
     bench.apply({ memory: '512Mi' });
     await bench.reaches('Converged');
+    expect(bench.condition('Ready')?.message).toMatch(/whether its balloon holds 149Mi back, .* is known only while/);
     bench.host().script.setReports(vmUuid, true);
     await bench.reaches('BalloonInflated');
   });
