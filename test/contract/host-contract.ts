@@ -49,6 +49,23 @@ export function describeHostContract(name: string, create: () => Promise<Contrac
       expect(first.layout?.modules).toEqual([]);
     });
 
+    it('says what the guest had without modules, and since when it has those that it has', async () => {
+      const bare = await observedUntil(bench, 'the guest was seen without modules', (seen) => {
+        return seen.guest?.fresh === true && seen.guest.totalWithoutModules !== null;
+      });
+      expect(bare.guest?.totalWithoutModules).toBe(bare.guest?.total);
+      await bench.plugByHand(0, size);
+      const plugged = await observedUntil(bench, 'the guest has the module', ({ guest, layout }) => {
+        return layout?.modules.length === 1 && (guest?.total ?? 0) > (bare.guest?.total ?? 0);
+      });
+      expect(plugged.guest?.totalWithoutModules).toBe(bare.guest?.total);
+      expect((plugged.guest?.total ?? 0) - (bare.guest?.total ?? 0)).toBe(size);
+      expect(plugged.unchangedSinceMs).toBeGreaterThan(bare.observedAtMs - 1_000);
+      expect(plugged.unchangedSinceMs).toBeLessThanOrEqual(plugged.observedAtMs);
+      expect((await observe()).unchangedSinceMs).toBe(plugged.unchangedSinceMs);
+      expect(plugged.layout?.hidden).toBeNull();
+    });
+
     it('lists its domains and tells about the host', async () => {
       const domains = valueOf(await bench.host.listDomains());
       expect(domains.map((domain) => domain.uuid)).toEqual(expect.arrayContaining([bench.uuid, bench.stoppedUuid]));

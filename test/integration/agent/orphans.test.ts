@@ -83,7 +83,7 @@ await describeAgent(
       expect(await bench.guest.moduleAliases()).toEqual(['ua-dimmer-0']);
       await bench.guestHas(1);
       const after = await until('the repair is over', () => repairs().length >= 3);
-      expect(after.layout).toMatchObject({ hotplugProblem: null, slots: { resting: [5] } });
+      expect(after.layout).toMatchObject({ hotplugProblem: null, hidden: null, slots: { resting: [5] } });
       const by = { client: 'agent', uuid: bench.guest.uuid, slot: 5, objectUid: after.claim?.objectUid };
       expect(repairs()).toMatchObject([
         { ...by, result: 'accepted', from: 768 * MiB, to: 640 * MiB },
@@ -144,6 +144,7 @@ await describeAgent(
       const said = await until('it is said', ({ layout }) => layout?.hotplugProblem !== null);
       expect(said.layout?.hotplugProblem).toContain('QEMU has 128Mi that libvirt does not know of');
       expect(said.layout?.hotplugProblem).toContain('did not plug it');
+      expect(said.layout?.hidden).toEqual({ size: 128 * MiB, leaves: false, why: said.layout?.hotplugProblem });
       expect(codeOf(await plug(1))).toBe('hotplug-unsupported');
       expect(await inQemu()).toEqual(['ua-by-hand', 'ua-dimmer-0']);
       expect(repairs()).toEqual([]);
