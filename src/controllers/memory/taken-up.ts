@@ -17,6 +17,7 @@ export type TakenUp =
   /** It has said nothing since its boot, or since its modules changed. `silentMs` null: nothing in this boot. */
   | { readonly kind: 'unheard'; readonly silentMs: number | null };
 
+const modulesOf = ({ layout }: Located): Bytes => sumBytes(layout.modules.map(({ size }) => size));
 const bootOf = ({ layout }: Located): Bytes => sumBytes(layout.boot.map(({ size }) => size));
 
 /**
@@ -26,7 +27,7 @@ const bootOf = ({ layout }: Located): Bytes => sumBytes(layout.boot.map(({ size 
 export function judgeTakenUp(located: Located, block: Bytes, isConfirmed: boolean): TakenUp {
   const { layout, observation } = located;
   const { guest, unchangedSinceMs, observedAtMs } = observation;
-  const modules = sumBytes(layout.modules.map(({ size }) => size));
+  const modules = modulesOf(located);
   if (modules === 0) return { kind: 'yes' };
   if (guest?.ofThisBoot !== true) return { kind: 'unheard', silentMs: null };
 
@@ -65,7 +66,7 @@ export function explainShort({ missing, isExact }: Extract<TakenUp, { kind: 'no'
   const total = formatMeasured(located.observation.guest?.total ?? missing);
   return (
     `the guest has not onlined all of its modules: its own total is ${total}, ${formatMeasured(missing)} less than boot ` +
-    `memory and modules make, and a kernel keeps at most ${formatMeasured(mostKept(bootOf(located)))} of that for itself; ${wayOut}`
+    `memory and modules make, and a kernel keeps at most ${formatMeasured(mostKept(bootOf(located), modulesOf(located)))} of that for itself; ${wayOut}`
   );
 }
 

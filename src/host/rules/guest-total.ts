@@ -37,10 +37,11 @@ const mapShare = 64;
 export const usuallyKept = (boot: Bytes): Bytes => bytes(Math.ceil(boot / 32) + 128 * MiB);
 
 /**
- * The most that a tidy kernel keeps. For a crash kernel distributions reserve up to 448 MiB of 2 GiB (arm64), 768 MiB of
- * 4 GiB (fadump on POWER) and 2 GiB of 64 GiB (kdump-lib.sh of Fedora; kdump-tools of Ubuntu).
+ * The most that a tidy kernel keeps, with the map of its modules. For a crash kernel distributions reserve up to 448 MiB of
+ * 2 GiB (arm64), 768 MiB of 4 GiB (fadump on POWER) and 2 GiB of 64 GiB (kdump-lib.sh of Fedora; kdump-tools of Ubuntu).
  */
-export const mostKept = (boot: Bytes): Bytes => bytes(Math.ceil(boot / 4) + 256 * MiB);
+export const mostKept = (boot: Bytes, modules: Bytes): Bytes =>
+  bytes(Math.ceil(boot / 4) + 256 * MiB + Math.ceil(modules / mapShare));
 
 /** What the guest lacks of what it was given. */
 export function judgeTotal({ boot, modules, others, total, withoutModules, block }: OwnTotal): Shortfall {
@@ -53,7 +54,7 @@ export function judgeTotal({ boot, modules, others, total, withoutModules, block
   }
   const missing = boot + others + modules - total;
   if (missing <= usuallyKept(boot) + others) return { kind: 'none' };
-  const isCertain = missing > mostKept(boot) + others;
+  const isCertain = missing > mostKept(boot, modules) + others;
   return isCertain
     ? { kind: 'certain', missing: bytes(missing), isExact: false }
     : { kind: 'possible', missing: bytes(missing) };

@@ -96,3 +96,35 @@ describe('a domain that is met', () => {
     expect(reader(clock).update(xml([module], [{ ...mark, phase: 'leaving' }]))?.departures).toEqual([]);
   });
 });
+
+describe('since when a guest has had its modules', () => {
+  const other = { ...module, slot: 1, base: bytes(5 * GiB), alias: 'ua-by-hand' };
+
+  it('is as long before the first look as a report may be old, until something is heard', () => {
+    const one = new RunningDomain('u', 'run', 100_000);
+    one.sawModules([module], [], 100_000);
+    one.sawModules([module], [], 105_000);
+    expect(one.unchangedSinceMs).toBe(90_000);
+  });
+
+  it('is since a module came or went, by whoever, or the guest booted', () => {
+    const one = new RunningDomain('u', 'run', 100_000);
+    one.sawModules([module], [], 100_000);
+    one.sawModules([module, other], [], 110_000);
+    expect(one.unchangedSinceMs).toBe(110_000);
+    one.heardRemoval('ua-by-hand', 120_000);
+    one.sawModules([module], [], 121_000);
+    expect(one.unchangedSinceMs).toBe(120_000);
+    one.heardBoot(130_000);
+    expect(one.unchangedSinceMs).toBe(130_000);
+    one.heardArrival('ua-by-hand', 140_000);
+    expect(one.unchangedSinceMs).toBe(140_000);
+  });
+
+  it('is a new guess after a gap in what was heard', () => {
+    const one = new RunningDomain('u', 'run', 100_000);
+    one.heardBoot(130_000);
+    one.noticedGap(200_000);
+    expect(one.unchangedSinceMs).toBe(190_000);
+  });
+});

@@ -4,6 +4,7 @@ import {
   beforePlug,
   computeTaken,
   costOf,
+  lookAtBare,
   type TotalReport,
   type Uptake,
   type UptakeState,
@@ -98,5 +99,26 @@ describe('what a guest has taken of its modules', () => {
       mib(128),
       mib(128),
     ]);
+  });
+});
+
+describe('what a guest has without modules', () => {
+  const without = { modules: [] };
+  const seen = lookAtBare(null, state(mib(400), without));
+
+  it('is learned while it has none, and holds while it has some, in one boot', () => {
+    expect(seen).toEqual({ boot: 'run/1', total: mib(400) });
+    expect(lookAtBare(seen, state(mib(912)))).toBe(seen);
+    expect(lookAtBare(seen, state(mib(380), without))).toEqual({ boot: 'run/1', total: mib(380) });
+    expect(lookAtBare(seen, state(mib(912), { boot: 'run/2' }))).toBeNull();
+  });
+
+  it.each<[string, Partial<UptakeState>]>([
+    ['with an inflated balloon', { isPlain: false }],
+    ['that says nothing', { report: null }],
+    ['whose report is old', { report: report(mib(400), { fresh: false }) }],
+    ['of whose modules one has just left', { report: report(mib(400), { isCorrected: true }) }],
+  ])('is not learned of a guest %s', (_name, more) => {
+    expect(lookAtBare(null, state(mib(400), { ...without, ...more }))).toBeNull();
   });
 });
