@@ -40,8 +40,10 @@ function describeHidden({ repair }: RunningDomain, nowMs: number): MemoryLayout[
     const size = sumBytes(underWay.findings.orphans.map((orphan) => orphan.size));
     return size === 0 ? null : { size, leaves: true, why: describeRepair(underWay) };
   }
-  if (hidden === null || !isInTheWay(hidden) || !isCertain(hidden, nowMs)) return null;
-  return { size: hidden.size, leaves: hidden.diagnosis === undefined, why: describeHiddenMemory(hidden) };
+  if (hidden === null || !isInTheWay(hidden)) return null;
+  const isDiagnosed = hidden.diagnosis !== undefined;
+  if (!isDiagnosed && !isCertain(hidden, nowMs)) return null;
+  return { size: hidden.size, leaves: !isDiagnosed, why: describeHiddenMemory(hidden) };
 }
 
 /** Everything that was gathered about one domain. Its operation state is as the metadata says, marks not settled yet. */
