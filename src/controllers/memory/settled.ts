@@ -5,6 +5,7 @@ import { formatMeasured, formatQuantity } from '../../memory/quantity.ts';
 import { explainBalloon, explainUntoldBalloon, judgeBalloon } from './balloon.ts';
 import { explainMissing, judgeOnlined, type Onlined, onlineTimeoutMs } from './onlined.ts';
 import { lostEventMs, slowPollMs } from './polls.ts';
+import { sizeIn } from './resize.ts';
 import { explainShort, explainUnheard, explainUnknown, judgeTakenUp, type TakenUp } from './taken-up.ts';
 import { computeCurrent } from './total.ts';
 import type { Judgement, Located, Verdict } from './types.ts';
@@ -65,10 +66,12 @@ export function describeUnjudged({ located, block }: Judgement): string {
   return `${explainUnknown(judgeTakenUp(located, block, false), located)}${explainUntoldBalloon(located)}`;
 }
 
-/** Whether the guest has taken up what an open resize has plugged. */
+/** Whether the guest has taken up what the last resize has plugged; one that is complete was confirmed then. */
 function judgeResize(resize: SettledInput['resize'], { located, granularity }: Judgement): Onlined {
-  if (resize === undefined || resize.completionTime !== undefined) return { kind: 'not-judged' };
-  return judgeOnlined(resize, located, computeCurrent(located.layout), granularity);
+  const current = computeCurrent(located.layout);
+  if (resize === undefined) return { kind: 'not-judged' };
+  if (resize.completionTime === undefined) return judgeOnlined(resize, located, current, granularity);
+  return { kind: sizeIn(resize.to) === current ? 'yes' : 'not-judged' };
 }
 
 /** `ageMs`: since when it is waited for. */

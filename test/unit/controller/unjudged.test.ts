@@ -88,6 +88,17 @@ describe('modules that Dimmer did not plug', () => {
     expect(bench.host().script.total(vmUuid)).toBe(gib(2));
   });
 
+  it('a guest that has just taken up what Dimmer plugged beside them is not doubted at the next look', async () => {
+    const script = await start({ modules: [{ size: gib(1) }] });
+    script.restartAgent();
+    await bench.clock.advance(700);
+    await says('Converged', { memory: '3Gi' });
+    script.emit({ kind: 'module-added', uuid: vmUuid });
+    const before = script.calls().observe;
+    await bench.clock.advance(200);
+    expect([script.calls().observe > before, bench.reason()]).toEqual([true, 'Converged']);
+  });
+
   it('an older agent that does not say since when: no alarm', async () => {
     const script = await start({ modules: [{ size: gib(1) }] });
     script.setOnlines(vmUuid, false);
