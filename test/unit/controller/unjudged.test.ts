@@ -70,7 +70,9 @@ describe('modules that Dimmer did not plug', () => {
     script.reset(vmUuid);
     script.restartAgent();
     const told = await says('Converged', { memory: '1280Mi' });
-    expect(told).toMatch(/as wanted; its own total is 983Mi: whether its kernel keeps the other 29[67]Mi .* is not known/);
+    expect(told).toMatch(
+      /as wanted; its own total is 983Mi: whether its kernel keeps the other 29[67]Mi .* is not known/,
+    );
     await bench.clock.advance(600_000);
     expect(bench.reason()).toBe('Converged');
   });
