@@ -58,7 +58,8 @@ export function computeVerdict(input: VerdictInput): Verdict {
   }
   if (there !== null) return there;
   if (drift !== undefined && isLeft(drift)) return judgeLeft(drift);
-  if (isSuspended(located)) {
+  // What can't be had of a VM that runs can't be had of this one; what hangs on the guest can't be told.
+  if (isSuspended(located) && (plan.decision !== 'blocked' || plan.reason.startsWith('Guest'))) {
     return { reason: 'VMNotRunning', message: explainSuspended(located, plan.message), againInMs: slowPollMs };
   }
   if (drift?.phase === 'Correcting' && plan.steps.length > 0) {

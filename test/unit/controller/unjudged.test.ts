@@ -193,8 +193,11 @@ describe('a VM that is suspended', () => {
     expect(await says('VMNotRunning', { memory: '3Gi' })).toContain('plug 1Gi');
     expect(await says('VMNotRunning', { memory: '1Gi' })).toContain('unplug 1Gi');
     await bench.clock.advance(600_000);
-    expect(changes()).toHaveLength(before);
+    expect([changes().length, bench.reason()]).toEqual([before, 'VMNotRunning']);
     expect(script.calls().unplug).toBe(0);
+    // What it can't have whether it runs or not is told all the same.
+    await says('BelowBootMemory', { memory: '512Mi' });
+    bench.apply({ memory: '1Gi' });
     script.resume(vmUuid);
     await says('Converged');
     expect(bench.status().memory?.current).toBe('1Gi');
