@@ -321,7 +321,7 @@ describe('isStatisticsNews', () => {
     fresh: true,
     ofThisBoot: true,
     takenOfModules: null,
-      totalWithoutModules: null,
+    totalWithoutModules: null,
   };
   it('tells a first report, another total and a real change, and nothing else', () => {
     expect(isStatisticsNews(null, report)).toBe(true);

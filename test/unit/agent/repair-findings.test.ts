@@ -150,7 +150,15 @@ describe('an orphan is asked for', () => {
     return { ...valueOf(await host.observe(uuid)), ...more };
   };
   const guest = (usable: number, total = mib(2048)) => ({
-    ...{ total, free: mib(0), reportedAtMs: 1, fresh: true, ofThisBoot: true, takenOfModules: null, totalWithoutModules: null },
+    ...{
+      total,
+      free: mib(0),
+      reportedAtMs: 1,
+      fresh: true,
+      ofThisBoot: true,
+      takenOfModules: null,
+      totalWithoutModules: null,
+    },
     usable: usable as Bytes,
   });
 

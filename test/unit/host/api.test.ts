@@ -23,7 +23,12 @@ describe('what the client makes of an answer', () => {
       2,
     );
     const guest = { total: 3, usable: 2, free: 1, reportedAtMs: 5, fresh: true };
-    expect(read(guestStatistics, guest)).toEqual({ ...guest, ofThisBoot: true, takenOfModules: null, totalWithoutModules: null });
+    expect(read(guestStatistics, guest)).toEqual({
+      ...guest,
+      ofThisBoot: true,
+      takenOfModules: null,
+      totalWithoutModules: null,
+    });
     expect(read(problem, { code: 'busy', detail: 'now' })).toMatchObject({ type: '', code: 'busy', detail: 'now' });
   });
 
