@@ -43,7 +43,7 @@ describe('modules that Dimmer did not plug', () => {
     await says('Converged', { memory: '1Gi' });
     script.setOnlines(vmUuid, false);
     script.plugByHand(vmUuid, { slot: 0, size: mib(128) });
-    expect(await says('WaitingForGuest', { memory: '1152Mi' })).toContain('128Mi');
+    await says('WaitingForGuest', { memory: '1152Mi' });
     const sinceMs = bench.clock.now();
     expect(await says('GuestNotOnlined')).toMatch(/the guest has not onlined 128Mi of its modules.*auto_online_blocks/);
     expect(bench.clock.now() - sinceMs).toBeLessThan(62_000);
