@@ -1,12 +1,14 @@
 import { defineConfig } from 'vitest/config';
 import { alone } from './test/alone.ts';
+import { LongestFirst } from './test/longest-first.ts';
 
-/** Each file has a lab of its own, and waits more than it works: two at a time keep two cores busy. */
-const labs = { hookTimeout: 600_000, maxWorkers: 2, sequence: { groupOrder: 1 } };
+/** Each file has a lab of its own, and waits twice as long as it works: four at a time keep two cores busy. */
+const labs = { hookTimeout: 600_000, maxWorkers: 4, sequence: { groupOrder: 1 } };
 const integration = { include: ['test/integration/**/*.test.ts'], testTimeout: 120_000 };
 
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
     projects: [
       // Groups run one after the other: no unit test waits for a processor that a guest has.
       {

@@ -1,7 +1,7 @@
 /**
  * The port: what reconciling needs of a hypervisor host, and no more. The HTTPS client, the agent's own service and
  * the simulated host implement it; the reconciler doesn't know which one it holds. What it takes and gives has the
- * shapes of the agent's API (http/api.ts), which say what each member means.
+ * shapes of the agent's API (http/api/), which say what each member means.
  *
  * Observing never changes anything. Changes are guarded by the revision they were planned from and by the claim.
  */
@@ -12,16 +12,13 @@ import type {
   domainObservation,
   domainSummary,
   guestStatistics,
-  hostFacts,
-  memoryLayout,
-  observedModule,
   plugAnswer,
-  plugRequest,
   releaseAnswer,
-  releaseQuery,
   unplugAnswer,
-  unplugQuery,
-} from './http/api.ts';
+} from './http/api/domain.ts';
+import type { hostFacts } from './http/api/host.ts';
+import type { memoryLayout, observedModule } from './http/api/layout.ts';
+import type { plugRequest, releaseQuery, unplugQuery } from './http/api/requests.ts';
 
 export type HostFacts = Of<typeof hostFacts>;
 /** Memory of one NUMA node of the host. */

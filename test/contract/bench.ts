@@ -46,7 +46,7 @@ export async function eventually<T>(what: string, probe: () => Promise<T | null>
     const found = await probe();
     if (found !== null) return found;
     if (Date.now() > deadline) throw new Error(`gave up after ${ms} ms waiting until ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
 

@@ -1,9 +1,13 @@
 /** Killing and restarting any part at any moment ends in the same final state (invariant I4). */
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { describeLab } from '../lab/describe.ts';
 import type { LabGuest } from '../lab/guest-types.ts';
 import { startLab } from '../lab/lab.ts';
 import { type Stack, startStack } from '../lab/stack.ts';
+
+/** virsh takes as long; a module that is plugged lives longer. */
+const LOOK_AGAIN_MS = 25;
 
 /** Looks at the live XML over and over; `stop` gives the most modules that were ever seen at once. */
 function watchModules(guest: LabGuest): { stop(): Promise<number> } {
@@ -16,7 +20,10 @@ function watchModules(guest: LabGuest): { stop(): Promise<number> } {
   };
   const watching = (async () => {
     // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- `stop` changes it
-    while (open) await look();
+    while (open) {
+      await look();
+      await delay(LOOK_AGAIN_MS);
+    }
   })();
   return {
     async stop() {

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { HypervisorHost } from '../../src/api/v1alpha1/hypervisor-host.ts';
 import type { VirtualMachineMemory } from '../../src/api/v1alpha1/virtual-machine-memory.ts';
+import { pathOf } from '../lab/api-client.ts';
 import { describeLab } from '../lab/describe.ts';
 import type { LabGuest } from '../lab/guest-types.ts';
 import { startLab } from '../lab/lab.ts';
@@ -50,9 +51,9 @@ await describeLab('tenants', () => {
     });
   }
   const read = async (tenant: Tenant, name: string): Promise<VirtualMachineMemory> =>
-    JSON.parse(
-      await kubectlOk('get', 'vmmem', name, '-o', 'json', `--namespace=${tenant}`, `--as=user-of-${tenant}`),
-    ) as VirtualMachineMemory;
+    (await stack.lab.controlPlane.api.read(pathOf('vmmem', name, tenant), {
+      as: `user-of-${tenant}`,
+    })) as VirtualMachineMemory;
   /** Waits for a reason of the newest generation. */
   async function reaches(tenant: Tenant, name: string, reason: string, timeoutMs = 20_000) {
     let last = '';
@@ -139,7 +140,7 @@ await describeLab('tenants', () => {
     const owners = async (reason: string) =>
       waitFor(
         async () => {
-          const { status } = JSON.parse(await kubectlOk('get', 'hvh', hostName, '-o', 'json')) as HypervisorHost;
+          const { status } = (await stack.lab.controlPlane.api.read(pathOf('hvh', hostName))) as HypervisorHost;
           const condition = status?.conditions?.find(({ type }) => type === 'OwnersNamed');
           return condition?.reason === reason ? condition : undefined;
         },

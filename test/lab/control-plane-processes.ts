@@ -78,6 +78,8 @@ export async function startApiServer(parts: ControlPlaneParts): Promise<Daemon> 
     name: 'kube-apiserver',
     command: parts.binaries.apiServer,
     logFile: join(directory, 'kube-apiserver.log'),
+    // A fourth of its start is collecting garbage; memory for a few hundred MiB more there is.
+    env: { GOGC: '400' },
     args: [
       `--etcd-servers=https://127.0.0.1:${ports.etcd}`,
       ...[`--etcd-cafile=${pki.caFile}`, `--etcd-certfile=${admin.certFile}`, `--etcd-keyfile=${admin.keyFile}`],

@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { type ApiClient, createApiClient } from './api-client.ts';
 import { ensureControlPlane } from './control-plane-binaries.ts';
 import {
   type ControlPlaneParts,
@@ -38,6 +40,8 @@ export type ControlPlane = {
   readonly caFile: string;
   readonly pki: Pki;
   readonly adminKubeconfig: string;
+  /** The administrator's, for what is asked often. */
+  readonly api: ApiClient;
   /** The client that fits the server; `kubectl()` runs it. */
   readonly kubectlPath: string;
   readonly kubectl: (args: readonly string[], options?: KubectlOptions) => Promise<CommandResult>;
@@ -81,6 +85,8 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
 function controlPlaneOf(parts: ControlPlaneParts): ControlPlane {
   const { directory, pki, binaries } = parts;
   const url = `https://127.0.0.1:${parts.ports.api}`;
+  const tls = { ca: pki.caPem, cert: readFileSync(parts.admin.certFile), key: readFileSync(parts.admin.keyFile) };
+  const api = createApiClient(url, tls);
   const kubeconfig = (name: string, user: KubeUser): string =>
     writeKubeconfig(join(pki.directory, `${name}.kubeconfig`), url, pki.caPem, user);
   const adminKubeconfig = kubeconfig('admin', { kind: 'certificate', ...parts.admin });
@@ -106,6 +112,7 @@ function controlPlaneOf(parts: ControlPlaneParts): ControlPlane {
     caFile: pki.caFile,
     pki,
     adminKubeconfig,
+    api,
     kubectlPath: binaries.kubectl,
     kubectl: (args, options = {}) => run(...command(args, options)),
     kubectlOk,
@@ -128,6 +135,9 @@ function controlPlaneOf(parts: ControlPlaneParts): ControlPlane {
     },
     apiServerPid: () => apiServer().pid,
     pids: () => [parts.etcd, parts.apiServer].flatMap((daemon) => (daemon?.ended() === null ? [daemon.pid] : [])),
-    stop: () => stopParts(parts),
+    stop: () => {
+      api.close();
+      return stopParts(parts);
+    },
   };
 }

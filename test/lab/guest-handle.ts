@@ -10,6 +10,14 @@ import { waitFor } from './wait.ts';
 const BOOT_TIMEOUT_MS = 120_000;
 const COMMAND_TIMEOUT_MS = 20_000;
 
+/** A guest with what only the lab itself does with it. */
+export type GuestHandle = LabGuest & {
+  /** Has libvirt write the guest's state into a file, which ends its run. */
+  readonly save: (file: string) => Promise<void>;
+  /** Begins a run from such a file, and waits until the guest answers. */
+  readonly restore: (file: string) => Promise<void>;
+};
+
 export type GuestFiles = { readonly xml: string; readonly consoleLog: string; readonly shellSocket: string };
 
 /** The handle of a defined domain; starts nothing. */
@@ -19,7 +27,7 @@ export function guestOf(
   name: string,
   uuid: string,
   files: GuestFiles,
-): LabGuest {
+): GuestHandle {
   let shell: GuestShell | undefined;
   const { virshOk } = hypervisor;
   const openShell = (): GuestShell => {
@@ -45,6 +53,12 @@ export function guestOf(
     } catch (error) {
       throw new Error(`guest ${name} did not boot\n${logTail('its console', files.consoleLog)}`, { cause: error });
     }
+  };
+  const begin = async (how: readonly string[]): Promise<void> => {
+    shell?.close();
+    rmSync(files.shellSocket, { force: true });
+    await virshOk(how, BOOT_TIMEOUT_MS);
+    if (kind !== 'no-os') shell = await connectGuestShell(files.shellSocket);
   };
   const waitPinned: LabGuest['waitPinned'] = async (timeoutMs = 30_000) => {
     await waitFor(async () => (await sh(UNPINNED_BLOCKS)).out.trim() === '', {
@@ -101,11 +115,17 @@ export function guestOf(
       await virshOk(['reset', uuid]);
     },
     start: async () => {
-      shell?.close();
-      rmSync(files.shellSocket, { force: true });
-      await virshOk(['start', uuid], BOOT_TIMEOUT_MS);
-      if (kind !== 'no-os') shell = await connectGuestShell(files.shellSocket);
+      await begin(['start', uuid]);
       await waitReady();
+    },
+    save: async (file) => {
+      shell?.close();
+      shell = undefined;
+      await virshOk(['save', uuid, file, '--running']);
+    },
+    restore: async (file) => {
+      await begin(['restore', file]);
+      await openShell().waitAnswer(COMMAND_TIMEOUT_MS);
     },
     destroy: async () => {
       shell?.close();

@@ -8,6 +8,8 @@ export type ShellResult = { readonly out: string; readonly code: number };
 export type GuestShell = {
   /** Resolves when the guest has booted and answers. Gives the boot's id. */
   readonly waitReady: (timeoutMs: number) => Promise<string>;
+  /** Waits until a guest answers that had booted before anybody was connected here. */
+  readonly waitAnswer: (timeoutMs: number) => Promise<void>;
   /** From now on only a new boot counts as ready. */
   readonly expectBoot: () => void;
   readonly sh: (command: string, timeoutMs: number) => Promise<ShellResult>;
@@ -72,6 +74,11 @@ export async function connectGuestShell(socketPath: string): Promise<GuestShell>
     });
   };
 
+  const sh: GuestShell['sh'] = (command, timeoutMs) => {
+    const answer = queue.then(() => ask(command, timeoutMs));
+    queue = answer.catch(() => undefined);
+    return answer;
+  };
   return {
     waitReady: (timeoutMs) =>
       waitFor(() => bootId, {
@@ -79,12 +86,11 @@ export async function connectGuestShell(socketPath: string): Promise<GuestShell>
         timeoutMs,
         details: () => `serial port: ${text.slice(-500)}`,
       }),
-    expectBoot: () => (bootId = undefined),
-    sh: (command, timeoutMs) => {
-      const answer = queue.then(() => ask(command, timeoutMs));
-      queue = answer.catch(() => undefined);
-      return answer;
+    waitAnswer: async (timeoutMs) => {
+      bootId = (await sh('cat /proc/sys/kernel/random/boot_id', timeoutMs)).out.trim();
     },
+    expectBoot: () => (bootId = undefined),
+    sh,
     close: () => socket.destroy(),
   };
 }

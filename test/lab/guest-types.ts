@@ -30,6 +30,8 @@ export type GuestOptions = {
   readonly kernelArgs?: readonly string[];
   readonly extraXml?: string;
   readonly extraDevicesXml?: string;
+  /** Boot it in any case, where others are restored from the state in which one like it had just booted. */
+  readonly boots?: boolean;
   /** Only define the domain; false when left out. */
   readonly leaveOff?: boolean;
 };
@@ -103,7 +105,7 @@ export type LabGuest = {
   readonly dumpXml: () => Promise<string>;
   /** Resets the machine as its button would; `waitReady` waits for the new boot. */
   readonly reset: () => Promise<void>;
-  /** Starts the domain again after `destroy`, and waits until it has booted. */
+  /** Starts the domain again after `destroy`, and waits until it has booted; never from a kept state. */
   readonly start: () => Promise<void>;
   /** Pulls the plug. The domain stays defined. */
   readonly destroy: () => Promise<void>;

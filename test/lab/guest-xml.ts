@@ -60,7 +60,8 @@ export function guestXml(guest: GuestHardware): string {
 `;
 }
 
-function escapeXml(text: string): string {
+/** Text of an element. */
+export function escapeXml(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }
 

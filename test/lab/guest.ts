@@ -1,14 +1,18 @@
 import { randomUUID } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { guestOf } from './guest-handle.ts';
+import { type GuestHandle, guestOf } from './guest-handle.ts';
 import { ensureGuestImage } from './guest-image.ts';
 import type { GuestKind, GuestOptions, LabGuest } from './guest-types.ts';
-import { guestXml } from './guest-xml.ts';
+import { type GuestHardware, guestXml } from './guest-xml.ts';
 import type { LabHypervisor } from './hypervisor.ts';
 import { reportToTerminal } from './progress.ts';
+import { addressSavedGuest, type GuestIdentity, keepSavedGuest, savedGuestFile } from './saved-guest.ts';
 
-/** Defines a domain, starts it and waits until the guest answers (4 to 6 s on an idle machine). */
+/**
+ * Defines a domain, has it run and waits until the guest answers: half a second where one like it has booted on this
+ * machine before, else 4 to 6 s on an idle machine.
+ */
 export async function startGuest(hypervisor: LabHypervisor, options: GuestOptions): Promise<LabGuest> {
   const image = options.kind === 'no-os' ? null : await ensureGuestImage(reportToTerminal);
   const uuid = options.uuid ?? randomUUID();
@@ -20,7 +24,7 @@ export async function startGuest(hypervisor: LabHypervisor, options: GuestOption
     // A socket's path has room for 107 bytes, a name may be longer.
     shellSocket: join(directory, `${uuid.slice(0, 8)}.sock`),
   };
-  const xml = guestXml({
+  const hardware = {
     ...files,
     name,
     uuid,
@@ -32,12 +36,43 @@ export async function startGuest(hypervisor: LabHypervisor, options: GuestOption
     terminal: options.terminal ?? false,
     extraXml: options.extraXml ?? '',
     extraDevicesXml: options.extraDevicesXml ?? '',
-  });
-  writeFileSync(files.xml, xml);
+  };
+  writeFileSync(files.xml, guestXml(hardware));
   await hypervisor.virshOk(['define', files.xml]);
   const guest = guestOf(hypervisor, options.kind, name, uuid, files);
-  if (options.leaveOff !== true) await guest.start();
+  if (options.leaveOff === true) return guest;
+  if (image === null || options.boots === true) await guest.start();
+  else await startAsKept(guest, hardware, { ...files, directory: hypervisor.directory, name, uuid });
   return guest;
+}
+
+/**
+ * Restores the guest from what is kept of its likes. Where nothing is, it boots and is kept; then it is restored too, so
+ * that what tests meet doesn't depend on which of them came first. What can't be restored is made again.
+ */
+async function startAsKept(guest: GuestHandle, hardware: GuestHardware, who: GuestIdentity): Promise<void> {
+  const kept = savedGuestFile(hardware, who);
+  const file = `${who.xml}.save`;
+  const restore = async (): Promise<void> => {
+    await addressSavedGuest(kept, file, who);
+    await guest.restore(file);
+    rmSync(file);
+  };
+  if (existsSync(kept)) {
+    try {
+      await restore();
+      return;
+    } catch (error) {
+      reportToTerminal(`guest ${who.name} boots anew, ${kept} can't be restored: ${String(error)}`);
+      rmSync(kept, { force: true });
+      await guest.destroy().catch(() => undefined);
+    }
+  }
+  await guest.start();
+  await guest.shOk('true');
+  await guest.save(file);
+  await keepSavedGuest(file, kept, who);
+  await restore();
 }
 
 const KIND_ARGS: Readonly<Record<Exclude<GuestKind, 'no-os'>, readonly string[]>> = {

@@ -8,6 +8,7 @@ import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { VirtualMachineMemory } from '../../src/api/v1alpha1/virtual-machine-memory.ts';
+import { pathOf } from './api-client.ts';
 import type { CommandResult } from './run.ts';
 import { type Daemon, startDaemon } from './daemon.ts';
 import type { Lab } from './lab.ts';
@@ -178,9 +179,7 @@ export async function startStack(lab: Lab, options: StackOptions = {}): Promise<
     if (applied.code !== 0) throw new Error(`kubectl apply failed: ${applied.stderr}`);
   }
   const read = async (name: string): Promise<VirtualMachineMemory> =>
-    JSON.parse(
-      await controlPlane.kubectlOk(['get', 'vmmem', name, `--namespace=${namespace}`, '-o', 'json']),
-    ) as VirtualMachineMemory;
+    (await controlPlane.api.read(pathOf('vmmem', name, namespace))) as VirtualMachineMemory;
 
   return {
     lab,

@@ -5,14 +5,13 @@ import {
   domainObservation,
   domainObservations,
   domainSummaries,
-  hostFacts,
-  memoryLayout,
-  observedModule,
   plugAnswer,
-  problem,
   releaseAnswer,
   unplugAnswer,
-} from '../../host/http/api.ts';
+} from '../../host/http/api/domain.ts';
+import { hostFacts } from '../../host/http/api/host.ts';
+import { memoryLayout, observedModule } from '../../host/http/api/layout.ts';
+import { problem } from '../../host/http/api/problem.ts';
 import type { JsonSchema, Shape } from '../../memory/shape.ts';
 import { type Operation, type OperationAnswer, operations } from './operations.ts';
 

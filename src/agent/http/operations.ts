@@ -3,19 +3,21 @@ import type { HostErrorCode } from '../../host/errors.ts';
 import {
   domainObservation,
   domainObservations,
+  domainSummaries,
+  plugAnswer,
+  releaseAnswer,
+  unplugAnswer,
+} from '../../host/http/api/domain.ts';
+import { hostFacts } from '../../host/http/api/host.ts';
+import {
   domainParams,
   domainsQuery,
-  domainSummaries,
-  hostFacts,
   moduleParams,
   noQuery,
-  plugAnswer,
   plugRequest,
-  releaseAnswer,
   releaseQuery,
-  unplugAnswer,
   unplugQuery,
-} from '../../host/http/api.ts';
+} from '../../host/http/api/requests.ts';
 import type { JsonSchema, Shape } from '../../memory/shape.ts';
 
 export type OperationAnswer = {

@@ -2,7 +2,13 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type HostAnswer, hostError } from '../../host/errors.ts';
 import { fail, succeed } from '../../memory/result.ts';
-import type { domainParams, domainsQuery, moduleParams, releaseQuery, unplugQuery } from '../../host/http/api.ts';
+import type {
+  domainParams,
+  domainsQuery,
+  moduleParams,
+  releaseQuery,
+  unplugQuery,
+} from '../../host/http/api/requests.ts';
 import type { DomainObservation, PlugRequest } from '../../host/port.ts';
 import type { Of } from '../../memory/shape.ts';
 import type { Actor, HostService } from '../service.ts';

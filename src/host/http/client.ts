@@ -7,7 +7,8 @@ import { openEventStream } from './event-stream.ts';
 import { HttpsTransport } from './transport.ts';
 import type { Host } from '../port.ts';
 import type { TlsFiles } from '../../runtime/tls-files.ts';
-import { domainObservation, domainSummaries, hostFacts, plugAnswer, releaseAnswer, unplugAnswer } from './api.ts';
+import { domainObservation, domainSummaries, plugAnswer, releaseAnswer, unplugAnswer } from './api/domain.ts';
+import { hostFacts } from './api/host.ts';
 
 export type HttpsHostOptions = {
   /** `https://name:port` of the agent. */

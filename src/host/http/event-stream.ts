@@ -5,7 +5,7 @@ import { Mismatch } from '../../memory/shape.ts';
 import type { HttpsTransport } from './transport.ts';
 import type { HostEvent } from '../port.ts';
 import { type SseMessage, SseParser } from './sse.ts';
-import { eventData } from './api.ts';
+import { eventData } from './api/domain.ts';
 
 export const eventsPath = '/v1/events';
 /** The agent sends a heartbeat this often. */

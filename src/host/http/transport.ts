@@ -7,7 +7,7 @@ import { Mismatch, type Shape } from '../../memory/shape.ts';
 import { type HostAnswer, hostError, type HostError, codeOfProblem } from '../errors.ts';
 import { fail, succeed } from '../../memory/result.ts';
 import type { TlsFiles, TlsMaterial } from '../../runtime/tls-files.ts';
-import { problem } from './api.ts';
+import { problem } from './api/problem.ts';
 
 export type HttpsTransportOptions = {
   /** `https://name:port`, without a path. */

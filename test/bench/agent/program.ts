@@ -8,7 +8,7 @@ import { createHttpsHost } from '../../../src/host/http/client.ts';
 import { HttpsTransport } from '../../../src/host/http/transport.ts';
 import type { DomainObservation, Host } from '../../../src/host/port.ts';
 import { openTlsFiles, type TlsFiles } from '../../../src/runtime/tls-files.ts';
-import { domainObservations } from '../../../src/host/http/api.ts';
+import { domainObservations } from '../../../src/host/http/api/domain.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { silentLogger } from '../../../src/runtime/logger.ts';
 import { valueOf } from '../../contract/bench.ts';

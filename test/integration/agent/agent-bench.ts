@@ -140,7 +140,7 @@ export async function describeAgent(
       eventually('the agent is back', async () => ((await bench.client.observe(first().uuid)).ok ? true : null)),
     guestHas: (modules, each = size) =>
       waitFor(async () => (await first().memTotalKiB()) === has.baseKib + (modules * each) / 1024, {
-        ...{ what: `the guest to have ${modules} modules`, timeoutMs: 30_000, intervalMs: 10 },
+        ...{ what: `the guest to have ${modules} modules`, timeoutMs: 30_000 },
       }),
   };
 

@@ -17,8 +17,6 @@ await describeAgent(
     agentOfEach: true,
     relayed: true,
     uncleared: true,
-    // The host has huge pages, and libvirt no file system to take them from.
-    hypervisor: { hugePages: 96, qemuConf: ['hugetlbfs_mount = []'] },
     // Room for two modules of the size of these tests.
     guests: [{ kind: 'accepting', slots: 3, maxMemoryMib: 768 }],
   },
@@ -45,16 +43,6 @@ await describeAgent(
       await Promise.race([reached, answered]);
       return { answered };
     }
-
-    test('huge pages without a file system for them: failed in the words of libvirt, and nothing has changed', async () => {
-      const before = valueOf(await bench.client.observe(bench.guest.uuid));
-      const answer = await plug(0, bench, { pageSize: mib(2) });
-      expect(codeOf(answer)).toBe('hypervisor-failed');
-      expect(answer.ok ? '' : answer.error.message).toContain('hugetlbfs filesystem is not mounted');
-      const { layout, revision } = valueOf(await bench.client.observe(bench.guest.uuid));
-      expect({ layout, revision }).toEqual({ layout: before.layout, revision: before.revision });
-      expect(await bench.guest.moduleAliases()).toEqual([]);
-    });
 
     test('over a socket for readers: nothing is changed, and it is said why', async () => {
       const socket = join(bench.lab.hypervisor.socketDirectory, 'libvirt-sock-ro');

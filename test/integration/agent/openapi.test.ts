@@ -17,9 +17,8 @@ import { mib } from '../../../src/memory/bytes.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { silentLogger } from '../../../src/runtime/logger.ts';
 import { claim, eventually, plugRequest, valueOf } from '../../contract/bench.ts';
-import { describeLab } from '../../lab/describe.ts';
-import { type Lab, startLab } from '../../lab/lab.ts';
-import { type AgentFixture, type AgentPki, controllerUri, createAgentPki, startAgentFixture } from './agent-fixture.ts';
+import { describeAgent } from './agent-bench.ts';
+import { type AgentPki, controllerUri, createAgentPki } from './agent-fixture.ts';
 import { type ApiRequest, askApi, type Credentials } from './api-client.ts';
 import { createConformance, memberOf } from './api-conformance.ts';
 
@@ -270,31 +269,19 @@ describe("agent's API and its document", () => {
   });
 });
 
-await describeLab(
+await describeAgent(
   "agent's API and its document, on libvirt",
-  () => {
-    let lab: Lab;
-    let pki: AgentPki;
-    let agent: AgentFixture;
-    beforeAll(async () => {
-      lab = await startLab({ guests: [{ kind: 'silent' }, { kind: 'no-os', leaveOff: true }] });
-      pki = await createAgentPki(lab.hypervisor.directory);
-      agent = await startAgentFixture(lab.hypervisor.uri, pki);
-    });
-    afterAll(async () => {
-      await agent.stop();
-      await lab.stop();
-    });
-
+  { guests: [{ kind: 'silent' }, { kind: 'no-os', leaveOff: true }], uncleared: true },
+  (bench) => {
     test('real layouts, claims, marks and statistics are as it says', async () => {
-      const guest = lab.guest('silent');
-      const { directory, caPem } = pki.pki;
+      const guest = bench.guest;
+      const { directory, caPem } = bench.pki.pki;
       const files = { certFile: join(directory, 'controller.crt'), keyFile: join(directory, 'controller.key') };
       const credentials = credentialsOf(files, caPem);
       const document = JSON.parse(readFileSync(committed, 'utf8')) as never;
       const conforms = createConformance(document);
       const ask = (method: string, path: string, options: ApiRequest = {}) =>
-        askApi(agent.port, credentials, path, { method, ...options });
+        askApi(bench.agent.port, credentials, path, { method, ...options });
       const memory = `/v1/domains/${guest.uuid}/memory`;
       const observed = await eventually('the guest reports', async () => {
         const answer = await ask('GET', memory);
@@ -317,5 +304,4 @@ await describeLab(
       }
     });
   },
-  ['hypervisor'],
 );

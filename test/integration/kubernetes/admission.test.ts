@@ -23,7 +23,7 @@ beforeAll(async () => {
   await cluster.apply(namespace('t'), namespace('gitops', { 'dimmer.dev/unreachable-size': 'warn' }));
   // A fault in an expression must not hide behind failurePolicy Ignore: here it blocks, and the tests see it.
   const strict = { spec: { failurePolicy: 'Fail' } };
-  const policy = ['validatingadmissionpolicy', 'dimmer-reachable-size'];
+  const policy = ['validatingadmissionpolicy', 'dimmer-reachable-size'] as const;
   expect((await cluster.get(...policy))['spec']).toMatchObject({ failurePolicy: 'Ignore' });
   await cluster.kubectlOk(['patch', ...policy, '--type=merge', '-p', JSON.stringify(strict)]);
   // The API server compiles policies in the background.

@@ -4,41 +4,32 @@ import type { Condition } from '../../../src/api/v1alpha1/meta.ts';
 import { boundHostStatus, boundMemoryStatus } from '../../../src/api/v1alpha1/bounds.ts';
 import { gib } from '../../../src/memory/bytes.ts';
 import { hostCrd, memoryCrd, samplesBeyond, statusSchemaOf } from '../../support/crd-schema.ts';
-import {
-  type DimmerCluster,
-  eventually,
-  host,
-  memory,
-  namespace,
-  startDimmerCluster,
-  uuid,
-} from './support/dimmer-cluster.ts';
+import { pathOf } from '../../lab/api-client.ts';
+import { type DimmerCluster, eventually, memory, startClusterWithOne, uuid } from './support/dimmer-cluster.ts';
 import { startLiveController } from './support/live-controller.ts';
 
 let plane: DimmerCluster;
 beforeAll(async () => {
-  plane = await startDimmerCluster();
-  await plane.apply(namespace('t'), memory('db', 't', { memory: '2Gi' }), host('hv'));
+  plane = await startClusterWithOne();
 });
 afterAll(() => plane.stop());
 
 /** What the API server says of a status: empty when it takes it. */
-async function judge(kind: string, name: string, scope: readonly string[], status: object): Promise<string> {
-  const object = { ...(await plane.get(kind, name, ...scope)), status };
-  const args = ['replace', '--subresource=status', '--dry-run=server', '-f', '-'];
-  const { code, stderr } = await plane.kubectl(args, { input: JSON.stringify(object) });
-  return code === 0 ? '' : stderr;
+async function judge(path: string, status: object): Promise<string> {
+  const body = { ...((await plane.api.read(path)) as object), status };
+  const answer = await plane.api.ask(`${path}/status?dryRun=All`, { method: 'PUT', body });
+  return answer.status === 200 ? '' : answer.text;
 }
 
 describe.each([
-  { kind: 'vmmem', name: 'db', scope: ['-n', 't'], file: memoryCrd, bound: boundMemoryStatus },
-  { kind: 'hvh', name: 'hv', scope: [], file: hostCrd, bound: boundHostStatus },
-])('a status of $kind', ({ kind, name, scope, file, bound }) => {
+  { kind: 'vmmem', object: pathOf('vmmem', 'db', 't'), file: memoryCrd, bound: boundMemoryStatus },
+  { kind: 'hvh', object: pathOf('hvh', 'hv'), file: hostCrd, bound: boundHostStatus },
+])('a status of $kind', ({ object, file, bound }) => {
   it.each([...samplesBeyond(statusSchemaOf(file))])(
     'with too much at $path is refused, and taken once it is bounded',
     async ({ value, path }) => {
-      expect(await judge(kind, name, scope, value as object)).toContain('is invalid');
-      expect([path, await judge(kind, name, scope, bound(value as object))]).toEqual([path, '']);
+      expect(await judge(object, value as object)).toContain('is invalid');
+      expect([path, await judge(object, bound(value as object))]).toEqual([path, '']);
     },
   );
 });

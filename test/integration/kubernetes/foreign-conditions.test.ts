@@ -4,15 +4,7 @@ import { gib } from '../../../src/memory/bytes.ts';
 import type { Condition } from '../../../src/api/v1alpha1/meta.ts';
 import type { Cluster } from '../../../src/kubernetes/cluster.ts';
 import type { Resource, StatusWriter } from '../../../src/runtime/resources.ts';
-import {
-  type DimmerCluster,
-  eventually,
-  host,
-  memory,
-  namespace,
-  startDimmerCluster,
-  uuid,
-} from './support/dimmer-cluster.ts';
+import { type DimmerCluster, eventually, host, memory, startClusterWithOne, uuid } from './support/dimmer-cluster.ts';
 import { waitFor } from '../../lab/wait.ts';
 import { type LiveController, startLiveController } from './support/live-controller.ts';
 
@@ -26,8 +18,7 @@ let beforeWrite: (() => Promise<void>) | undefined;
 let writes = 0;
 
 beforeAll(async () => {
-  plane = await startDimmerCluster();
-  await plane.apply(namespace('t'));
+  plane = await startClusterWithOne('hv');
 });
 afterEach(async () => {
   await controller?.close();
@@ -110,7 +101,6 @@ describe.each(Object.keys(kinds) as Kind[])('on a %s', (kind) => {
   const name = 'hv';
 
   it('are kept as they are, changed without a conflict, and gone once their owner lets go', async () => {
-    await plane.apply(host('hv'), kinds[kind].of(name));
     await startController();
     await changed(kind, name, 0);
     await setConditions(kind, name, { type: 'acme.io/BackedUp', status: 'True' });

@@ -2,21 +2,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { computeKStatus } from '../../support/kstatus.ts';
 import { gib } from '../../../src/memory/bytes.ts';
-import {
-  type DimmerCluster,
-  eventually,
-  host,
-  memory,
-  namespace,
-  startDimmerCluster,
-  uuid,
-} from './support/dimmer-cluster.ts';
+import { type DimmerCluster, eventually, host, memory, startClusterWithOne, uuid } from './support/dimmer-cluster.ts';
 import { type LiveController, startLiveController } from './support/live-controller.ts';
 
 let plane: DimmerCluster;
 beforeAll(async () => {
-  plane = await startDimmerCluster();
-  await plane.apply(namespace('t'), memory('db', 't', { memory: '2Gi' }), host('hv'));
+  plane = await startClusterWithOne();
 });
 afterAll(() => plane.stop());
 

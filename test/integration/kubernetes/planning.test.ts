@@ -7,22 +7,13 @@ import { run } from '../../lab/run.ts';
 import { computeKStatus } from '../../support/kstatus.ts';
 import { builtMain } from '../../support/built-program.ts';
 import { documented } from '../../support/documents.ts';
-import {
-  type DimmerCluster,
-  eventually,
-  host,
-  memory,
-  namespace,
-  startDimmerCluster,
-  uuid,
-} from './support/dimmer-cluster.ts';
+import { type DimmerCluster, eventually, memory, startClusterWithOne, uuid } from './support/dimmer-cluster.ts';
 import { type LiveController, startLiveController } from './support/live-controller.ts';
 
 let plane: DimmerCluster;
 let controller: LiveController;
 beforeAll(async () => {
-  plane = await startDimmerCluster();
-  await plane.apply(namespace('t'), memory('db', 't', { memory: '2Gi' }), host('hv'));
+  plane = await startClusterWithOne();
   controller = await startLiveController(plane, {
     domains: { hv: [{ uuid, name: 'db-vm', boot: gib(1), slots: 8, slotsUsedByOthers: [7], maxMemory: gib(8) }] },
   });

@@ -2,7 +2,7 @@
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import * as api from '../../../src/host/http/api.ts';
+import { domainsQuery, moduleParams, plugRequest, unplugQuery } from '../../../src/host/http/api/requests.ts';
 import {
   boolean,
   closed,
@@ -103,14 +103,10 @@ describe('requests of the API', () => {
   const claimant = { clusterId: 'c', objectUid: 'o', namespace: 'n' };
   const plug = { ...claimant, generation: 1, slot: 0, size: 1, node: 0, hostReserve: 0, hostOvercommit: 1 };
   const requests: [string, Shape<unknown>, Record<string, unknown>][] = [
-    [
-      'a plug',
-      api.plugRequest,
-      { ...plug, replacesUid: 'r', pageSize: 4096, hostNodes: [0, 1], beginsReplacement: true },
-    ],
-    ['an unplug', api.unplugQuery, { ...claimant, generation: '7', replacesUid: 'r', minUsableAfter: '0' }],
-    ['a list', api.domainsQuery, { view: 'memory' }],
-    ['a module', api.moduleParams, { uuid: '6f0c1a52-6a0e-4c0e-9c50-6e6f0f3d2a11', slot: '255' }],
+    ['a plug', plugRequest, { ...plug, replacesUid: 'r', pageSize: 4096, hostNodes: [0, 1], beginsReplacement: true }],
+    ['an unplug', unplugQuery, { ...claimant, generation: '7', replacesUid: 'r', minUsableAfter: '0' }],
+    ['a list', domainsQuery, { view: 'memory' }],
+    ['a module', moduleParams, { uuid: '6f0c1a52-6a0e-4c0e-9c50-6e6f0f3d2a11', slot: '255' }],
   ];
   it.each(requests)('%s with any member changed is judged as its schema says', (_, shape, request) => {
     const judge = compile(shape);
@@ -132,8 +128,8 @@ describe('requests of the API', () => {
 
   it('give numbers where a query has digits, and refuse those that no double holds', () => {
     const query = { ...claimant, generation: '7', minUsableAfter: '1073741824' };
-    expect(api.unplugQuery.read(query)).toEqual({ ...claimant, generation: 7, minUsableAfter: 1073741824 });
-    const tooLarge = api.unplugQuery.read({ ...query, generation: '9007199254740993' });
+    expect(unplugQuery.read(query)).toEqual({ ...claimant, generation: 7, minUsableAfter: 1073741824 });
+    const tooLarge = unplugQuery.read({ ...query, generation: '9007199254740993' });
     expect(tooLarge).toEqual(new Mismatch('is more than 2^53-1', 'generation'));
   });
 });

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { guestStatistics, hostFacts, problem } from '../../../src/host/http/api.ts';
+import { guestStatistics } from '../../../src/host/http/api/domain.ts';
+import { hostFacts } from '../../../src/host/http/api/host.ts';
+import { problem } from '../../../src/host/http/api/problem.ts';
 import { Mismatch, type Shape } from '../../../src/memory/shape.ts';
 
 const facts = {

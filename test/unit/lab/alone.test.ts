@@ -3,6 +3,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { alone } from '../../alone.ts';
+import { longest } from '../../longest-first.ts';
 
 const root = join(import.meta.dirname, '../../..');
 const labTests = globSync('test/{integration,e2e}/**/*.test.ts', { cwd: root });
@@ -18,4 +19,9 @@ test('whoever changes the pool of huge pages, which the machine has once, runs a
   const users = labTests.filter((file) => /hugePages: \d/.test(readFileSync(join(root, file), 'utf8')));
   expect(users.length).toBeGreaterThan(2);
   expect(users.filter((file) => alone[file] === undefined)).toEqual([]);
+});
+
+test('every file that begins early is there, once, and among those that run side by side', () => {
+  expect(longest.filter((file) => !labTests.includes(file) || alone[file] !== undefined)).toEqual([]);
+  expect(new Set(longest).size).toBe(longest.length);
 });

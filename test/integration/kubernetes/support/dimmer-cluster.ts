@@ -3,6 +3,7 @@ import { Registry } from 'prom-client';
 import { type Cluster, createCluster } from '../../../../src/kubernetes/cluster.ts';
 import { systemClock } from '../../../../src/runtime/clock.ts';
 import { silentLogger } from '../../../../src/runtime/logger.ts';
+import { isOurs, pathOf } from '../../../lab/api-client.ts';
 import { type ControlPlane, startControlPlane } from '../../../lab/control-plane.ts';
 import { waitFor } from '../../../lab/wait.ts';
 
@@ -23,7 +24,10 @@ export type DimmerCluster = ControlPlane & {
   ) => Promise<{ readonly code: number | null; readonly output: string }>;
   /** Puts a status, as the administrator. */
   readonly putStatus: (resource: string, name: string, status: object, namespace?: string) => Promise<void>;
+  /** By the words of `kubectl get`; one of our own objects is read without it. */
   readonly get: (
+    kind: string,
+    name?: string,
     ...args: readonly string[]
   ) => Promise<Record<string, unknown> & { metadata: Record<string, unknown> }>;
 };
@@ -39,6 +43,13 @@ export async function startDimmerCluster(): Promise<DimmerCluster> {
     await plane.stop();
     throw error;
   }
+}
+
+/** A cluster with one resource, `t/NAME`, that wishes for 2 GiB, and one host, `hv`. */
+export async function startClusterWithOne(name = 'db'): Promise<DimmerCluster> {
+  const plane = await startDimmerCluster();
+  await plane.apply(namespace('t'), memory(name, 't', { memory: '2Gi' }), host('hv'));
+  return plane;
 }
 
 function withHelpers(plane: ControlPlane, controllerKubeconfig: string): DimmerCluster {
@@ -65,8 +76,16 @@ function withHelpers(plane: ControlPlane, controllerKubeconfig: string): DimmerC
         ...['-p', JSON.stringify({ status })],
       ]);
     },
-    get: async (...args) =>
-      JSON.parse(await plane.kubectlOk(['get', ...args, '-o', 'json'])) as Awaited<ReturnType<DimmerCluster['get']>>,
+    async get(kind, name, ...args) {
+      const [flag, namespace, ...more] = args;
+      const isOne = isOurs(kind) && name !== undefined && (flag === undefined || flag === '-n') && more.length === 0;
+      const found: unknown = isOne
+        ? await plane.api.read(pathOf(kind, name, namespace))
+        : JSON.parse(
+            await plane.kubectlOk(['get', kind, ...(name === undefined ? [] : [name]), ...args, '-o', 'json']),
+          );
+      return found as Awaited<ReturnType<DimmerCluster['get']>>;
+    },
   };
 }
 

@@ -1,0 +1,37 @@
+import { relative } from 'node:path';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
+
+/**
+ * Files of test/integration and test/e2e that run for more than half a minute, longest first: one that begins last keeps
+ * a whole run waiting. (vitest knows how long files took, but not in a clean checkout.)
+ */
+export const longest: readonly string[] = [
+  'test/integration/agent/fresh-reports.test.ts',
+  'test/e2e/refusal.test.ts',
+  'test/e2e/crashes.test.ts',
+  'test/e2e/tenants.test.ts',
+  'test/integration/agent/contract.test.ts',
+  'test/integration/agent/orphans.test.ts',
+  'test/integration/agent/way-back.test.ts',
+  'test/integration/agent/memory-in-use.test.ts',
+  'test/integration/kubernetes/foreign-conditions.test.ts',
+  'test/integration/agent/faults.test.ts',
+  'test/integration/agent/question-crashes.test.ts',
+  'test/integration/agent/hypervisor-errors.test.ts',
+  'test/e2e/compatibility.test.ts',
+  'test/integration/agent/broken-libvirt.test.ts',
+  'test/integration/package/package.test.ts',
+];
+
+/** Longest first, within the groups that run one after the other. */
+export class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const group = ({ project }: TestSpecification): number => project.config.sequence.groupOrder;
+    const rank = ({ moduleId }: TestSpecification): number => {
+      const index = longest.indexOf(relative(this.ctx.config.root, moduleId));
+      return index === -1 ? longest.length : index;
+    };
+    const sorted = await super.sort(files);
+    return sorted.toSorted((one, other) => group(one) - group(other) || rank(one) - rank(other));
+  }
+}
