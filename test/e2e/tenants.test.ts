@@ -116,8 +116,11 @@ await describeLab('tenants', () => {
     await apply('rivals', 'by-uuid', '2Gi');
     await reaches('rivals', 'by-uuid', 'VMNotFoundOrNotAllowed');
     expect((await read('tenants', 'db-1')).status?.memory?.current).toBe('1Gi');
-    // Nor does whoever may scrape the controller learn names.
-    expect(await (await fetch(stack.metricsUrl)).text()).not.toMatch(/tenants|rivals|by-uuid|db-1/);
+    // Nor does whoever may scrape the controller learn names: namespaces stand in their sums of memory alone.
+    const metrics = (await (await fetch(stack.metricsUrl)).text()).split('\n');
+    const sums = /^dimmer_memory_(wanted|current)_bytes\{namespace="(tenants|rivals)"\} \d+$/;
+    expect(metrics.filter((line) => sums.test(line))).toHaveLength(4);
+    expect(metrics.filter((line) => !sums.test(line)).join('\n')).not.toMatch(/tenants|rivals|by-uuid|db-1/);
     expect(await claim()).toContain('namespace="tenants"');
   });
 

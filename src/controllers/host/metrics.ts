@@ -1,7 +1,7 @@
 /**
- * What is known of each host, for Prometheus. `host` is the one label of the controller that is no closed set: a series for
- * each HypervisorHost, which an administrator makes for each machine, and it ends with the resource. Virtual
- * machines, namespaces and messages are never labels.
+ * What is known of each host, for Prometheus. `host` is no closed set: a series for each HypervisorHost, which an
+ * administrator makes for each machine, and it ends with the resource. Namespaces are labels of two sums only, and bounded
+ * (memory/fleet-metrics.ts); virtual machines and messages never are.
  */
 import { Gauge, type Registry } from 'prom-client';
 import type { HostFacts } from '../../host/port.ts';
