@@ -272,6 +272,16 @@ export const problem = described(
 
 // Requests: members that aren't known are refused, and nothing is coerced.
 
+/** Header of changes and of the stream of events: the leader that asks (memory/leader.ts); agents of 0.1.0 pass it over. */
+export const leaderHeader = 'dimmer-leader';
+/** Header of `not-leader`: the newest epoch that the agent knows of the same election. */
+export const newestEpochHeader = 'dimmer-newest-epoch';
+
+/** What `not-leader` says beside its document; undefined: nothing. */
+export function readNewestEpoch(header: string | string[] | undefined): number | undefined {
+  return typeof header === 'string' && /^[1-9][0-9]{0,15}$/.test(header) ? Number(header) : undefined;
+}
+
 const uid = textOf({ minLength: 1, maxLength: 128, pattern: '^[A-Za-z0-9._:-]+$' });
 const size = (minimum = 0) => wholeOf({ minimum }) as Shape<Bytes>;
 const slotNumber = wholeOf({ maximum: 255 });

@@ -12,6 +12,7 @@ import { createAgentMetrics } from '../../../src/agent/metrics.ts';
 import type { HostService, Readiness } from '../../../src/agent/service.ts';
 import { hostError, type HostErrorCode, hostErrorTable } from '../../../src/host/errors.ts';
 import { fail, succeed } from '../../../src/memory/result.ts';
+import { Leaders } from '../../../src/host/leaders.ts';
 import { createSimulatedHost } from '../../../src/host/simulated/simulated-host.ts';
 import { mib } from '../../../src/memory/bytes.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
@@ -59,6 +60,7 @@ describe("agent's API and its document", () => {
     directory = mkdtempSync(join(tmpdir(), 'dimmer-openapi-'));
     pki = await createAgentPki(directory);
     const host = createSimulatedHost({ clock: systemClock, domains: [{ uuid, name: 'db-1' }] });
+    const leaders = new Leaders();
     const unless = <T>(work: () => Promise<T>) =>
       forced === null ? work() : Promise.resolve(fail(hostError(forced, 'as the test says')));
     const service: HostService = {
@@ -74,6 +76,7 @@ describe("agent's API and its document", () => {
       releaseClaim: (id, revision, request) => unless(() => host.releaseClaim(id, revision, request)),
       observeAll: () => unless(async () => succeed([valueOf(await host.observe(uuid))])),
       readiness: () => readiness,
+      lead: (leader) => leaders.admit(leader),
     };
     server = createAgentServer({
       ...{ service, events: new EventLog('test'), tls: pki.agentTls, clock: systemClock, logger: silentLogger },
@@ -205,6 +208,8 @@ describe("agent's API and its document", () => {
     const nobody = '/v1/domains/00000000-0000-4000-8000-000000000000/memory';
     expect(await codeOf('GET', memoryPath, nobody)).toBe('not-found');
     expect(await codeOf('DELETE', slotPath, `${memory}/modules/9?${unplugQuery}`)).toBe('revision-required');
+    const ledBy = (epoch: number | string) => ({ 'dimmer-leader': `test/dimmer-system/dimmer-controller#${epoch}` });
+    expect(await post({ headers: { ...guarded('"x"'), ...ledBy('x') }, body })).toBe('bad-request');
     readiness = { ready: false, problem: 'no socket' };
     expect(await codeOf('GET', '/readyz', '/readyz')).toBe('hypervisor-unreachable');
     readiness = { ready: true };
@@ -217,7 +222,7 @@ describe("agent's API and its document", () => {
   );
   const notFor: Readonly<Record<string, readonly string[]>> = {
     reading: [
-      ...['old-generation', 'stale-revision', 'revision-required', 'no-such-module', 'unplug-unsettled'],
+      ...['not-leader', 'old-generation', 'stale-revision', 'revision-required', 'no-such-module', 'unplug-unsettled'],
       ...['guest-memory-in-use', 'guest-memory-unknown', 'guest-late'],
       ...['insufficient-host-memory', 'hugepages-unavailable'],
     ],
