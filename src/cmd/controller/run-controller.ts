@@ -1,14 +1,17 @@
 /** `dimmer controller`: the cluster assembly. Resources come from an API server, hosts are reached by HTTPS. */
-import { Registry, collectDefaultMetrics } from 'prom-client';
+import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { HypervisorHost } from '../../api/v1alpha1/hypervisor-host.ts';
 import { type Controller, createController } from '../../controllers/controller.ts';
 import { hostError } from '../../host/errors.ts';
 import { createHttpsHost } from '../../host/http/client.ts';
+import { type Leadership, withLeadership } from '../../host/leadership.ts';
 import type { Host } from '../../host/port.ts';
 import { orAborted } from '../../runtime/or-aborted.ts';
 import { openTlsFiles, type TlsFiles } from '../../runtime/tls-files.ts';
 import { createUnusableHost } from '../../host/unusable-host.ts';
-import { createCluster } from '../../kubernetes/cluster.ts';
+import { type Cluster, createCluster } from '../../kubernetes/cluster.ts';
+import type { LeaderElector } from '../../kubernetes/leader-elector.ts';
+import { podNamespace } from '../../kubernetes/pod.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import { type HealthServer, startHealthServer } from '../../runtime/health-server.ts';
 import { Lifecycle } from '../../runtime/lifecycle.ts';
@@ -16,8 +19,15 @@ import { createLogger, type Logger } from '../../runtime/logger.ts';
 import { describeError, writeFailure } from '../failure.ts';
 import { type CommandIo, exitFailure, exitOk } from '../io.ts';
 import { declareCertificateExpiry } from './certificate-metric.ts';
-import { type ControllerArguments, controllerUsage, readControllerArguments } from './options.ts';
+import {
+  type ControllerArguments,
+  controllerUsage,
+  type ElectionArguments,
+  readControllerArguments,
+} from './options.ts';
 
+/** Releasing the lease takes 2 s at most. */
+const electionStopMs = 4_000;
 /** How long a change that was sent is waited for; the agent answers within 35 s, and the client waits 40 s. */
 const graceMs = 45_000;
 
@@ -46,11 +56,15 @@ export async function runController(argv: readonly string[], io: CommandIo): Pro
   }
 }
 
-/** A connection for a host; one that can't be made says so in the host's status instead of ending the process. */
-function connectTo(resource: HypervisorHost, tls: TlsFiles): Host {
+/**
+ * A connection for a host; one that can't be made says so in the host's status instead of ending the process.
+ * @param leadership null: this is the only controller
+ */
+function connectTo(resource: HypervisorHost, tls: TlsFiles, leadership: Leadership | null): Host {
   const { address, tlsServerName } = resource.spec;
   try {
-    return createHttpsHost({ address, tlsServerName, tls, clock: systemClock });
+    const host = createHttpsHost({ address, tlsServerName, tls, clock: systemClock });
+    return leadership === null ? host : withLeadership(host, leadership);
   } catch (error) {
     const { name } = resource.metadata;
     return createUnusableHost(hostError('unreachable', `spec.address of HypervisorHost ${name} can't be used`, error));
@@ -88,16 +102,18 @@ async function serve(options: ControllerArguments, logger: Logger, signal: Abort
     start: (ending) => orAborted(cluster.start(), ending, () => undefined),
     stop: () => cluster.close(),
   });
+  const election = options.election === null ? null : addElection(options.election, { cluster, lifecycle, registry });
   let controller: Controller | null = null;
   lifecycle.add({
     name: 'controller',
     group: 'workers',
     async start() {
       const clusterId = await cluster.clusterId();
+      const leadership = election?.leadership(clusterId) ?? null;
       controller = createController({
         hub: cluster,
         clusterId,
-        connect: (resource) => connectTo(resource, tls),
+        connect: (resource) => connectTo(resource, tls, leadership),
         clock,
         random: Math.random,
         logger,
@@ -110,13 +126,52 @@ async function serve(options: ControllerArguments, logger: Logger, signal: Abort
     },
     async stop() {
       if (controller === null) return;
-      logger.info({ signal: String(signal.reason) }, 'controller ends');
+      logger.info({ signal: signal.aborted ? String(signal.reason) : 'none' }, 'controller ends');
       await controller.close(graceMs);
     },
     // It keeps to its grace by itself; letting go of the hosts takes no time.
     stopMs: graceMs + 2_000,
   });
   await lifecycle.run(signal);
+}
+
+/** Adds the election to the program: nothing works before this process leads, and it ends when it doesn't any more. */
+function addElection(
+  { namespace: given, name, times }: ElectionArguments,
+  parts: { readonly cluster: Cluster; readonly lifecycle: Lifecycle; readonly registry: Registry },
+): { readonly elector: LeaderElector; readonly leadership: (clusterId: string) => Leadership } {
+  const { cluster, lifecycle, registry } = parts;
+  const namespace = given ?? podNamespace() ?? 'dimmer-system';
+  const elector = cluster.elect({
+    ...{ namespace, name, times },
+    onLost: (why) => lifecycle.fail(new Error(`lost the lease ${namespace}/${name}: ${why}`)),
+  });
+  new Gauge({
+    name: 'leader_election_master_status',
+    help: 'Whether this process leads (1) or waits (0), by the name of the lease.',
+    labelNames: ['name'],
+    registers: [registry],
+    collect() {
+      this.set({ name }, elector.epoch === null ? 0 : 1);
+    },
+  });
+  lifecycle.add({
+    name: 'leader election',
+    group: 'elected',
+    start: (ending) => elector.start(ending),
+    stop: () => elector.close(),
+    stopMs: electionStopMs,
+  });
+  return {
+    elector,
+    leadership: (clusterId) => ({
+      current() {
+        const { epoch } = elector;
+        return epoch === null ? null : { election: `${clusterId}/${namespace}/${name}`, epoch };
+      },
+      refused: (newestEpoch) => elector.refused(newestEpoch),
+    }),
+  };
 }
 
 type PlannedServer = {
