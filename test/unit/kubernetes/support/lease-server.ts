@@ -16,8 +16,10 @@ export type RawLease = {
   readonly spec: Readonly<Record<string, unknown>>;
 };
 
-/** What becomes of a write: an answer with this status, or nothing comes back though it is done, or is not. */
-export type Fault = number | 'lose-answer' | 'lose-request';
+/** What becomes of a write: an answer with this status; one 3 s late; or nothing comes back though it is done, or is not. */
+export type Fault = number | 'late-answer' | 'lose-answer' | 'lose-request';
+
+type Answer = ApiResult<Readonly<Record<string, unknown>>>;
 
 const failure = (more: Partial<ApiFailure>): ApiResult<never> =>
   fail({ kind: 'status', status: 0, reason: '', message: 'as the test says', retryable: true, ...more });
@@ -55,16 +57,16 @@ export class LeaseServer {
     return { metadata: { resourceVersion: String(this.version) }, items };
   }
 
-  write(by: string, { method, body }: ApiRequest): ApiResult<Readonly<Record<string, unknown>>> | 'silence' {
+  write(by: string, { method, body }: ApiRequest): { readonly answer: Answer | 'silence'; readonly lateMs: number } {
     const fault = this.faults.shift();
     const answer = typeof fault === 'number' ? failure({ status: fault }) : this.#write(method, body as RawLease);
     const isLost = fault === 'lose-request' || fault === 'lose-answer';
     const told = fault ?? (answer.ok ? 'ok' : answer.error.status);
     this.writes.push({ method, by, answer: String(told) });
-    return isLost ? 'silence' : answer;
+    return { answer: isLost ? 'silence' : answer, lateMs: fault === 'late-answer' ? 3_000 : 0 };
   }
 
-  #write(method: string, body: RawLease): ApiResult<Readonly<Record<string, unknown>>> {
+  #write(method: string, body: RawLease): Answer {
     if (method === 'POST') {
       if (this.lease !== null) return failure({ status: 409, reason: 'AlreadyExists' });
       return succeed(this.#put({ ...body, metadata: { ...body.metadata, uid: `uid-${this.version}` } }));
@@ -117,8 +119,12 @@ export class ElectedProcess {
     const client: ApiClient = {
       send: async (request) => {
         await resumed();
-        const answer = this.isCutOff || request.method === 'GET' ? 'silence' : server.write(name, request);
-        if (request.method === 'GET' && !this.isCutOff) return succeed(server.list());
+        const { answer, lateMs } = this.isCutOff
+          ? { answer: 'silence' as const, lateMs: 0 }
+          : request.method === 'GET'
+            ? { answer: succeed(server.list()), lateMs: 0 }
+            : server.write(name, request);
+        if (lateMs > 0) await new Promise<void>((resolve) => clock.after(lateMs, resolve));
         if (answer === 'silence') {
           await new Promise<void>((resolve) => clock.after(request.timeoutMs ?? 30_000, resolve));
           return failure({ kind: 'timeout' });
