@@ -134,6 +134,12 @@ await describeLab(
       for (const path of ['/metrics', '/metrics?x=1']) {
         expect(await (await ask(metrics, path)).text(), path).toContain('workqueue_depth');
       }
+      // Alone it leads at once.
+      expect(await (await ask(metrics, '/metrics')).text()).toContain(
+        'leader_election_master_status{name="dimmer-controller"} 1',
+      );
+      const lease = ['get', 'lease', 'dimmer-controller', '--namespace=dimmer-system'];
+      expect(await lab.controlPlane.kubectlOk([...lease, '-o=jsonpath={.spec.leaseDurationSeconds}'])).toBe('12');
       expect((await ask(health, '/readyz?verbose')).status).toBe(200);
       expect((await ask(health, '/healthz?verbose&exclude=x')).status).toBe(200);
     });

@@ -1,5 +1,5 @@
 /**
- * An API server that keeps one Lease as a real one does (test/integration/kubernetes/leases.test.ts holds it to that), and
+ * An API server that keeps one Lease as a real one does (test/integration/kubernetes/leader-election.test.ts compares the two), and
  * the processes that are elected by it: each on a clock of its own, and killed, frozen or cut off as a test likes.
  */
 import { PassThrough } from 'node:stream';
