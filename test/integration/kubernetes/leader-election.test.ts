@@ -2,7 +2,7 @@
  * Two controllers as deploy/ starts them, on a real API server: one leads, and whatever becomes of it nothing is done twice
  * or for a wish that has passed. The agent is this process, over a simulated host, so that a test can hold what is sent.
  */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createSimulatedService } from '../../../src/drivers/simulated/service.ts';
@@ -34,6 +34,7 @@ describe('two controllers', () => {
   let simulated: SimulatedHost;
   let files: { certFile: string; keyFile: string; caFile: string };
   let processes: ControllerProcess[] = [];
+  const all: ControllerProcess[] = [];
   let number = 0;
   /** What the agent does before it looks at what it was sent. */
   let beforePlug = (): Promise<void> => Promise.resolve();
@@ -67,6 +68,7 @@ describe('two controllers', () => {
   afterAll(async () => {
     for (const { daemon } of processes) daemon.kill('SIGCONT');
     await Promise.all(processes.map(({ daemon }) => daemon.stop()));
+    for (const { pipe } of all) pipe.close();
     await agent.stop();
   });
   beforeEach(() => {
@@ -75,8 +77,9 @@ describe('two controllers', () => {
   });
 
   async function startOne(): Promise<ControllerProcess> {
-    const started = await startElectedController(plane, `controller-${processes.length}`, files);
+    const started = await startElectedController(plane, `controller-${all.length}`, files);
     processes.push(started);
+    all.push(started);
     return started;
   }
   /** The one that leads and another that waits; those that have ended are replaced first. */
@@ -92,7 +95,7 @@ describe('two controllers', () => {
       { what: 'one to lead', timeoutMs: 30_000, intervalMs: 50, details: logs },
     );
   }
-  const logs = (): string => processes.map(({ daemon }) => daemon.logTail()).join('\n');
+  const logs = (): string => processes.map(({ logTail }) => logTail()).join('\n');
   const untilLeads = async (made: ControllerProcess, fromMs: number): Promise<number> => {
     await waitFor(() => made.leads(), { what: 'the other to lead', timeoutMs: 30_000, intervalMs: 20, details: logs });
     return performance.now() - fromMs;
@@ -130,7 +133,11 @@ describe('two controllers', () => {
       waitFor(async () => (await read()) === said, {
         ...{ what: `${name} to say ${said}`, timeoutMs: 30_000, intervalMs: 50, details: logs },
       });
-    const changes = () => simulated.script.changes().filter((change) => change.uuid === uuid).map(({ what }) => what);
+    const changes = () =>
+      simulated.script
+        .changes()
+        .filter((change) => change.uuid === uuid)
+        .map(({ what }) => what);
     return { name, uuid, apply, says, changes };
   }
 
@@ -194,29 +201,46 @@ describe('two controllers', () => {
 
   test('frozen between plan and POST, and thawed when the wish needs nothing any more: nothing is plugged', async () => {
     const { leader, standby } = await pair();
-    const frozen = Promise.withResolvers<void>();
-    const planned = await createVm('1Gi');
-    await planned.says('Converged at 1Gi');
-    // The answer that it plans from, which it gets once it is frozen: what it does next is the POST.
+    const { pid } = leader.daemon;
+    const vm = await createVm('1Gi');
+    await vm.says('Converged at 1Gi');
+    // The next line that it logs is that of the step, right before the POST: the pipe is full, and it waits there.
     afterObserve = (uuid) => {
-      if (uuid !== planned.uuid) return;
-      leader.daemon.kill('SIGSTOP');
-      afterObserve = () => undefined;
-      frozen.resolve();
+      if (uuid === vm.uuid) leader.pipe.fill();
     };
-    await planned.apply('2Gi');
-    await frozen.promise;
-    await planned.apply('1Gi');
+    await vm.apply('2Gi');
+    let looks = 0;
+    await waitFor(
+      () => {
+        // In write(2), or between two tries of it; a process that has nothing to do waits in epoll.
+        const isHeld = /pipe_write|futex/.test(readFileSync(`/proc/${pid}/wchan`, 'utf8'));
+        looks = isHeld ? looks + 1 : 0;
+        return looks === 10;
+      },
+      { what: 'the leader to be about to send', timeoutMs: 10_000, intervalMs: 10 },
+    );
+    leader.daemon.kill('SIGSTOP');
+    afterObserve = () => undefined;
+    await vm.apply('1Gi');
     expect(await untilLeads(standby, performance.now())).toBeLessThan(killedMs);
-    await planned.says('Converged at 1Gi');
+    await vm.says('Converged at 1Gi');
+    const audited = agent.audit.length;
+    leader.pipe.drain();
     leader.daemon.kill('SIGCONT');
     await leader.daemon.whenEnded;
     expect(leader.daemon.ended()).toBe('exit code 1');
-    expect(leader.daemon.logTail()).toMatch(
-      /lost the lease dimmer-system\/dimmer-controller: .* could not be renewed for/,
-    );
-    expect(planned.changes()).toEqual([]);
-    await planned.says('Converged at 1Gi');
+    expect(vm.changes()).toEqual([]);
+    const said = leader
+      .logged()
+      .filter(({ msg }) => /^(executing step|this controller does not lead)/.test(String(msg)));
+    expect(said).toMatchObject([
+      { uuid: vm.uuid },
+      { why: expect.stringMatching(/could not be renewed for 1\d/) as string },
+    ]);
+    expect(leader.logTail()).toMatch(/dimmer controller: lost the lease dimmer-system\/dimmer-controller: /);
+    // It hasn't even asked: its own clock told it.
+    expect(agent.audit.length).toBe(audited);
+    await vm.says('Converged at 1Gi');
   });
 
   test('frozen while its POST is on the way, which arrives late: the agent refuses it', async () => {
@@ -254,7 +278,7 @@ describe('two controllers', () => {
     await plane.kubectlOk(['patch', ...lease, '--type=merge', '-p', JSON.stringify({ spec })]);
     await leader.daemon.whenEnded;
     expect(performance.now() - fromMs).toBeLessThan(2_000);
-    expect(leader.daemon.logTail()).toMatch(/lost the lease .*: somebody holds the lease/);
+    expect(leader.logTail()).toMatch(/lost the lease .*: somebody holds the lease/);
     await pair();
     expect(performance.now() - fromMs).toBeGreaterThan(3_000);
   });

@@ -1,12 +1,13 @@
 /** The built controller as deploy/40-controller.yaml starts it, several of them against one API server. */
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
-import { type Daemon, startDaemon } from '../../../lab/daemon.ts';
+import { type Daemon, logTail, startDaemon } from '../../../lab/daemon.ts';
 import { freePorts } from '../../../lab/ports.ts';
 import { waitFor } from '../../../lab/wait.ts';
 import { builtMain } from '../../../support/built-program.ts';
 import { deployDirectory, type DimmerCluster } from './dimmer-cluster.ts';
+import { createLogPipe, type LogPipe } from './log-pipe.ts';
 
 type Manifest = {
   readonly kind: string;
@@ -23,6 +24,9 @@ function deployedArguments(): readonly string[] {
 
 export type ControllerProcess = {
   readonly daemon: Daemon;
+  /** What it logs goes through here. */
+  readonly pipe: LogPipe;
+  readonly logTail: () => string;
   /** Of a probe. */
   readonly status: (path: '/healthz' | '/readyz') => Promise<number>;
   /** `leader_election_master_status`; null: it doesn't answer. */
@@ -49,8 +53,10 @@ export async function startElectedController(
     return value === undefined ? arg : `${option}=${replaced[option] ?? value}`;
   });
   const logFile = join(plane.directory, `${name}-${port}.log`);
+  writeFileSync(logFile, '');
+  const pipe = await createLogPipe(logFile);
   const daemon = await startDaemon({
-    ...{ name, logFile, command: process.execPath },
+    ...{ name, logFile: pipe.path, command: process.execPath },
     args: [builtMain, ...args, `--kubeconfig=${plane.controllerKubeconfig}`],
   });
   const get = (path: string) => fetch(`http://127.0.0.1:${port}${path}`, { signal: AbortSignal.timeout(2_000) });
@@ -62,10 +68,12 @@ export async function startElectedController(
     }
   };
   await waitFor(async () => (await status('/readyz')) === 200, {
-    ...{ what: `${name} to be ready`, timeoutMs: 30_000, intervalMs: 50, details: daemon.logTail },
+    ...{ what: `${name} to be ready`, timeoutMs: 30_000, intervalMs: 50, details: () => logTail(name, logFile) },
   });
   return {
     daemon,
+    pipe,
+    logTail: () => logTail(name, logFile),
     status,
     async leads() {
       try {
