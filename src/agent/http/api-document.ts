@@ -86,6 +86,7 @@ const leader: JsonSchema = {
 const newestEpoch: JsonSchema = {
   [newestEpochHeader]: {
     description: 'Of not-leader: the largest epoch that is known of the same election',
+    required: false,
     schema: { type: 'string', pattern: '^[1-9][0-9]{0,15}$' },
   },
 };

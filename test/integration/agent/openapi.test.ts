@@ -52,6 +52,7 @@ describe("agent's API and its document", () => {
   let stranger: Credentials;
   /** What the next change answers; null: what the simulated host does. */
   let forced: HostErrorCode | null = null;
+  const leaders = new Leaders();
   let readiness: Readiness = { ready: true };
   /** What a look at the host waits for. */
   let held: Promise<void> = Promise.resolve();
@@ -60,7 +61,6 @@ describe("agent's API and its document", () => {
     directory = mkdtempSync(join(tmpdir(), 'dimmer-openapi-'));
     pki = await createAgentPki(directory);
     const host = createSimulatedHost({ clock: systemClock, domains: [{ uuid, name: 'db-1' }] });
-    const leaders = new Leaders();
     const unless = <T>(work: () => Promise<T>) =>
       forced === null ? work() : Promise.resolve(fail(hostError(forced, 'as the test says')));
     const service: HostService = {
@@ -210,6 +210,8 @@ describe("agent's API and its document", () => {
     expect(await codeOf('DELETE', slotPath, `${memory}/modules/9?${unplugQuery}`)).toBe('revision-required');
     const ledBy = (epoch: number | string) => ({ 'dimmer-leader': `test/dimmer-system/dimmer-controller#${epoch}` });
     expect(await post({ headers: { ...guarded('"x"'), ...ledBy('x') }, body })).toBe('bad-request');
+    leaders.learn({ election: 'test/dimmer-system/dimmer-controller', epoch: 5 });
+    expect(await codeOf('GET', '/v1/events', '/v1/events', { headers: ledBy(4) })).toBe('not-leader');
     readiness = { ready: false, problem: 'no socket' };
     expect(await codeOf('GET', '/readyz', '/readyz')).toBe('hypervisor-unreachable');
     readiness = { ready: true };

@@ -14,6 +14,7 @@ import { gib } from '../../../src/memory/bytes.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { waitFor } from '../../lab/wait.ts';
 import { type AgentFixture, createAgentPki, createServiceParts, serveFixture } from '../agent/agent-fixture.ts';
+import { commandsOf, documented } from '../../support/documents.ts';
 import { type DimmerCluster, host, namespace, startDimmerCluster } from './support/dimmer-cluster.ts';
 import { type ControllerProcess, startElectedController } from './support/elected-controller.ts';
 
@@ -149,6 +150,8 @@ describe('two controllers', () => {
     expect(vm.changes()).toEqual(['plugged']);
     const did = ({ logged }: ControllerProcess): boolean => logged().some(({ msg }) => msg === 'executing step');
     expect([did(leader), did(standby)]).toEqual([true, false]);
+    const [shown] = commandsOf(documented('docs/operations.md', '`kubectl get lease -n dimmer-system`'));
+    expect(await plane.kubectlOk(shown?.command.split(' ').slice(1) ?? [])).toContain(await holder());
     expect(standby.logged().find(({ msg }) => msg === 'another controller leads; waiting')).toMatchObject({
       holder: await holder(),
     });

@@ -39,7 +39,8 @@ await describeLab(
   () => {
     let lab: Lab;
     let machine: LabMachine;
-    const { spec } = parse(readFileSync(join(root, 'deploy/40-controller.yaml'), 'utf8')) as Deployment;
+    const [deployment = ''] = readFileSync(join(root, 'deploy/40-controller.yaml'), 'utf8').split('\n---\n');
+    const { spec } = parse(deployment) as Deployment;
     const [container] = spec.template.spec.containers;
     if (container === undefined) throw new Error('the Deployment has no container');
 

@@ -152,7 +152,6 @@ it('what a driver lacks is in the log at each connect', async () => {
   expect(await connects({ refusalEvents: true, statisticsOnDemand: true })).toEqual([domains]);
 });
 
-<<<<<<< HEAD
 describe('a plug that QEMU refuses wherever it is tried', () => {
   const attaches = async (preallocates: boolean) => {
     const { done, plug } = await setUp({ refusalEvents: true, statisticsOnDemand: true }, preallocates);
@@ -166,7 +165,9 @@ describe('a plug that QEMU refuses wherever it is tried', () => {
 
   it('is tried once more only where each try stops the guest', async () => {
     expect(await attaches(true)).toEqual(['attach 1', 'attach 15']);
-=======
+  });
+});
+
 describe('an agent on any driver', () => {
   const plain = { refusalEvents: true, statisticsOnDemand: false };
 
@@ -202,6 +203,5 @@ describe('an agent on any driver', () => {
     const refused = await withLeadership(host, leadershipOf(5)).plug(uuid, revision, plugRequest(1, mib(128)));
     expect(codeOf(refused)).toBe('not-leader');
     expect(done).toEqual(['leader 5', 'write']);
->>>>>>> 7aab822 (An agent refuses what an earlier leader sends: changes and the stream of events say which leader they come from, and the newest stands with the VM)
   });
 });
