@@ -166,17 +166,22 @@ await describeLab(
 
     it('an agent of 0.1.0 passes over who leads, and one of today knows it again afterwards', async () => {
       await run('agent', current);
-      await stack.controller.stop();
+      await run('controller', current);
       const guest = guestNamed('newer');
+      await apply(guest, { memory: '640Mi', growPolicy: 'Whole' });
+      await stack.reaches('newer', 'Converged');
+      await stack.controller.stop();
       const tls = openTlsFiles(stack.controllerTls, systemClock, silentLogger);
       const host = createHttpsHost({ address: stack.agentUrl, tls, clock: systemClock });
       const change = async (epoch: number, slot: number): Promise<string> => {
+        let answer = '';
         const { revision, claim } = await waitFor(
           async () => {
             const seen = await host.observe(guest.uuid);
+            answer = JSON.stringify(seen);
             return seen.ok && seen.value;
           },
-          { what: 'the agent to answer', timeoutMs: 20_000 },
+          { what: 'the agent to answer', timeoutMs: 20_000, details: () => answer },
         );
         if (claim === null) throw new Error('nobody has claimed the VM');
         const led = withLeadership(host, leadershipOf(epoch));
@@ -191,7 +196,7 @@ await describeLab(
         await run('agent', current);
         expect(await change(6, 10)).toBe('not-leader');
         expect(await change(7, 10)).toBe('ok');
-        expect(await guest.moduleAliases()).toEqual(['ua-dimmer-8', 'ua-dimmer-9', 'ua-dimmer-10']);
+        expect(await guest.moduleAliases()).toEqual(['ua-dimmer-0', 'ua-dimmer-8', 'ua-dimmer-9', 'ua-dimmer-10']);
       } finally {
         await host.close();
         tls.close();
