@@ -1,16 +1,8 @@
-/** What a controller knows of its own right to act, and a host that is only changed with it. */
+/** A host that is changed only by who leads. */
 import type { Leader } from '../memory/leader.ts';
 import { fail } from '../memory/result.ts';
 import { type HostAnswer, hostError } from './errors.ts';
-import type { Host } from './port.ts';
-
-/** Of a controller that takes part in an election. */
-export interface Leadership {
-  /** The leader that it is, by its own clock at this moment; null: it isn't, or can't be sure. */
-  current(): Leader | null;
-  /** A host has refused it for a newer one, whose epoch this is if the host says so: it is to make sure. */
-  refused(newestEpoch: number | undefined): void;
-}
+import type { Host, Leadership } from './port.ts';
 
 /**
  * `host` for a controller that may have lost its lease: that is looked at right before each change, and each change and

@@ -9,7 +9,6 @@ import type { Claim } from '../memory/operation-state.ts';
 import type { Leader } from '../memory/leader.ts';
 import type { Of } from '../memory/shape.ts';
 import type { HostAnswer } from './errors.ts';
-import type { Leadership } from './leadership.ts';
 import type {
   domainObservation,
   domainSummary,
@@ -67,6 +66,14 @@ export type HostEvent =
   | { readonly kind: 'reset' }
   /** The stream broke; a `reset` follows when it is back. */
   | { readonly kind: 'lost'; readonly error: string };
+
+/** What a controller that takes part in an election knows of its own right to act. */
+export interface Leadership {
+  /** The leader that it is, by its own clock at this moment; null: it isn't, or can't be sure. */
+  current(): Leader | null;
+  /** A host has refused it for a newer one, whose epoch this is if the host says so: it is to make sure. */
+  refused(newestEpoch: number | undefined): void;
+}
 
 /**
  * A look is given up when its `signal` is aborted, where there is something to be given up; its answer is `timeout`

@@ -61,7 +61,7 @@ export function createCluster(options: ClusterOptions): Cluster {
   };
   const all = Object.values(reflectors);
   let elector: LeaderElector | null = null;
-  const mayWrite = (): boolean => elector === null || elector.epoch !== null;
+  const mayWrite = (): boolean => elector?.epoch !== null;
   const events = createEventRecorder<VirtualMachineMemory | HypervisorHost>({ client, clock, logger, random });
 
   return {

@@ -52,7 +52,7 @@ export class LeaderElector {
   readonly #rules: ElectionRules;
   readonly #reflector: Reflector<Lease>;
   readonly #stop = new AbortController();
-  readonly #elected = Promise.withResolvers<void>();
+  readonly #elected = Promise.withResolvers<'elected'>();
   #standing: Standing = nothingKnown;
   #running: Promise<void> = Promise.resolve();
   #wake = (): void => undefined;
@@ -86,8 +86,8 @@ export class LeaderElector {
     });
     this.#reflector.start();
     this.#running = this.#run();
-    const aborted = Promise.withResolvers<void>();
-    const end = (): void => aborted.resolve();
+    const aborted = Promise.withResolvers<'aborted'>();
+    const end = (): void => aborted.resolve('aborted');
     signal.addEventListener('abort', end, { once: true });
     if (signal.aborted) end();
     await Promise.race([this.#elected.promise, aborted.promise]);
@@ -187,7 +187,7 @@ export class LeaderElector {
     if (held !== null && held.epoch !== before?.epoch && this.#standing.lost === null) {
       this.#logger.info({ epoch: held.epoch, transitions: step.record.transitions }, 'this controller leads');
       this.#toldHolder = this.identity;
-      this.#elected.resolve();
+      this.#elected.resolve('elected');
     }
   }
 

@@ -1,8 +1,14 @@
 /** What the host contract needs of the thing under test, and how it waits. */
 import type { Bytes } from '../../src/memory/bytes.ts';
 import type { HostAnswer } from '../../src/host/errors.ts';
-import type { Leadership } from '../../src/host/leadership.ts';
-import type { DomainObservation, Host, HostEvent, PlugRequest, UnplugRequest } from '../../src/host/port.ts';
+import type {
+  DomainObservation,
+  Host,
+  HostEvent,
+  Leadership,
+  PlugRequest,
+  UnplugRequest,
+} from '../../src/host/port.ts';
 
 /** A running guest whose memory the contract changes. Every test gets a domain without modules of ours. */
 export type ContractBench = {

@@ -13,7 +13,8 @@ import type {
   VirtualMachineMemoryStatus,
 } from '../../src/api/v1alpha1/virtual-machine-memory.ts';
 import { type Controller, createController } from '../../src/controllers/controller.ts';
-import { type Leadership, withLeadership } from '../../src/host/leadership.ts';
+import { withLeadership } from '../../src/host/leadership.ts';
+import type { Leadership } from '../../src/host/port.ts';
 import type { SimulatedDomainSpec } from '../../src/host/simulated/model.ts';
 import type { SimulatedHost } from '../../src/host/simulated/script.ts';
 import { createSimulatedHost } from '../../src/host/simulated/simulated-host.ts';

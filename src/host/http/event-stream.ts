@@ -3,10 +3,9 @@ import { computeBackoffMs } from '../../runtime/backoff.ts';
 import type { Clock, Timer } from '../../runtime/clock.ts';
 import { Mismatch } from '../../memory/shape.ts';
 import type { HttpsTransport } from './transport.ts';
-import type { HostEvent } from '../port.ts';
+import type { HostEvent, Leadership } from '../port.ts';
 import { type SseMessage, SseParser } from './sse.ts';
 import { formatLeader } from '../../memory/leader.ts';
-import type { Leadership } from '../leadership.ts';
 import { eventData, leaderHeader, newestEpochHeader, readNewestEpoch } from './api.ts';
 
 export const eventsPath = '/v1/events';

@@ -5,6 +5,7 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { RunnableService } from '../../../src/agent/service.ts';
 import { createSimulatedService } from '../../../src/drivers/simulated/service.ts';
 import type { SimulatedHost } from '../../../src/host/simulated/script.ts';
 import { createSimulatedHost } from '../../../src/host/simulated/simulated-host.ts';
@@ -50,17 +51,19 @@ describe('two controllers', () => {
     files = { ...issued, caFile: pki.pki.caFile };
     simulated = createSimulatedHost({ clock: systemClock, removalMs: 5, onlineMs: 5 });
     const service = createSimulatedService(simulated, parts);
-    const { plug, observe } = service;
-    service.plug = async (...args) => {
-      await beforePlug();
-      return plug(...args);
+    const held: RunnableService = {
+      ...service,
+      async plug(...args) {
+        await beforePlug();
+        return service.plug(...args);
+      },
+      async observe(uuid, signal) {
+        const observed = await service.observe(uuid, signal);
+        await afterObserve(uuid);
+        return observed;
+      },
     };
-    service.observe = async (uuid, signal) => {
-      const observed = await observe(uuid, signal);
-      await afterObserve(uuid);
-      return observed;
-    };
-    agent = await serveFixture(service, parts, pki);
+    agent = await serveFixture(held, parts, pki);
     await plane.apply(namespace('t'), host('hv-1', { address: `https://127.0.0.1:${agent.port}` }));
     // Of other tests there is no lease.
     await plane.kubectl(['delete', 'lease', 'dimmer-controller', '-n', 'dimmer-system']);
@@ -159,10 +162,10 @@ describe('two controllers', () => {
 
   test('ended cleanly, it is followed within 2 s, and what was under way is finished', async ({ annotate }) => {
     const { leader, standby } = await pair();
-    const plugging = Promise.withResolvers<void>();
-    const release = Promise.withResolvers<void>();
+    const plugging = Promise.withResolvers<undefined>();
+    const release = Promise.withResolvers<undefined>();
     beforePlug = () => {
-      plugging.resolve();
+      plugging.resolve(undefined);
       return release.promise;
     };
     const vm = await createVm('2Gi');
@@ -171,7 +174,7 @@ describe('two controllers', () => {
     // It goes on leading while it finishes what it has sent.
     await new Promise((resolve) => setTimeout(resolve, 3_000));
     expect([leader.daemon.ended(), await standby.leads()]).toEqual([null, false]);
-    release.resolve();
+    release.resolve(undefined);
     const fromMs = performance.now();
     const tookMs = await untilLeads(standby, fromMs);
     await annotate(`after ${Math.round(tookMs)} ms`);
@@ -250,12 +253,12 @@ describe('two controllers', () => {
     const { leader, standby } = await pair();
     const vm = await createVm('1Gi');
     await vm.says('Converged at 1Gi');
-    const sent = Promise.withResolvers<void>();
-    const arrives = Promise.withResolvers<void>();
+    const sent = Promise.withResolvers<undefined>();
+    const arrives = Promise.withResolvers<undefined>();
     beforePlug = () => {
       beforePlug = () => Promise.resolve();
       leader.daemon.kill('SIGSTOP');
-      sent.resolve();
+      sent.resolve(undefined);
       return arrives.promise;
     };
     await vm.apply('2Gi');
@@ -264,13 +267,22 @@ describe('two controllers', () => {
     await untilLeads(standby, performance.now());
     await vm.says('Converged at 1Gi');
     const before = agent.audit.length;
-    arrives.resolve();
+    arrives.resolve(undefined);
     await waitFor(() => agent.audit.length > before, { what: 'the plug to be judged', timeoutMs: 5_000 });
     expect(agent.audit.at(-1)).toMatchObject({ operation: 'plug', uuid: vm.uuid, result: 'not-leader' });
     leader.daemon.kill('SIGCONT');
     await leader.daemon.whenEnded;
     expect(leader.daemon.ended()).toBe('exit code 1');
     expect(vm.changes()).toEqual([]);
+  });
+
+  test('one that waits ends at once and well, and the leader goes on', async () => {
+    const { leader, standby } = await pair();
+    const fromMs = performance.now();
+    standby.daemon.kill('SIGTERM');
+    await standby.daemon.whenEnded;
+    expect(performance.now() - fromMs).toBeLessThan(2_000);
+    expect([standby.daemon.ended(), await leader.leads()]).toEqual(['exit code 0', true]);
   });
 
   test('whose lease somebody takes ends at once, and the lease is respected', async () => {

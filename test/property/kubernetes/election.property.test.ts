@@ -73,7 +73,7 @@ async function play(happenings: readonly Happening[], skews: readonly number[]) 
     else if (each.what === 'fault') server.faults.push(each.fault);
     else if (each.what === 'cut watches') server.cutWatches();
     else if (each.what === 'delete') server.delete();
-    else if (each.what === 'edit') server.lease && server.edit({}, { labels: { at: String(server.version) } });
+    else if (each.what === 'edit') server.relabel();
     else if (each.what === 'freeze') chosen?.freeze();
     else if (each.what === 'thaw') chosen?.thaw();
     else if (chosen && (each.what === 'cut off' || each.what === 'reconnect'))

@@ -10,10 +10,13 @@ let epoch: number | null;
 let refusedBy: readonly (number | undefined)[];
 beforeEach(async () => {
   epoch = 5;
-  const { refused, refusedBy: heard } = leadershipOf(5);
-  refusedBy = heard;
+  const leadership = leadershipOf(5);
+  ({ refusedBy } = leadership);
   bench = await createControllerBench([{ uuid: vmUuid, name: 'db-1', boot: gib(1) }], {
-    leadership: { current: () => (epoch === null ? null : { election, epoch }), refused },
+    leadership: {
+      current: () => (epoch === null ? null : { election, epoch }),
+      refused: (newest) => leadership.refused(newest),
+    },
   });
   bench.apply({ memory: '1Gi' });
   await bench.reaches('Converged');
@@ -47,5 +50,10 @@ it('is refused by a host that knows its successor, says nothing of the VM, and a
   // It holds the lease after all, and takes a larger epoch.
   epoch = 10;
   await bench.reaches('Converged');
-  expect(bench.host().script.changes().map(({ what }) => what)).toEqual(['plugged']);
+  expect(
+    bench
+      .host()
+      .script.changes()
+      .map(({ what }) => what),
+  ).toEqual(['plugged']);
 });

@@ -41,6 +41,11 @@ export class LeaseServer {
     this.#put({ metadata: { ...lease.metadata, ...metadata }, spec: { ...lease.spec, ...spec } });
   }
 
+  /** Somebody labels the Lease, if there is one. */
+  relabel(): void {
+    if (this.lease !== null) this.edit({}, { labels: { at: String(this.version) } });
+  }
+
   delete(): void {
     if (this.lease === null) return;
     const gone = { ...this.lease, metadata: { ...this.lease.metadata, resourceVersion: this.#next() } };
