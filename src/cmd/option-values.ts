@@ -3,7 +3,6 @@
  * turns into its one line of bad usage: there is nothing to go on with half-way through a command line.
  */
 import { accessSync, constants } from 'node:fs';
-import { parseDurationMs } from '../api/v1alpha1/spec.ts';
 import { logLevels, type LogLevel } from '../runtime/logger.ts';
 import { type HostPort, parseHostPort } from './arguments.ts';
 
@@ -25,13 +24,6 @@ export function readAddress(name: string, value: string): HostPort {
   const address = parseHostPort(value);
   if (address === null) throw new Mistake(`--${name}: '${value}' is not HOST:PORT`);
   return address;
-}
-
-/** Hours, minutes and seconds, such as 90s or 1m30s, in milliseconds. @throws Mistake */
-export function readDurationMs(name: string, value: string): number {
-  const ms = parseDurationMs(value);
-  if (ms === null || ms === 0) throw new Mistake(`--${name}: '${value}' is not a duration (12s, 1m30s)`);
-  return ms;
 }
 
 /** The level for `--log-level`. @throws Mistake */

@@ -1,8 +1,9 @@
 /** The command line of `dimmer controller`. */
+import { parseDurationMs } from '../../api/v1alpha1/spec.ts';
 import { type ElectionTimes, findTimesProblem } from '../../kubernetes/election.ts';
 import type { LogLevel } from '../../runtime/logger.ts';
 import { type HostPort, readArguments } from '../arguments.ts';
-import { catchMistake, Mistake, readableFile, readAddress, readDurationMs, readLogLevel } from '../option-values.ts';
+import { catchMistake, Mistake, readableFile, readAddress, readLogLevel } from '../option-values.ts';
 
 export const controllerUsage = `Usage: dimmer controller [OPTIONS]
 
@@ -125,6 +126,13 @@ function readElection(takesPart: boolean, optional: Optional): ElectionArguments
   const problem = findTimesProblem(election.times);
   if (problem !== null) throw new Mistake(problem);
   return takesPart ? election : null;
+}
+
+/** Hours, minutes and seconds, such as 90s or 1m30s, in milliseconds. @throws Mistake */
+function readDurationMs(name: string, value: string): number {
+  const ms = parseDurationMs(value);
+  if (ms === null || ms === 0) throw new Mistake(`--${name}: '${value}' is not a duration (12s, 1m30s)`);
+  return ms;
 }
 
 /** RFC 1123. */

@@ -1,5 +1,5 @@
 /** `dimmer controller`: the cluster assembly. Resources come from an API server, hosts are reached by HTTPS. */
-import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { HypervisorHost } from '../../api/v1alpha1/hypervisor-host.ts';
 import { type Controller, createController } from '../../controllers/controller.ts';
 import { hostError } from '../../host/errors.ts';
@@ -9,9 +9,7 @@ import type { Host, Leadership } from '../../host/port.ts';
 import { orAborted } from '../../runtime/or-aborted.ts';
 import { openTlsFiles, type TlsFiles } from '../../runtime/tls-files.ts';
 import { createUnusableHost } from '../../host/unusable-host.ts';
-import { type Cluster, createCluster } from '../../kubernetes/cluster.ts';
-import type { LeaderElector } from '../../kubernetes/leader-elector.ts';
-import { podNamespace } from '../../kubernetes/pod.ts';
+import { createCluster } from '../../kubernetes/cluster.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import { type HealthServer, startHealthServer } from '../../runtime/health-server.ts';
 import { Lifecycle } from '../../runtime/lifecycle.ts';
@@ -19,15 +17,9 @@ import { createLogger, type Logger } from '../../runtime/logger.ts';
 import { describeError, writeFailure } from '../failure.ts';
 import { type CommandIo, exitFailure, exitOk } from '../io.ts';
 import { declareCertificateExpiry } from './certificate-metric.ts';
-import {
-  type ControllerArguments,
-  controllerUsage,
-  type ElectionArguments,
-  readControllerArguments,
-} from './options.ts';
+import { addElection } from './election.ts';
+import { type ControllerArguments, controllerUsage, readControllerArguments } from './options.ts';
 
-/** Releasing the lease takes 2 s at most. */
-const electionStopMs = 4_000;
 /** How long a change that was sent is waited for; the agent answers within 35 s, and the client waits 40 s. */
 const graceMs = 45_000;
 
@@ -102,14 +94,14 @@ async function serve(options: ControllerArguments, logger: Logger, signal: Abort
     start: (ending) => orAborted(cluster.start(), ending, () => undefined),
     stop: () => cluster.close(),
   });
-  const election = options.election === null ? null : addElection(options.election, { cluster, lifecycle, registry });
+  const leadershipIn = options.election && addElection(options.election, { cluster, lifecycle, registry });
   let controller: Controller | null = null;
   lifecycle.add({
     name: 'controller',
     group: 'workers',
     async start() {
       const clusterId = await cluster.clusterId();
-      const leadership = election?.leadership(clusterId) ?? null;
+      const leadership = leadershipIn?.(clusterId) ?? null;
       controller = createController({
         hub: cluster,
         clusterId,
@@ -126,52 +118,13 @@ async function serve(options: ControllerArguments, logger: Logger, signal: Abort
     },
     async stop() {
       if (controller === null) return;
-      logger.info({ signal: signal.aborted ? String(signal.reason) : 'none' }, 'controller ends');
+      logger.info({ reason: signal.aborted ? String(signal.reason) : 'it does not lead any more' }, 'controller ends');
       await controller.close(graceMs);
     },
     // It keeps to its grace by itself; letting go of the hosts takes no time.
     stopMs: graceMs + 2_000,
   });
   await lifecycle.run(signal);
-}
-
-/** Adds the election to the program: nothing works before this process leads, and it ends when it doesn't any more. */
-function addElection(
-  { namespace: given, name, times }: ElectionArguments,
-  parts: { readonly cluster: Cluster; readonly lifecycle: Lifecycle; readonly registry: Registry },
-): { readonly elector: LeaderElector; readonly leadership: (clusterId: string) => Leadership } {
-  const { cluster, lifecycle, registry } = parts;
-  const namespace = given ?? podNamespace() ?? 'dimmer-system';
-  const elector = cluster.elect({
-    ...{ namespace, name, times },
-    onLost: (why) => lifecycle.fail(new Error(`lost the lease ${namespace}/${name}: ${why}`)),
-  });
-  new Gauge({
-    name: 'leader_election_master_status',
-    help: 'Whether this process leads (1) or waits (0), by the name of the lease.',
-    labelNames: ['name'],
-    registers: [registry],
-    collect() {
-      this.set({ name }, elector.epoch === null ? 0 : 1);
-    },
-  });
-  lifecycle.add({
-    name: 'leader election',
-    group: 'elected',
-    start: (ending) => elector.start(ending),
-    stop: () => elector.close(),
-    stopMs: electionStopMs,
-  });
-  return {
-    elector,
-    leadership: (clusterId) => ({
-      current() {
-        const { epoch } = elector;
-        return epoch === null ? null : { election: `${clusterId}/${namespace}/${name}`, epoch };
-      },
-      refused: (newestEpoch) => elector.refused(newestEpoch),
-    }),
-  };
 }
 
 type PlannedServer = {
