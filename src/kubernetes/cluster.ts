@@ -78,6 +78,7 @@ export function createCluster(options: ClusterOptions): Cluster {
     virtualMachineMemoryFinalizers: createFinalizerWriter({
       client,
       kind: virtualMachineMemories,
+      mayWrite,
       learn: (object) => reflectors.memories.learn(object),
     }),
     hostStatus: createStatusWriter({

@@ -42,6 +42,8 @@ export type ElectorOptions = {
   readonly onLost: (why: string) => void;
 };
 
+/** Why nothing is written any more. */
+export const notLeading = 'this controller does not lead any more';
 /** Releasing is a courtesy: whoever waits gets the lease a little sooner. */
 const releaseTimeoutMs = 2_000;
 

@@ -2,6 +2,7 @@
 import type { Resource, StatusWriter, WriteResult } from '../runtime/resources.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { ApiClient } from './api-client.ts';
+import { notLeading } from './leader-elector.ts';
 import { readResource } from './list.ts';
 import { objectPath, type ResourceKind } from './resource-kind.ts';
 
@@ -35,7 +36,7 @@ export function createStatusWriter<T extends Typed>(options: StatusWriterOptions
 
   return {
     async write(resource, status): Promise<WriteResult<T>> {
-      if (!mayWrite()) return { outcome: 'failed', message: 'this controller does not lead any more', retryable: true };
+      if (!mayWrite()) return { outcome: 'failed', message: notLeading, retryable: true };
       const { name, namespace, uid, resourceVersion } = resource.metadata;
       const written = await client.send({
         method: 'PUT',

@@ -130,6 +130,8 @@ export function describeHostContract(name: string, create: () => Promise<Contrac
       expect(layout?.modules.map(({ slot }) => slot)).toEqual([0, 1, 2, 3]);
       await bench.beforeUnplug();
       expect(codeOf(await former.unplug(bench.uuid, revision, unplugRequest(0)))).toBe('not-leader');
+      expect(codeOf(await former.releaseClaim(bench.uuid, revision, claim))).toBe('not-leader');
+      expect((await observe()).claim).toEqual(claim);
       expect((await observe()).layout?.modules.map(({ slot, state }) => [slot, state])).toEqual(
         [0, 1, 2, 3].map((slot) => [slot, 'Plugged']),
       );
