@@ -4,6 +4,7 @@
  */
 import type { DomainState, HostNode, HugepagePool } from '../host/port.ts';
 import type { Bytes } from '../memory/bytes.ts';
+import type { Leader } from '../memory/leader.ts';
 import type { OperationState } from '../memory/operation-state.ts';
 import type { DomainDescription, KeptState, Readable } from './domain/description.ts';
 
@@ -152,6 +153,8 @@ export type Driver = {
    * ends with the run. What is `unread` of the state that stands there stays.
    */
   writeOperationState(uuid: string, state: OperationState, unread: KeptState['unread']): Promise<void>;
+  /** Keeps with the running domain, as the state is, which leader changes it. */
+  recordLeader(uuid: string, leader: Leader): Promise<void>;
   /** Plugs the module into the running domain. */
   attach(uuid: string, module: NewModule): Promise<void>;
   /** Success says only that the guest was asked. */

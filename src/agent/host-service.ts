@@ -12,6 +12,7 @@ import { unplugModule } from './change/unplug.ts';
 import { createRunIdentities, type RunIdentities } from './domain/identity.ts';
 import { toObservation } from './domain/observation.ts';
 import { DomainReader } from './domain/reader.ts';
+import { Leaders } from '../host/leaders.ts';
 import { RunningDomains } from './domain/running-domains.ts';
 import { DomainWatcher } from './domain/watcher.ts';
 import type { Driver, DomainRef } from './driver.ts';
@@ -44,7 +45,8 @@ export function createHostService(options: HostServiceOptions): RunnableService 
   const mutex = new KeyedMutex();
   const identities = options.identities ?? createRunIdentities();
   const hostMemory = new HostMemory(() => driver.hostMemory());
-  const reader = new DomainReader({ driver, runs, identities, hostMemory, admits, clock });
+  const leaders = new Leaders();
+  const reader = new DomainReader({ driver, runs, identities, hostMemory, leaders, admits, clock });
   const bell = new StatisticsBell({ driver, reader, clock, logger });
   const questions = new GuestQuestions({ driver, bell, clock, onQuestion: options.onQuestion });
   const followUp = new GuestFollowUp({ questions, runs, events, mutex, clock, logger });
@@ -53,7 +55,14 @@ export function createHostService(options: HostServiceOptions): RunnableService 
     audit: options.audit,
     onRepair: (outcome, durationMs) => options.onOperation?.('repair', outcome, durationMs),
   });
-  const changes: ChangeContext = { driver, reader, hostMemory, repairs, questions, followUp, clock, logger };
+  const changes: ChangeContext = {
+    ...{ driver, reader, hostMemory, leaders },
+    repairs,
+    questions,
+    followUp,
+    clock,
+    logger,
+  };
   const watcher = new DomainWatcher({
     ...{ driver, reader, runs, identities, hostMemory, events },
     ...{ repairs, followUp, bell, mutex, admits, clock, logger },
@@ -84,6 +93,7 @@ export function createHostService(options: HostServiceOptions): RunnableService 
     },
     start: () => watcher.start(),
     whenReady: (signal) => watcher.whenReady(signal),
+    lead: (leader) => leaders.admit(leader),
     readiness: () => (watcher.problem === null ? { ready: true } : { ready: false, problem: watcher.problem }),
 
     facts: () =>

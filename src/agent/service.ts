@@ -10,6 +10,7 @@ import type {
   UnplugAnswer,
   UnplugRequest,
 } from '../host/port.ts';
+import type { Leader } from '../memory/leader.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Audit, AuditRecord } from './audit.ts';
@@ -35,6 +36,8 @@ export interface HostService extends Host {
     request: ReleaseRequest,
     actor?: Actor,
   ): Promise<HostAnswer<ReleaseAnswer>>;
+  /** A leader makes itself known: what an earlier one of the same election sends is refused from now on. */
+  lead(leader: Leader): HostAnswer<null>;
   /** Whether the hypervisor can be reached. */
   readiness(): Readiness;
 }

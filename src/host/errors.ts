@@ -50,6 +50,12 @@ export const hostErrorTable = {
   'no-such-route': { status: 404, title: 'No such route', recovery: 'wait-for-change' },
   'method-not-allowed': { status: 405, title: 'The path has no such method', recovery: 'wait-for-change' },
   busy: { status: 409, title: 'The VM is busy', recovery: 'retry' },
+  'not-leader': {
+    status: 409,
+    title: 'Another controller leads now',
+    recovery: 'retry',
+    olderCode: 'old-generation',
+  },
   'old-generation': { status: 409, title: 'A newer generation has been acted for', recovery: 'observe' },
   'not-running': { status: 409, title: 'The VM is not running', recovery: 'observe' },
   'unplug-unsettled': { status: 409, title: 'Another module is still leaving', recovery: 'observe' },
@@ -99,6 +105,8 @@ export type HostError = {
   readonly cause?: string;
   /** Of `too-many-requests`: how long the host wants to be left alone, ms. */
   readonly retryAfterMs?: number;
+  /** Of `not-leader`: the epoch of the newest leader that the host knows. */
+  readonly newestEpoch?: number;
 };
 
 /** What a caller does about `error`. */

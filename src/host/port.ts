@@ -6,6 +6,7 @@
  * Observing never changes anything. Changes are guarded by the revision they were planned from and by the claim.
  */
 import type { Claim } from '../memory/operation-state.ts';
+import type { Leader } from '../memory/leader.ts';
 import type { Of } from '../memory/shape.ts';
 import type { HostAnswer } from './errors.ts';
 import type {
@@ -40,11 +41,13 @@ export type LayoutBacking = MemoryLayout['backings'][number];
 /** A domain as observed. `layout` is null when no QEMU process runs. */
 export type DomainObservation = Of<typeof domainObservation>;
 
-export type PlugRequest = Of<typeof plugRequest>;
-export type UnplugRequest = Of<typeof unplugQuery> & { readonly slot: number };
+/** Which leader asks; absent: a controller that takes part in no election. It travels as a header. */
+type Led = { readonly leader?: Leader };
+export type PlugRequest = Of<typeof plugRequest> & Led;
+export type UnplugRequest = Of<typeof unplugQuery> & Led & { readonly slot: number };
 /** Who asks for a change; see {@link Claim}. */
 export type ClaimRequest = Claim & Pick<PlugRequest, 'replacesUid'>;
-export type ReleaseRequest = Of<typeof releaseQuery>;
+export type ReleaseRequest = Of<typeof releaseQuery> & Led;
 export type PlugAnswer = Of<typeof plugAnswer>;
 export type UnplugAnswer = Of<typeof unplugAnswer>;
 export type ReleaseAnswer = Of<typeof releaseAnswer>;
@@ -60,6 +63,14 @@ export type HostEvent =
   | { readonly kind: 'reset' }
   /** The stream broke; a `reset` follows when it is back. */
   | { readonly kind: 'lost'; readonly error: string };
+
+/** What a controller that takes part in an election knows of its own right to act. */
+export interface Leadership {
+  /** The leader that it is, by its own clock at this moment; null: it isn't, or can't be sure. */
+  current(): Leader | null;
+  /** A host has refused it for a newer one, whose epoch this is if the host says so: it is to make sure. */
+  refused(newestEpoch: number | undefined): void;
+}
 
 /**
  * A look is given up when its `signal` is aborted, where there is something to be given up; its answer is `timeout`
@@ -79,8 +90,11 @@ export interface Host {
   unplug(uuid: string, revision: string, request: UnplugRequest): Promise<HostAnswer<UnplugAnswer>>;
   /** Gives the claim up, whose holder goes; the memory stays as it is. Agents of 0.1.0 know no such thing. */
   releaseClaim(uuid: string, revision: string, request: ReleaseRequest): Promise<HostAnswer<ReleaseAnswer>>;
-  /** Delivers events until the returned function is called; begins with `reset` (or `lost`). */
-  watch(listener: (event: HostEvent) => void): () => void;
+  /**
+   * Delivers events until the returned function is called; begins with `reset` (or `lost`). `leadership`: the host
+   * learns of this leader by it, and refuses what an earlier one sends from then on.
+   */
+  watch(listener: (event: HostEvent) => void, leadership?: Leadership): () => void;
   /** Ends connections. */
   close(): Promise<void>;
 }

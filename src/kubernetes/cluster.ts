@@ -8,7 +8,9 @@ import type { Resource, ResourceHub } from '../runtime/resources.ts';
 import { createApiClient } from './api-client.ts';
 import { readClusterId } from './cluster-id.ts';
 import { createAccessProvider, loadKubeConfig } from './connect.ts';
+import type { ElectionTimes } from './election.ts';
 import { createEventRecorder } from './event-recorder.ts';
+import { LeaderElector } from './leader-elector.ts';
 import { Reflector } from './reflector.ts';
 import { hypervisorHosts, namespaces, type ResourceKind, virtualMachineMemories } from './resource-kind.ts';
 import { createFinalizerWriter } from './finalizer-writer.ts';
@@ -26,10 +28,21 @@ export type ClusterOptions = {
   readonly random?: () => number;
 };
 
+export type ElectionOptions = {
+  /** Of the Lease. */
+  readonly namespace: string;
+  readonly name: string;
+  readonly times: ElectionTimes;
+  /** Called once when this process doesn't lead any more, with the reason: it is to end. */
+  readonly onLost: (why: string) => void;
+};
+
 /** Its id is the uid of kube-system; events that wait when it is closed get 2 s. */
 export interface Cluster extends ResourceHub<VirtualMachineMemory, HypervisorHost> {
   /** When the API server was heard from last by every source, epoch milliseconds; undefined before that. */
   lastContactMs(): number | undefined;
+  /** Whoever takes part in an election writes nothing while it doesn't lead. Not started yet. */
+  elect(options: ElectionOptions): LeaderElector;
 }
 
 /** Reads the configuration; connects to nothing yet. @throws Error that says what is missing in the configuration */
@@ -47,6 +60,8 @@ export function createCluster(options: ClusterOptions): Cluster {
     namespaces: reflect(namespaces),
   };
   const all = Object.values(reflectors);
+  let elector: LeaderElector | null = null;
+  const mayWrite = (): boolean => elector?.epoch !== null;
   const events = createEventRecorder<VirtualMachineMemory | HypervisorHost>({ client, clock, logger, random });
 
   return {
@@ -57,17 +72,20 @@ export function createCluster(options: ClusterOptions): Cluster {
       client,
       logger,
       kind: virtualMachineMemories,
+      mayWrite,
       learn: (object) => reflectors.memories.learn(object),
     }),
     virtualMachineMemoryFinalizers: createFinalizerWriter({
       client,
       kind: virtualMachineMemories,
+      mayWrite,
       learn: (object) => reflectors.memories.learn(object),
     }),
     hostStatus: createStatusWriter({
       client,
       logger,
       kind: hypervisorHosts,
+      mayWrite,
       learn: (object) => reflectors.hosts.learn(object),
     }),
     events,
@@ -75,6 +93,10 @@ export function createCluster(options: ClusterOptions): Cluster {
     async start() {
       for (const reflector of all) reflector.start();
       await Promise.all(all.map(({ source }) => new Promise<void>((resolve) => source.onSynced(resolve))));
+    },
+    elect(election) {
+      elector = new LeaderElector({ client, clock, logger, random, ...election });
+      return elector;
     },
     lastContactMs() {
       const contacts = all.map((reflector) => reflector.lastContactMs);

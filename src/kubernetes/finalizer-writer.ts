@@ -1,11 +1,14 @@
 /** Writes the finalizers of a resource, and nothing else of it: deploy/ lets the controller do no more. */
 import type { FinalizerWriter, Resource, WriteResult } from '../runtime/resources.ts';
 import type { ApiClient } from './api-client.ts';
+import { notLeading } from './leader-elector.ts';
 import { objectPath, type ResourceKind } from './resource-kind.ts';
 
 export type FinalizerWriterOptions<T extends Resource> = {
   readonly client: ApiClient;
   readonly kind: ResourceKind<T>;
+  /** Asked right before each write. Default: always. */
+  readonly mayWrite?: () => boolean;
   /** Hears of the object as written, where it is still there, before the watch brings it. */
   readonly learn: (object: T) => void;
 };
@@ -22,9 +25,10 @@ type Deletable = Resource & {
  * added meanwhile is a conflict, and an object that was deleted and made anew has another one.
  */
 export function createFinalizerWriter<T extends Deletable>(options: FinalizerWriterOptions<T>): FinalizerWriter<T> {
-  const { client, kind, learn } = options;
+  const { client, kind, learn, mayWrite = () => true } = options;
   return {
     async write({ metadata }, finalizers): Promise<WriteResult<T>> {
+      if (!mayWrite()) return { outcome: 'failed', message: notLeading, retryable: true };
       const { uid, resourceVersion } = metadata;
       const written = await client.send({
         method: 'PATCH',

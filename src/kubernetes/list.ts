@@ -13,6 +13,8 @@ export type ListOptions = {
   /** Only the object of this name. */
   readonly name?: string;
   readonly pageSize?: number;
+  /** For each page. */
+  readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
 };
 
@@ -48,6 +50,7 @@ export async function listResources<T extends Resource>(
         ...(continuation === '' ? {} : { continue: continuation }),
         ...(options.name === undefined ? {} : { fieldSelector: `metadata.name=${options.name}` }),
       },
+      ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     });
     if (!page.ok) return page;
@@ -69,7 +72,7 @@ export async function readResource<T extends Resource>(
   client: ApiClient,
   kind: ResourceKind<T>,
   logger: Logger,
-  target: { readonly namespace: string | undefined; readonly name: string },
+  target: { readonly namespace: string | undefined; readonly name: string; readonly timeoutMs?: number },
 ): Promise<ApiResult<{ readonly object: T | undefined; readonly resourceVersion: string }>> {
   // A list of one: unlike a 404, an empty list says as of which resource version there is nothing.
   const listed = await listResources(client, kind, logger, target);

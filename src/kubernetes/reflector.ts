@@ -19,6 +19,8 @@ import { isExpired, parseWatchEvent, type WatchEvent } from './watch-event.ts';
 export type ReflectorOptions<T extends Resource> = {
   readonly client: ApiClient;
   readonly kind: ResourceKind<T>;
+  /** Only this one object; default all of the kind. */
+  readonly only?: { readonly namespace: string; readonly name: string };
   readonly clock: Clock;
   readonly logger: Logger;
   /** 0 (included) to 1 (excluded). */
@@ -120,9 +122,10 @@ export class Reflector<T extends Resource> {
   }
 
   async #list(): Promise<WatchEnd> {
-    const { client, kind, pageSize } = this.#options;
+    const { client, kind, only, pageSize } = this.#options;
     const listed = await listResources(client, kind, this.#logger, {
       signal: this.#stop.signal,
+      ...only,
       ...(pageSize === undefined ? {} : { pageSize }),
     });
     if (!listed.ok) return endOf(listed.error);
@@ -137,14 +140,15 @@ export class Reflector<T extends Resource> {
   }
 
   async #watch(): Promise<WatchEnd> {
-    const { client, kind, clock, random, maxSilenceMs = 75_000, watchSeconds = 300 } = this.#options;
+    const { client, kind, only, clock, random, maxSilenceMs = 75_000, watchSeconds = 300 } = this.#options;
     const seconds = Math.ceil(watchSeconds * (1 + random()));
     const opened = await client.stream({
       method: 'GET',
-      path: collectionPath(kind),
+      path: collectionPath(kind, only?.namespace),
       query: {
         watch: 'true',
         allowWatchBookmarks: 'true',
+        ...(only === undefined ? {} : { fieldSelector: `metadata.name=${only.name}` }),
         resourceVersion: this.#version ?? '',
         timeoutSeconds: String(seconds),
       },

@@ -2,6 +2,7 @@
 import type { Resource, StatusWriter, WriteResult } from '../runtime/resources.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { ApiClient } from './api-client.ts';
+import { notLeading } from './leader-elector.ts';
 import { readResource } from './list.ts';
 import { objectPath, type ResourceKind } from './resource-kind.ts';
 
@@ -9,6 +10,8 @@ export type StatusWriterOptions<T extends Resource> = {
   readonly client: ApiClient;
   readonly kind: ResourceKind<T>;
   readonly logger: Logger;
+  /** Asked right before each write. Default: always. */
+  readonly mayWrite?: () => boolean;
   /** Hears of the object as written, before the watch brings it, so that the next look doesn't see an older one. */
   readonly learn: (object: T) => void;
 };
@@ -21,7 +24,7 @@ type Typed = Resource & { readonly apiVersion: string; readonly kind: string };
  * a stale uid is accepted, and lands on an object that was deleted and made anew.
  */
 export function createStatusWriter<T extends Typed>(options: StatusWriterOptions<T>): StatusWriter<T> {
-  const { client, kind, logger, learn } = options;
+  const { client, kind, logger, learn, mayWrite = () => true } = options;
 
   /** A 409 is said both of an object that has changed and of one that was deleted and made anew. */
   const explainConflict = async ({ metadata }: T): Promise<WriteResult<T>> => {
@@ -33,6 +36,7 @@ export function createStatusWriter<T extends Typed>(options: StatusWriterOptions
 
   return {
     async write(resource, status): Promise<WriteResult<T>> {
+      if (!mayWrite()) return { outcome: 'failed', message: notLeading, retryable: true };
       const { name, namespace, uid, resourceVersion } = resource.metadata;
       const written = await client.send({
         method: 'PUT',

@@ -8,7 +8,7 @@ import type { Logger } from './logger.ts';
 /**
  * - `servers`: what others ask of us: probes, metrics.
  * - `sources`: where we know things from.
- * - `elected`: what decides which of several processes works.
+ * - `elected`: what decides which of several processes works. A process that waits for that is ready.
  * - `workers`: what acts.
  */
 const groups = ['servers', 'sources', 'elected', 'workers'] as const;
@@ -34,13 +34,17 @@ export class Lifecycle {
   readonly #logger: Logger;
   readonly #parts: Part[] = [];
   #standing = false;
+  readonly #broken = new AbortController();
 
   constructor({ clock, logger }: { readonly clock: Clock; readonly logger: Logger }) {
     this.#clock = clock;
     this.#logger = logger;
   }
 
-  /** For `/readyz`: all parts have started, none says that it can't work, and the program doesn't end. */
+  /**
+   * For `/readyz`: all parts have started, but for those that wait until this process is elected; none says that it can't
+   * work; and the program doesn't end.
+   */
   get ready(): boolean {
     return this.#standing && this.#parts.every(({ ready }) => ready?.() !== false);
   }
@@ -50,25 +54,38 @@ export class Lifecycle {
     this.#parts.push(part);
   }
 
+  /** The program can't go on: it stops its parts as for any other end, and `run` throws `error`. */
+  fail(error: Error): void {
+    this.#broken.abort(error);
+  }
+
   /**
    * Starts the parts, waits for `signal`, and stops what was started.
-   * @throws what the start of a part threw, once those before it have stopped
+   * @throws what the start of a part threw, or what {@link Lifecycle.fail} was told, once the parts have stopped
    */
   async run(signal: AbortSignal): Promise<void> {
+    const ending = AbortSignal.any([signal, this.#broken.signal]);
     const begun: Part[] = [];
     try {
-      for (const part of groups.flatMap((group) => this.#parts.filter((each) => each.group === group))) {
-        if (signal.aborted) return;
-        begun.push(part);
-        await part.start?.(signal);
-      }
-      if (signal.aborted) return;
-      this.#standing = true;
-      await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+      await this.#runUntil(ending, begun);
     } finally {
       this.#standing = false;
       for (const part of begun.reverse()) await this.#stop(part);
     }
+    // What breaks once it is to end anyway is no failure.
+    if (!signal.aborted || ending.reason !== signal.reason) throw ending.reason;
+  }
+
+  async #runUntil(ending: AbortSignal, begun: Part[]): Promise<void> {
+    for (const part of groups.flatMap((group) => this.#parts.filter((each) => each.group === group))) {
+      if (ending.aborted) return;
+      if (part.group === 'elected') this.#standing = true;
+      begun.push(part);
+      await part.start?.(ending);
+    }
+    if (ending.aborted) return;
+    this.#standing = true;
+    await new Promise<void>((resolve) => ending.addEventListener('abort', () => resolve(), { once: true }));
   }
 
   /** What fails to stop, or doesn't in time, keeps none of the others from it. */

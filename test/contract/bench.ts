@@ -1,7 +1,14 @@
 /** What the host contract needs of the thing under test, and how it waits. */
 import type { Bytes } from '../../src/memory/bytes.ts';
 import type { HostAnswer } from '../../src/host/errors.ts';
-import type { DomainObservation, Host, HostEvent, PlugRequest, UnplugRequest } from '../../src/host/port.ts';
+import type {
+  DomainObservation,
+  Host,
+  HostEvent,
+  Leadership,
+  PlugRequest,
+  UnplugRequest,
+} from '../../src/host/port.ts';
 
 /** A running guest whose memory the contract changes. Every test gets a domain without modules of ours. */
 export type ContractBench = {
@@ -74,6 +81,16 @@ export function collectEvents(host: Host): { readonly events: HostEvent[]; stop(
   const events: HostEvent[] = [];
   const stop = host.watch((event) => events.push(event));
   return { events, stop };
+}
+
+/** The right to act of the leader of this epoch, and by which newer ones it was refused. */
+export function leadershipOf(epoch: number, election = 'cluster/dimmer-system/dimmer-controller') {
+  const refusedBy: (number | undefined)[] = [];
+  const leadership: Leadership = {
+    current: () => ({ election, epoch }),
+    refused: (newestEpoch) => void refusedBy.push(newestEpoch),
+  };
+  return { ...leadership, refusedBy };
 }
 
 export const claim = {

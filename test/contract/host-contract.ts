@@ -1,7 +1,9 @@
 /** What every implementation of the host port does: the simulated host and the agent on a real libvirt alike. */
+import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Bytes, bytes, gib, mib, sumBytes } from '../../src/memory/bytes.ts';
 import { aliasOfSlot } from '../../src/memory/module.ts';
+import { withLeadership } from '../../src/host/leadership.ts';
 import type { DomainObservation, GuestStatistics } from '../../src/host/port.ts';
 import {
   claim,
@@ -9,6 +11,7 @@ import {
   collectEvents,
   type ContractBench,
   eventually,
+  leadershipOf,
   observedUntil,
   plugRequest,
   settled,
@@ -124,6 +127,50 @@ export function describeHostContract(name: string, create: () => Promise<Contrac
       // A new object that says which vanished one it replaces starts its generations anew.
       valueOf(await plug(1, { generation: 1, objectUid: 'another', replacesUid: claim.objectUid }));
       expect((await observe()).claim).toEqual({ ...claim, objectUid: 'another' });
+    });
+
+    it('refuses what an earlier leader of the same election sends, and asks nobody else for one', async () => {
+      const election = `cluster/test/${randomUUID()}`;
+      const asLeader = async (epoch: number, slot: number, of = election) => {
+        const leadership = leadershipOf(epoch, of);
+        const { revision } = await observe();
+        const led = withLeadership(bench.host, leadership);
+        return { code: codeOf(await led.plug(bench.uuid, revision, plugRequest(slot, size))), ...leadership };
+      };
+      expect((await asLeader(7, 0)).code).toBe('ok');
+      expect(await asLeader(6, 1)).toMatchObject({ code: 'not-leader', refusedBy: [7] });
+      expect((await asLeader(1, 1, `${election}-2`)).code).toBe('ok');
+      expect(codeOf(await plug(2))).toBe('ok');
+      expect(await asLeader(7, 3)).toMatchObject({ code: 'ok', refusedBy: [] });
+      const former = withLeadership(bench.host, leadershipOf(6, election));
+      const { revision, layout } = await observe();
+      expect(layout?.modules.map(({ slot }) => slot)).toEqual([0, 1, 2, 3]);
+      await bench.beforeUnplug();
+      expect(codeOf(await former.unplug(bench.uuid, revision, unplugRequest(0)))).toBe('not-leader');
+      expect(codeOf(await former.releaseClaim(bench.uuid, revision, claim))).toBe('not-leader');
+      expect((await observe()).claim).toEqual(claim);
+      expect((await observe()).layout?.modules.map(({ slot, state }) => [slot, state])).toEqual(
+        [0, 1, 2, 3].map((slot) => [slot, 'Plugged']),
+      );
+    });
+
+    it('learns of a leader by the stream of events that it opens', async () => {
+      const election = `cluster/test/${randomUUID()}`;
+      const [older, newer] = [leadershipOf(2_000, election), leadershipOf(2_001, election)];
+      const follow = async (leadership: typeof newer) => {
+        const watching = collectEvents(withLeadership(bench.host, leadership));
+        await eventually('the watch has begun', () => (watching.events.length > 0 ? true : null));
+        watching.stop();
+      };
+      await follow(older);
+      await follow(newer);
+      const { revision } = await observe();
+      const late = await withLeadership(bench.host, older).plug(bench.uuid, revision, plugRequest(0, size));
+      expect(codeOf(late)).toBe('not-leader');
+      expect((await observe()).layout?.modules).toEqual([]);
+      await follow(older);
+      expect(older.refusedBy).toEqual([2_001, 2_001]);
+      expect(newer.refusedBy).toEqual([]);
     });
 
     it('lets the owner take a claim over, at its own generation, and keeps the former out', async () => {

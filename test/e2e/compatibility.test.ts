@@ -1,6 +1,14 @@
 /** Agents and controllers are upgraded one by one, and back: version 0.1.0 and today's finish what the other began. */
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { createHttpsHost } from '../../src/host/http/client.ts';
+import { withLeadership } from '../../src/host/leadership.ts';
+import { leaderNamespace } from '../../src/libvirt/xml/leader.ts';
+import { mib } from '../../src/memory/bytes.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
+import { silentLogger } from '../../src/runtime/logger.ts';
+import { openTlsFiles } from '../../src/runtime/tls-files.ts';
+import { codeOf, leadershipOf, plugRequest } from '../contract/bench.ts';
 import { describeLab } from '../lab/describe.ts';
 import type { LabGuest } from '../lab/guest-types.ts';
 import { startLab } from '../lab/lab.ts';
@@ -154,6 +162,46 @@ await describeLab(
       await apply(guest, { memory: '768Mi', growPolicy: 'Whole' });
       await stack.reaches('released', 'Converged');
       await run('agent', current);
+    });
+
+    it('an agent of 0.1.0 passes over who leads, and one of today knows it again afterwards', async () => {
+      await run('agent', current);
+      await run('controller', current);
+      const guest = guestNamed('upgraded');
+      await apply(guest, { memory: '1Gi', ...replacing });
+      await stack.reaches('upgraded', 'Converged');
+      await stack.controller.stop();
+      const tls = openTlsFiles(stack.controllerTls, systemClock, silentLogger);
+      const host = createHttpsHost({ address: stack.agentUrl, tls, clock: systemClock });
+      const change = async (epoch: number, slot: number): Promise<string> => {
+        let answer = '';
+        const { revision, claim } = await waitFor(
+          async () => {
+            const seen = await host.observe(guest.uuid);
+            answer = JSON.stringify(seen);
+            return seen.ok && seen.value;
+          },
+          { what: 'the agent to answer', timeoutMs: 20_000, details: () => answer },
+        );
+        if (claim === null) throw new Error('nobody has claimed the VM');
+        const led = withLeadership(host, leadershipOf(epoch));
+        return codeOf(await led.plug(guest.uuid, revision, plugRequest(slot, mib(128), claim)));
+      };
+      try {
+        expect(await change(7, 8)).toBe('ok');
+        const kept = await stack.lab.hypervisor.virshOk(['metadata', guest.uuid, leaderNamespace]);
+        expect(kept).toContain('dimmer-controller#7');
+        await run('agent', old);
+        expect(await change(6, 9)).toBe('ok');
+        await run('agent', current);
+        expect(await change(6, 10)).toBe('not-leader');
+        expect(await change(7, 10)).toBe('ok');
+        const led = ['ua-dimmer-8', 'ua-dimmer-9', 'ua-dimmer-10'];
+        expect(await guest.moduleAliases()).toEqual(expect.arrayContaining(led));
+      } finally {
+        await host.close();
+        tls.close();
+      }
     });
   },
   [...STACK_PARTS, 'released'],

@@ -13,6 +13,8 @@ import type {
   VirtualMachineMemoryStatus,
 } from '../../src/api/v1alpha1/virtual-machine-memory.ts';
 import { type Controller, createController } from '../../src/controllers/controller.ts';
+import { withLeadership } from '../../src/host/leadership.ts';
+import type { Leadership } from '../../src/host/port.ts';
 import type { SimulatedDomainSpec } from '../../src/host/simulated/model.ts';
 import type { SimulatedHost } from '../../src/host/simulated/script.ts';
 import { createSimulatedHost } from '../../src/host/simulated/simulated-host.ts';
@@ -69,6 +71,8 @@ export async function createControllerBench(
   options: {
     readonly observeOnly?: boolean;
     readonly hostSpec?: Partial<HypervisorHostSpec>;
+    /** It was elected. */
+    readonly leadership?: Leadership;
   } = {},
 ): Promise<ControllerBench> {
   const clock = new ManualClock();
@@ -95,7 +99,7 @@ export async function createControllerBench(
       connect: (resource) => {
         const host = simulated.get(resource.metadata.name);
         if (host === undefined) throw new Error(`no simulated host ${resource.metadata.name}`);
-        return host;
+        return options.leadership === undefined ? host : withLeadership(host, options.leadership);
       },
       clock,
       random: () => 0,

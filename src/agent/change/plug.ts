@@ -9,7 +9,7 @@ import { backingOfNode } from '../../memory/backing.ts';
 import type { Claim, OperationState } from '../../memory/operation-state.ts';
 import { attachModule } from './attach.ts';
 import { isInTheWay } from '../repair/suspicion.ts';
-import { writeOperationState } from './write-operation-state.ts';
+import { recordLeader, writeOperationState } from './write-operation-state.ts';
 import { saysTheSame } from '../../host/rules/marks.ts';
 import type { DomainFacts } from '../domain/observation.ts';
 import { toHostError } from '../driver-error.ts';
@@ -33,6 +33,8 @@ export async function plugModule(
   const found = await findDomain(context, uuid, totals, 'layout');
   if (!found.ok) return found;
   const { facts, observation, marks } = found.value;
+  const led = context.leaders.admit(request.leader);
+  if (!led.ok) return led;
   const admitted = admitPlug(observation, revision, request);
   if (!admitted.ok) return admitted;
   const obstacle = await context.repairs.findObstacle(facts);
@@ -57,7 +59,11 @@ export async function plugModule(
       const next = { claim, marks, replacement: replacementOf({ ...request, slot }, replacement) };
       if (!isWritten(facts, next)) await writeOperationState(context, facts, next);
     };
+    await recordLeader(context, facts, request.leader);
     await record(request.slot);
+    // All that takes its time; another may lead by now.
+    const still = context.leaders.admit(request.leader);
+    if (!still.ok) return still;
     return await attachModule(context, found.value, request, record);
   } catch (error) {
     return fail(toHostError(error));

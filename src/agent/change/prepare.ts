@@ -1,5 +1,6 @@
 /** What every change of a domain begins with: a look at it. */
 import type { HostAnswer } from '../../host/errors.ts';
+import type { Leaders } from '../../host/leaders.ts';
 import { succeed } from '../../memory/result.ts';
 import type { DomainObservation } from '../../host/port.ts';
 import { totalOf } from '../../host/rules/total.ts';
@@ -19,6 +20,7 @@ export type ChangeContext = {
   readonly driver: Driver;
   readonly reader: DomainReader;
   readonly hostMemory: HostMemory;
+  readonly leaders: Leaders;
   readonly repairs: RepairController;
   readonly questions: GuestQuestions;
   readonly followUp: GuestFollowUp;

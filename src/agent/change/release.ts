@@ -20,6 +20,8 @@ export async function releaseClaim(
     const found = await findDomain(context, uuid, totals, 'layout');
     if (!found.ok) return found;
     const { facts, observation, marks } = found.value;
+    const led = context.leaders.admit(request.leader);
+    if (!led.ok) return led;
     const admitted = admitRelease(observation, revision, request);
     if (!admitted.ok) return admitted;
     totals.to = totals.from;

@@ -7,7 +7,7 @@ import type { ObservedModule, UnplugAnswer, UnplugRequest } from '../../host/por
 import { computeRevision } from '../../host/rules/revision.ts';
 import type { OperationState } from '../../memory/operation-state.ts';
 import type { GuestAnswer } from '../guest/questions.ts';
-import { writeOperationState } from './write-operation-state.ts';
+import { recordLeader, writeOperationState } from './write-operation-state.ts';
 import { askForModule } from '../../host/rules/marks.ts';
 import { type DomainFacts, modulesOf, toObservation } from '../domain/observation.ts';
 import { isAnswered, toHostError } from '../driver-error.ts';
@@ -28,6 +28,8 @@ async function prepareUnplug(
 ): Promise<HostAnswer<Departing>> {
   const found = await findDomain(context, uuid, totals, 'everything');
   if (!found.ok) return found;
+  const led = context.leaders.admit(request.leader);
+  if (!led.ok) return led;
   const admitted = admitUnplug(found.value.observation, revision, request, 'layout');
   if (!admitted.ok) return admitted;
   // What was left behind is taken away as a module is, and one leaves at a time.
@@ -40,6 +42,8 @@ async function prepareUnplug(
   // As it is now: the question takes its time. By the very report that answers it: an older one may arrive after it.
   const again = await findDomain(context, uuid, totals, 'layout');
   if (!again.ok) return again;
+  const still = context.leaders.admit(request.leader);
+  if (!still.ok) return still;
   const answered = toObservation({ ...again.value.facts, statistics: report.value }, context.clock.now());
   const judged = admitUnplug(answered, revision, request, 'guest');
   return judged.ok ? succeed({ ...again.value, ...judged.value }) : judged;
@@ -99,6 +103,7 @@ export async function unplugModule(
 
   const asked = askForModule(marks, module, claim.generation, context.clock.now());
   try {
+    await recordLeader(context, facts, request.leader);
     // The mark comes before the detach: from now on the module counts as leaving, whatever crashes.
     await writeOperationState(context, facts, { claim, replacement, marks: asked });
   } catch (error) {

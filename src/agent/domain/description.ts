@@ -4,6 +4,7 @@ import type { MemoryBacking } from '../../memory/backing.ts';
 import type { HotplugObstacle, Machine } from '../../memory/hotplug-obstacle.ts';
 import type { MemoryDevice } from '../../memory/memory-devices.ts';
 import type { NodeMemory } from '../../memory/module.ts';
+import type { Leader } from '../../memory/leader.ts';
 import type { OperationState } from '../../memory/operation-state.ts';
 import type { Result } from '../../memory/result.ts';
 
@@ -60,6 +61,8 @@ export type DomainDescription = Machine & {
   readonly balloon: { readonly statsPeriodSeconds: number } | null;
   /** A statistics period that was set aside for a question to the guest and may not stand yet; null: none. */
   readonly periodToRestore: number | null;
+  /** The newest leader that has changed the domain; null: none, or it can't be read. */
+  readonly leader: Leader | null;
   /** What Dimmer keeps with the domain; an error when it isn't readable, the empty state when there is none. */
   readonly state: Readable<KeptState>;
   /** Namespace that the host's admin says the domain belongs to; null: not said. */

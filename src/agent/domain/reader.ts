@@ -2,6 +2,7 @@
 import { type HostAnswer, hostError } from '../../host/errors.ts';
 import { fail, succeed } from '../../memory/result.ts';
 import { isActiveState } from '../../host/rules/boot.ts';
+import type { Leaders } from '../../host/leaders.ts';
 import { zeroBytes } from '../../memory/bytes.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Admits } from '../admission.ts';
@@ -19,6 +20,8 @@ export type DomainReaderOptions = {
   readonly runs: RunningDomains;
   readonly identities: RunIdentities;
   readonly hostMemory: HostMemory;
+  /** Hears of those that are kept with the domains, which outlast the agent's process. Absent: nobody asks. */
+  readonly leaders?: Leaders;
   readonly admits: Admits;
   readonly clock: Clock;
 };
@@ -123,12 +126,13 @@ export class DomainReader {
    * @throws DriverError
    */
   async describe(uuid: string): Promise<HostAnswer<DomainDescription>> {
-    const { driver, hostMemory, admits } = this.#options;
+    const { driver, hostMemory, leaders, admits } = this.#options;
     const memory = await driver.describe(uuid);
     if (!memory.ok) {
       const { path, problem } = memory.error;
       return fail(hostError('rejected', `The XML of VM ${uuid} cannot be understood: ${path}: ${problem}`));
     }
+    if (memory.value.leader !== null) leaders?.learn(memory.value.leader);
     hostMemory.setCommitted(uuid, memory.value.id === null ? zeroBytes : committedBytes(memory.value));
     if (memory.value.ownerNamespace.ok && memory.value.ownerNamespace.value === null) this.#ownerless.add(uuid);
     else this.#ownerless.delete(uuid);

@@ -12,6 +12,8 @@ import {
 import { hostFacts } from '../../host/http/api/host.ts';
 import { memoryLayout, observedModule } from '../../host/http/api/layout.ts';
 import { problem } from '../../host/http/api/problem.ts';
+import { leaderHeader, newestEpochHeader } from '../../host/http/api/headers.ts';
+import { leaderPattern } from '../../memory/leader.ts';
 import type { JsonSchema, Shape } from '../../memory/shape.ts';
 import { type Operation, type OperationAnswer, operations } from './operations.ts';
 
@@ -71,6 +73,21 @@ const ifMatch: JsonSchema = {
   description: 'The revision that the change was planned from, as one strong entity tag',
   schema: { type: 'string', pattern: '^"[\\x21\\x23-\\x7e]{1,128}"$' },
 };
+const leader: JsonSchema = {
+  name: leaderHeader,
+  in: 'header',
+  description:
+    'Of a controller that was elected: what is elected for, and an epoch that grows with each leader. Once a larger one is ' +
+    'known of the same election, smaller ones are refused',
+  schema: { type: 'string', pattern: leaderPattern },
+};
+const newestEpoch: JsonSchema = {
+  [newestEpochHeader]: {
+    description: 'Of not-leader: the largest epoch that is known of the same election',
+    required: false,
+    schema: { type: 'string', pattern: '^[1-9][0-9]{0,15}$' },
+  },
+};
 const lastEventId: JsonSchema = {
   name: 'Last-Event-ID',
   in: 'header',
@@ -119,6 +136,7 @@ function describeProblems(codes: readonly HostErrorCode[]): Record<string, JsonS
       {
         description: some.map((code) => `${code}: ${hostErrorTable[code].title}`).join('; '),
         ...(some.includes('too-many-requests') ? { headers: retryAfter } : {}),
+        ...(some.includes('not-leader') ? { headers: newestEpoch } : {}),
         content: problemContent,
       },
     ]),
@@ -126,11 +144,12 @@ function describeProblems(codes: readonly HostErrorCode[]): Record<string, JsonS
 }
 
 function describeOperation(operation: Operation): JsonSchema {
-  const { operationId, summary, description, params, querystring, body, guarded, answers, problems } = operation;
+  const { operationId, summary, description, params, querystring, body, guarded, led, answers, problems } = operation;
   const parameters = [
     ...parametersIn('path', params),
     ...parametersIn('query', querystring),
     ...(guarded === true ? [ifMatch] : []),
+    ...(led === true ? [leader] : []),
     ...(operation === operations.watchEvents ? [lastEventId] : []),
   ];
   const good = Object.entries(answers).map(([status, answer]) => [status, describeAnswer(answer)] as const);

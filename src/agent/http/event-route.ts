@@ -7,8 +7,10 @@ import { formatSse } from '../../host/http/sse.ts';
 import type { Clock, Timer } from '../../runtime/clock.ts';
 import type { EventLog, LoggedEvent } from '../event-log.ts';
 import type { AgentMetrics } from '../metrics.ts';
+import type { HostService } from '../service.ts';
 import { operations } from './operations.ts';
 import { sendProblem } from './problems.ts';
+import { leaderOf } from './routes.ts';
 
 /** A controller holds one stream a replica; more than this is a mistake. */
 const maxStreams = 32;
@@ -28,6 +30,7 @@ const streamHeaders = { 'content-type': 'text/event-stream', 'cache-control': 'n
 /** Declares the route. A stream begins with `resumed` and what was missed, or with `reset`. */
 export function declareEventRoute(
   app: FastifyInstance,
+  service: Pick<HostService, 'lead'>,
   log: EventLog,
   clock: Clock,
   metrics: AgentMetrics,
@@ -44,6 +47,10 @@ export function declareEventRoute(
     if (open.size >= maxStreams) {
       return sendProblem(reply, hostError('too-many-requests', `There are already ${maxStreams} event streams`));
     }
+    const leader = leaderOf(request);
+    if (!leader.ok) return sendProblem(reply, leader.error);
+    const led = leader.value === undefined ? null : service.lead(leader.value);
+    if (led?.ok === false) return sendProblem(reply, led.error);
     const lastId = request.headers['last-event-id'];
     const missed = typeof lastId === 'string' ? log.since(lastId) : null;
     const first = missed === null ? 'reset' : 'resumed';

@@ -40,6 +40,8 @@ export type Operation = {
   readonly body?: Shape<unknown>;
   /** Whether it takes the observed revision in `If-Match`. */
   readonly guarded?: boolean;
+  /** Whether it takes the leader that asks in `Dimmer-Leader`. */
+  readonly led?: boolean;
   /** By HTTP status. */
   readonly answers: Readonly<Record<number, OperationAnswer>>;
   /** What it may end in. */
@@ -60,7 +62,7 @@ const reading = [
   'busy',
 ] as const;
 const ofDomain = [...reading, 'not-found', 'not-running', 'claimed-by-other', 'hotplug-unsupported'] as const;
-const changing = [...ofDomain, 'old-generation', 'stale-revision', 'revision-required'] as const;
+const changing = [...ofDomain, 'not-leader', 'old-generation', 'stale-revision', 'revision-required'] as const;
 
 export const operations = {
   getHost: {
@@ -98,6 +100,7 @@ export const operations = {
     querystring: noQuery,
     body: plugRequest,
     guarded: true,
+    led: true,
     answers: {
       201: {
         description: 'Plugged; ETag is what the next change is guarded by',
@@ -115,6 +118,7 @@ export const operations = {
     params: moduleParams,
     querystring: unplugQuery,
     guarded: true,
+    led: true,
     answers: { 202: { description: 'The guest was asked', schemas: [unplugAnswer.schema], tagged: true } },
     problems: [
       ...changing,
@@ -128,6 +132,7 @@ export const operations = {
     params: domainParams,
     querystring: releaseQuery,
     guarded: true,
+    led: true,
     answers: { 200: { description: 'Nobody acts on the VM', schemas: [releaseAnswer.schema], tagged: true } },
     problems: changing,
   },
@@ -139,8 +144,9 @@ export const operations = {
       'data; each is a hint to observe. A stream begins with resumed and what followed Last-Event-ID, or with reset ' +
       'where that cannot be told: look at everything once. A comment is sent every 10 s.',
     querystring: noQuery,
+    led: true,
     answers: { 200: { description: 'A stream without an end', mediaType: 'text/event-stream' } },
-    problems: admitted,
+    problems: [...admitted, 'not-leader'],
   },
   getDocument: {
     operationId: 'getDocument',

@@ -1,6 +1,7 @@
 /** Errors on the wire: RFC 9457 problem documents, whose `type` tells the code. */
 import type { FastifyReply } from 'fastify';
 import { MalformedRequest } from './shape-compilers.ts';
+import { newestEpochHeader } from '../../host/http/api/headers.ts';
 import { type HostError, hostError, hostErrorTable, problemTypePrefix, widelyKnownCode } from '../../host/errors.ts';
 
 /** Whoever has too much in hand comes back after so long: longer than almost any request takes. */
@@ -13,6 +14,7 @@ export function sendProblem(reply: FastifyReply, error: HostError): FastifyReply
   if (error.code === 'too-many-requests') {
     reply.header('retry-after', String(Math.ceil((error.retryAfterMs ?? retryAfterMs) / 1_000)));
   }
+  if (error.newestEpoch !== undefined) reply.header(newestEpochHeader, String(error.newestEpoch));
   return reply
     .code(status)
     .header('content-type', 'application/problem+json')

@@ -2,14 +2,17 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type HostAnswer, hostError } from '../../host/errors.ts';
 import { fail, succeed } from '../../memory/result.ts';
+import { leaderHeader } from '../../host/http/api/headers.ts';
 import type {
   domainParams,
   domainsQuery,
   moduleParams,
+  plugRequest,
   releaseQuery,
   unplugQuery,
 } from '../../host/http/api/requests.ts';
-import type { DomainObservation, PlugRequest } from '../../host/port.ts';
+import type { DomainObservation } from '../../host/port.ts';
+import { type Leader, parseLeader } from '../../memory/leader.ts';
 import type { Of } from '../../memory/shape.ts';
 import type { Actor, HostService } from '../service.ts';
 import { sendProblem } from './problems.ts';
@@ -25,6 +28,24 @@ function revisionOf(request: FastifyRequest): HostAnswer<string> {
   return match?.[1] === undefined
     ? fail(hostError('bad-request', 'If-Match must be one strong entity tag'))
     : succeed(match[1]);
+}
+
+/** Which leader asks; undefined: a controller that takes part in no election. */
+export function leaderOf(request: FastifyRequest): HostAnswer<Leader | undefined> {
+  const header = request.headers[leaderHeader];
+  if (header === undefined) return succeed(undefined);
+  const leader = typeof header === 'string' ? parseLeader(header) : null;
+  return leader === null ? fail(hostError('bad-request', 'Dimmer-Leader must be ELECTION#EPOCH')) : succeed(leader);
+}
+
+/** What a change is guarded by: the revision that was observed, and who leads. */
+function guardsOf(request: FastifyRequest): HostAnswer<{ revision: string; led: { leader?: Leader } }> {
+  const revision = revisionOf(request);
+  if (!revision.ok) return revision;
+  const leader = leaderOf(request);
+  if (!leader.ok) return leader;
+  const { value } = leader;
+  return succeed({ revision: revision.value, led: value === undefined ? {} : { leader: value } });
 }
 
 const send = <T>(reply: FastifyReply, answer: HostAnswer<T>, status: (value: T) => number): FastifyReply =>
@@ -64,14 +85,15 @@ export function declareRoutes(
     },
   );
 
-  app.post<{ Params: Of<typeof domainParams>; Body: PlugRequest }>(
+  app.post<{ Params: Of<typeof domainParams>; Body: Of<typeof plugRequest> }>(
     '/v1/domains/:uuid/memory/modules',
     { schema: operations.plugModule },
     async (request, reply) => {
-      const revision = revisionOf(request);
-      if (!revision.ok) return sendProblem(reply, revision.error);
+      const guards = guardsOf(request);
+      if (!guards.ok) return sendProblem(reply, guards.error);
+      const { revision, led } = guards.value;
       const { uuid } = request.params;
-      const answer = await service.plug(uuid, revision.value, request.body, actorOf(request));
+      const answer = await service.plug(uuid, revision, { ...request.body, ...led }, actorOf(request));
       tagged(reply, answer);
       if (answer.ok) reply.header('location', `/v1/domains/${uuid}/memory/modules/${request.body.slot}`);
       return send(reply, answer, ({ done }) => (done ? 201 : 202));
@@ -82,10 +104,11 @@ export function declareRoutes(
     '/v1/domains/:uuid/memory/modules/:slot',
     { schema: operations.unplugModule },
     async (request, reply) => {
-      const revision = revisionOf(request);
-      if (!revision.ok) return sendProblem(reply, revision.error);
+      const guards = guardsOf(request);
+      if (!guards.ok) return sendProblem(reply, guards.error);
+      const { revision, led } = guards.value;
       const { uuid, slot } = request.params;
-      const answer = await service.unplug(uuid, revision.value, { ...request.query, slot }, actorOf(request));
+      const answer = await service.unplug(uuid, revision, { ...request.query, ...led, slot }, actorOf(request));
       tagged(reply, answer);
       return send(reply, answer, () => 202);
     },
@@ -95,9 +118,11 @@ export function declareRoutes(
     '/v1/domains/:uuid/memory/claim',
     { schema: operations.releaseClaim },
     async (request, reply) => {
-      const revision = revisionOf(request);
-      if (!revision.ok) return sendProblem(reply, revision.error);
-      const answer = await service.releaseClaim(request.params.uuid, revision.value, request.query, actorOf(request));
+      const guards = guardsOf(request);
+      if (!guards.ok) return sendProblem(reply, guards.error);
+      const { revision, led } = guards.value;
+      const { uuid } = request.params;
+      const answer = await service.releaseClaim(uuid, revision, { ...request.query, ...led }, actorOf(request));
       tagged(reply, answer);
       return send(reply, answer, () => 200);
     },

@@ -135,7 +135,7 @@ export function createAgentServer(options: AgentServerOptions): AgentServer {
   const methodsOf = createMethodFinder(declared);
   declareHealth(app, options);
   declareRoutes(app, service, (request) => ({ client: clients.get(request) ?? 'unknown', requestId: request.id }));
-  const streams = declareEventRoute(app, options.events, clock, metrics);
+  const streams = declareEventRoute(app, service, options.events, clock, metrics);
   declareApiDocument(app, declared);
 
   metrics.certificateExpiry.set(tls.current().expiresAtMs / 1000);

@@ -1,4 +1,6 @@
 /** The command line of `dimmer controller`. */
+import { parseDurationMs } from '../../api/v1alpha1/spec.ts';
+import { type ElectionTimes, findTimesProblem } from '../../kubernetes/election.ts';
 import type { LogLevel } from '../../runtime/logger.ts';
 import { type HostPort, readArguments } from '../arguments.ts';
 import { catchMistake, Mistake, readableFile, readAddress, readLogLevel } from '../option-values.ts';
@@ -17,9 +19,22 @@ Options:
   --metrics-bind-address HOST:PORT   serve /metrics there (default: not served)
   --health-probe-bind-address HOST:PORT   serve /healthz and /readyz there (default: not served)
   --observe-only                     observe and plan, change nothing on any VM
+  --leader-elect                     several controllers may run: one leads, the others wait (default: not)
+  --leader-elect-resource-namespace NAMESPACE   where the Lease is (default: the pod's own, else dimmer-system)
+  --leader-elect-resource-name NAME             its name (default dimmer-controller)
+  --leader-elect-lease-duration DURATION        how long the others wait for a leader that doesn't renew (default 12s)
+  --leader-elect-renew-deadline DURATION        after so long without renewal a leader ends (default 8s)
+  --leader-elect-retry-period DURATION          between two renewals, and two tries (default 2s)
   --log-level LEVEL                  debug, info, warn or error (default info)
   --help
 `;
+
+/** `namespace` null: the pod's own. */
+export type ElectionArguments = {
+  readonly namespace: string | null;
+  readonly name: string;
+  readonly times: ElectionTimes;
+};
 
 export type ControllerArguments = {
   readonly kubeconfig: string | null;
@@ -30,8 +45,18 @@ export type ControllerArguments = {
   readonly metricsAddress: HostPort | null;
   readonly healthAddress: HostPort | null;
   readonly observeOnly: boolean;
+  /** null: this is the only controller. */
+  readonly election: ElectionArguments | null;
   readonly logLevel: LogLevel;
 };
+
+const electionOptions = [
+  'leader-elect-resource-namespace',
+  'leader-elect-resource-name',
+  'leader-elect-lease-duration',
+  'leader-elect-renew-deadline',
+  'leader-elect-retry-period',
+] as const;
 
 export type ReadControllerArguments =
   | { readonly kind: 'run'; readonly options: ControllerArguments }
@@ -50,6 +75,8 @@ export function readControllerArguments(argv: readonly string[]): ReadController
     'metrics-bind-address': text,
     'health-probe-bind-address': text,
     'observe-only': { type: 'boolean' },
+    'leader-elect': { type: 'boolean' },
+    ...Object.fromEntries(electionOptions.map((name) => [name, text])),
     'log-level': text,
     help: { type: 'boolean' },
   });
@@ -77,9 +104,41 @@ export function readControllerArguments(argv: readonly string[]): ReadController
       metricsAddress: optional('metrics-bind-address', readAddress),
       healthAddress: optional('health-probe-bind-address', readAddress),
       observeOnly: values['observe-only'] === true,
+      election: readElection(values['leader-elect'] === true, optional),
       logLevel: optional('log-level', (_, level) => readLogLevel(level)) ?? 'info',
     },
   }));
+}
+
+type Optional = <T>(name: string, readValue: (name: string, value: string) => T) => T | null;
+
+/** The election's options mean nothing without it, but are judged all the same. */
+function readElection(takesPart: boolean, optional: Optional): ElectionArguments | null {
+  const election: ElectionArguments = {
+    namespace: optional('leader-elect-resource-namespace', readName),
+    name: optional('leader-elect-resource-name', readName) ?? 'dimmer-controller',
+    times: {
+      leaseMs: optional('leader-elect-lease-duration', readDurationMs) ?? 12_000,
+      deadlineMs: optional('leader-elect-renew-deadline', readDurationMs) ?? 8_000,
+      retryMs: optional('leader-elect-retry-period', readDurationMs) ?? 2_000,
+    },
+  };
+  const problem = findTimesProblem(election.times);
+  if (problem !== null) throw new Mistake(problem);
+  return takesPart ? election : null;
+}
+
+/** Hours, minutes and seconds, such as 90s or 1m30s, in milliseconds. @throws Mistake */
+function readDurationMs(name: string, value: string): number {
+  const ms = parseDurationMs(value);
+  if (ms === null || ms === 0) throw new Mistake(`--${name}: '${value}' is not a duration (12s, 1m30s)`);
+  return ms;
+}
+
+/** RFC 1123. */
+function readName(name: string, value: string): string {
+  if (value.length <= 253 && /^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/.test(value)) return value;
+  throw new Mistake(`--${name}: '${value}' is not the name of an object`);
 }
 
 function readConcurrency(name: string, value: string): number {

@@ -1,10 +1,11 @@
 /** `dimmer controller`: the cluster assembly. Resources come from an API server, hosts are reached by HTTPS. */
-import { Registry, collectDefaultMetrics } from 'prom-client';
+import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { HypervisorHost } from '../../api/v1alpha1/hypervisor-host.ts';
 import { type Controller, createController } from '../../controllers/controller.ts';
 import { hostError } from '../../host/errors.ts';
 import { createHttpsHost } from '../../host/http/client.ts';
-import type { Host } from '../../host/port.ts';
+import { withLeadership } from '../../host/leadership.ts';
+import type { Host, Leadership } from '../../host/port.ts';
 import { orAborted } from '../../runtime/or-aborted.ts';
 import { openTlsFiles, type TlsFiles } from '../../runtime/tls-files.ts';
 import { createUnusableHost } from '../../host/unusable-host.ts';
@@ -16,6 +17,7 @@ import { createLogger, type Logger } from '../../runtime/logger.ts';
 import { describeError, writeFailure } from '../failure.ts';
 import { type CommandIo, exitFailure, exitOk } from '../io.ts';
 import { declareCertificateExpiry } from './certificate-metric.ts';
+import { addElection } from './election.ts';
 import { type ControllerArguments, controllerUsage, readControllerArguments } from './options.ts';
 
 /** How long a change that was sent is waited for; the agent answers within 35 s, and the client waits 40 s. */
@@ -46,11 +48,15 @@ export async function runController(argv: readonly string[], io: CommandIo): Pro
   }
 }
 
-/** A connection for a host; one that can't be made says so in the host's status instead of ending the process. */
-function connectTo(resource: HypervisorHost, tls: TlsFiles): Host {
+/**
+ * A connection for a host; one that can't be made says so in the host's status instead of ending the process.
+ * @param leadership null: this is the only controller
+ */
+function connectTo(resource: HypervisorHost, tls: TlsFiles, leadership: Leadership | null): Host {
   const { address, tlsServerName } = resource.spec;
   try {
-    return createHttpsHost({ address, tlsServerName, tls, clock: systemClock });
+    const host = createHttpsHost({ address, tlsServerName, tls, clock: systemClock });
+    return leadership === null ? host : withLeadership(host, leadership);
   } catch (error) {
     const { name } = resource.metadata;
     return createUnusableHost(hostError('unreachable', `spec.address of HypervisorHost ${name} can't be used`, error));
@@ -88,16 +94,18 @@ async function serve(options: ControllerArguments, logger: Logger, signal: Abort
     start: (ending) => orAborted(cluster.start(), ending, () => undefined),
     stop: () => cluster.close(),
   });
+  const leadershipIn = options.election && addElection(options.election, { cluster, lifecycle, registry });
   let controller: Controller | null = null;
   lifecycle.add({
     name: 'controller',
     group: 'workers',
     async start() {
       const clusterId = await cluster.clusterId();
+      const leadership = leadershipIn?.(clusterId) ?? null;
       controller = createController({
         hub: cluster,
         clusterId,
-        connect: (resource) => connectTo(resource, tls),
+        connect: (resource) => connectTo(resource, tls, leadership),
         clock,
         random: Math.random,
         logger,
@@ -110,7 +118,7 @@ async function serve(options: ControllerArguments, logger: Logger, signal: Abort
     },
     async stop() {
       if (controller === null) return;
-      logger.info({ signal: String(signal.reason) }, 'controller ends');
+      logger.info({ reason: signal.aborted ? String(signal.reason) : 'it does not lead any more' }, 'controller ends');
       await controller.close(graceMs);
     },
     // It keeps to its grace by itself; letting go of the hosts takes no time.

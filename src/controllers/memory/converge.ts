@@ -24,6 +24,8 @@ export type Ending =
   | Stopped
   /** It was planned, and nothing is to be done now. */
   | { readonly kind: 'planned' }
+  /** Another controller leads: what is so is that one's to say. */
+  | { readonly kind: 'superseded' }
   /** A newer wish has arrived, no time or round is left, or the host is gone for whose line this waited. */
   | { readonly kind: 'interrupted' };
 
@@ -58,6 +60,7 @@ export async function drive(
     }
     if (scope.outcome.kind === 'acted') continue;
     if (scope.outcome.kind === 'released') return { kind: 'planned' };
+    if (scope.outcome.kind === 'failed' && scope.outcome.error.code === 'not-leader') return { kind: 'superseded' };
     if (!isSurprise(scope.outcome) || surprises === maxSurprises) return { kind: 'planned' };
     surprises += 1;
   }

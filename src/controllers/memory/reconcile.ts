@@ -103,6 +103,7 @@ async function reconcileScope(scope: ReconcileScope, context: ReconcileContext):
   if (scope.retryNow) failed.forget(scope.key);
 
   const ending = await converge(scope, context);
+  if (ending.kind === 'superseded') return { kind: 'retry', message: 'another controller leads', maxMs: busyMaxMs };
   const cut = context.cut();
   // A look that was given up because the process ends says nothing of the host.
   scope.problem = ending.kind === 'problem' && cut !== 'closing' ? ending.problem : null;

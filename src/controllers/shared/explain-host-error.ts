@@ -28,6 +28,7 @@ export function explainHostError(error: HostError, hostName: string): ErrorVerdi
     case 'too-many-requests':
       return said('HostBusy', true, `host ${hostName}: `);
     case 'busy':
+    case 'not-leader':
     case 'stale-revision':
     case 'old-generation':
     case 'no-such-module':

@@ -7,8 +7,10 @@ import { askMonitorMemory, deleteDevice, deleteObject } from '../../libvirt/doma
 import { writeDimmXml } from '../../libvirt/xml/device.ts';
 import { stateNamespace, statePrefix, writeState } from '../../libvirt/xml/operation-state.ts';
 import { ownerNamespace } from '../../libvirt/xml/owner.ts';
+import { leaderNamespace, leaderPrefix, writeLeader } from '../../libvirt/xml/leader.ts';
 import { periodNamespace, periodPrefix, writePeriod } from '../../libvirt/xml/statistics-period.ts';
 import type { UnreadState } from '../../libvirt/xml/unread-state.ts';
+import type { Leader } from '../../memory/leader.ts';
 import { toDriverError } from './errors.ts';
 import { readHostMemory } from './host-memory.ts';
 import { XmlMemo } from './xml-memo.ts';
@@ -114,6 +116,9 @@ export function createLibvirtDriver(
       const xml = writeState(state, unread as UnreadState | undefined);
       await hypervisor.setMetadata(uuid, stateNamespace, statePrefix, xml);
     }),
+    recordLeader: translated((uuid: string, leader: Leader) =>
+      hypervisor.setMetadata(uuid, leaderNamespace, leaderPrefix, writeLeader(leader)),
+    ),
     attach: translated(async (uuid, module) => hypervisor.attachDevice(uuid, writeDimmXml(module))),
     detach: translated((uuid: string, alias: string) => hypervisor.detachDeviceAlias(uuid, alias)),
 

@@ -4,7 +4,8 @@
  * Admission isn't judged here. Whoever makes the host leaves out what isn't admitted: a VM that a simulated host doesn't
  * have is `not-found` to everybody, and no event tells of it.
  */
-import { hostError } from '../../host/errors.ts';
+import { type HostAnswer, hostError } from '../../host/errors.ts';
+import { Leaders } from '../../host/leaders.ts';
 import { succeed } from '../../memory/result.ts';
 import { totalOf } from '../../host/rules/total.ts';
 import type { Host, HostEvent, MemoryLayout } from '../../host/port.ts';
@@ -16,6 +17,7 @@ import type { RunnableService, ServiceParts } from '../../agent/service.ts';
 export function createSimulatedService(host: Host, parts: ServiceParts): RunnableService {
   const { events, agentVersion } = parts;
   const mutex = new KeyedMutex();
+  const leaders = new Leaders();
   const change = createRecordedChange(parts, mutex, (error) =>
     hostError('internal-error', 'The simulated host failed; the log of the agent has the details', error),
   );
@@ -53,6 +55,7 @@ export function createSimulatedService(host: Host, parts: ServiceParts): Runnabl
     },
     // A host in memory is there as soon as it is made.
     whenReady: () => Promise.resolve(),
+    lead: (leader): HostAnswer<null> => leaders.admit(leader),
     readiness: () => (problem === null ? { ready: true } : { ready: false, problem }),
 
     async facts() {
@@ -71,12 +74,16 @@ export function createSimulatedService(host: Host, parts: ServiceParts): Runnabl
 
     plug: (uuid, revision, request, actor) =>
       change('plug', uuid, request, actor, async (totals) => {
+        const led = leaders.admit(request.leader);
+        if (!led.ok) return led;
         await noteTotals(totals, uuid, (total) => total + request.size);
         return host.plug(uuid, revision, request);
       }),
 
     unplug: (uuid, revision, request, actor) =>
       change('unplug', uuid, request, actor, async (totals) => {
+        const led = leaders.admit(request.leader);
+        if (!led.ok) return led;
         const sizeIn = ({ modules }: MemoryLayout): number =>
           modules.find(({ slot }) => slot === request.slot)?.size ?? 0;
         await noteTotals(totals, uuid, (total, layout) => total - sizeIn(layout));
@@ -85,6 +92,8 @@ export function createSimulatedService(host: Host, parts: ServiceParts): Runnabl
 
     releaseClaim: (uuid, revision, request, actor) =>
       change('release', uuid, request, actor, async (totals) => {
+        const led = leaders.admit(request.leader);
+        if (!led.ok) return led;
         await noteTotals(totals, uuid, (total) => total);
         return host.releaseClaim(uuid, revision, request);
       }),

@@ -9,6 +9,8 @@ import type { Host } from '../port.ts';
 import type { TlsFiles } from '../../runtime/tls-files.ts';
 import { domainObservation, domainSummaries, plugAnswer, releaseAnswer, unplugAnswer } from './api/domain.ts';
 import { hostFacts } from './api/host.ts';
+import { formatLeader, type Leader } from '../../memory/leader.ts';
+import { leaderHeader } from './api/headers.ts';
 
 export type HttpsHostOptions = {
   /** `https://name:port` of the agent. */
@@ -45,7 +47,11 @@ export function createHttpsHost(options: HttpsHostOptions): Host {
   const streams = new Set<() => void>();
   const look = <T>(path: string, shape: Shape<T>, signal: AbortSignal | undefined): Promise<HostAnswer<T>> =>
     transport.call({ method: 'GET', path, deadlineMs: observeDeadlineMs, signal }, shape);
-  const guarded = (revision: string) => ({ 'if-match': `"${revision}"`, 'x-request-id': randomUUID() });
+  const guarded = (revision: string, leader: Leader | undefined) => ({
+    'if-match': `"${revision}"`,
+    'x-request-id': randomUUID(),
+    ...(leader === undefined ? {} : { [leaderHeader]: formatLeader(leader) }),
+  });
 
   return {
     facts: (signal) => look('/v1/host', hostFacts, signal),
@@ -57,43 +63,43 @@ export function createHttpsHost(options: HttpsHostOptions): Host {
 
     observe: (uuid, signal) => look(memoryPath(uuid), domainObservation, signal),
 
-    plug: (uuid, revision, request) =>
+    plug: (uuid, revision, { leader, ...request }) =>
       transport.call(
         {
           method: 'POST',
           path: modulesPath(uuid),
-          headers: guarded(revision),
+          headers: guarded(revision, leader),
           body: JSON.stringify(request),
           deadlineMs: mutationDeadlineMs,
         },
         plugAnswer,
       ),
 
-    unplug: (uuid, revision, { slot, ...query }) =>
+    unplug: (uuid, revision, { slot, leader, ...query }) =>
       transport.call(
         {
           method: 'DELETE',
           path: `${modulesPath(uuid)}/${slot}?${queryOf(query)}`,
-          headers: guarded(revision),
+          headers: guarded(revision, leader),
           deadlineMs: mutationDeadlineMs,
         },
         unplugAnswer,
       ),
 
-    releaseClaim: (uuid, revision, query) =>
+    releaseClaim: (uuid, revision, { leader, ...query }) =>
       transport.call(
         {
           method: 'DELETE',
           path: `${memoryPath(uuid)}/claim?${queryOf(query)}`,
-          headers: guarded(revision),
+          headers: guarded(revision, leader),
           deadlineMs: mutationDeadlineMs,
         },
         releaseAnswer,
       ),
 
-    watch(listener) {
+    watch(listener, leadership) {
       const random = options.random ?? Math.random;
-      const stop = openEventStream({ transport, clock, random, listener });
+      const stop = openEventStream({ transport, clock, random, listener, leadership });
       streams.add(stop);
       return () => {
         streams.delete(stop);

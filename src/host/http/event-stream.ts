@@ -3,9 +3,11 @@ import { computeBackoffMs } from '../../runtime/backoff.ts';
 import type { Clock, Timer } from '../../runtime/clock.ts';
 import { Mismatch } from '../../memory/shape.ts';
 import type { HttpsTransport } from './transport.ts';
-import type { HostEvent } from '../port.ts';
+import type { HostEvent, Leadership } from '../port.ts';
 import { type SseMessage, SseParser } from './sse.ts';
 import { eventData } from './api/domain.ts';
+import { leaderHeader, newestEpochHeader, readNewestEpoch } from './api/headers.ts';
+import { formatLeader } from '../../memory/leader.ts';
 
 export const eventsPath = '/v1/events';
 /** The agent sends a heartbeat this often. */
@@ -38,11 +40,13 @@ export type EventStreamOptions = {
   /** Uniform in [0, 1), for jitter. */
   readonly random: () => number;
   readonly listener: (event: HostEvent) => void;
+  /** Who opens it, each time anew; undefined: a controller that takes part in no election. */
+  readonly leadership?: Leadership | undefined;
 };
 
 /** Opens the stream and keeps it open until the returned function is called. */
 export function openEventStream(options: EventStreamOptions): () => void {
-  const { transport, clock, random, listener } = options;
+  const { transport, clock, random, listener, leadership } = options;
   let stopped = false;
   let lastId = '';
   /** What the listener knows: nothing yet, that the stream stands, or that it is lost. */
@@ -66,10 +70,17 @@ export function openEventStream(options: EventStreamOptions): () => void {
   async function read(): Promise<string> {
     abort = new AbortController();
     try {
-      const headers = { accept: 'text/event-stream', ...(lastId === '' ? {} : { 'last-event-id': lastId }) };
+      const leader = leadership?.current() ?? null;
+      const headers = {
+        accept: 'text/event-stream',
+        ...(lastId === '' ? {} : { 'last-event-id': lastId }),
+        ...(leader === null ? {} : { [leaderHeader]: formatLeader(leader) }),
+      };
       const response = await transport.stream(eventsPath, headers, abort.signal, silenceMs);
       if (response.statusCode !== 200) {
         abort.abort();
+        const newestEpoch = readNewestEpoch(response.headers[newestEpochHeader]);
+        if (newestEpoch !== undefined) leadership?.refused(newestEpoch);
         return `the agent answered ${response.statusCode}`;
       }
       const parser = new SseParser();

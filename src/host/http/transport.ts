@@ -8,6 +8,7 @@ import { type HostAnswer, hostError, type HostError, codeOfProblem } from '../er
 import { fail, succeed } from '../../memory/result.ts';
 import type { TlsFiles, TlsMaterial } from '../../runtime/tls-files.ts';
 import { problem } from './api/problem.ts';
+import { newestEpochHeader, readNewestEpoch } from './api/headers.ts';
 
 export type HttpsTransportOptions = {
   /** `https://name:port`, without a path. */
@@ -53,7 +54,12 @@ function parseAgentAddress(address: string): URL {
 }
 
 /** `retryAfterMs`: from now; null: the answer doesn't say. */
-type Received = { readonly status: number; readonly text: string; readonly retryAfterMs: number | null };
+type Received = {
+  readonly status: number;
+  readonly text: string;
+  readonly retryAfterMs: number | null;
+  readonly newestEpoch: number | undefined;
+};
 
 type Failure = { readonly code: string | undefined; readonly message: string };
 
@@ -89,7 +95,7 @@ export class HttpsTransport {
   async call<T>(request: HttpsRequest, shape: Shape<T>): Promise<HostAnswer<T>> {
     const answer = await this.#exchange(request);
     if (!answer.ok) return answer;
-    const { status, text, retryAfterMs } = answer.value;
+    const { status, text, retryAfterMs, newestEpoch } = answer.value;
     const misread = (mismatch: Mismatch) =>
       fail(this.#badAnswer(`status ${status}: ${mismatch.explain('the answer')}`));
     let json: unknown;
@@ -108,7 +114,11 @@ export class HttpsTransport {
     if (code === null) {
       return fail(this.#badAnswer(`status ${status} with the unknown code '${told.code.slice(0, 64)}'`));
     }
-    return fail({ ...hostError(code, told.detail), ...(retryAfterMs === null ? {} : { retryAfterMs }) });
+    return fail({
+      ...hostError(code, told.detail),
+      ...(retryAfterMs === null ? {} : { retryAfterMs }),
+      ...(newestEpoch === undefined ? {} : { newestEpoch }),
+    });
   }
 
   /**
@@ -226,7 +236,8 @@ export class HttpsTransport {
       chunks.push(chunk);
     }
     const retryAfterMs = parseRetryAfter(response.headers['retry-after'], this.#options.clock.now());
-    return { status: response.statusCode, text: Buffer.concat(chunks).toString('utf8'), retryAfterMs };
+    const newestEpoch = readNewestEpoch(response.headers[newestEpochHeader]);
+    return { status: response.statusCode, text: Buffer.concat(chunks).toString('utf8'), retryAfterMs, newestEpoch };
   }
 
   #badAnswer(problem: string): HostError {

@@ -3,8 +3,17 @@ import { type Bytes, bytes, gib, zeroBytes } from '../../memory/bytes.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { type HostAnswer, hostError } from '../errors.ts';
 import { fail, succeed } from '../../memory/result.ts';
+import { Leaders } from '../leaders.ts';
 import { isActiveState } from '../rules/boot.ts';
-import type { HostEvent, HostFacts, HostNode, HugepagePool } from '../port.ts';
+import type {
+  HostEvent,
+  HostFacts,
+  HostNode,
+  HugepagePool,
+  PlugRequest,
+  ReleaseRequest,
+  UnplugRequest,
+} from '../port.ts';
 import { type SimulatedChangeContext, plugSimulated, releaseSimulated, unplugSimulated } from './changes.ts';
 import { createSimulatedDomain, type SimulatedDomain, type SimulatedDomainSpec, simulatedTotal } from './model.ts';
 import { observeSimulatedDomain } from './observe.ts';
@@ -44,6 +53,7 @@ export function createSimulatedHost(options: SimulatedHostOptions): SimulatedHos
   const domains = new Map<string, SimulatedDomain>();
   for (const spec of options.domains ?? []) domains.set(spec.uuid, createSimulatedDomain(spec, clock.now()));
 
+  const leaders = new Leaders();
   const listeners = new Set<(event: HostEvent) => void>();
   const emit = (event: HostEvent): void => {
     for (const listener of listeners) listener(event);
@@ -135,6 +145,14 @@ export function createSimulatedHost(options: SimulatedHostOptions): SimulatedHos
     return domain === undefined ? fail(hostError('not-found', `There is no VM ${uuid}`)) : act(domain);
   };
 
+  const led = <T>(
+    { leader }: PlugRequest | UnplugRequest | ReleaseRequest,
+    act: () => HostAnswer<T>,
+  ): HostAnswer<T> => {
+    const admitted = leaders.admit(leader);
+    return admitted.ok ? act() : admitted;
+  };
+
   const scripting: ScriptContext = {
     clock,
     domains,
@@ -154,15 +172,24 @@ export function createSimulatedHost(options: SimulatedHostOptions): SimulatedHos
       call('listDomains', () => succeed([...domains.values()].map(({ uuid, name, state }) => ({ uuid, name, state })))),
     observe: (uuid) => call('observe', () => withDomain(uuid, (domain) => succeed(change.observe(domain)))),
     plug: (uuid, revision, request) =>
-      call('plug', () => withDomain(uuid, (domain) => plugSimulated(change, domain, revision, request))),
+      call('plug', () =>
+        withDomain(uuid, (domain) => led(request, () => plugSimulated(change, domain, revision, request))),
+      ),
     unplug: (uuid, revision, request) =>
-      call('unplug', () => withDomain(uuid, (domain) => unplugSimulated(change, domain, revision, request))),
+      call('unplug', () =>
+        withDomain(uuid, (domain) => led(request, () => unplugSimulated(change, domain, revision, request))),
+      ),
     releaseClaim: (uuid, revision, request) =>
-      call('releaseClaim', () => withDomain(uuid, (domain) => releaseSimulated(change, domain, revision, request))),
-    watch(listener) {
+      call('releaseClaim', () =>
+        withDomain(uuid, (domain) => led(request, () => releaseSimulated(change, domain, revision, request))),
+      ),
+    watch(listener, leadership) {
       listeners.add(listener);
       queueMicrotask(() => {
         if (!listeners.has(listener)) return;
+        const leader = leadership?.current() ?? undefined;
+        const admitted = leaders.admit(leader);
+        if (!admitted.ok) leadership?.refused(admitted.error.newestEpoch);
         listener(settings.reachable ? { kind: 'reset' } : { kind: 'lost', error: 'The simulated host is down' });
       });
       return () => listeners.delete(listener);

@@ -1,5 +1,6 @@
 /** What Dimmer reads from a domain's XML: memory, and nothing else. */
 import type { Result } from '../../memory/result.ts';
+import type { Leader } from '../../memory/leader.ts';
 import type { Bytes } from '../../memory/bytes.ts';
 import type { MemoryBacking } from '../../memory/backing.ts';
 import type { HotplugObstacle, Machine } from '../../memory/hotplug-obstacle.ts';
@@ -69,6 +70,8 @@ export type DomainMemoryXml = Machine & {
   } | null;
   /** A statistics period that was set aside for a question to the guest and may not stand yet; null: none. */
   readonly periodToRestore: number | null;
+  /** The newest leader that has changed the domain; null: none, or it can't be read. */
+  readonly leader: Leader | null;
   /** What Dimmer keeps with the domain; an error when it isn't readable, the empty state when there is none. */
   readonly state: XmlResult<KeptState>;
   /** Namespace that the host's admin says the domain belongs to; null: not said. */

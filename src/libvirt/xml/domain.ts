@@ -12,6 +12,7 @@ import type { DomainMemoryXml, OtherMemoryDevice, XmlResult } from './domain-mem
 import { findHotplugObstacle } from './hotplug-obstacle.ts';
 import { type MemoryDevices, readMemoryDevices } from './memory-devices.ts';
 import { countOf, descend, DomainXmlError, maxNode, maxSlot, quote, requireChild, sizeOf } from './reading.ts';
+import { leaderNamespace, readLeaderElement } from './leader.ts';
 import { maxPeriodSeconds, periodNamespace, readPeriodElement } from './statistics-period.ts';
 import { parseScaledSize } from './scaled-size.ts';
 import { stateNamespace } from './operation-state.ts';
@@ -135,6 +136,7 @@ function readDomain(domain: XmlElement, needsUuid: boolean): DomainMemoryXml {
   const state = findMetadata(domain, stateNamespace);
   const owner = findMetadata(domain, ownerNamespace);
   const period = findMetadata(domain, periodNamespace);
+  const leader = findMetadata(domain, leaderNamespace);
 
   return {
     uuid,
@@ -156,6 +158,7 @@ function readDomain(domain: XmlElement, needsUuid: boolean): DomainMemoryXml {
     hardLimit: hardLimit === beyondLimits ? null : hardLimit,
     balloon: readBalloon(domain),
     periodToRestore: period === undefined ? null : readPeriodElement(period),
+    leader: leader === undefined ? null : readLeaderElement(leader),
     state: state === undefined ? { ok: true, value: emptyOperationState } : readStateElement(state),
     ownerNamespace: owner === undefined ? { ok: true, value: null } : readOwnerElement(owner),
   };

@@ -12,6 +12,7 @@ import { createAgentMetrics } from '../../../src/agent/metrics.ts';
 import type { HostService, Readiness } from '../../../src/agent/service.ts';
 import { hostError, type HostErrorCode, hostErrorTable } from '../../../src/host/errors.ts';
 import { fail, succeed } from '../../../src/memory/result.ts';
+import { Leaders } from '../../../src/host/leaders.ts';
 import { createSimulatedHost } from '../../../src/host/simulated/simulated-host.ts';
 import { mib } from '../../../src/memory/bytes.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
@@ -50,6 +51,7 @@ describe("agent's API and its document", () => {
   let stranger: Credentials;
   /** What the next change answers; null: what the simulated host does. */
   let forced: HostErrorCode | null = null;
+  const leaders = new Leaders();
   let readiness: Readiness = { ready: true };
   /** What a look at the host waits for. */
   let held: Promise<void> = Promise.resolve();
@@ -73,6 +75,7 @@ describe("agent's API and its document", () => {
       releaseClaim: (id, revision, request) => unless(() => host.releaseClaim(id, revision, request)),
       observeAll: () => unless(async () => succeed([valueOf(await host.observe(uuid))])),
       readiness: () => readiness,
+      lead: (leader) => leaders.admit(leader),
     };
     server = createAgentServer({
       ...{ service, events: new EventLog('test'), tls: pki.agentTls, clock: systemClock, logger: silentLogger },
@@ -204,6 +207,10 @@ describe("agent's API and its document", () => {
     const nobody = '/v1/domains/00000000-0000-4000-8000-000000000000/memory';
     expect(await codeOf('GET', memoryPath, nobody)).toBe('not-found');
     expect(await codeOf('DELETE', slotPath, `${memory}/modules/9?${unplugQuery}`)).toBe('revision-required');
+    const ledBy = (epoch: number | string) => ({ 'dimmer-leader': `test/dimmer-system/dimmer-controller#${epoch}` });
+    expect(await post({ headers: { ...guarded('"x"'), ...ledBy('x') }, body })).toBe('bad-request');
+    leaders.learn({ election: 'test/dimmer-system/dimmer-controller', epoch: 5 });
+    expect(await codeOf('GET', '/v1/events', '/v1/events', { headers: ledBy(4) })).toBe('not-leader');
     readiness = { ready: false, problem: 'no socket' };
     expect(await codeOf('GET', '/readyz', '/readyz')).toBe('hypervisor-unreachable');
     readiness = { ready: true };
@@ -216,7 +223,7 @@ describe("agent's API and its document", () => {
   );
   const notFor: Readonly<Record<string, readonly string[]>> = {
     reading: [
-      ...['old-generation', 'stale-revision', 'revision-required', 'no-such-module', 'unplug-unsettled'],
+      ...['not-leader', 'old-generation', 'stale-revision', 'revision-required', 'no-such-module', 'unplug-unsettled'],
       ...['guest-memory-in-use', 'guest-memory-unknown', 'guest-late'],
       ...['insufficient-host-memory', 'hugepages-unavailable'],
     ],

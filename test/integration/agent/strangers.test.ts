@@ -57,6 +57,7 @@ describe('agent and strangers', () => {
       return succeed([valueOf(await host.observe(uuid))]);
     },
     readiness: () => ({ ready: true }),
+    lead: () => succeed(null),
   };
 
   beforeAll(async () => {

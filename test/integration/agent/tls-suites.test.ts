@@ -45,7 +45,12 @@ describe('TLS', () => {
   async function startAgent(tls: TlsFiles): Promise<number> {
     const host = createSimulatedHost({ clock: systemClock, domains: [] });
     const server: AgentServer = createAgentServer({
-      service: { ...host, observeAll: () => Promise.resolve(succeed([])), readiness: () => ({ ready: true }) },
+      service: {
+        ...host,
+        observeAll: () => Promise.resolve(succeed([])),
+        readiness: () => ({ ready: true }),
+        lead: () => succeed(null),
+      },
       ...{ events: new EventLog('test'), tls, clock: systemClock, logger: silentLogger },
       ...{ metrics: createAgentMetrics('test', () => 0), allowClients: ['spiffe://dimmer.test/controller'] },
     });

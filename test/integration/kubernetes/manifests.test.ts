@@ -18,9 +18,14 @@ const objectsIn = (stdout: string): readonly string[] =>
     .map((line) => line.split(' ')[0] ?? '')
     .sort();
 
-/** Lines that say anything but `unchanged`. */
+/**
+ * Lines that say anything but `unchanged`. Of a PodDisruptionBudget kubectl sends the selector each time it applies one, and
+ * calls it configured (its patch strategy is `replace`); that nothing differs is what `kubectl diff` says below.
+ */
 const changesIn = (stdout: string): readonly string[] =>
-  stdout.split('\n').filter((line) => line !== '' && !line.endsWith(' unchanged'));
+  stdout
+    .split('\n')
+    .filter((line) => line !== '' && !line.endsWith(' unchanged') && !/^poddisruptionbudget\S+ configured$/.test(line));
 
 let plane: ControlPlane;
 const apply = (directory: string, ...args: readonly string[]): Promise<CommandResult> =>

@@ -37,7 +37,10 @@ describe('the service account of the controller', () => {
   });
 
   it('has leader election beside them in its own namespace', async () => {
-    const leases = ['leases.coordination.k8s.io dimmer-controller: get update', 'leases.coordination.k8s.io: create'];
+    const leases = [
+      'leases.coordination.k8s.io dimmer-controller: list watch update',
+      'leases.coordination.k8s.io: create',
+    ];
     expect(await rightsIn('dimmer-system')).toEqual([...everywhere, ...leases].sort());
   });
 

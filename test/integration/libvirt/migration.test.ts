@@ -10,6 +10,7 @@ import type { DomainMemoryXml } from '../../../src/libvirt/xml/domain-memory.ts'
 import { readDomainMemory } from '../../../src/libvirt/xml/domain.ts';
 import { createHypervisor, type Hypervisor } from '../../../src/libvirt/domain/hypervisor.ts';
 import { periodNamespace, periodPrefix, writePeriod } from '../../../src/libvirt/xml/statistics-period.ts';
+import { leaderNamespace, leaderPrefix, writeLeader } from '../../../src/libvirt/xml/leader.ts';
 import { Session } from '../../../src/libvirt/rpc/session.ts';
 import { stateNamespace, statePrefix, writeState } from '../../../src/libvirt/xml/operation-state.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
@@ -75,6 +76,8 @@ await describeLab(
         await source.hypervisor.attachDevice(guest.uuid, xml);
       }
       await source.hypervisor.setMetadata(guest.uuid, stateNamespace, statePrefix, writeState(state));
+      const leader = { election: 'cluster/dimmer-system/dimmer-controller', epoch: 17 };
+      await source.hypervisor.setMetadata(guest.uuid, leaderNamespace, leaderPrefix, writeLeader(leader));
       const before = await memoryOn(source);
       expect(await source.hypervisor.domainJob(guest.uuid)).toBe('none');
 
@@ -110,6 +113,7 @@ await describeLab(
       const after = await memoryOn(target);
       expect(after.modules).toEqual(before.modules);
       expect(after.state).toEqual({ ok: true, value: state });
+      expect(after.leader).toEqual(leader);
     });
 
     test('of a guest that was being asked: the agent there puts the period back that stood before', async () => {

@@ -39,7 +39,8 @@ await describeLab(
   () => {
     let lab: Lab;
     let machine: LabMachine;
-    const { spec } = parse(readFileSync(join(root, 'deploy/40-controller.yaml'), 'utf8')) as Deployment;
+    const [deployment = ''] = readFileSync(join(root, 'deploy/40-controller.yaml'), 'utf8').split('\n---\n');
+    const { spec } = parse(deployment) as Deployment;
     const [container] = spec.template.spec.containers;
     if (container === undefined) throw new Error('the Deployment has no container');
 
@@ -134,6 +135,12 @@ await describeLab(
       for (const path of ['/metrics', '/metrics?x=1']) {
         expect(await (await ask(metrics, path)).text(), path).toContain('workqueue_depth');
       }
+      // Alone it leads at once.
+      expect(await (await ask(metrics, '/metrics')).text()).toContain(
+        'leader_election_master_status{name="dimmer-controller"} 1',
+      );
+      const lease = ['get', 'lease', 'dimmer-controller', '--namespace=dimmer-system'];
+      expect(await lab.controlPlane.kubectlOk([...lease, '-o=jsonpath={.spec.leaseDurationSeconds}'])).toBe('12');
       expect((await ask(health, '/readyz?verbose')).status).toBe(200);
       expect((await ask(health, '/healthz?verbose&exclude=x')).status).toBe(200);
     });

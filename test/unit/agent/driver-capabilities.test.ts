@@ -5,11 +5,13 @@ import type { DomainDescription } from '../../../src/agent/domain/description.ts
 import type { ConnectionChange, Driver, DriverCapabilities, MemoryStatistics } from '../../../src/agent/driver.ts';
 import { DriverError } from '../../../src/agent/driver-error.ts';
 import { EventLog } from '../../../src/agent/event-log.ts';
+import { withLeadership } from '../../../src/host/leadership.ts';
 import { createHostService } from '../../../src/agent/host-service.ts';
 import { bytes, GiB, gib, mib } from '../../../src/memory/bytes.ts';
+import type { Leader } from '../../../src/memory/leader.ts';
 import { emptyOperationState, type OperationState } from '../../../src/memory/operation-state.ts';
 import { silentLogger } from '../../../src/runtime/logger.ts';
-import { codeOf, plugRequest, unplugRequest, valueOf } from '../../contract/bench.ts';
+import { codeOf, leadershipOf, plugRequest, unplugRequest, valueOf } from '../../contract/bench.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 
 const uuid = '6f0c1a52-6a0e-4c0e-9c50-6e6f0f3d2a11';
@@ -21,6 +23,8 @@ async function setUp(capabilities: DriverCapabilities, preallocates = false) {
   const done: string[] = [];
   const logged: { readonly fields: object; readonly message: string }[] = [];
   let operations: OperationState = emptyOperationState;
+  let leader: Leader | null = null;
+  let written: () => unknown = () => undefined;
   let connected: (change: ConnectionChange) => void | Promise<void> = () => undefined;
   const domain = (): DomainDescription => ({
     ...ref,
@@ -37,6 +41,7 @@ async function setUp(capabilities: DriverCapabilities, preallocates = false) {
     },
     balloon: { statsPeriodSeconds: 0 },
     periodToRestore: null,
+    leader,
     state: { ok: true, value: operations },
     ownerNamespace: { ok: true, value: null },
   });
@@ -69,7 +74,12 @@ async function setUp(capabilities: DriverCapabilities, preallocates = false) {
     recordStatisticsPeriod: (_uuid, seconds) => does(`record ${seconds}`),
     writeOperationState(_uuid, state) {
       operations = state;
+      written();
       return does('write');
+    },
+    recordLeader(_uuid, newest) {
+      leader = newest;
+      return does(`leader ${newest.epoch}`);
     },
     attach: (_uuid, { slot }) => {
       done.push(`attach ${slot}`);
@@ -83,14 +93,18 @@ async function setUp(capabilities: DriverCapabilities, preallocates = false) {
     },
   };
   const log = (fields: object, message: string) => void logged.push({ fields, message });
-  const host = createHostService({
-    ...{ driver, clock, events: new EventLog('test'), admits: compilePattern('*'), agentVersion: 'test' },
-    logger: { ...silentLogger, info: log, warn: log, error: log },
-    audit: () => undefined,
-    identities: { identify: () => 'run', forget: () => undefined },
-  });
-  host.start();
-  await clock.advance(3_000);
+  const startAgent = async () => {
+    const service = createHostService({
+      ...{ driver, clock, events: new EventLog('test'), admits: compilePattern('*'), agentVersion: 'test' },
+      logger: { ...silentLogger, info: log, warn: log, error: log },
+      audit: () => undefined,
+      identities: { identify: () => 'run', forget: () => undefined },
+    });
+    service.start();
+    await clock.advance(3_000);
+    return service;
+  };
+  const host = await startAgent();
   const unplug = async (needsWord: boolean) => {
     const { revision } = valueOf(await host.observe(uuid));
     return host.unplug(uuid, revision, {
@@ -102,7 +116,8 @@ async function setUp(capabilities: DriverCapabilities, preallocates = false) {
     const { revision } = valueOf(await host.observe(uuid));
     return host.plug(uuid, revision, plugRequest(1, mib(128)));
   };
-  return { done, logged, unplug, plug };
+  const onWrite = (listener: () => unknown) => void (written = listener);
+  return { done, logged, host, unplug, plug, startAgent, onWrite };
 }
 
 describe('a driver that cannot ask a guest for its memory', () => {
@@ -150,5 +165,43 @@ describe('a plug that QEMU refuses wherever it is tried', () => {
 
   it('is tried once more only where each try stops the guest', async () => {
     expect(await attaches(true)).toEqual(['attach 1', 'attach 15']);
+  });
+});
+
+describe('an agent on any driver', () => {
+  const plain = { refusalEvents: true, statisticsOnDemand: false };
+
+  it('keeps with the VM which leader changed it, before it changes anything, and once', async () => {
+    const { done, host } = await setUp(plain);
+    const led = withLeadership(host, leadershipOf(5));
+    const { revision } = valueOf(await host.observe(uuid));
+    await led.plug(uuid, revision, plugRequest(1, mib(128)));
+    expect(done.slice(0, 3)).toEqual(['leader 5', 'write', 'attach 1']);
+    await led.plug(uuid, revision, plugRequest(2, mib(128)));
+    expect(done.filter((what) => what.startsWith('leader'))).toEqual(['leader 5']);
+  });
+
+  it('knows after a restart which leader was the newest, by any of its VMs', async () => {
+    const { done, host, startAgent } = await setUp(plain);
+    const { revision } = valueOf(await host.observe(uuid));
+    valueOf(await withLeadership(host, leadershipOf(5)).unplug(uuid, revision, unplugRequest(0)));
+    const before = [...done];
+
+    const anew = await startAgent();
+    const late = leadershipOf(4);
+    expect(anew.lead({ election: 'cluster/dimmer-system/dimmer-controller', epoch: 4 })).toMatchObject({ ok: false });
+    const now = valueOf(await anew.observe(uuid));
+    expect(codeOf(await withLeadership(anew, late).unplug(uuid, now.revision, unplugRequest(0)))).toBe('not-leader');
+    expect(late.refusedBy).toEqual([5]);
+    expect(done).toEqual(before);
+  });
+
+  it('refuses a change whose leader is followed by another one while it is being prepared', async () => {
+    const { done, host, onWrite } = await setUp(plain);
+    const { revision } = valueOf(await host.observe(uuid));
+    onWrite(() => host.lead({ election: 'cluster/dimmer-system/dimmer-controller', epoch: 6 }));
+    const refused = await withLeadership(host, leadershipOf(5)).plug(uuid, revision, plugRequest(1, mib(128)));
+    expect(codeOf(refused)).toBe('not-leader');
+    expect(done).toEqual(['leader 5', 'write']);
   });
 });

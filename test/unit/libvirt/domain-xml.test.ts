@@ -85,6 +85,7 @@ describe('a domain that libvirt described', () => {
       hardLimit: null,
       balloon: { model: 'virtio', statsPeriodSeconds: 5 },
       periodToRestore: null,
+      leader: null,
       state: { ok: true, value: { claim: null, marks: [], replacement: null } },
       ownerNamespace: { ok: true, value: 'tenants' },
     });

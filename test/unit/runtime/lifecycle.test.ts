@@ -27,7 +27,7 @@ function setup() {
 }
 
 describe('Lifecycle', () => {
-  it('starts by group and then in order, is ready when all have started, and stops in the opposite order', async () => {
+  it('starts by group and then in order, is ready while it waits to be elected, and stops in the opposite order', async () => {
     const { clock, lifecycle, log, add, ending } = setup();
     let open = (): void => undefined;
     add('controller', 'workers');
@@ -38,7 +38,8 @@ describe('Lifecycle', () => {
     const running = lifecycle.run(ending.signal);
     await clock.advance(60_000);
     expect(log).toEqual(['+probes', '+metrics', '+API server']);
-    expect(lifecycle.ready).toBe(false);
+    // Whoever waits to be elected does all that it is there for.
+    expect(lifecycle.ready).toBe(true);
     open();
     await clock.advance(0);
     expect(log.at(-1)).toBe('+controller');
@@ -48,6 +49,52 @@ describe('Lifecycle', () => {
     await running;
     expect(lifecycle.ready).toBe(false);
     expect(log).toEqual(['-controller', '-lease', '-API server', '-metrics', '-probes']);
+  });
+
+  it('is not ready before its sources are, nor, where nobody is elected, before its workers', async () => {
+    const { clock, lifecycle, add, ending } = setup();
+    const opened = { sources: (): void => undefined, workers: (): void => undefined };
+    const later = (group: 'sources' | 'workers') => ({
+      start: () => new Promise<void>((resolve) => (opened[group] = resolve)),
+    });
+    add('API server', 'sources', later('sources'));
+    add('controller', 'workers', later('workers'));
+    void lifecycle.run(ending.signal);
+    await clock.advance(0);
+    expect(lifecycle.ready).toBe(false);
+    opened.sources();
+    await clock.advance(0);
+    expect(lifecycle.ready).toBe(false);
+    opened.workers();
+    await clock.advance(0);
+    expect(lifecycle.ready).toBe(true);
+  });
+
+  it('stops its parts and fails when one of them says that it cannot go on', async () => {
+    const { clock, lifecycle, log, add, ending } = setup();
+    add('lease', 'elected');
+    add('controller', 'workers');
+    const running = lifecycle.run(ending.signal);
+    await clock.advance(0);
+    lifecycle.fail(new Error('lost the lease'));
+    await expect(running).rejects.toThrow('lost the lease');
+    expect(lifecycle.ready).toBe(false);
+    expect(log).toEqual(['+lease', '+controller', '-controller', '-lease']);
+  });
+
+  it('ends well when something breaks once it is to end', async () => {
+    const { clock, lifecycle, log, add, ending } = setup();
+    let stopped = (): void => undefined;
+    add('lease', 'elected');
+    add('controller', 'workers', { stop: () => new Promise<void>((resolve) => (stopped = resolve)) });
+    const running = lifecycle.run(ending.signal);
+    await clock.advance(0);
+    ending.abort();
+    await clock.advance(0);
+    lifecycle.fail(new Error('lost the lease'));
+    stopped();
+    await running;
+    expect(log.at(-1)).toBe('-lease');
   });
 
   it('is ready only while every part is', async () => {

@@ -18,6 +18,7 @@ describe('the command line of the controller', () => {
         metricsAddress: null,
         healthAddress: null,
         observeOnly: false,
+        election: null,
         logLevel: 'info',
       },
     });
@@ -34,6 +35,31 @@ describe('the command line of the controller', () => {
     });
   });
 
+  it('takes part in an election when it is told to, with times as those that it is named after have them', () => {
+    expect(readControllerArguments([...tls, '--leader-elect'])).toMatchObject({
+      options: {
+        election: {
+          namespace: null,
+          name: 'dimmer-controller',
+          times: { leaseMs: 12_000, deadlineMs: 8_000, retryMs: 2_000 },
+        },
+      },
+    });
+    const own = [
+      ...[
+        '--leader-elect-resource-namespace=ns',
+        '--leader-elect-resource-name=a.b',
+        '--leader-elect-lease-duration=1m',
+      ],
+      ...['--leader-elect-renew-deadline=40s', '--leader-elect-retry-period=5s'],
+    ];
+    expect(readControllerArguments([...tls, '--leader-elect', ...own])).toMatchObject({
+      options: {
+        election: { namespace: 'ns', name: 'a.b', times: { leaseMs: 60_000, deadlineMs: 40_000, retryMs: 5_000 } },
+      },
+    });
+  });
+
   it.each([
     [[], '--agent-client-cert-file is required'],
     [['--agent-client-cert-file=/nowhere'], "--agent-client-cert-file: file /nowhere can't be read"],
@@ -41,6 +67,17 @@ describe('the command line of the controller', () => {
     [[...tls, '--max-concurrent-reconciles=0'], "--max-concurrent-reconciles: '0' is not a whole number from 1 to 256"],
     [[...tls, '--metrics-bind-address=8080'], "--metrics-bind-address: '8080' is not HOST:PORT"],
     [[...tls, '--log-level=loud'], "--log-level: 'loud' is not one of debug, info, warn, error"],
+    [
+      [...tls, '--leader-elect-lease-duration=8s'],
+      '--leader-elect-lease-duration must be more than --leader-elect-renew-deadline',
+    ],
+    [
+      [...tls, '--leader-elect-retry-period=7s'],
+      '--leader-elect-renew-deadline must be more than 1.2 times --leader-elect-retry-period',
+    ],
+    [[...tls, '--leader-elect-retry-period=0s'], "--leader-elect-retry-period: '0s' is not a duration (12s, 1m30s)"],
+    [[...tls, '--leader-elect-retry-period=2'], "--leader-elect-retry-period: '2' is not a duration (12s, 1m30s)"],
+    [[...tls, '--leader-elect-resource-name=A'], "--leader-elect-resource-name: 'A' is not the name of an object"],
     [[...tls, '--leader'], "Unknown option '--leader'"],
     [[...tls, 'stray'], "Unexpected argument 'stray'"],
   ])('%j is bad usage', (argv, problem) => {

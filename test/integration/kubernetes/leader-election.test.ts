@@ -1,0 +1,347 @@
+/**
+ * Two controllers as deploy/ starts them, on a real API server: one leads, and whatever becomes of it nothing is done twice
+ * or for a wish that has passed. The agent is this process, over a simulated host, so that a test can hold what is sent.
+ */
+import { mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { RunnableService } from '../../../src/agent/service.ts';
+import { createSimulatedService } from '../../../src/drivers/simulated/service.ts';
+import type { SimulatedHost } from '../../../src/host/simulated/script.ts';
+import { createSimulatedHost } from '../../../src/host/simulated/simulated-host.ts';
+import { createApiClient } from '../../../src/kubernetes/api-client.ts';
+import { createAccessProvider, loadKubeConfig } from '../../../src/kubernetes/connect.ts';
+import { gib } from '../../../src/memory/bytes.ts';
+import { systemClock } from '../../../src/runtime/clock.ts';
+import { waitFor } from '../../lab/wait.ts';
+import { type AgentFixture, createAgentPki, createServiceParts, serveFixture } from '../agent/agent-fixture.ts';
+import { commandsOf, documented } from '../../support/documents.ts';
+import { type DimmerCluster, host, namespace, startDimmerCluster } from './support/dimmer-cluster.ts';
+import { type ControllerProcess, startElectedController } from './support/elected-controller.ts';
+
+vi.setConfig({ testTimeout: 120_000 });
+
+/** What the flags say, less what a takeover may take: 12 s until the lease has ended, and a little to begin. */
+const killedMs = 15_000;
+const endedMs = 2_000;
+
+let plane: DimmerCluster;
+beforeAll(async () => {
+  plane = await startDimmerCluster();
+});
+afterAll(() => plane.stop());
+
+describe('two controllers', () => {
+  let agent: AgentFixture;
+  let simulated: SimulatedHost;
+  let files: { certFile: string; keyFile: string; caFile: string };
+  let processes: ControllerProcess[] = [];
+  const all: ControllerProcess[] = [];
+  let number = 0;
+  /** What the agent does before it looks at what it was sent. */
+  let beforePlug = (): Promise<void> => Promise.resolve();
+  let afterObserve = (_uuid: string): Promise<void> | void => undefined;
+  const parts = createServiceParts();
+
+  beforeAll(async () => {
+    const directory = join(plane.directory, 'agent');
+    mkdirSync(directory);
+    const pki = await createAgentPki(directory);
+    const issued = await pki.pki.issue({ name: 'elected', uri: ['spiffe://dimmer.test/controller'] });
+    files = { ...issued, caFile: pki.pki.caFile };
+    simulated = createSimulatedHost({ clock: systemClock, removalMs: 5, onlineMs: 5 });
+    const service = createSimulatedService(simulated, parts);
+    const held: RunnableService = {
+      ...service,
+      async plug(...args) {
+        await beforePlug();
+        return service.plug(...args);
+      },
+      async observe(uuid, signal) {
+        const observed = await service.observe(uuid, signal);
+        await afterObserve(uuid);
+        return observed;
+      },
+    };
+    agent = await serveFixture(held, parts, pki);
+    await plane.apply(namespace('t'), host('hv-1', { address: `https://127.0.0.1:${agent.port}` }));
+    // Of other tests there is no lease.
+    await plane.kubectl(['delete', 'lease', 'dimmer-controller', '-n', 'dimmer-system']);
+    await Promise.all([startOne(), startOne()]);
+  });
+  afterAll(async () => {
+    for (const { daemon } of processes) daemon.kill('SIGCONT');
+    await Promise.all(processes.map(({ daemon }) => daemon.stop()));
+    for (const { pipe } of all) pipe.close();
+    await agent.stop();
+  });
+  beforeEach(() => {
+    beforePlug = () => Promise.resolve();
+    afterObserve = () => undefined;
+  });
+
+  async function startOne(): Promise<ControllerProcess> {
+    const started = await startElectedController(plane, `controller-${all.length}`, files);
+    processes.push(started);
+    all.push(started);
+    return started;
+  }
+  /** The one that leads and another that waits; those that have ended are replaced first. */
+  async function pair(): Promise<{ leader: ControllerProcess; standby: ControllerProcess }> {
+    processes = processes.filter(({ daemon }) => daemon.ended() === null);
+    while (processes.length < 2) await startOne();
+    return waitFor(
+      async () => {
+        const leading = await Promise.all(processes.map((each) => each.leads()));
+        const [leader, standby] = [processes[leading.indexOf(true)], processes[leading.indexOf(false)]];
+        return leader && standby && { leader, standby };
+      },
+      { what: 'one to lead', timeoutMs: 30_000, intervalMs: 50, details: logs },
+    );
+  }
+  const logs = (): string => processes.map(({ logTail }) => logTail()).join('\n');
+  const untilLeads = async (made: ControllerProcess, fromMs: number): Promise<number> => {
+    await waitFor(() => made.leads(), { what: 'the other to lead', timeoutMs: 30_000, intervalMs: 20, details: logs });
+    return performance.now() - fromMs;
+  };
+  const holder = () =>
+    plane.kubectlOk(['get', 'lease', 'dimmer-controller', '-n', 'dimmer-system', '-o=jsonpath={.spec.holderIdentity}']);
+
+  /** A VM of 1Gi, and its resource. */
+  async function createVm(size: string) {
+    number += 1;
+    const name = `vm-${number}`;
+    const uuid = `6f0c1a52-6a0e-4c0e-9c50-0000000000${String(number).padStart(2, '0')}`;
+    simulated.script.addDomain({ uuid, name, boot: gib(1) });
+    const apply = (memory: string) =>
+      plane.apply({
+        apiVersion: 'dimmer.dev/v1alpha1',
+        kind: 'VirtualMachineMemory',
+        metadata: { name, namespace: 't' },
+        spec: { virtualMachine: { uuid }, hostRef: { name: 'hv-1' }, memory, growPolicy: 'Whole' },
+      });
+    await apply(size);
+    const read = async () => {
+      const { metadata, status = {} } = (await plane.get('vmmem', name, '-n', 't')) as {
+        metadata: { generation: number };
+        status?: {
+          observedGeneration?: number;
+          memory?: { current: string };
+          conditions?: readonly { type: string; reason: string }[];
+        };
+      };
+      const reason = status.conditions?.find(({ type }) => type === 'Ready')?.reason;
+      return status.observedGeneration === metadata.generation ? `${reason} at ${status.memory?.current}` : 'not seen';
+    };
+    const says = (said: string) =>
+      waitFor(async () => (await read()) === said, {
+        ...{ what: `${name} to say ${said}`, timeoutMs: 30_000, intervalMs: 50, details: logs },
+      });
+    const changes = () =>
+      simulated.script
+        .changes()
+        .filter((change) => change.uuid === uuid)
+        .map(({ what }) => what);
+    return { name, uuid, apply, says, changes };
+  }
+
+  test('one leads and the other waits: both are ready, and only one acts', async () => {
+    const { leader, standby } = await pair();
+    expect(await Promise.all([leader, standby].map((each) => each.status('/readyz')))).toEqual([200, 200]);
+    const vm = await createVm('2Gi');
+    await vm.says('Converged at 2Gi');
+    expect(vm.changes()).toEqual(['plugged']);
+    const did = ({ logged }: ControllerProcess): boolean => logged().some(({ msg }) => msg === 'executing step');
+    expect([did(leader), did(standby)]).toEqual([true, false]);
+    const [shown] = commandsOf(documented('docs/operations.md', '`kubectl get lease -n dimmer-system`'));
+    expect(await plane.kubectlOk(shown?.command.split(' ').slice(1) ?? [])).toContain(await holder());
+    expect(standby.logged().find(({ msg }) => msg === 'another controller leads; waiting')).toMatchObject({
+      holder: await holder(),
+    });
+  });
+
+  test('ended cleanly, it is followed within 2 s, and what was under way is finished', async ({ annotate }) => {
+    const { leader, standby } = await pair();
+    const plugging = Promise.withResolvers<undefined>();
+    const release = Promise.withResolvers<undefined>();
+    beforePlug = () => {
+      plugging.resolve(undefined);
+      return release.promise;
+    };
+    const vm = await createVm('2Gi');
+    await plugging.promise;
+    leader.daemon.kill('SIGTERM');
+    // It goes on leading while it finishes what it has sent.
+    await new Promise((resolve) => setTimeout(resolve, 3_000));
+    expect([leader.daemon.ended(), await standby.leads()]).toEqual([null, false]);
+    release.resolve(undefined);
+    const fromMs = performance.now();
+    const tookMs = await untilLeads(standby, fromMs);
+    await annotate(`after ${Math.round(tookMs)} ms`);
+    expect(tookMs).toBeLessThan(endedMs);
+    await leader.daemon.whenEnded;
+    expect(leader.daemon.ended()).toBe('exit code 0');
+    await vm.says('Converged at 2Gi');
+    expect(vm.changes()).toEqual(['plugged']);
+  });
+
+  test('killed in the middle of a plug, it is followed within 15 s, and nothing is plugged twice', async ({
+    annotate,
+  }) => {
+    const { leader, standby } = await pair();
+    let isFirst = true;
+    beforePlug = async () => {
+      if (!isFirst) return;
+      isFirst = false;
+      leader.daemon.kill('SIGKILL');
+      await leader.daemon.whenEnded;
+    };
+    const vm = await createVm('2Gi');
+    await leader.daemon.whenEnded;
+    const tookMs = await untilLeads(standby, performance.now());
+    await annotate(`after ${Math.round(tookMs)} ms`);
+    expect(tookMs).toBeLessThan(killedMs);
+    await vm.says('Converged at 2Gi');
+    expect(vm.changes()).toEqual(['plugged']);
+  });
+
+  test('frozen between plan and POST, and thawed when the wish needs nothing any more: nothing is plugged', async () => {
+    const { leader, standby } = await pair();
+    const { pid } = leader.daemon;
+    const vm = await createVm('1Gi');
+    await vm.says('Converged at 1Gi');
+    // The next line that it logs is that of the step, right before the POST: the pipe is full, and it waits there.
+    afterObserve = (uuid) => {
+      if (uuid === vm.uuid) leader.pipe.fill();
+    };
+    await vm.apply('2Gi');
+    let looks = 0;
+    await waitFor(
+      () => {
+        // In write(2), or between two tries of it; a process that has nothing to do waits in epoll.
+        const isHeld = /pipe_write|futex/.test(readFileSync(`/proc/${pid}/wchan`, 'utf8'));
+        looks = isHeld ? looks + 1 : 0;
+        return looks === 10;
+      },
+      { what: 'the leader to be about to send', timeoutMs: 10_000, intervalMs: 10 },
+    );
+    leader.daemon.kill('SIGSTOP');
+    afterObserve = () => undefined;
+    await vm.apply('1Gi');
+    expect(await untilLeads(standby, performance.now())).toBeLessThan(killedMs);
+    await vm.says('Converged at 1Gi');
+    const audited = agent.audit.length;
+    leader.pipe.drain();
+    leader.daemon.kill('SIGCONT');
+    await leader.daemon.whenEnded;
+    expect(leader.daemon.ended()).toBe('exit code 1');
+    expect(vm.changes()).toEqual([]);
+    const said = leader
+      .logged()
+      .filter(({ msg }) => /^(executing step|this controller does not lead)/.test(String(msg)));
+    expect(said).toMatchObject([
+      { uuid: vm.uuid },
+      { why: expect.stringMatching(/could not be renewed for 1\d/) as string },
+    ]);
+    expect(leader.logTail()).toMatch(/dimmer controller: lost the lease dimmer-system\/dimmer-controller: /);
+    // It hasn't even asked: its own clock told it.
+    expect(agent.audit.length).toBe(audited);
+    await vm.says('Converged at 1Gi');
+  });
+
+  test('frozen while its POST is on the way, which arrives late: the agent refuses it', async () => {
+    const { leader, standby } = await pair();
+    const vm = await createVm('1Gi');
+    await vm.says('Converged at 1Gi');
+    const sent = Promise.withResolvers<undefined>();
+    const arrives = Promise.withResolvers<undefined>();
+    beforePlug = () => {
+      beforePlug = () => Promise.resolve();
+      leader.daemon.kill('SIGSTOP');
+      sent.resolve(undefined);
+      return arrives.promise;
+    };
+    await vm.apply('2Gi');
+    await sent.promise;
+    await vm.apply('1Gi');
+    await untilLeads(standby, performance.now());
+    await vm.says('Converged at 1Gi');
+    const before = agent.audit.length;
+    arrives.resolve(undefined);
+    await waitFor(() => agent.audit.length > before, { what: 'the plug to be judged', timeoutMs: 5_000 });
+    expect(agent.audit.at(-1)).toMatchObject({ operation: 'plug', uuid: vm.uuid, result: 'not-leader' });
+    leader.daemon.kill('SIGCONT');
+    await leader.daemon.whenEnded;
+    expect(leader.daemon.ended()).toBe('exit code 1');
+    expect(vm.changes()).toEqual([]);
+  });
+
+  test('one that waits ends at once and well, and the leader goes on', async () => {
+    const { leader, standby } = await pair();
+    const fromMs = performance.now();
+    standby.daemon.kill('SIGTERM');
+    await standby.daemon.whenEnded;
+    expect(performance.now() - fromMs).toBeLessThan(2_000);
+    expect([standby.daemon.ended(), await leader.leads()]).toEqual(['exit code 0', true]);
+  });
+
+  test('whose lease somebody takes ends at once, and the lease is respected', async () => {
+    const { leader } = await pair();
+    const spec = { holderIdentity: 'somebody', leaseDurationSeconds: 3 };
+    const lease = ['lease', 'dimmer-controller', '-n', 'dimmer-system'];
+    const fromMs = performance.now();
+    await plane.kubectlOk(['patch', ...lease, '--type=merge', '-p', JSON.stringify({ spec })]);
+    await leader.daemon.whenEnded;
+    expect(performance.now() - fromMs).toBeLessThan(2_000);
+    expect(leader.logTail()).toMatch(/lost the lease .*: somebody holds the lease/);
+    await pair();
+    expect(performance.now() - fromMs).toBeGreaterThan(3_000);
+  });
+
+  test('whose lease is deleted is led on, with an epoch that the agents take', async () => {
+    await pair();
+    const epochs = () =>
+      processes.flatMap(({ logged }) =>
+        logged().flatMap(({ msg, epoch }) => (msg === 'this controller leads' ? [Number(epoch)] : [])),
+      );
+    const before = Math.max(...epochs());
+    await plane.kubectlOk(['delete', 'lease', 'dimmer-controller', '-n', 'dimmer-system']);
+    await waitFor(() => Math.max(...epochs()) > before, { what: 'somebody to lead', timeoutMs: 5_000, details: logs });
+    const vm = await createVm('3Gi');
+    await vm.says('Converged at 3Gi');
+  });
+});
+
+test('the API server keeps a Lease as the one of the unit tests does', async () => {
+  const access = createAccessProvider(loadKubeConfig(plane.adminKubeconfig), systemClock);
+  const client = createApiClient(access);
+  try {
+    const path = '/apis/coordination.k8s.io/v1/namespaces/default/leases';
+    const body = (metadata: object, spec: object = { holderIdentity: 'a', leaseDurationSeconds: 1 }) => ({
+      ...{ apiVersion: 'coordination.k8s.io/v1', kind: 'Lease' },
+      metadata: { name: 'x', namespace: 'default', ...metadata },
+      spec,
+    });
+    type Written = { metadata: { uid: string; resourceVersion: string }; spec: object };
+    const post = () => client.send({ method: 'POST', path, body: body({}) });
+    const put = (metadata: object, spec?: object) =>
+      client.send({ method: 'PUT', path: `${path}/x`, body: body(metadata, spec) });
+    const made = await post();
+    if (!made.ok) throw new Error(made.error.message);
+    const { uid, resourceVersion } = (made.value as Written).metadata;
+    expect(await post()).toMatchObject({ error: { status: 409 } });
+    // Released: nobody is left out, which is taken.
+    const released = await put({ uid, resourceVersion }, { leaseDurationSeconds: 1 });
+    expect(released.ok && (released.value as Written).spec).not.toHaveProperty('holderIdentity');
+    // Somebody else has written it, or it is gone: a PUT that says which one it means makes none.
+    expect(await put({ uid, resourceVersion })).toMatchObject({ error: { status: 409 } });
+    await plane.kubectlOk(['delete', 'lease', 'x', '-n', 'default']);
+    expect(await put({ uid, resourceVersion })).toMatchObject({ error: { status: 409 } });
+    const again = await post();
+    expect(again.ok && Number((again.value as Written).metadata.resourceVersion)).toBeGreaterThan(
+      Number(resourceVersion),
+    );
+  } finally {
+    await access.close();
+  }
+});
