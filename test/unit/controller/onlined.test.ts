@@ -16,7 +16,12 @@ describe('the baseline of a resize', () => {
   it('is what the guest reported', () => {
     const guest = { total: mib(400), reportedAtMs: nowMs - 1_000 };
     const resize = computeResize({ ...input, before: { current: mib(512), guest } });
-    expect(resize).toEqual({ from: '512Mi', to: '1Gi', startTime: '2026-01-01T00:01:00.000Z', guestTotalBefore: '400Mi' });
+    expect(resize).toEqual({
+      from: '512Mi',
+      to: '1Gi',
+      startTime: '2026-01-01T00:01:00.000Z',
+      guestTotalBefore: '400Mi',
+    });
   });
 
   it('is not a report from before the last resize ended', () => {

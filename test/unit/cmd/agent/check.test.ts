@@ -115,7 +115,14 @@ describe('dimmer agent check: a VM', () => {
       'old statistics',
       {},
       {
-        statistics: { ...noMemoryStats, answersAtMs: null, madeAfterMs: 0, seenAtMs: 0, readAtMs: 0, lastUpdateMs: nowMs - 11_000 },
+        statistics: {
+          ...noMemoryStats,
+          answersAtMs: null,
+          madeAfterMs: 0,
+          seenAtMs: 0,
+          readAtMs: 0,
+          lastUpdateMs: nowMs - 11_000,
+        },
       },
       'warning: its guest does',
     ],
