@@ -1,20 +1,17 @@
 /** `dimmer controller`: the cluster assembly. Resources come from an API server, hosts are reached by HTTPS. */
 import { Registry, collectDefaultMetrics } from 'prom-client';
-import type { HypervisorHost } from '../../api/v1alpha1/hypervisor-host.ts';
 import { type Controller, createController } from '../../controllers/controller.ts';
-import { hostError } from '../../host/errors.ts';
-import { createHttpsHost } from '../../host/http/client.ts';
-import type { Host } from '../../host/port.ts';
 import { orAborted } from '../../runtime/or-aborted.ts';
-import { openTlsFiles, type TlsFiles } from '../../runtime/tls-files.ts';
-import { createUnusableHost } from '../../host/unusable-host.ts';
+import { openTlsFiles } from '../../runtime/tls-files.ts';
 import { createCluster } from '../../kubernetes/cluster.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import { type HealthServer, startHealthServer } from '../../runtime/health-server.ts';
 import { Lifecycle } from '../../runtime/lifecycle.ts';
 import { createLogger, type Logger } from '../../runtime/logger.ts';
+import { connectToAgent } from '../agent-connection.ts';
 import { describeError, writeFailure } from '../failure.ts';
 import { type CommandIo, exitFailure, exitOk } from '../io.ts';
+import { planServers } from '../probe-servers.ts';
 import { declareCertificateExpiry } from './certificate-metric.ts';
 import { type ControllerArguments, controllerUsage, readControllerArguments } from './options.ts';
 
@@ -43,17 +40,6 @@ export async function runController(argv: readonly string[], io: CommandIo): Pro
     }
     default:
       return read satisfies never;
-  }
-}
-
-/** A connection for a host; one that can't be made says so in the host's status instead of ending the process. */
-function connectTo(resource: HypervisorHost, tls: TlsFiles): Host {
-  const { address, tlsServerName } = resource.spec;
-  try {
-    return createHttpsHost({ address, tlsServerName, tls, clock: systemClock });
-  } catch (error) {
-    const { name } = resource.metadata;
-    return createUnusableHost(hostError('unreachable', `spec.address of HypervisorHost ${name} can't be used`, error));
   }
 }
 
@@ -97,7 +83,7 @@ async function serve(options: ControllerArguments, logger: Logger, signal: Abort
       controller = createController({
         hub: cluster,
         clusterId,
-        connect: (resource) => connectTo(resource, tls),
+        connect: (resource) => connectToAgent(resource, tls),
         clock,
         random: Math.random,
         logger,
@@ -117,19 +103,4 @@ async function serve(options: ControllerArguments, logger: Logger, signal: Abort
     stopMs: graceMs + 2_000,
   });
   await lifecycle.run(signal);
-}
-
-type PlannedServer = {
-  readonly address: { readonly host: string; readonly port: number };
-  readonly probes: boolean;
-  readonly metrics: boolean;
-};
-
-/** Probes and metrics share one server when they are given one address. */
-function planServers({ healthAddress, metricsAddress }: ControllerArguments): readonly PlannedServer[] {
-  const isShared = healthAddress?.host === metricsAddress?.host && healthAddress?.port === metricsAddress?.port;
-  const servers: PlannedServer[] = [];
-  if (healthAddress !== null) servers.push({ address: healthAddress, probes: true, metrics: isShared });
-  if (metricsAddress !== null && !isShared) servers.push({ address: metricsAddress, probes: false, metrics: true });
-  return servers;
 }
