@@ -24,6 +24,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   agent: async () => (await import('./agent/run-agent.ts')).runAgent,
   controller: async () => (await import('./controller/run-controller.ts')).runController,
   standalone: async () => (await import('./standalone/run-standalone.ts')).runStandalone,
+  status: async () => (await import('./status/run-status.ts')).runStatus,
   plan: async () => (await import('./plan/run-plan.ts')).runPlan,
 };
 

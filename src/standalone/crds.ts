@@ -3,21 +3,8 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import { isObject } from '../memory/shape.ts';
+import { type Kind, kindFacts } from './kinds.ts';
 import type { Schema } from './schema.ts';
-
-export const kinds = ['VirtualMachineMemory', 'HypervisorHost'] as const;
-export type Kind = (typeof kinds)[number];
-
-export type KindFacts = {
-  /** Also the name of its folder in the state directory. */
-  readonly plural: 'virtualmachinememories' | 'hypervisorhosts';
-  readonly namespaced: boolean;
-};
-
-export const kindFacts: Readonly<Record<Kind, KindFacts>> = {
-  VirtualMachineMemory: { plural: 'virtualmachinememories', namespaced: true },
-  HypervisorHost: { plural: 'hypervisorhosts', namespaced: false },
-};
 
 /** The schema of each kind's spec. */
 export type SpecSchemas = Readonly<Record<Kind, Schema>>;

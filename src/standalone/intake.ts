@@ -5,7 +5,8 @@ import type { VirtualMachineMemory } from '../api/v1alpha1/virtual-machine-memor
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { keyOf } from '../runtime/resources.ts';
-import { type Kind, kinds, type SpecSchemas } from './crds.ts';
+import type { SpecSchemas } from './crds.ts';
+import { type Kind, kinds } from './kinds.ts';
 import { mayBeHalf } from './judge-change.ts';
 import { applyManifest, type OurResource, readKept } from './kept-resources.ts';
 import { localhostManifest } from './localhost.ts';

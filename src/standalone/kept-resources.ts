@@ -6,7 +6,7 @@ import type { HypervisorHost } from '../api/v1alpha1/hypervisor-host.ts';
 import { apiVersion } from '../api/v1alpha1/meta.ts';
 import type { VirtualMachineMemory } from '../api/v1alpha1/virtual-machine-memory.ts';
 import { fail, type Result } from '../memory/result.ts';
-import type { Kind } from './crds.ts';
+import type { Kind } from './kinds.ts';
 import type { Manifest } from './manifest.ts';
 import type { Kept } from './state-directory.ts';
 

@@ -1,5 +1,6 @@
 /** The host in this process, as a manifest would say it; one of that name takes its place. */
-import { keyOfManifest, type Manifest, type Place } from './manifest.ts';
+import { keyOfManifest, type Manifest } from './manifest.ts';
+import type { Place } from './manifest-place.ts';
 
 /** The name of the in-process host. Its `spec.address` is not used. */
 export const localhostName = 'localhost';

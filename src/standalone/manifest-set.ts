@@ -1,5 +1,6 @@
 /** What all files together say: which manifests count, and which don't for what is wrong with them. Pure. */
-import { formatPlace, type Manifest, type ManifestKey, type ManifestProblem, type ReadManifests } from './manifest.ts';
+import { formatPlace } from './manifest-place.ts';
+import type { Manifest, ManifestKey, ManifestProblem, ReadManifests } from './manifest.ts';
 
 /** What a file said when it was last whole, and what is wrong with it now. */
 export type FileReading = ReadManifests & {

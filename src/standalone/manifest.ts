@@ -1,17 +1,16 @@
 /** What a file of manifests says: resources, and what is wrong with the rest. */
 import { apiVersion } from '../api/v1alpha1/meta.ts';
 import { isObject } from '../memory/shape.ts';
-import { type Kind, kindFacts, kinds, type SpecSchemas } from './crds.ts';
+import type { SpecSchemas } from './crds.ts';
+import { type Kind, kindFacts, kinds } from './kinds.ts';
+import type { Place } from './manifest-place.ts';
 import { type ManifestMetadata, readMetadata } from './metadata.ts';
 import { findBrokenRules } from './rules.ts';
 import { applySchema, type Finding, formatPath } from './schema.ts';
-import { type Path, type Position, readYaml, type YamlDocument } from './yaml.ts';
+import { type Path, readYaml, type YamlDocument } from './yaml.ts';
 
 /** `KIND NAMESPACE/NAME`, or `KIND NAME`: what may be there once only. */
 export type ManifestKey = string;
-
-export type Place = Position & { readonly file: string };
-export const formatPlace = ({ file, line, column }: Place): string => `${file}:${line}:${column}`;
 
 /** Something wrong with a manifest; `key` where it is known whose it is. */
 export type ManifestProblem = Place & { readonly message: string; readonly key?: ManifestKey };

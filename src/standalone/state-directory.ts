@@ -13,7 +13,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ManifestProblem } from './manifest.ts';
-import { type Kind, kindFacts } from './crds.ts';
+import { type Kind, kindFacts } from './kinds.ts';
 import { writeAtomically } from './atomic-file.ts';
 
 export type ResourceName = { readonly kind: Kind; readonly namespace: string; readonly name: string };

@@ -23,7 +23,7 @@ import { openTlsFiles, type TlsFiles } from '../../runtime/tls-files.ts';
 import { createStandalone } from '../../standalone/hub.ts';
 import { localhostName } from '../../standalone/localhost.ts';
 import { tellServiceManager } from '../agent/service-manager.ts';
-import { connectToAgent } from '../agent-connection.ts';
+import type { connectToAgent } from '../agent-connection.ts';
 import { describeError, writeFailure } from '../failure.ts';
 import { type CommandIo, exitFailure, exitOk } from '../io.ts';
 import { planServers } from '../probe-servers.ts';
@@ -65,8 +65,8 @@ async function serve(options: StandaloneArguments, logger: Logger, signal: Abort
   let service: RunnableService | null = null;
   const metrics = createAgentMetrics(version, () => service?.pendingOperations ?? 0);
   const { registry } = metrics;
-  const tls = options.agents === null ? null : openTlsFiles(options.agents, clock, logger);
-  if (tls !== null) lifecycle.add({ name: 'TLS files', group: 'servers', stop: () => tls.close() });
+  const agents = await openAgents(options, logger);
+  if (agents !== null) lifecycle.add({ name: 'TLS files', group: 'servers', stop: () => agents.tls.close() });
   for (const { address, probes, metrics: served } of planServers(options)) {
     let server: HealthServer | null = null;
     lifecycle.add({
@@ -117,7 +117,7 @@ async function serve(options: StandaloneArguments, logger: Logger, signal: Abort
       controller = createController({
         hub: standalone,
         clusterId,
-        connect: (resource) => connect(resource, local, tls),
+        connect: (resource) => connect(resource, local, agents),
         ...{ clock, random: Math.random, logger, registry },
         concurrency: options.concurrency,
         observeOnly: options.observeOnly,
@@ -136,12 +136,22 @@ async function serve(options: StandaloneArguments, logger: Logger, signal: Abort
   await lifecycle.run(signal);
 }
 
+/** How the agents of other hosts are reached. */
+type Agents = { readonly tls: TlsFiles; readonly connect: typeof connectToAgent };
+
+/** null: there are none. What speaks HTTPS is loaded only for them. */
+async function openAgents({ agents }: StandaloneArguments, logger: Logger): Promise<Agents | null> {
+  if (agents === null) return null;
+  const { connectToAgent } = await import('../agent-connection.ts');
+  return { tls: openTlsFiles(agents, systemClock, logger), connect: connectToAgent };
+}
+
 /** The host of a resource: the one in this process, or another one's agent. */
-function connect(resource: HypervisorHost, service: RunnableService, tls: TlsFiles | null): Host {
+function connect(resource: HypervisorHost, service: RunnableService, agents: Agents | null): Host {
   const { name } = resource.metadata;
   // It lives as long as the process, whatever becomes of its manifest.
   if (name === localhostName) return sharedHost(service);
-  if (tls !== null) return connectToAgent(resource, tls);
+  if (agents !== null) return agents.connect(resource, agents.tls);
   const missing = `HypervisorHost ${name}: an agent takes only clients with a certificate; start dimmer standalone with --agent-client-cert-file, --agent-client-key-file and --agent-ca-file`;
   return createUnusableHost(hostError('unreachable', missing));
 }
