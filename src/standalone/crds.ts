@@ -27,5 +27,5 @@ function loadSpecSchema(kind: Kind): Schema {
     return isObject(value) ? value[step] : undefined;
   }, crd);
   if (!isObject(schema)) throw new Error(`${file} holds no schema of a spec`);
-  return schema as Schema;
+  return schema;
 }

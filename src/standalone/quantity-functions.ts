@@ -43,7 +43,7 @@ function asInteger(nanos: bigint): bigint {
 /** An absolute URI or an absolute path (Go's url.ParseRequestURI). */
 function isUrl(text: string): boolean {
   if (text.startsWith('/')) return true;
-  return /^[a-z][a-z0-9+.-]*:/i.test(text) && URL.canParse(text) && !/[\s\u0000-\u001f\u007f]/.test(text);
+  return /^[a-z][a-z0-9+.-]*:/i.test(text) && URL.canParse(text) && !/[\s\p{Cc}]/u.test(text);
 }
 
 /** The functions for an evaluator. */

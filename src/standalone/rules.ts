@@ -26,8 +26,8 @@ function compile(expression: string): Evaluate {
 /** A value as CEL has it: numbers where the schema has whole ones are ints. */
 function toCel(value: unknown): CelInput {
   if (typeof value === 'number') return Number.isInteger(value) ? BigInt(value) : value;
-  if (Array.isArray(value)) return value.map(toCel) as CelInput;
-  if (isObject(value)) return new Map(Object.entries(value).map(([key, each]) => [key, toCel(each)])) as CelInput;
+  if (Array.isArray(value)) return value.map(toCel);
+  if (isObject(value)) return new Map(Object.entries(value).map(([key, each]) => [key, toCel(each)]));
   return value as string | boolean | null;
 }
 

@@ -44,7 +44,7 @@ export const formatPath = (path: Path): string =>
 
 /** `value` with the schema's defaults and without nulls; what is wrong goes into `findings`. */
 export function applySchema(schema: Schema, value: unknown, path: Path, findings: Finding[]): unknown {
-  const wrong = (message: string): undefined => {
+  const wrong = (message: string): unknown => {
     findings.push({ path, message });
     return undefined;
   };
@@ -76,7 +76,7 @@ export function applySchema(schema: Schema, value: unknown, path: Path, findings
 const quoted = (value: unknown): string =>
   typeof value === 'boolean' || typeof value === 'number' ? `, and YAML reads this as ${value}: put it in quotes` : '';
 
-function judgeScalar(schema: Schema, value: unknown, wrong: (message: string) => undefined): unknown {
+function judgeScalar(schema: Schema, value: unknown, wrong: (message: string) => unknown): unknown {
   if (typeof value === 'string') {
     const length = Array.from(value).length;
     if (length < (schema.minLength ?? 0)) return wrong(`must have at least ${schema.minLength ?? 0} characters`);

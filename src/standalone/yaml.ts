@@ -52,7 +52,7 @@ const customTags = (tags: Tags): Tags => [
 ];
 /** `.inf` and `.nan`: numbers that JSON hasn't, which is said of them. */
 const isInfinity = (tag: Exclude<Tags[number], string>): boolean =>
-  'test' in tag && tag.tag.endsWith(':float') && tag.test?.test('.inf') === true;
+  'test' in tag && tag.tag.endsWith(':float') && tag.test.test('.inf');
 
 /** Reads all documents of `text`, empty ones left out. One that can't be read spoils the others: it may be half-written. */
 export function readYaml(text: string): ReadYaml {
@@ -74,11 +74,11 @@ export function readYaml(text: string): ReadYaml {
   for (const document of parsed) {
     const [error] = document.errors;
     if (error !== undefined) return { ok: false, message: error.message, position: positionAt(error.pos[0]) };
-    const { yaml } = document.directives ?? {};
-    if (yaml?.explicit === true && yaml.version !== '1.1') {
+    const { yaml } = document.directives;
+    if (yaml.explicit === true && yaml.version !== '1.1') {
       return { ok: false, message: `is YAML ${yaml.version}, and kubectl reads 1.1`, position: positionAt(0) };
     }
-    const start = positionAt(document.contents?.range?.[0] ?? document.range[0]);
+    const start = positionAt(document.contents?.range[0] ?? document.range[0]);
     let value: unknown;
     try {
       value = document.toJS({ maxAliasCount: 100 });

@@ -71,7 +71,7 @@ export function readStatusArguments(argv: readonly string[]): ReadStatusArgument
 }
 
 function readOutput(value: unknown): StatusOutput {
-  if (value === undefined) return 'text';
+  if (typeof value !== 'string') return 'text';
   if (value === 'json' || value === 'yaml' || value === 'wide') return value;
-  throw new Mistake(`--output: '${String(value)}' is not json, yaml or wide`);
+  throw new Mistake(`--output: '${value}' is not json, yaml or wide`);
 }
