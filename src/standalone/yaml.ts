@@ -74,9 +74,9 @@ export function readYaml(text: string): ReadYaml {
   for (const document of parsed) {
     const [error] = document.errors;
     if (error !== undefined) return { ok: false, message: error.message, position: positionAt(error.pos[0]) };
-    const { yaml } = document.directives;
-    if (yaml.explicit === true && yaml.version !== '1.1') {
-      return { ok: false, message: `is YAML ${yaml.version}, and kubectl reads 1.1`, position: positionAt(0) };
+    // It takes files apart at their `---` before it reads them, and a directive is then alone.
+    if (document.directives.yaml.explicit === true) {
+      return { ok: false, message: 'has a directive (%YAML), which kubectl does not read', position: positionAt(0) };
     }
     const start = positionAt(document.contents?.range[0] ?? document.range[0]);
     let value: unknown;

@@ -43,7 +43,7 @@ describe('what is none is refused with its place', () => {
     ['a: 1\nb: 2\na: 3', '3:1'],
     ['a: [1, 2', '1:9'],
     ['a: 1\n\tb: 2', '2:1'],
-    ['%YAML 1.2\n---\na: 1', '1:1'],
+    ['%YAML 1.1\n---\na: 1', '1:1'],
   ])('%j', (text, place) => {
     expect(valuesOf(text)).toBe(place);
   });
