@@ -1,8 +1,9 @@
 /** Simulated VMs in a file: a process that is killed takes nothing of them with it, as with real ones. */
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import type { Host, HostEvent } from '../../host/port.ts';
 import type { SimulatedDomain } from '../../host/simulated/model.ts';
 import type { SimulatedHost } from '../../host/simulated/script.ts';
+import { isObject } from '../../memory/shape.ts';
 import type { Logger } from '../../runtime/logger.ts';
 
 export type KeptDomains = {
@@ -22,18 +23,14 @@ const toJson = (kept: KeptDomains): string =>
 const fromJson = (text: string): KeptDomains =>
   JSON.parse(text, (_, value: unknown) => {
     if (value === infinity) return Infinity;
-    if (typeof value === 'object' && value !== null && 'map' in value)
-      return new Map(value.map as [unknown, unknown][]);
+    if (isObject(value) && Array.isArray(value['map'])) return new Map(value['map'] as [unknown, unknown][]);
     return value;
   }) as KeptDomains;
 
-/** What a process before this one left; null: nothing that can be read, so the VMs begin anew. */
+/** What a process before this one left; null: nothing, so the VMs begin anew. @throws the error of a file that can't be read */
 export function readKeptDomains(file: string): KeptDomains | null {
-  try {
-    return fromJson(readFileSync(file, 'utf8'));
-  } catch {
-    return null;
-  }
+  if (!existsSync(file)) return null;
+  return fromJson(readFileSync(file, 'utf8'));
 }
 
 /** `host`, whose VMs `uuids` are written to `file` as soon as anything has happened to them. */

@@ -38,7 +38,8 @@ export function openKeptSimulatedService(
     domains: specs,
     kept: (before?.domains ?? []).filter(({ uuid }) => specs.some((spec) => spec.uuid === uuid)),
     id,
-    ...(which === 'demo' ? {} : { totalMemory: memoryForNumbered(which) }),
+    // The guests of the demo take their time, so that there is something to see.
+    ...(which === 'demo' ? { removalMs: 400, onlineMs: 250 } : { totalMemory: memoryForNumbered(which) }),
   });
   return createSimulatedService(
     keepDomains(
