@@ -41,5 +41,6 @@ export const advice: Readonly<Partial<Record<Reason, string>>> = {
   HypervisorFailed: 'it is tried again by itself, ever more rarely',
   HypervisorRejected: 'it is tried again when the resource or the VM changes',
   InvalidSpec: 'mend the field that is named',
+  StatusRefused: 'see what the message names: something else limits what a status may hold',
   ReplaceRolledBack: 'change the spec, or ask for another try (annotation dimmer.dev/reconcile-requested-at)',
 };

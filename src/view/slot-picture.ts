@@ -40,15 +40,21 @@ export function slotPicture(status: VirtualMachineMemoryStatus, look: Look, nowM
   const { modules = [], slots, planning } = status;
   const largest = Math.max(1, ...modules.map(sizeOf));
   const manyNodes = new Set(modules.map(({ node }) => node)).size > 1;
-  const lines = modules
+  const modulesShown = modules
     .toSorted((a, b) => a.slot - b.slot)
     .map((module) => {
       const [said, style] = describeState(module, nowMs);
-      const bar = full.repeat(Math.max(1, Math.round((sizeOf(module) / largest) * mostBar)));
       const node = manyNodes ? `  node ${module.node}` : '';
       const head = `${String(module.slot).padStart(5)}  ${module.size.padStart(6)}${node}  `;
-      return `${head}${paint(look, style, bar)}${said === '' ? '' : `  ${said}`}`;
+      const note = said === '' ? '' : `  ${said}`;
+      return { head, note, style, share: sizeOf(module) / largest };
     });
+  // All bars in one measure, and room for what is said beside them.
+  const room = Math.min(mostBar, ...modulesShown.map(({ head, note }) => look.width - head.length - note.length));
+  const lines = modulesShown.map(
+    ({ head, note, style, share }) =>
+      head + paint(look, style, full.repeat(Math.max(1, Math.round(share * room)))) + note,
+  );
   if (slots === undefined) return lines;
   const others = planning?.slots.usedByOthers ?? [];
   const resting = (planning?.slots.resting ?? [])

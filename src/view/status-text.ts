@@ -114,31 +114,36 @@ function eventLines(events: readonly ShownEvent[], look: Look, nowMs: number): r
 
 /** One line a resource; `wide`: with more columns, however long the lines get. */
 export function tableOfResources(resources: readonly VirtualMachineMemory[], look: Look, wide: boolean): string {
-  const rows = resources.map((resource) => {
-    const { spec, status } = resource;
-    const { ready, reason, message } = readyOf(resource);
-    const row = [
-      fullName(resource),
-      machineOf(resource),
-      String(spec.memory ?? '-'),
-      status?.memory?.current ?? '-',
-      ready,
-      reason,
-    ];
-    if (!wide) return row;
-    const { memory, slots } = status ?? {};
-    const used = slots === undefined ? '-' : `${slots.used}/${slots.total}`;
-    return [...row, status?.hostName ?? '-', memory?.boot ?? '-', memory?.max ?? '-', used, message];
-  });
-  const head = [
-    'NAME',
-    'VM',
-    'WANTED',
-    'CURRENT',
-    'READY',
-    'REASON',
-    ...(wide ? ['HOST', 'BOOT', 'MAX', 'SLOTS', 'MESSAGE'] : []),
+  const more = wide ? ['HOST', 'BOOT', 'MAX', 'SLOTS', 'MESSAGE'] : [];
+  const rows = [
+    ['NAME', 'VM', 'WANTED', 'CURRENT', 'READY', 'REASON', ...more],
+    ...resources.map((resource) => cellsOf(resource, wide)),
   ];
-  const [first = '', ...rest] = table([head, ...rows], wide ? Infinity : look.width);
+  const [first = '', ...rest] = wide ? table(rows, Infinity) : fitting(rows, look.width);
   return `${[paint(look, 'bold', first), ...rest].join('\n')}\n`;
+}
+
+function cellsOf(resource: VirtualMachineMemory, wide: boolean): readonly string[] {
+  const { spec, status } = resource;
+  const { ready, reason, message } = readyOf(resource);
+  const { memory, slots } = status ?? {};
+  const sizes = [String(spec.memory ?? '-'), memory?.current ?? '-'];
+  const row = [fullName(resource), machineOf(resource), ...sizes, ready, reason];
+  if (!wide) return row;
+  const used = slots === undefined ? '-' : `${slots.used}/${slots.total}`;
+  return [...row, status?.hostName ?? '-', memory?.boot ?? '-', memory?.max ?? '-', used, message];
+}
+
+/** The rows in lines that fit: without the column of VMs where that takes too much, then with names cut short. */
+function fitting(rows: readonly (readonly string[])[], width: number): readonly string[] {
+  const widthOf = (lines: readonly string[]): number => Math.max(...lines.map((line) => line.length));
+  const whole = table(rows, Infinity);
+  if (widthOf(whole) <= width) return whole;
+  const withoutMachines = rows.map(([name = '', , ...others]) => [name, ...others]);
+  const excess = widthOf(table(withoutMachines, Infinity)) - width;
+  const names = Math.max(...withoutMachines.map(([name = '']) => name.length));
+  return table(
+    withoutMachines.map(([name = '', ...others]) => [cut(name, names - Math.max(0, excess)), ...others]),
+    width,
+  );
 }

@@ -1,6 +1,5 @@
 /** The command line of `dimmer status`. */
 import { readArguments } from '../arguments.ts';
-import { catchMistake, Mistake } from '../option-values.ts';
 import { ownStateDir } from '../standalone/state-dir.ts';
 
 export const statusUsage = `Usage: dimmer status [NAME] [OPTIONS]
@@ -23,7 +22,9 @@ Examples:
 It exits with 0, and with 1 on bad usage, where there is no such resource, or when the state can't be read.
 `;
 
-export type StatusOutput = 'text' | 'wide' | 'json' | 'yaml';
+/** `text` is what nobody has to ask for. */
+const outputs = ['text', 'wide', 'json', 'yaml'] as const;
+export type StatusOutput = (typeof outputs)[number];
 
 export type StatusArguments = {
   /** null: all of them. */
@@ -53,25 +54,13 @@ export function readStatusArguments(argv: readonly string[]): ReadStatusArgument
   if (!read.ok) return { kind: 'bad-usage', problem: read.problem };
   const { values, positionals } = read;
   if (values['help'] === true) return { kind: 'help' };
-  return catchMistake((): ReadStatusArguments => {
-    const [name = null, ...others] = positionals;
-    if (others.length > 0) throw new Mistake('takes one NAME at most');
-    const stateDir = values['state-dir'];
-    const watch = values['watch'] === true;
-    return {
-      kind: 'run',
-      options: {
-        name,
-        stateDir: typeof stateDir === 'string' ? stateDir : ownStateDir(),
-        output: readOutput(values['output']),
-        watch,
-      },
-    };
-  });
-}
-
-function readOutput(value: unknown): StatusOutput {
-  if (typeof value !== 'string') return 'text';
-  if (value === 'json' || value === 'yaml' || value === 'wide') return value;
-  throw new Mistake(`--output: '${value}' is not json, yaml or wide`);
+  const [name = null, ...others] = positionals;
+  if (others.length > 0) return { kind: 'bad-usage', problem: 'takes one NAME at most' };
+  const given = (option: string): string | null => (typeof values[option] === 'string' ? values[option] : null);
+  const output = outputs.find((known) => known === (given('output') ?? 'text'));
+  if (output === undefined) {
+    return { kind: 'bad-usage', problem: `--output: '${given('output') ?? ''}' is not json, yaml or wide` };
+  }
+  const stateDir = given('state-dir') ?? ownStateDir();
+  return { kind: 'run', options: { name, stateDir, output, watch: values['watch'] === true } };
 }

@@ -54,7 +54,7 @@ async function watch(options: StatusArguments, { stdout, signal }: CommandIo): P
 function lookHere(): Look {
   const { stdout, env } = process;
   return {
-    width: Math.max(60, stdout.isTTY ? stdout.columns : 80),
+    width: Math.max(72, stdout.isTTY ? stdout.columns : 80),
     colour: stdout.isTTY && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb',
   };
 }
