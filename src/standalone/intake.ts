@@ -9,11 +9,13 @@ import type { SpecSchemas } from './crds.ts';
 import { type Kind, kinds } from './kinds.ts';
 import { mayBeHalf } from './judge-change.ts';
 import { applyManifest, type OurResource, readKept } from './kept-resources.ts';
-import { localhostManifest } from './localhost.ts';
-import { keyOfManifest, type ManifestKey, type ManifestProblem, readManifests } from './manifest.ts';
-import type { Taken, TakenFile } from './manifest-directory.ts';
-import { type Accepted, combine, type FileReading } from './manifest-set.ts';
+import { localhostManifest, localhostName } from './localhost.ts';
+import { keyOfManifest, type ManifestKey, type ManifestProblem } from './manifest.ts';
+import type { Taken } from './manifest-directory.ts';
+import { type Accepted, combine } from './manifest-set.ts';
 import type { NamedNamespaces } from './namespaces.ts';
+import { ProblemReport } from './problem-report.ts';
+import { Readings } from './readings.ts';
 import type { ResourceStore } from './resource-store.ts';
 import { findBrokenRules } from './rules.ts';
 import { formatPath } from './schema.ts';
@@ -47,16 +49,18 @@ export class Intake {
   readonly #kept = new Map<ManifestKey, OurResource>();
   /** What is kept and can't be read. */
   readonly #unreadable: ManifestProblem[] = [];
-  readonly #readings = new Map<string, { readonly text: string; readonly reading: FileReading }>();
-  #problems: readonly ManifestProblem[] = [];
+  readonly #readings: Readings;
+  readonly #report: ProblemReport;
 
   constructor(options: IntakeOptions) {
     this.#options = options;
+    this.#readings = new Readings(options.schemas);
+    this.#report = new ProblemReport(options.state, options.logger);
   }
 
   /** What is wrong now. */
   get problems(): readonly ManifestProblem[] {
-    return this.#problems;
+    return this.#report.problems;
   }
 
   /** Reads what the state directory has. @throws the system's error */
@@ -78,8 +82,8 @@ export class Intake {
 
   /** Makes of everything that there is what it says. Never throws; what is wrong is said. */
   async take(taken: Taken): Promise<void> {
-    const readings = this.#read(taken);
-    const set = combine(readings);
+    const host = this.#options.hosts.get(localhostName) ?? this.#kept.get(localhostManifest.key);
+    const set = combine(this.#readings.read(taken, host?.spec));
     const problems = [...set.problems, ...this.#unreadable];
     const left = new Set(this.#unreadable.flatMap(({ key }) => (key === undefined ? [] : [key])));
     const inOrder = set.accepted.toSorted((a, b) => kinds.indexOf(b.manifest.kind) - kinds.indexOf(a.manifest.kind));
@@ -89,44 +93,7 @@ export class Intake {
     }
     const spoken = new Set([...set.accepted.map(({ manifest }) => manifest.key), ...set.held, ...left]);
     if (set.isComplete) problems.push(...(await this.#removeAllBut(spoken)));
-    await this.#tell(problems);
-  }
-
-  /** A file that can't be read, or is no YAML now, says what it said before. */
-  #read({ files, unread, moving }: Taken): readonly FileReading[] {
-    const readings = files.map((file) => this.#readFile(file, moving.has(file.name)));
-    const names = new Set(files.map(({ name }) => name));
-    for (const name of this.#readings.keys()) if (!names.has(name)) this.#readings.delete(name);
-    const untaken = [...unread].map(([name, message]): FileReading => {
-      const problem = { file: name, line: 1, column: 1, message };
-      return { name, manifests: [], problems: [problem], isWhole: false, inPlace: true, sinceMs: 0, isMoving: false };
-    });
-    const all = [...readings, ...untaken];
-    // A file that is on its way may say it otherwise.
-    const isNamed = all.some(
-      ({ manifests, problems }) =>
-        manifests.some(({ key }) => key === localhostManifest.key) ||
-        problems.some(({ key }) => key === localhostManifest.key),
-    );
-    const isUnknown = all.some(({ isWhole, manifests }) => !isWhole && manifests.length === 0);
-    if (isNamed || (isUnknown && this.#options.hosts.get('localhost') === undefined && this.#keptDiffers())) return all;
-    return [...all, localhostReading];
-  }
-
-  /** Whether the in-process host once had a manifest of its own. */
-  #keptDiffers(): boolean {
-    const kept = this.#kept.get(localhostManifest.key);
-    return kept !== undefined && !isDeepStrictEqual(applyManifest(localhostManifest, kept, 0).spec, kept.spec);
-  }
-
-  #readFile({ name, text, inPlace, sinceMs }: TakenFile, isMoving: boolean): FileReading {
-    const known = this.#readings.get(name);
-    if (known?.text === text) return { ...known.reading, isMoving, sinceMs };
-    const read = readManifests(name, text, this.#options.schemas);
-    const manifests = read.isWhole ? read.manifests : (known?.reading.manifests ?? []);
-    const reading = { ...read, manifests, name, inPlace, sinceMs, isMoving };
-    this.#readings.set(name, { text, reading });
-    return reading;
+    await this.#report.tell(problems);
   }
 
   async #apply({ manifest, reading }: Accepted): Promise<readonly ManifestProblem[]> {
@@ -205,31 +172,6 @@ export class Intake {
     return problems;
   }
 
-  /** Says what is wrong, where that has changed. */
-  async #tell(problems: readonly ManifestProblem[]): Promise<void> {
-    const { logger, state } = this.#options;
-    const before = this.#problems;
-    this.#problems = problems;
-    const isIn = (all: readonly ManifestProblem[], one: ManifestProblem): boolean =>
-      all.some((each) => isDeepStrictEqual(each, one));
-    for (const problem of problems) {
-      const { file, line, column, message, key } = problem;
-      if (!isIn(before, problem)) logger.error({ file, line, column, key, err: message }, 'a manifest is wrong');
-    }
-    for (const problem of before) {
-      const { file, line, column, key } = problem;
-      if (!isIn(problems, problem)) logger.info({ file, line, column, key }, 'a manifest is no longer wrong there');
-    }
-    if (isDeepStrictEqual(before, problems) && this.#hasTold) return;
-    this.#hasTold = true;
-    await state.writeProblems(problems).catch((error: unknown) => {
-      this.#hasTold = false;
-      logger.error({ err: describe(error) }, 'what is wrong with the manifests can not be kept');
-    });
-  }
-
-  #hasTold = false;
-
   #storeOf(kind: Kind): ResourceStore<VirtualMachineMemory> | ResourceStore<HypervisorHost> {
     return kind === 'HypervisorHost' ? this.#options.hosts : this.#options.memories;
   }
@@ -251,14 +193,3 @@ const namespaceOf = ({ namespace }: { readonly namespace: string }): { readonly 
 });
 
 const isSameManifest = (a: OurResource, b: OurResource): boolean => isDeepStrictEqual(a, b);
-
-/** What counts where no file speaks of the in-process host. */
-const localhostReading: FileReading = {
-  name: '',
-  manifests: [localhostManifest],
-  problems: [],
-  isWhole: true,
-  inPlace: false,
-  sinceMs: 0,
-  isMoving: false,
-};

@@ -97,7 +97,9 @@ ${lines.join('')}`;
       const ready = status?.conditions?.find(({ type }) => type === 'Ready');
       return spec?.memory === memory && status?.observedGeneration === metadata?.generation && ready?.reason === reason;
     });
-    return this.read(name) as VirtualMachineMemory;
+    const resource = this.read(name);
+    if (resource === undefined) throw new Error(`${name} has gone`);
+    return resource;
   }
 
   /** Waits until something is true of a resource. */
@@ -111,7 +113,8 @@ ${lines.join('')}`;
   async #until(what: string, isSo: () => boolean): Promise<void> {
     const deadline = Date.now() + waitMs;
     while (!isSo()) {
-      if (this.#process?.exitCode != null) throw new Error(`dimmer standalone ended:\n${this.#log()}`);
+      if (this.#process !== null && this.#process.exitCode !== null)
+        throw new Error(`dimmer standalone ended:\n${this.#log()}`);
       if (Date.now() > deadline) throw new Error(`waited in vain for ${what}:\n${this.#log()}`);
       await delay(5);
     }

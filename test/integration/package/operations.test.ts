@@ -258,13 +258,14 @@ await describeLab(
     });
 
     /** A manifest of the guest, renamed to where standalone follows it. */
-    const wish = async (folder: string, memory: string): Promise<void> => {
+    const wish = (folder: string, memory: string): void => {
       const uuid = lab.guests[0]?.uuid ?? '';
       const manifest = documented('README.md', 'kind: VirtualMachineMemory').text;
       const text = manifest.replace(/uuid: \S+/, `uuid: ${uuid}`).replace(/memory: \S+/, `memory: ${memory}`);
-      writeFileSync(join(directory, 'admin/new.yaml'), text);
-      await shOk(`mv new.yaml ${folder}/db-1.yaml`);
+      writeFileSync(join(folder, '.db-1'), text, { flush: true });
+      renameSync(join(folder, '.db-1'), join(folder, 'db-1.yaml'));
     };
+    const installed = (): string => join(machine.etcDirectory, 'dimmer/vms');
     const showsReady = (memory: string): Promise<string> =>
       waitFor(
         async () => {
@@ -279,10 +280,11 @@ await describeLab(
       );
 
     test('one host without a cluster, in the foreground', async () => {
-      mkdirSync(join(directory, 'admin/vms'));
+      const vms = join(directory, 'admin/vms');
+      mkdirSync(vms);
       const host = documented('docs/operations.md', 'metadata: { name: localhost }').text;
-      writeFileSync(join(directory, 'admin/vms/localhost.yaml'), host.replace('4Gi', '64Mi'));
-      await wish('vms', '6400Mi');
+      writeFileSync(join(vms, 'localhost.yaml'), host.replace('4Gi', '64Mi'));
+      wish(vms, '6400Mi');
       const [standalone] = commandsOf(documented('docs/operations.md', '$ dimmer standalone --manifests vms/'));
       const { code } = await whileRunning(standalone?.command ?? '', async () => {
         await waitFor(async () => (await sh('dimmer status')).code === 0, {
@@ -296,7 +298,7 @@ await describeLab(
     test('its unit, which goes on with what was done in the foreground', async () => {
       await type(documented('docs/operations.md', 'install -d -m 0755 /etc/dimmer/vms'));
       await shOk('cp vms/localhost.yaml /etc/dimmer/vms/');
-      await wish('/etc/dimmer/vms', '6528Mi');
+      wish(installed(), '6528Mi');
       await type(documented('docs/operations.md', 'systemctl enable --now dimmer-standalone'));
       expect(await shOk('systemctl is-active dimmer-standalone')).toBe('active\n');
       await showsReady('6528Mi');
@@ -306,7 +308,7 @@ await describeLab(
         /Overall exposure level for dimmer-standalone\.service: [\d.]+ OK/,
       );
       await shOk('systemctl kill --signal KILL dimmer-standalone');
-      await wish('/etc/dimmer/vms', '6656Mi');
+      wish(installed(), '6656Mi');
       await showsReady('6656Mi');
     });
 
@@ -318,7 +320,7 @@ await describeLab(
         `${documented('docs/operations.md', 'MemoryDenyWriteExecute=no').text}\n`,
       );
       await shOk('systemctl daemon-reload; systemctl restart dimmer-standalone');
-      await wish('/etc/dimmer/vms', '6784Mi');
+      wish(installed(), '6784Mi');
       await showsReady('6784Mi');
     });
   },
