@@ -43,3 +43,17 @@ export async function writeAtomically(path: string, text: string, { durable }: {
     await syncFolder(dirname(each));
   }
 }
+
+/**
+ * Writes `text` into a file that is there, in the room that it has: what a full disk still allows where the text isn't much
+ * longer. Whoever reads meanwhile may find half of it. @throws the system's error
+ */
+export async function overwrite(path: string, text: string): Promise<void> {
+  const handle = await open(path, 'r+');
+  try {
+    const { bytesWritten } = await handle.write(text, 0);
+    await handle.truncate(bytesWritten);
+  } finally {
+    await handle.close();
+  }
+}

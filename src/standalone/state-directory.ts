@@ -14,7 +14,7 @@ import { mkdir, readdir, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ManifestProblem } from './manifest.ts';
 import { type Kind, kindFacts } from './kinds.ts';
-import { writeAtomically } from './atomic-file.ts';
+import { overwrite, writeAtomically } from './atomic-file.ts';
 
 export type ResourceName = { readonly kind: Kind; readonly namespace: string; readonly name: string };
 
@@ -116,8 +116,14 @@ export class StateDirectory {
     return writeAtomically(this.#fileOf(name, eventsFile), toJson(events), { durable: false });
   }
 
-  writeProblems(problems: readonly ManifestProblem[]): Promise<void> {
-    return writeAtomically(join(this.path, problemsFile), toJson(problems), { durable: false });
+  /** Keeps what is wrong; on a full disk, too, which may be what is wrong. @throws the system's error */
+  async writeProblems(problems: readonly ManifestProblem[]): Promise<void> {
+    const path = join(this.path, problemsFile);
+    try {
+      await writeAtomically(path, toJson(problems), { durable: false });
+    } catch {
+      await overwrite(path, toJson(problems));
+    }
   }
 
   problems(): Promise<string | null> {

@@ -29,7 +29,7 @@ export async function readState(folder: string): Promise<StandaloneState> {
   const nameOf = ({ metadata }: VirtualMachineMemory): string => `${metadata.namespace}/${metadata.name}`;
   return {
     resources: resources.toSorted((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1)),
-    problems: problems === null ? [] : (JSON.parse(problems) as ManifestProblem[]),
+    problems: readProblems(problems),
     process: findProcess(join(folder, 'holder')),
   };
 }
@@ -43,6 +43,16 @@ export const eventsOf = async (folder: string, { metadata }: VirtualMachineMemor
       name: metadata.name,
     }),
   );
+
+/** What is wrong; a text that is just being written says it the next time. */
+function readProblems(text: string | null): readonly ManifestProblem[] {
+  try {
+    const read: unknown = JSON.parse(text ?? '[]');
+    return Array.isArray(read) ? (read as ManifestProblem[]) : [];
+  } catch {
+    return [];
+  }
+}
 
 function findProcess(file: string): number | null {
   try {
