@@ -98,7 +98,7 @@ test('metrics and probes', async () => {
   expect((await fetch(`http://127.0.0.1:${port}/readyz`)).status).toBe(200);
   const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
   expect(metrics).toMatch(/^dimmer_standalone_manifest_problems 1$/m);
-  expect(metrics).toMatch(/^dimmer_reconciles_active/m);
+  expect(metrics).toMatch(/^controller_runtime_active_workers/m);
   expect((await status()).stdout).toMatch(/Manifests that do not count\n {2}! bad\.yaml:1:5 /);
 });
 
