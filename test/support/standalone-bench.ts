@@ -86,12 +86,13 @@ export class StandaloneBench {
     renameSync(aside, this.path(name));
   }
 
-  /** As a careless one does it: byte by byte where it stands, with pauses of `pauseMs` at every so many bytes. */
-  async type(name: string, text: string, { pauseMs = 40, pieces = 12 } = {}): Promise<void> {
-    const size = Math.ceil(text.length / pieces);
+  /** As a careless one does it: byte by byte where it stands, with pauses in the middle and at the end of every line. */
+  async type(name: string, text: string, pauseMs = 40): Promise<void> {
     writeFileSync(this.path(name), '');
-    for (let at = 0; at < text.length; at += size) {
-      for (const byte of text.slice(at, at + size)) writeFileSync(this.path(name), byte, { flag: 'a' });
+    const lines = text.match(/.*\n/g) ?? [];
+    const pieces = lines.flatMap((line) => [line.slice(0, line.length / 2), line.slice(line.length / 2)]);
+    for (const piece of pieces) {
+      for (const byte of piece) writeFileSync(this.path(name), byte, { flag: 'a' });
       await delay(pauseMs);
     }
   }
