@@ -38,7 +38,7 @@ const stillMs = 300;
 /** How long the start waits for files that stand still. */
 const firstMs = 1_000;
 /** What no event told of (a link to elsewhere, another machine's change of a share) is found by looking this often. */
-const lookMs = 2_000;
+const lookMs = 5_000;
 /** Events come in swarms; the first is followed at once, the next after so long. */
 const swarmMs = 10;
 
