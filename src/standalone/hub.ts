@@ -57,6 +57,7 @@ export function createStandalone(options: StandaloneOptions): Standalone {
   return {
     virtualMachineMemories: memories,
     virtualMachineMemoryStatus: memories,
+    virtualMachineMemoryFinalizers: memories.finalizers,
     hosts,
     hostStatus: hosts,
     namespaces,

@@ -42,6 +42,8 @@ export function applyManifest(manifest: Manifest, before: OurResource | undefine
         resourceVersion: before?.metadata.resourceVersion ?? '0',
         generation,
         creationTimestamp: before?.metadata.creationTimestamp ?? `${new Date(nowMs).toISOString().slice(0, 19)}Z`,
+        // The controller's; no file is held up by them (docs/adr/0038-standalone.md).
+        finalizers: before?.metadata.finalizers,
         ...(Object.keys(labels).length === 0 ? {} : { labels }),
         ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
       },

@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { KeyedMutex } from '../runtime/keyed-mutex.ts';
 import type { Logger } from '../runtime/logger.ts';
 import {
+  type FinalizerWriter,
   keyOf,
   type Resource,
   type ResourceChange,
@@ -112,6 +113,16 @@ export class ResourceStore<T extends Kept> implements ResourceSource<T>, StatusW
   }
 
   write(resource: T, status: object): Promise<WriteResult<T>> {
+    return this.#replace(resource, 'status', (held) => ({ ...held, status }));
+  }
+
+  /** Keeps finalizers as they are said; a file that disappears waits for none of them. */
+  readonly finalizers: FinalizerWriter<T> = {
+    write: (resource, finalizers) =>
+      this.#replace(resource, 'finalizers', (held) => ({ ...held, metadata: { ...held.metadata, finalizers } })),
+  };
+
+  #replace(resource: T, what: string, change: (held: T) => T): Promise<WriteResult<T>> {
     const key = keyOf(resource);
     return this.#writes.run(key, async (): Promise<WriteResult<T>> => {
       const held = this.#objects.get(key);
@@ -119,11 +130,11 @@ export class ResourceStore<T extends Kept> implements ResourceSource<T>, StatusW
       if (held.metadata.resourceVersion !== resource.metadata.resourceVersion) {
         return { outcome: 'conflict', current: held };
       }
-      const next = this.#withVersion({ ...held, status });
+      const next = this.#withVersion(change(held));
       try {
         await this.#state.write(nameOf(next), next);
       } catch (error) {
-        return { outcome: 'failed', retryable: true, message: `status can't be kept: ${String(error)}` };
+        return { outcome: 'failed', retryable: true, message: `${what} can't be kept: ${String(error)}` };
       }
       this.#set(key, next);
       return { outcome: 'written', resourceVersion: next.metadata.resourceVersion };
