@@ -20,6 +20,8 @@ export const advice: Readonly<Partial<Record<Reason, string>>> = {
   HostCordoned: 'it goes on by itself when the host takes memory again',
   InsufficientHostMemory: 'it goes on by itself when the host has memory free',
   HugepagesUnavailable: 'it goes on by itself when the host has such pages free',
+  DriftReported: 'find out who changes the VM, or set driftPolicy: Correct',
+  DriftContested: 'find out who changes the VM; a new wish, or a retry, begins anew',
   VMBusy: 'wait',
   VMMigrating: 'wait',
   VMNotRunning: 'start the VM',

@@ -31,6 +31,9 @@ test('defaults are those of the schema, and a null is none', () => {
       rounding: 'Exact',
       guestSafety: 'Required',
       unplugTimeout: '30s',
+      driftPolicy: 'Correct',
+      deletionPolicy: 'Retain',
+      releaseTimeout: '10m',
     },
   ]);
 });
