@@ -102,11 +102,13 @@ ${lines.join('')}`;
     return resource;
   }
 
-  /** Waits until something is true of a resource. */
-  async sees(name: Machine, what: string, isSo: (resource: VirtualMachineMemory) => boolean): Promise<void> {
-    await this.#until(what, () => {
-      const resource = this.read(name);
-      return resource !== undefined && isSo(resource);
+  /** Waits until the guest is asked for a module; the status tells of it a moment later. */
+  async isAsked(name: Machine): Promise<void> {
+    await this.#until(`${name} to be asked for a module`, () => {
+      const text = readFileSync(join(this.#state, 'simulated-host.json'), 'utf8');
+      const { domains } = JSON.parse(text) as { readonly domains: readonly { name: string; operations: object }[] };
+      const machine = domains.find((domain) => domain.name === name);
+      return JSON.stringify(machine?.operations).includes('"leaving"');
     });
   }
 

@@ -64,12 +64,9 @@ test('from a manifest to memory, killed in between, and what it says of it', asy
   await start();
   await reaches('web', '2Gi');
   edit('web', '1Gi');
-  await waitFor(
-    () => readFileSync(join(state, 'virtualmachinememories/default/web/resource.json'), 'utf8').includes('Leaving'),
-    {
-      ...{ what: 'a module to leave', timeoutMs: 10_000, intervalMs: 5 },
-    },
-  );
+  await waitFor(() => readFileSync(join(state, 'simulated-host.json'), 'utf8').includes('"leaving"'), {
+    ...{ what: 'a module to leave', timeoutMs: 10_000, intervalMs: 5 },
+  });
   await end('SIGKILL');
   expect((await status('web')).stdout).toContain("Note: no 'dimmer standalone' runs: this is what was last known.");
   await start();
