@@ -12,8 +12,10 @@ const mayImport = {
   agent: ['memory', 'host', 'runtime'],
   drivers: ['memory', 'host', 'agent', 'libvirt', 'runtime'],
   kubernetes: ['memory', 'api', 'runtime'],
+  standalone: ['memory', 'api', 'runtime'],
   controllers: ['memory', 'api', 'planner', 'host', 'runtime'],
   preview: ['memory', 'api', 'planner', 'host', 'libvirt'],
+  view: ['memory', 'api'],
 };
 
 const roomRules = Object.entries(mayImport).map(([room, allowed]) => ({
@@ -49,6 +51,7 @@ module.exports = {
     only('xml-writer-stays-home', 'xmlbuilder2', ['libvirt']),
     only('xml-reader-stays-home', 'fast-xml-parser', ['libvirt']),
     only('http-server-stays-home', 'fastify', ['agent']),
+    only('cel-stays-home', '@bufbuild/cel', ['standalone']),
     {
       name: 'pure-rooms-touch-nothing',
       comment: 'memory, planner and api are pure: no I/O, no package, no node built-in.',

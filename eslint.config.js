@@ -29,7 +29,7 @@ export default defineConfig(
   },
   {
     // Programs that talk to a person on the terminal.
-    files: ['test/lab/**', 'test/bench/**', 'scripts/**'],
+    files: ['test/lab/**', 'test/demo/**', 'test/bench/**', 'scripts/**'],
     rules: { 'no-console': 'off' },
   },
   {

@@ -10,6 +10,8 @@ Turns running virtual machines' memory up and down, declaratively.
 Commands:
   controller   the cluster controller: reconciles VirtualMachineMemory resources
   agent        the host agent: plugs and unplugs memory modules through libvirt
+  standalone   both in one process, for the manifests of a directory: no cluster needed
+  status       what standalone knows: VMs, their memory, what is under way and why
   plan         offline preview: what would be done, and which sizes can be reached
 
 'dimmer COMMAND --help' says more about a command, 'dimmer --version' which version this is.
@@ -21,6 +23,8 @@ type Command = (argv: readonly string[], io: CommandIo) => Promise<number>;
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
   agent: async () => (await import('./agent/run-agent.ts')).runAgent,
   controller: async () => (await import('./controller/run-controller.ts')).runController,
+  standalone: async () => (await import('./standalone/run-standalone.ts')).runStandalone,
+  status: async () => (await import('./status/run-status.ts')).runStatus,
   plan: async () => (await import('./plan/run-plan.ts')).runPlan,
 };
 

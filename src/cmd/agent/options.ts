@@ -128,8 +128,8 @@ export function readAgentArguments(argv: readonly string[]): ReadAgentArguments 
   });
 }
 
-/** A driver with what belongs to it and to no other; null: not given. */
-function readDriver(name: string, uri: string | null, vms: string | null): Driver {
+/** A driver with what belongs to it and to no other; null: not given. @throws Mistake */
+export function readDriver(name: string, uri: string | null, vms: string | null): Driver {
   switch (name) {
     case 'libvirt':
       if (vms !== null) throw new Mistake('--simulated-vms is only for --driver simulated');

@@ -1,21 +1,18 @@
 /** `dimmer controller`: the cluster assembly. Resources come from an API server, hosts are reached by HTTPS. */
-import { collectDefaultMetrics, Registry } from 'prom-client';
-import type { HypervisorHost } from '../../api/v1alpha1/hypervisor-host.ts';
+import { Registry, collectDefaultMetrics } from 'prom-client';
 import { type Controller, createController } from '../../controllers/controller.ts';
-import { hostError } from '../../host/errors.ts';
-import { createHttpsHost } from '../../host/http/client.ts';
 import { withLeadership } from '../../host/leadership.ts';
-import type { Host, Leadership } from '../../host/port.ts';
 import { orAborted } from '../../runtime/or-aborted.ts';
-import { openTlsFiles, type TlsFiles } from '../../runtime/tls-files.ts';
-import { createUnusableHost } from '../../host/unusable-host.ts';
+import { openTlsFiles } from '../../runtime/tls-files.ts';
 import { createCluster } from '../../kubernetes/cluster.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import { type HealthServer, startHealthServer } from '../../runtime/health-server.ts';
 import { Lifecycle } from '../../runtime/lifecycle.ts';
 import { createLogger, type Logger } from '../../runtime/logger.ts';
+import { connectToAgent } from '../agent-connection.ts';
 import { describeError, writeFailure } from '../failure.ts';
 import { type CommandIo, exitFailure, exitOk } from '../io.ts';
+import { planServers } from '../probe-servers.ts';
 import { declareCertificateExpiry } from './certificate-metric.ts';
 import { addElection } from './election.ts';
 import { type ControllerArguments, controllerUsage, readControllerArguments } from './options.ts';
@@ -45,21 +42,6 @@ export async function runController(argv: readonly string[], io: CommandIo): Pro
     }
     default:
       return read satisfies never;
-  }
-}
-
-/**
- * A connection for a host; one that can't be made says so in the host's status instead of ending the process.
- * @param leadership null: this is the only controller
- */
-function connectTo(resource: HypervisorHost, tls: TlsFiles, leadership: Leadership | null): Host {
-  const { address, tlsServerName } = resource.spec;
-  try {
-    const host = createHttpsHost({ address, tlsServerName, tls, clock: systemClock });
-    return leadership === null ? host : withLeadership(host, leadership);
-  } catch (error) {
-    const { name } = resource.metadata;
-    return createUnusableHost(hostError('unreachable', `spec.address of HypervisorHost ${name} can't be used`, error));
   }
 }
 
@@ -105,7 +87,10 @@ async function serve(options: ControllerArguments, logger: Logger, signal: Abort
       controller = createController({
         hub: cluster,
         clusterId,
-        connect: (resource) => connectTo(resource, tls, leadership),
+        connect(resource) {
+          const host = connectToAgent(resource, tls);
+          return leadership === null ? host : withLeadership(host, leadership);
+        },
         clock,
         random: Math.random,
         logger,
@@ -125,19 +110,4 @@ async function serve(options: ControllerArguments, logger: Logger, signal: Abort
     stopMs: graceMs + 2_000,
   });
   await lifecycle.run(signal);
-}
-
-type PlannedServer = {
-  readonly address: { readonly host: string; readonly port: number };
-  readonly probes: boolean;
-  readonly metrics: boolean;
-};
-
-/** Probes and metrics share one server when they are given one address. */
-function planServers({ healthAddress, metricsAddress }: ControllerArguments): readonly PlannedServer[] {
-  const isShared = healthAddress?.host === metricsAddress?.host && healthAddress?.port === metricsAddress?.port;
-  const servers: PlannedServer[] = [];
-  if (healthAddress !== null) servers.push({ address: healthAddress, probes: true, metrics: isShared });
-  if (metricsAddress !== null && !isShared) servers.push({ address: metricsAddress, probes: false, metrics: true });
-  return servers;
 }

@@ -39,7 +39,7 @@ export function judgeClaim(
   if (request.generation < claim.generation) {
     return refuse(
       'old-generation',
-      `Generation ${claim.generation} has already been acted for; ${request.generation} is older`,
+      `Generation ${claim.generation} has already been acted for; ${request.generation} is older (where an older state of the resource was restored, "dimmer agent release UUID" on the VM's host lets it go on)`,
     );
   }
   return succeed(wanted);

@@ -21,7 +21,7 @@ import type {
   UnplugAnswer,
   UnplugRequest,
 } from '../port.ts';
-import { askGuest, followUp, removeModule, type ReportContext, uptakeState } from './guest.ts';
+import { askGuest, followUp, meetDomain, removeModule, type ReportContext, uptakeState } from './guest.ts';
 import {
   addModule,
   liveMarks,
@@ -166,6 +166,15 @@ function letGuestAnswer(context: SimulatedChangeContext, domain: SimulatedDomain
     else refuseSimulated(context, domain, module);
   };
   context.clock.after(context.removalMs, answer);
+}
+
+/** Takes a domain over from a host that has ended: what only its agent knew is forgotten, what guests do goes on. */
+export function meetKept(context: SimulatedChangeContext, domain: SimulatedDomain): void {
+  for (const module of domain.modules) module.refusedAtMs = null;
+  domain.uptake = null;
+  domain.misplaced = null;
+  meetDomain(domain, context.clock.now());
+  for (const module of domain.modules) if (isLeaving(domain, module)) letGuestAnswer(context, domain, module);
 }
 
 const isLeaving = (domain: SimulatedDomain, module: SimulatedModule): boolean =>

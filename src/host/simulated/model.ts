@@ -81,6 +81,8 @@ export type SimulatedDomainSpec = {
   readonly reports?: boolean;
   /** How the guest answers when it is asked for a module. Default `accept`. */
   readonly unplugBehaviour?: UnplugBehaviour;
+  /** Slots of modules that the guest never gives up, whatever it does about others. Default none. */
+  readonly pinnedSlots?: readonly number[];
   readonly ownerNamespace?: string | null;
 };
 
@@ -226,7 +228,7 @@ export function createSimulatedDomain(spec: SimulatedDomainSpec, nowMs: number):
     migrating: false,
     operations: emptyOperationState,
     behaviour: spec.unplugBehaviour ?? 'accept',
-    slotBehaviour: new Map(),
+    slotBehaviour: new Map((spec.pinnedSlots ?? []).map((slot) => [slot, { behaviour: 'refuse', times: Infinity }])),
     onlines: 'all',
   };
   for (const [index, module] of (spec.modules ?? []).entries()) {

@@ -14,7 +14,7 @@ import type {
   ReleaseRequest,
   UnplugRequest,
 } from '../port.ts';
-import { type SimulatedChangeContext, plugSimulated, releaseSimulated, unplugSimulated } from './changes.ts';
+import { meetKept, type SimulatedChangeContext, plugSimulated, releaseSimulated, unplugSimulated } from './changes.ts';
 import { createSimulatedDomain, type SimulatedDomain, type SimulatedDomainSpec, simulatedTotal } from './model.ts';
 import { observeSimulatedDomain } from './observe.ts';
 import type { SimulatedChange, SimulatedFault, SimulatedHost, SimulatedOperation } from './script.ts';
@@ -23,6 +23,8 @@ import { createScript, type ScriptContext } from './scripting.ts';
 export type SimulatedHostOptions = {
   readonly clock: Clock;
   readonly domains?: readonly SimulatedDomainSpec[];
+  /** Domains as another host held them, which has ended without their noticing; they win over `domains`. */
+  readonly kept?: readonly SimulatedDomain[];
   /** Distinguishes runtime ids of several hosts. Default `simulated`. */
   readonly id?: string;
   /** Host memory. Default 256 GiB. */
@@ -52,6 +54,7 @@ export function createSimulatedHost(options: SimulatedHostOptions): SimulatedHos
   const totalMemory = options.totalMemory ?? gib(256);
   const domains = new Map<string, SimulatedDomain>();
   for (const spec of options.domains ?? []) domains.set(spec.uuid, createSimulatedDomain(spec, clock.now()));
+  for (const domain of options.kept ?? []) domains.set(domain.uuid, domain);
 
   const leaders = new Leaders();
   const listeners = new Set<(event: HostEvent) => void>();
@@ -100,6 +103,7 @@ export function createSimulatedHost(options: SimulatedHostOptions): SimulatedHos
     removalMs: options.removalMs ?? 50,
     onlineMs: options.onlineMs ?? 100,
   };
+  for (const domain of options.kept ?? []) meetKept(change, domain);
 
   const takeFault = (operation: SimulatedOperation): SimulatedFault | null => {
     const index = faults.findIndex((entry) => entry.operation === operation);

@@ -9,6 +9,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  renameSync,
   realpathSync,
   rmSync,
   writeFileSync,
@@ -255,6 +256,73 @@ await describeLab(
         });
       });
       expect(code).toBe(0);
+    });
+
+    /** A manifest of the guest, renamed to where standalone follows it. */
+    const wish = (folder: string, memory: string): void => {
+      const uuid = lab.guests[0]?.uuid ?? '';
+      const manifest = documented('README.md', 'kind: VirtualMachineMemory').text;
+      const text = manifest.replace(/uuid: \S+/, `uuid: ${uuid}`).replace(/memory: \S+/, `memory: ${memory}`);
+      writeFileSync(join(folder, '.db-1'), text, { flush: true });
+      renameSync(join(folder, '.db-1'), join(folder, 'db-1.yaml'));
+    };
+    const installed = (): string => join(machine.etcDirectory, 'dimmer/vms');
+    const showsReady = (memory: string): Promise<string> =>
+      waitFor(
+        async () => {
+          // As the guide has it: all, then one.
+          const [all, one] = commandsOf(documented('docs/operations.md', 'dimmer status db-1'));
+          const table = await shOk(all?.command ?? '');
+          return (
+            new RegExp(`tenants/db-1 .* ${memory} +${memory} +True +Converged`).test(table) && shOk(one?.command ?? '')
+          );
+        },
+        { what: `standalone to show ${memory}`, timeoutMs: patienceMs, intervalMs: 500 },
+      );
+
+    test('one host without a cluster, in the foreground', async () => {
+      const vms = join(directory, 'admin/vms');
+      mkdirSync(vms);
+      const host = documented('docs/operations.md', 'metadata: { name: localhost }').text;
+      writeFileSync(join(vms, 'localhost.yaml'), host.replace('4Gi', '64Mi'));
+      wish(vms, '6400Mi');
+      const [standalone] = commandsOf(documented('docs/operations.md', '$ dimmer standalone --manifests vms/'));
+      const { code } = await whileRunning(standalone?.command ?? '', async () => {
+        await waitFor(async () => (await sh('dimmer status')).code === 0, {
+          ...{ what: 'a state directory', timeoutMs: patienceMs },
+        });
+        expect(await showsReady('6400Mi')).toMatch(/ 5 +128Mi +█/);
+      });
+      expect(code).toBe(0);
+    });
+
+    test('its unit, which goes on with what was done in the foreground', async () => {
+      await type(documented('docs/operations.md', 'install -d -m 0755 /etc/dimmer/vms'));
+      await shOk('cp vms/localhost.yaml /etc/dimmer/vms/');
+      wish(installed(), '6528Mi');
+      await type(documented('docs/operations.md', 'systemctl enable --now dimmer-standalone'));
+      expect(await shOk('systemctl is-active dimmer-standalone')).toBe('active\n');
+      await showsReady('6528Mi');
+      expect(await shOk('systemctl show --property NRestarts --value dimmer-standalone')).toBe('0\n');
+      expect(await shOk('stat --format=%U /var/lib/dimmer')).toBe('dimmer\n');
+      expect(await shOk('systemd-analyze security dimmer-standalone')).toMatch(
+        /Overall exposure level for dimmer-standalone\.service: [\d.]+ OK/,
+      );
+      await shOk('systemctl kill --signal KILL dimmer-standalone');
+      wish(installed(), '6656Mi');
+      await showsReady('6656Mi');
+    });
+
+    test('a drop-in for agents of other hosts', async () => {
+      const place = join(machine.etcDirectory, 'systemd/system/dimmer-standalone.service.d');
+      mkdirSync(place);
+      writeFileSync(
+        join(place, 'override.conf'),
+        `${documented('docs/operations.md', 'MemoryDenyWriteExecute=no').text}\n`,
+      );
+      await shOk('systemctl daemon-reload; systemctl restart dimmer-standalone');
+      wish(installed(), '6784Mi');
+      await showsReady('6784Mi');
     });
   },
   ['hypervisor', 'machine'],

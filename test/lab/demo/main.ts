@@ -8,7 +8,7 @@ import { type Lab, startLab } from '../lab.ts';
 import { reportToTerminal as report } from '../progress.ts';
 import { controllerUri, namespace, type Stack, startStack } from '../stack.ts';
 import { waitFor } from '../wait.ts';
-import { answer, bold, chapter, command, remark, say } from './narrator.ts';
+import { answer, bold, chapter, command, remark, say } from '../../demo/narrator.ts';
 
 /** Stops the story when something didn't happen as told. */
 function expect(isTrue: boolean, what: string): void {

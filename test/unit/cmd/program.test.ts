@@ -28,6 +28,8 @@ test.each([
   [['agent', 'check', '--help'], 'agent --allow-client'],
   [['agent', 'release', '--help'], 'agent --allow-client'],
   [['controller', '--help'], 'controller [OPTIONS]'],
+  [['standalone', '--help'], 'standalone --manifests DIR'],
+  [['status', '--help'], 'status [NAME]'],
 ])('%j says how it is used', async (argv, usage) => {
   const { exit, stdout, stderr } = await runProgram(argv);
   expect([exit, stderr]).toEqual([0, '']);
@@ -44,6 +46,16 @@ test.each([
   [['agent', 'release', 'x'], "dimmer agent: 'x' is not a UUID"],
   [['controller'], 'dimmer controller: --agent-client-cert-file is required'],
   [['controller', '--frobnicate'], "dimmer controller: Unknown option '--frobnicate'"],
+  [['standalone'], 'dimmer standalone: --manifests is required'],
+  [['standalone', '--manifests=/nowhere'], 'dimmer standalone: --manifests: /nowhere is not a directory'],
+  [['standalone', '--manifests=/', '--driver=xen'], "dimmer standalone: --driver: 'xen' is not libvirt or simulated"],
+  [
+    ['standalone', '--manifests=/', `--agent-ca-file=${import.meta.filename}`],
+    'dimmer standalone: --agent-ca-file needs --agent-client-cert-file',
+  ],
+  [['status', 'a', 'b'], 'dimmer status: takes one NAME at most'],
+  [['status', '-o', 'xml'], "dimmer status: --output: 'xml' is not json, yaml or wide"],
+  [['status', '--state-dir=/nowhere'], "dimmer status: /nowhere is no state directory of 'dimmer standalone'"],
   [['agent', '--allow-client=urn:x', '--tls-cert-file=/nowhere'], 'dimmer agent: --tls-cert-file: file /nowhere'],
 ])('%j is answered with one line', async (argv, problem) => {
   const { exit, stdout, stderr } = await runProgram(argv);

@@ -1,0 +1,103 @@
+/**
+ * Text as kubectl reads it: YAML 1.1 by the rules of go-yaml 2 (sigs.k8s.io/yaml), whose numbers differ a little from
+ * those of the specification: there are no sexagesimal ones, and a date is a text.
+ */
+import { isCollection, isNode, LineCounter, parseAllDocuments, type ScalarTag, type Tags } from 'yaml';
+
+/** From 1. */
+export type Position = { readonly line: number; readonly column: number };
+
+/** Members and indices down to a place in a value. */
+export type Path = readonly (string | number)[];
+
+export type YamlDocument = {
+  /** As JSON has it. */
+  readonly value: unknown;
+  /** Where what `path` leads to is written; of what isn't, the place that should have it. */
+  readonly positionOf: (path: Path) => Position;
+};
+
+export type ReadYaml =
+  | { readonly ok: true; readonly documents: readonly YamlDocument[] }
+  | { readonly ok: false; readonly message: string; readonly position: Position };
+
+/** strconv.ParseInt with base 0, once underscores are out. */
+const goInteger = /^[-+]?(?:0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|[1-9][0-9]*|0)$/;
+/** resolve.go, yamlStyleFloat. */
+const goFloat = /^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$/;
+
+/** A number as go-yaml reads it, or the text. */
+function resolveNumber(text: string): number | string {
+  const plain = text.replaceAll('_', '');
+  if (goInteger.test(plain)) {
+    const [, sign, digits = ''] = /^([-+]?)(.*)$/.exec(plain) ?? [];
+    const value = Number(/^0[0-7]+$/.test(digits) ? `0o${digits}` : digits);
+    return sign === '-' ? -value : value;
+  }
+  return goFloat.test(plain) ? Number(plain) : text;
+}
+
+const number: ScalarTag = {
+  tag: 'tag:yaml.org,2002:float',
+  default: true,
+  test: /^(?:[-+]?[0-9]|[-+]?\.[0-9])[0-9a-zA-Z_.+-]*$/,
+  resolve: resolveNumber,
+};
+
+/** Of what the YAML 1.1 schema has, that which go-yaml makes the same of. */
+const kept = new Set(['map', 'seq', 'str', 'null', 'bool', 'merge'].map((name) => `tag:yaml.org,2002:${name}`));
+const customTags = (tags: Tags): Tags => [
+  ...tags.filter((tag) => typeof tag === 'object' && (kept.has(tag.tag) || isInfinity(tag))),
+  number,
+];
+/** `.inf` and `.nan`: numbers that JSON hasn't, which is said of them. */
+const isInfinity = (tag: Exclude<Tags[number], string>): boolean =>
+  'test' in tag && tag.tag.endsWith(':float') && tag.test.test('.inf');
+
+/** Reads all documents of `text`, empty ones left out. One that can't be read spoils the others: it may be half-written. */
+export function readYaml(text: string): ReadYaml {
+  const lines = new LineCounter();
+  const positionAt = (offset: number): Position => {
+    const { line, col } = lines.linePos(offset);
+    return { line, column: col };
+  };
+  const parsed = parseAllDocuments(text, {
+    version: '1.1',
+    customTags,
+    uniqueKeys: true,
+    lineCounter: lines,
+    logLevel: 'silent',
+    prettyErrors: false,
+  });
+  if (!Array.isArray(parsed)) return { ok: true, documents: [] };
+  const documents: YamlDocument[] = [];
+  for (const document of parsed) {
+    const [error] = document.errors;
+    if (error !== undefined) return { ok: false, message: error.message, position: positionAt(error.pos[0]) };
+    // It takes files apart at their `---` before it reads them, and a directive is then alone.
+    if (document.directives.yaml.explicit === true) {
+      return { ok: false, message: 'has a directive (%YAML), which kubectl does not read', position: positionAt(0) };
+    }
+    const start = positionAt(document.contents?.range[0] ?? document.range[0]);
+    let value: unknown;
+    try {
+      value = document.toJS({ maxAliasCount: 100 });
+    } catch (error) {
+      return { ok: false, message: error instanceof Error ? error.message : String(error), position: start };
+    }
+    if (value === null) continue;
+    documents.push({
+      value,
+      positionOf(path) {
+        for (let length = path.length; length > 0; length -= 1) {
+          const node = document.getIn(path.slice(0, length), true);
+          if (isNode(node) && node.range !== undefined && node.range !== null) return positionAt(node.range[0]);
+          // A parent of what isn't there, or an alias on the way.
+          if (isCollection(node)) break;
+        }
+        return start;
+      },
+    });
+  }
+  return { ok: true, documents };
+}

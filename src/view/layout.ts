@@ -1,0 +1,63 @@
+/** Laying text out in lines of a terminal. Pure. */
+
+/** How it is shown. */
+export type Look = {
+  /** Columns of the terminal. */
+  readonly width: number;
+  /** Whether colours and the like are used. */
+  readonly colour: boolean;
+};
+
+const styles = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33 } as const;
+export type Style = keyof typeof styles;
+
+/** `text` in a style, where there are any. */
+export const paint = ({ colour }: Look, style: Style, text: string): string =>
+  colour && text !== '' ? `\u001b[${styles[style]}m${text}\u001b[0m` : text;
+
+/** The words of `text` in lines of at most `width`; a longer word is left whole, so that it can be copied. */
+export function wrap(text: string, width: number): readonly string[] {
+  const lines: string[] = [];
+  for (const word of text.split(/\s+/)) {
+    const last = lines.at(-1);
+    if (last === undefined || last.length + 1 + word.length > width) lines.push(word);
+    else lines[lines.length - 1] = `${last} ${word}`;
+  }
+  return lines;
+}
+
+/** `label` and beside it `text` in as many lines as it takes. */
+export function field(look: Look, label: string, text: string): readonly string[] {
+  const indent = 12;
+  const [first = '', ...rest] = wrap(text, look.width - indent);
+  return [
+    `  ${paint(look, 'dim', label.padEnd(indent - 3))} ${first}`.trimEnd(),
+    ...rest.map((line) => ' '.repeat(indent) + line),
+  ];
+}
+
+/** Rows of cells, each column as wide as its widest; the last cells are cut to fit. */
+export function table(rows: readonly (readonly string[])[], width: number): readonly string[] {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
+  return rows.map((row) => {
+    const line = row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ');
+    return cut(line.trimEnd(), width);
+  });
+}
+
+/** `text` in at most `width` characters. */
+export const cut = (text: string, width: number): string =>
+  text.length <= width ? text : `${text.slice(0, Math.max(0, width - 1))}…`;
+
+/** How long ago, in the two largest units: `3m12s`, `5h2m`, `12d`. */
+export function age(ms: number): string {
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  const [days, hours, minutes] = [
+    Math.floor(seconds / 86_400),
+    Math.floor(seconds / 3600) % 24,
+    Math.floor(seconds / 60) % 60,
+  ];
+  if (days > 0) return `${days}d${hours > 0 && days < 10 ? `${hours}h` : ''}`;
+  if (hours > 0) return `${hours}h${minutes > 0 ? `${minutes}m` : ''}`;
+  return minutes > 0 ? `${minutes}m${seconds % 60 > 0 ? `${seconds % 60}s` : ''}` : `${seconds}s`;
+}

@@ -1,0 +1,139 @@
+/**
+ * What `dimmer status` shows, at 80 and at 200 columns. After a change on purpose, `npx vitest run test/golden --update`, and
+ * look at it in a terminal.
+ */
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { decodeVirtualMachineMemory } from '../../src/api/v1alpha1/decode.ts';
+import { type Reason, reasonTable } from '../../src/api/v1alpha1/reasons.ts';
+import type { VirtualMachineMemory } from '../../src/api/v1alpha1/virtual-machine-memory.ts';
+import { advice } from '../../src/view/advice.ts';
+import { age, type Look } from '../../src/view/layout.ts';
+import { describeResource, type ShownEvent, tableOfResources } from '../../src/view/status-text.ts';
+
+const nowMs = Date.parse('2026-11-30T12:00:00Z');
+const ago = (seconds: number): string => new Date(nowMs - seconds * 1000).toISOString();
+const gi = (slot: number, size: string, more: object = {}) => ({
+  ...{ slot, alias: `ua-dimmer-${slot}`, node: 0, size, base: '0x100000000', state: 'Plugged' },
+  ...more,
+});
+
+function resource(name: string, memory: string | undefined, status?: object): VirtualMachineMemory {
+  const read = decodeVirtualMachineMemory({
+    metadata: { name, namespace: 'default', uid: name, resourceVersion: '1', generation: 3 },
+    spec: { virtualMachine: { uuid: '6f0c1a52-6a0e-4c0e-9c50-6e6f0f3d2a11' }, memory },
+    status,
+  });
+  if (!read.ok) throw new Error(read.error);
+  return read.value;
+}
+const ready = (status: string, reason: string, message: string) => ({
+  observedGeneration: 3,
+  conditions: [
+    { type: 'Ready', status, reason, message, lastTransitionTime: '2026-11-30T11:00:00Z', observedGeneration: 3 },
+  ],
+});
+const machine = { uuid: '6f0c1a52-6a0e-4c0e-9c50-6e6f0f3d2a11', state: 'Running' };
+
+const settled = resource('db-1', '4Gi', {
+  ...ready('True', 'Converged', 'the guest has 4Gi, as wanted'),
+  hostName: 'localhost',
+  virtualMachine: { ...machine, name: 'db-1' },
+  memory: { boot: '1Gi', plugged: '3Gi', current: '4Gi', target: '4Gi', guestTotal: '4012Mi', max: '64Gi' },
+  slots: { total: 16, used: 4 },
+  modules: [gi(0, '128Mi'), gi(1, '384Mi'), gi(2, '512Mi'), gi(3, '2Gi')],
+  reachable: { below: '3968Mi', above: '4224Mi', ranges: [{ from: '1Gi', to: '4Gi', step: '128Mi' }], complete: true },
+  lastResize: { from: '1Gi', to: '4Gi', startTime: ago(94), completionTime: ago(93) },
+});
+const refused = resource('a-name-that-goes-on-and-on-for-longer-than-any-screen-is-wide-and-then-some-more', '2Gi', {
+  ...ready(
+    'False',
+    'GuestRefused',
+    'the guest refused ua-dimmer-1 (1Gi, slot 1) 3 times; it is asked again at 12:01:40, and no other set of modules makes 1Gi less',
+  ),
+  hostName: 'localhost',
+  virtualMachine: { ...machine, name: 'tenant-17' },
+  memory: { boot: '1Gi', plugged: '2Gi', current: '3Gi', target: '2Gi', guestTotal: '2987Mi', max: '8Gi' },
+  slots: { total: 8, used: 4 },
+  modules: [
+    gi(0, '512Mi', { state: 'Leaving' }),
+    gi(1, '1Gi', { node: 1, state: 'Refused', refusals: 3, refusedAt: ago(20), retryAfter: ago(-100) }),
+    gi(4, '256Mi', { refusals: 1, refusedAt: ago(4000) }),
+  ],
+  planning: {
+    observedAt: ago(1),
+    boot: [{ node: 0, size: '1Gi' }],
+    block: '128Mi',
+    slots: { usedByOthers: [7], resting: [6, 5] },
+    otherBytes: '0',
+    booting: false,
+    cordoned: false,
+    backings: [],
+  },
+  plan: {
+    decision: 'Unplug',
+    steps: [{ operation: 'Unplug', size: '1Gi', node: 1, slot: 1 }],
+    message: 'unplug 1Gi (slot 1)',
+  },
+  reachable: { ranges: [{ from: '3Gi', to: '3Gi', step: '128Mi' }], complete: false },
+  lastResize: { from: '3Gi', to: '2Gi', startTime: ago(200) },
+});
+const unseen = resource('new', undefined);
+const events: readonly ShownEvent[] = [
+  { type: 'Normal', reason: 'Converged', message: 'resized from 1Gi to 3Gi', count: 1, lastSeen: ago(90_000) },
+  {
+    type: 'Warning',
+    reason: 'GuestRefused',
+    message: 'the guest refused ua-dimmer-1 (1Gi, slot 1) 3 times; it is asked again at 12:01:40',
+    count: 3,
+    lastSeen: ago(20),
+  },
+];
+
+const narrow: Look = { width: 80, colour: false };
+const wide: Look = { width: 200, colour: false };
+const shown = (look: Look): string =>
+  [
+    describeResource(settled, [], look, nowMs),
+    describeResource(refused, events, look, nowMs),
+    describeResource(unseen, [], look, nowMs),
+    tableOfResources([settled, refused, unseen], look, false),
+    tableOfResources([settled, refused, unseen], look, true),
+  ].join(`${'-'.repeat(8)}\n`);
+
+test.each([
+  ['80-columns', narrow],
+  ['200-columns', wide],
+  ['colours', { ...narrow, colour: true }],
+])('%s', async (name, look) => {
+  await expect(shown(look)).toMatchFileSnapshot(join(import.meta.dirname, `status/${name}.txt`));
+});
+
+test('all that is not asked to be wide fits the terminal, and colours add nothing to that', () => {
+  for (const width of [72, 80, 120, 200]) {
+    const look = { width, colour: false };
+    const text = [
+      describeResource(refused, events, look, nowMs),
+      tableOfResources([settled, refused], look, false),
+    ].join('');
+    expect(Math.max(...text.split('\n').map((line) => line.length))).toBeLessThanOrEqual(width);
+    const painted = describeResource(refused, events, { ...look, colour: true }, nowMs);
+    // eslint-disable-next-line no-control-regex
+    expect(painted.replaceAll(/\u001b\[\d+m/g, '')).toBe(describeResource(refused, events, look, nowMs));
+  }
+});
+
+test('ages', () => {
+  expect([0, 59, 60, 61, 3600, 3660, 86_400, 90_000, 864_000, -5].map((seconds) => age(seconds * 1000))).toEqual([
+    ...['0s', '59s', '1m', '1m1s', '1h', '1h1m', '1d', '1d1h', '10d', '0s'],
+  ]);
+});
+
+describe('what to do', () => {
+  test('is said of every reason that needs somebody, or holds something up', () => {
+    const silent = Object.entries(reasonTable)
+      .filter(([reason, { stalled, warning }]) => (stalled || warning) && advice[reason as Reason] === undefined)
+      .map(([reason]) => reason);
+    expect(silent).toEqual([]);
+  });
+});

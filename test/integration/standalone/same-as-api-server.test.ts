@@ -1,0 +1,131 @@
+/**
+ * Standalone takes the manifests that a real API server takes, through a real kubectl, and refuses those that it refuses:
+ * the text of files, from a corpus of what people and tools write, and from what chance makes of it.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { loadSpecSchemas } from '../../../src/standalone/crds.ts';
+import { readManifests } from '../../../src/standalone/manifest.ts';
+import { type ControlPlane, startControlPlane } from '../../lab/control-plane.ts';
+import { describeLab } from '../../lab/describe.ts';
+
+import { corpus, memoryFile, randomFile } from './manifest-files.ts';
+
+type File = { readonly name: string; readonly text: string };
+type Taken = { readonly metadata: { readonly name: string }; readonly spec: unknown };
+
+/** `kubectl apply` of a folder with these files; nothing is changed. */
+async function dryRun(plane: ControlPlane, files: readonly File[], output: string) {
+  const folder = mkdtempSync(join(tmpdir(), 'dimmer-manifests-'));
+  try {
+    for (const { name, text } of files) writeFileSync(join(folder, `${name}.yaml`), text);
+    const args = ['apply', '--dry-run=server', '-o', output, '-f', folder];
+    return await plane.kubectl(args, { timeoutMs: 300_000 });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** The specs that the API server would keep, by the name of the resource, which is that of its file. */
+async function askApiServer(plane: ControlPlane, files: readonly File[]) {
+  // Of an object among others that are refused kubectl prints no more than the name.
+  const { stdout: names, stderr } = await dryRun(plane, files, 'name');
+  const taken = new Set([...names.matchAll(/\/(\S+)/g)].map(([, name]) => name));
+  const good = files.filter(({ name }) => taken.has(name));
+  const { stdout } = await dryRun(plane, good, 'json');
+  const { items } = JSON.parse(stdout) as { readonly items: readonly Taken[] };
+  return { specs: new Map(items.map(({ metadata, spec }) => [metadata.name, spec])), stderr };
+}
+
+await describeLab(
+  'standalone beside an API server',
+  () => {
+    let plane: ControlPlane;
+    const schemas = loadSpecSchemas();
+
+    beforeAll(async () => {
+      plane = await startControlPlane();
+      await plane.kubectlOk([
+        'apply',
+        '-f',
+        join(import.meta.dirname, '../../../crds/dimmer.dev_virtualmachinememories.yaml'),
+      ]);
+      await plane.kubectlOk([
+        'apply',
+        '-f',
+        join(import.meta.dirname, '../../../crds/dimmer.dev_hypervisorhosts.yaml'),
+      ]);
+      await plane.kubectlOk(['wait', '--for=condition=Established', 'crd', '--all'], { timeoutMs: 60_000 });
+    });
+    afterAll(() => plane.stop());
+
+    /** Differences, in words; what both take must have the same spec, defaults included. */
+    async function compare(files: readonly File[]): Promise<readonly string[]> {
+      const { specs: theirs, stderr } = await askApiServer(plane, files);
+      // Each has its share, else nothing is compared.
+      expect(theirs.size).toBeGreaterThan(files.length / 5);
+      expect(theirs.size).toBeLessThan((files.length * 4) / 5);
+      return files.flatMap(({ name, text }) => {
+        const { manifests, problems } = readManifests(`${name}.yaml`, text, schemas);
+        const [ours] = manifests;
+        const their = theirs.get(name);
+        if ((ours === undefined) !== (their === undefined)) {
+          const said = stderr.split('\n').filter((line) => line.includes(name));
+          const words = ours === undefined ? `refused (${problems[0]?.message ?? 'nothing in it'})` : 'taken';
+          return [`${words} by standalone only:\n${text}\n${said.join('\n')}`];
+        }
+        if (ours !== undefined && JSON.stringify(sorted(ours.spec)) !== JSON.stringify(sorted(their))) {
+          return [`read differently:\n${text}\n${JSON.stringify(ours.spec)}\n${JSON.stringify(their)}`];
+        }
+        return [];
+      });
+    }
+
+    test('what people and tools write', async () => {
+      const files = corpus.map((make, index) => ({ name: `c${index}`, text: make(`c${index}`) }));
+      expect(await compare(files)).toEqual([]);
+    });
+
+    test('a key that is there twice is an error here; kubectl takes the last one without a word', async () => {
+      const files = ['memory', '"memory"'].map((key, index) => {
+        const name = `twice${index}`;
+        return { name, text: memoryFile(name, `  memory: 2Gi\n  ${key}: 3Gi\n`) };
+      });
+      const { specs } = await askApiServer(plane, files);
+      expect([...specs.values()]).toMatchObject([{ memory: '3Gi' }, { memory: '3Gi' }]);
+      const ours = files.flatMap(({ name, text }) => readManifests(name, text, schemas).problems);
+      expect(ours).toMatchObject([
+        { line: 8, column: 3, message: 'Map keys must be unique' },
+        { line: 8, column: 3, message: 'Map keys must be unique' },
+      ]);
+    });
+
+    test('what chance makes of it', async () => {
+      const seed = Number(process.env['FUZZ_SEED'] ?? Date.now() % 1_000_000);
+      const files = fc
+        .sample(randomFile, { numRuns: 400, seed })
+        .map((make, index) => ({ name: `r${index}`, text: make(`r${index}`) }));
+      const different = await compare(files);
+      expect(different, `FUZZ_SEED=${seed}`).toEqual([]);
+    });
+
+    test('a VM can not be changed to another one', async () => {
+      await plane.kubectlOk(['apply', '-f', '-'], { input: memoryFile('stays', '  memory: 2Gi\n') });
+      const other = memoryFile('stays', '  memory: 2Gi\n').replace('3d2a11', '3d2a12');
+      const { code, stderr } = await plane.kubectl(['apply', '--dry-run=server', '-f', '-'], { input: other });
+      expect([code, stderr]).toEqual([1, expect.stringContaining("virtualMachine can't be changed")]);
+    });
+  },
+  ['control-plane'],
+);
+
+/** Without the order of members. */
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(entries.map(([key, each]) => [key, sorted(each)]));
+}

@@ -1,0 +1,23 @@
+/** The first command of README.md, as far as it isn't the installation: it ends well, and in time. */
+import { spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { builtMain } from '../../support/built-program.ts';
+import { documented } from '../../support/documents.ts';
+
+test('npm run demo tells its story to the end, and leaves nothing', () => {
+  expect(documented('README.md', 'npm ci && npm run demo').text).toBe('npm ci && npm run demo');
+  const left = (): readonly string[] => readdirSync(tmpdir()).filter((name) => name.startsWith('dimmer-demo-'));
+  const before = left();
+  // What `npm run demo` does once the program is built.
+  const main = join(builtMain, '../../../test/demo/main.ts');
+  const { status, stdout, stderr } = spawnSync(process.execPath, [main], {
+    encoding: 'utf8',
+    env: { ...process.env, NO_COLOR: '1' },
+  });
+  expect([status, stderr]).toEqual([0, '']);
+  expect(stdout).toContain('Everything came true');
+  expect(left()).toEqual(before);
+}, 90_000);

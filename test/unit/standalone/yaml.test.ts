@@ -1,0 +1,66 @@
+/** Text is read as kubectl reads it; test/integration/standalone holds this against a real one. */
+import { describe, expect, test } from 'vitest';
+import { readYaml } from '../../../src/standalone/yaml.ts';
+
+const valuesOf = (text: string): unknown => {
+  const read = readYaml(text);
+  return read.ok ? read.documents.map(({ value }) => value) : `${read.position.line}:${read.position.column}`;
+};
+
+test.each([
+  ['a: Off', { a: false }],
+  ['a: yes', { a: true }],
+  ['a: y', { a: true }],
+  ['a: "yes"', { a: 'yes' }],
+  ['a: 0644', { a: 420 }],
+  ['a: 0o17', { a: 15 }],
+  ['a: 0x1F', { a: 31 }],
+  ['a: -0b11', { a: -3 }],
+  ['a: 1_000', { a: 1000 }],
+  ['a: 1e3', { a: 1000 }],
+  ['a: 089', { a: 89 }],
+  ['a: .5', { a: 0.5 }],
+  ['a: 1:30', { a: '1:30' }],
+  ['a: 2026-11-30', { a: '2026-11-30' }],
+  ['a: 6Gi', { a: '6Gi' }],
+  ['a: 1.5.1', { a: '1.5.1' }],
+  ['a: ~', { a: null }],
+  ['a:', { a: null }],
+  ['1: x', { '1': 'x' }],
+  ['{"a": [1, "b"]}', { a: [1, 'b'] }],
+  ['v: &v {a: 1}\nw: {<<: *v, b: 2}', { v: { a: 1 }, w: { a: 1, b: 2 } }],
+])('%s', (text, value) => {
+  expect(valuesOf(text)).toEqual([value]);
+});
+
+test('documents that hold nothing are left out', () => {
+  expect(valuesOf('---\n# nothing\n---\na: 1\n---\n---\nb: 2\n')).toEqual([{ a: 1 }, { b: 2 }]);
+  expect(valuesOf('')).toEqual([]);
+});
+
+describe('what is none is refused with its place', () => {
+  test.each([
+    ['a: 1\nb: 2\na: 3', '3:1'],
+    ['a: [1, 2', '1:9'],
+    ['a: 1\n\tb: 2', '2:1'],
+    ['%YAML 1.1\n---\na: 1', '1:1'],
+  ])('%j', (text, place) => {
+    expect(valuesOf(text)).toBe(place);
+  });
+
+  test('one document that cannot be read spoils the file: it may be half of one', () => {
+    expect(valuesOf('a: 1\n---\nb: {')).toBe('3:5');
+  });
+});
+
+test('the place of a member, and of what is missing the place that should have it', () => {
+  const read = readYaml('# first\na:\n  - b: 1\n    c: 2\n');
+  if (!read.ok) throw new Error('not read');
+  const at = (...path: (string | number)[]) => read.documents[0]?.positionOf(path);
+  expect([at('a', 0, 'c'), at('a', 0, 'd'), at('z'), at()]).toEqual([
+    { line: 4, column: 8 },
+    { line: 3, column: 5 },
+    { line: 2, column: 1 },
+    { line: 2, column: 1 },
+  ]);
+});
