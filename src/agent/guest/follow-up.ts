@@ -26,8 +26,10 @@ export type GuestFollowUpOptions = {
 
 /** How long a guest is asked; the poll of all guests goes on after that. */
 const followMs = 2_000;
-/** A guest takes 50 to 120 ms to take memory up or to have given it up; asking keeps it from that. */
-const firstPauseMs = 150;
+/** A guest takes 50 to 120 ms to take memory up; asking keeps it from that. */
+const plugPauseMs = 150;
+/** What has left it has given up before. */
+const departurePauseMs = 30;
 const longestPauseMs = 400;
 
 /** What is waited for. */
@@ -51,23 +53,23 @@ export class GuestFollowUp {
    */
   plugged(run: RunningDomain, before: Bytes | null, size: Bytes): void {
     const base = this.#waits.get(run)?.expected ?? before;
-    this.#begin(run, base === null ? null : base + size);
+    this.#begin(run, base === null ? null : base + size, plugPauseMs);
   }
 
   /** A module has left. */
   departed(run: RunningDomain): void {
-    this.#begin(run, null);
+    this.#begin(run, null, departurePauseMs);
   }
 
-  #begin(run: RunningDomain, expected: number | null): void {
+  #begin(run: RunningDomain, expected: number | null, firstPauseMs: number): void {
     const { events, clock } = this.#options;
     if (events.listeners === 0) return;
     const isUnderWay = this.#waits.has(run);
     this.#waits.set(run, { sinceMs: clock.now(), expected });
-    if (!isUnderWay) void this.#follow(run);
+    if (!isUnderWay) void this.#follow(run, firstPauseMs);
   }
 
-  async #follow(run: RunningDomain): Promise<void> {
+  async #follow(run: RunningDomain, firstPauseMs: number): Promise<void> {
     const { clock, logger, mutex } = this.#options;
     try {
       for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(longestPauseMs, pauseMs * 1.5)) {
