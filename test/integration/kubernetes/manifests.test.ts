@@ -5,6 +5,7 @@ import { join, relative } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ControlPlane, startControlPlane } from '../../lab/control-plane.ts';
 import type { CommandResult } from '../../lab/run.ts';
+import { changesIn } from './support/changes-in.ts';
 import { deployDirectory } from './support/dimmer-cluster.ts';
 
 const root = join(deployDirectory, '..');
@@ -17,15 +18,6 @@ const objectsIn = (stdout: string): readonly string[] =>
     .filter((line) => line !== '')
     .map((line) => line.split(' ')[0] ?? '')
     .sort();
-
-/**
- * Lines that say anything but `unchanged`. Of a PodDisruptionBudget kubectl sends the selector each time it applies one, and
- * calls it configured (its patch strategy is `replace`); that nothing differs is what `kubectl diff` says below.
- */
-const changesIn = (stdout: string): readonly string[] =>
-  stdout
-    .split('\n')
-    .filter((line) => line !== '' && !line.endsWith(' unchanged') && !/^poddisruptionbudget\S+ configured$/.test(line));
 
 let plane: ControlPlane;
 const apply = (directory: string, ...args: readonly string[]): Promise<CommandResult> =>

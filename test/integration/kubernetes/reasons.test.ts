@@ -1,4 +1,5 @@
 /** Whose a VM is, where it is, and who has changed it, on a real API server: what kubectl get, describe and events say. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { gib } from '../../../src/memory/bytes.ts';
 import type { SimulatedHost } from '../../../src/host/simulated/script.ts';
@@ -56,6 +57,8 @@ describe('whose a VM is', () => {
   it('DuplicateClaim: the older one of the namespace is named, one of another namespace is not', async () => {
     await apply('first', 1);
     await shows('first', 'Converged', 'True', 'Normal');
+    // Age is told in whole seconds; two of one second are told apart by their uids.
+    await delay(1_000);
     await apply('second', 1, { memory: '4Gi' });
     expect(await shows('second', 'DuplicateClaim', 'False', 'Warning')).toContain(
       'belongs to the older VirtualMachineMemory t/first',

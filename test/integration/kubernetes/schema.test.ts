@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { changesIn } from './support/changes-in.ts';
 import {
   deployDirectory,
   type DimmerCluster,
@@ -28,7 +29,7 @@ const judgeHost = (spec: object): Promise<string> => judge(host('a', spec));
 describe('deploy/', () => {
   it('can be applied again and changes nothing', async () => {
     const again = await cluster.kubectlOk(['apply', '-k', deployDirectory]);
-    expect(again.split('\n').filter((line) => line !== '' && !line.endsWith(' unchanged'))).toEqual([]);
+    expect(changesIn(again)).toEqual([]);
   });
 
   it('has nothing that the API server would drop or warns about', async () => {
