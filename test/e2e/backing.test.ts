@@ -76,10 +76,17 @@ await describeLab('what stands behind memory', () => {
       await has(mib);
       return end();
     };
-    const whole = await watched(() => guest.plugDimm(mib, 'ua-whole'));
-    await guest.unplugDimm('ua-whole');
-    await gone(guest, 'ua-whole');
-    await has(0);
+    const wholeByHand = async (): Promise<ClockWatch> => {
+      const watch = await watched(() => guest.plugDimm(mib, 'ua-whole'));
+      await guest.unplugDimm('ua-whole');
+      await gone(guest, 'ua-whole');
+      await has(0);
+      return watch;
+    };
+    // Memory that the machine under the lab has not given before is touched up to 20 times more slowly: the first time is
+    // not compared.
+    await wholeByHand();
+    const whole = await wholeByHand();
     const ours = await watched(async () => {
       await apply(guest, { memory: `${512 + mib}Mi` });
       const { status } = await stack.reaches(guest.name, 'Converged', 180_000);
@@ -87,15 +94,11 @@ await describeLab('what stands behind memory', () => {
       expect(Math.max(...sizes)).toBe(512);
     });
 
-    // How fast memory is touched differs by a factor of 20 from one plug to the next, by whether the machine under the lab
-    // has had it before; so the longest stop is compared with all stops of the same plug. A sixth is what the sizes of
-    // our modules give (512 MiB of 3 GiB), all of it what one module gives. Beside other labs half has been seen: the sizes
-    // are what holds the rule (above), `npm run bench -- pauses` what measures it; here the clock is seen to go on in between.
-    // A stop that is too short to be told from the machine's own noise is none.
-    const largestShare = ({ longestMs, stoodMs }: ClockWatch): number => (stoodMs === 0 ? 0 : longestMs / stoodMs);
+    // A sixth is what the sizes of our modules give (512 MiB of 3 GiB); beside other labs half has been seen. The sizes are
+    // what holds the rule (above), and `npm run bench -- pauses` what measures it.
     const said = JSON.stringify({ whole, ours });
     expect(whole.stoodMs, said).toBeGreaterThan(0);
-    expect(largestShare(ours), said).toBeLessThan(0.8 * largestShare(whole));
+    expect(ours.longestMs, said).toBeLessThan(0.8 * whole.longestMs);
     // Its clock went on meanwhile, so that its word can be believed.
     for (const { guestMs, hostMs } of [whole, ours]) expect(guestMs, said).toBeGreaterThan(0.9 * hostMs - 1000);
   });
