@@ -62,8 +62,21 @@ export type ControllerBench = {
   reaches(reason: string, name?: string, limitMs?: number): Promise<void>;
   /** Ends the controller and starts another, which knows only what the stores and hosts hold; `meanwhile` is in between. */
   restart(meanwhile?: () => void): Promise<void>;
+  /** Ends the controller as SIGKILL does, what it has sent is under way, and starts another. */
+  kill(): void;
   close(): Promise<void>;
 };
+
+/** `object` as a process reaches it: what it asks once it is killed is asked of nobody, and never answered. */
+const mortal = <T extends object>(object: T, life: { readonly isKilled: boolean }): T =>
+  new Proxy(object, {
+    get(target, name) {
+      const member: unknown = Reflect.get(target, name);
+      if (typeof member !== 'function') return member;
+      return (...args: unknown[]): unknown =>
+        life.isKilled ? new Promise(() => undefined) : Reflect.apply(member, target, args);
+    },
+  });
 
 /** Host `hv-1` with the given domains, and a controller that has started. */
 export async function createControllerBench(
@@ -91,15 +104,24 @@ export async function createControllerBench(
   });
 
   let registry = new Registry();
+  let life = { isKilled: false };
   const create = (): Controller => {
     registry = new Registry();
+    life = { isKilled: false };
+    const own = life;
+    const hub = hubOf(resources, hosts, namespaces, events);
     return createController({
-      hub: hubOf(resources, hosts, namespaces, events),
+      hub: {
+        ...hub,
+        virtualMachineMemoryStatus: mortal(hub.virtualMachineMemoryStatus, own),
+        hostStatus: mortal(hub.hostStatus, own),
+        virtualMachineMemoryFinalizers: mortal(hub.virtualMachineMemoryFinalizers, own),
+      },
       clusterId,
       connect: (resource) => {
         const host = simulated.get(resource.metadata.name);
         if (host === undefined) throw new Error(`no simulated host ${resource.metadata.name}`);
-        return options.leadership === undefined ? host : withLeadership(host, options.leadership);
+        return mortal(options.leadership === undefined ? host : withLeadership(host, options.leadership), own);
       },
       clock,
       random: () => 0,
@@ -185,6 +207,11 @@ export async function createControllerBench(
       void controller.close(60_000).then(() => (closed = true));
       await clock.until('the controller ends', () => closed);
       meanwhile?.();
+      controller = create();
+      controller.start();
+    },
+    kill() {
+      life.isKilled = true;
       controller = create();
       controller.start();
     },

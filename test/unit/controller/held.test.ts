@@ -1,6 +1,7 @@
 /** What is over in a moment is told once; what takes longer is told while it goes on. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { longestHoldMs } from '../../../src/controllers/memory/held.ts';
+import type { VirtualMachineMemoryStatus } from '../../../src/api/v1alpha1/virtual-machine-memory.ts';
 import { gib } from '../../../src/memory/bytes.ts';
 import { type ControllerBench, createControllerBench, vmUuid } from '../../support/controller-bench.ts';
 
@@ -57,5 +58,24 @@ describe('a resize', () => {
     await bench.close();
     expect(writes() - before).toBe(1);
     expect([bench.reason(), bench.status().observedGeneration]).toEqual(['WaitingForGuest', 2]);
+  });
+
+  it('of a guest that takes nothing is never told to be done, whenever the controller is killed in it', async () => {
+    for (let atMs = 0; atMs <= 1_500; atMs += 20) {
+      bench = await createControllerBench([{ uuid: vmUuid, name: 'db-1', boot: gib(1) }]);
+      bench.apply({ memory: '1Gi' });
+      await bench.reaches('Converged');
+      bench.host().script.setOnlines(vmUuid, false);
+      const before = writes();
+      bench.apply({ memory: '2Gi' });
+      await bench.clock.advance(atMs);
+      bench.kill();
+      await bench.reaches('GuestNotOnlined', 'vm', 200_000);
+      const reasons = bench.resources.writes
+        .slice(before)
+        .map((status) => (status as VirtualMachineMemoryStatus).conditions?.[0]?.reason);
+      expect(reasons, `killed after ${atMs} ms`).not.toContain('Converged');
+      expect(bench.host().script.changes(), `killed after ${atMs} ms`).toHaveLength(1);
+    }
   });
 });
