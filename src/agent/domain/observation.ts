@@ -1,6 +1,6 @@
 /** From what the driver says of a domain to what the host port says. Pure. */
 import type { Region } from '../../host/rules/addresses.ts';
-import { correctReport, isCorrected } from '../../host/rules/report-correction.ts';
+import { correctReport, isCorrected, isSettled } from '../../host/rules/report-correction.ts';
 import { isBooting, isFreshReport, isReportOfThisBoot } from '../../host/rules/boot.ts';
 import type { DomainObservation, DomainState, GuestStatistics, MemoryLayout, ObservedModule } from '../../host/port.ts';
 import { settleMarks, toObservedMark } from '../../host/rules/marks.ts';
@@ -110,6 +110,7 @@ export function uptakeState({ memory, statistics }: DomainFacts, run: RunningDom
   return {
     boot: `${run.boot.firstSeenAtMs}/${run.boot.bootedAtMs}`,
     modules: modulesOf(memory),
+    bootSize: sumBytes(memory.boot.map(({ size }) => size)),
     // An NVDIMM is in no total; of virtio-mem and what is not known nobody can tell how much is.
     isPlain: balloon === plugged && memory.others.every(({ model }) => model === 'nvdimm'),
     report: report && {
@@ -117,6 +118,7 @@ export function uptakeState({ memory, statistics }: DomainFacts, run: RunningDom
       total: available ?? zeroBytes,
       fresh: isFreshReport({ ...run.boot, ...report }, nowMs),
       isCorrected: isCorrected(report, run.departures),
+      isSettled: isSettled(report, run.departures),
     },
   };
 }

@@ -58,6 +58,17 @@ export const isCorrected = (report: ReportTime, departures: readonly Departure[]
   departures.some((departure) => !isAfter(report, departure));
 
 /**
+ * How long after a departure a report tells what the guest has without the module, and not what it had while it gave the
+ * module up block by block. It was seen dated 500 ms and more late, by a QEMU that was freeing 3 GiB beside other work:
+ * the one after it, which comes 2 s later, is not.
+ */
+const settlingMs = 3_000;
+
+/** Whether nothing of the modules that left can be in a report: it is what others are measured by from then on. */
+export const isSettled = ({ reportedAtMs, answersAtMs }: ReportTime, departures: readonly Departure[]): boolean =>
+  departures.every(({ atMs }) => (answersAtMs !== null && answersAtMs > atMs) || reportedAtMs >= atMs + settlingMs);
+
+/**
  * The departures without those that no report still to be judged can be older than. One is kept for a while after a
  * newer report was seen: an older one may arrive after it.
  */

@@ -29,12 +29,16 @@ export type TotalReport = {
   readonly answersAtMs: number | null;
   /** Whether memory that left may still be counted in it, or was taken off in doubt. */
   readonly isCorrected: boolean;
+  /** Whether nothing of what left can be in it any more; see `isSettled` in report-correction.ts. */
+  readonly isSettled: boolean;
 };
 
 export type UptakeState = {
   /** Another text after every boot of the guest and every gap in what was heard of it. */
   readonly boot: string;
   readonly modules: readonly SeenModule[];
+  /** What it booted with. */
+  readonly bootSize: Bytes;
   /** Whether nothing but boot memory and modules makes up the guest's total: no inflated balloon, no virtio-mem. */
   readonly isPlain: boolean;
   readonly report: TotalReport | null;
@@ -46,19 +50,26 @@ const isComplete = (uptake: Uptake, modules: readonly SeenModule[]): boolean =>
 /** What the guest has in a boot without any module: what its kernel keeps for itself isn't in it. */
 export type BareGuest = { readonly boot: string; readonly total: Bytes };
 
+/** A report by which a guest without modules can be measured; null: this one isn't. No kernel has more than it booted with. */
+const measureOf = ({ report, bootSize }: UptakeState): TotalReport | null =>
+  report?.fresh === true && !report.isCorrected && report.isSettled && report.total <= bootSize ? report : null;
+
 /** After a look at the guest: that is learned while it has no module, and holds until it boots again. */
-export function lookAtBare(bare: BareGuest | null, { boot, modules, isPlain, report }: UptakeState): BareGuest | null {
-  const isBare = modules.length === 0 && isPlain && report?.fresh === true && !report.isCorrected;
-  if (isBare) return { boot, total: report.total };
+export function lookAtBare(bare: BareGuest | null, state: UptakeState): BareGuest | null {
+  const { boot, modules, isPlain } = state;
+  const report = measureOf(state);
+  if (modules.length === 0 && isPlain && report !== null) return { boot, total: report.total };
   return bare?.boot === boot ? bare : null;
 }
 
 /** Before a plug: what is known then; null: of the module to come it won't be known. */
-export function beforePlug(uptake: Uptake | null, { boot, modules, isPlain, report }: UptakeState): Uptake | null {
+export function beforePlug(uptake: Uptake | null, state: UptakeState): Uptake | null {
+  const { boot, modules, isPlain } = state;
   if (modules.length > 0) return uptake?.boot === boot && isComplete(uptake, modules) ? uptake : null;
   if (!isPlain) return null;
   // A module that has just left may still be counted: then what it had without any stands from before.
-  if (report?.fresh !== true || report.isCorrected) return uptake?.boot === boot ? { ...uptake, modules: [] } : null;
+  const report = measureOf(state);
+  if (report === null) return uptake?.boot === boot ? { ...uptake, modules: [] } : null;
   return { boot, totalBefore: report.total, modules: [], pluggedAtMs: 0 };
 }
 

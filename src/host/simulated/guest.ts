@@ -3,9 +3,9 @@
  * older than what it has; and it says it at once when it is asked, as the agent asks it before every unplug that is
  * judged and after every change.
  */
-import { type Bytes, bytes, mib } from '../../memory/bytes.ts';
+import { type Bytes, bytes, mib, sumBytes } from '../../memory/bytes.ts';
 import type { Clock } from '../../runtime/clock.ts';
-import { correctReport, findDepartures, forgetDepartures, isCorrected } from '../rules/report-correction.ts';
+import { correctReport, findDepartures, forgetDepartures, isCorrected, isSettled } from '../rules/report-correction.ts';
 import { isFreshReport, isReportOfThisBoot } from '../rules/boot.ts';
 import { computeTaken, lookAtBare, type UptakeState } from '../rules/uptake.ts';
 import type { GuestStatistics, HostEvent } from '../port.ts';
@@ -120,11 +120,13 @@ export function uptakeState(domain: SimulatedDomain, nowMs: number): UptakeState
   return {
     boot: `${domain.run}/${bootedAtMs}`,
     modules,
+    bootSize: sumBytes(domain.boot.map(({ size }) => size)),
     isPlain: domain.inflated === 0,
     report: report && {
       ...report,
       fresh: isFreshReport(evidence, nowMs),
       isCorrected: isCorrected(report, departures),
+      isSettled: isSettled(report, departures),
     },
   };
 }

@@ -131,14 +131,15 @@ await describeLab(
         { what: 'the controller to be ready', timeoutMs: 30_000, details: () => log },
       );
       expect((await ask(health, container.livenessProbe.httpGet.path)).status).toBe(200);
+      // Alone it leads at once, and then has all of its metrics.
+      const leads = 'leader_election_master_status{name="dimmer-controller"} 1';
+      await waitFor(async () => (await (await ask(metrics, '/metrics')).text()).includes(leads), {
+        ...{ what: 'the controller to lead', timeoutMs: 30_000, details: () => log },
+      });
       // Probes and scrapers add queries of their own.
       for (const path of ['/metrics', '/metrics?x=1']) {
         expect(await (await ask(metrics, path)).text(), path).toContain('workqueue_depth');
       }
-      // Alone it leads at once.
-      expect(await (await ask(metrics, '/metrics')).text()).toContain(
-        'leader_election_master_status{name="dimmer-controller"} 1',
-      );
       const lease = ['get', 'lease', 'dimmer-controller', '--namespace=dimmer-system'];
       expect(await lab.controlPlane.kubectlOk([...lease, '-o=jsonpath={.spec.leaseDurationSeconds}'])).toBe('12');
       expect((await ask(health, '/readyz?verbose')).status).toBe(200);

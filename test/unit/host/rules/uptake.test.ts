@@ -9,6 +9,7 @@ import {
   type Uptake,
   type UptakeState,
 } from '../../../../src/host/rules/uptake.ts';
+import { isSettled } from '../../../../src/host/rules/report-correction.ts';
 import { bytes, type Bytes, gib, mib } from '../../../../src/memory/bytes.ts';
 
 const block = mib(128);
@@ -16,11 +17,11 @@ const nowMs = 1_000_000;
 const module = (slot: number, size: Bytes) => ({ slot, base: bytes(gib(4) + slot * gib(1)), size });
 const [first, second] = [module(0, mib(512)), module(1, mib(512))];
 const report = (total: Bytes, more: Partial<TotalReport> = {}): TotalReport => ({
-  ...{ total, fresh: true, reportedAtMs: nowMs, answersAtMs: nowMs + 2_000, isCorrected: false },
+  ...{ total, fresh: true, reportedAtMs: nowMs, answersAtMs: nowMs + 2_000, isCorrected: false, isSettled: true },
   ...more,
 });
 const state = (total: Bytes, more: Partial<UptakeState> = {}): UptakeState => ({
-  ...{ boot: 'run/1', modules: [first], isPlain: true, report: report(total) },
+  ...{ boot: 'run/1', bootSize: mib(512), modules: [first], isPlain: true, report: report(total) },
   ...more,
 });
 /** A guest of 400 MiB before its first module. */
@@ -76,6 +77,8 @@ describe('what a guest has taken of its modules', () => {
     ['without a report', { modules: [], report: null }],
     ['with a report of an earlier time', { modules: [], report: report(mib(400), { fresh: false }) }],
     ['with one in doubt', { modules: [], report: report(mib(400), { isCorrected: true }) }],
+    ['with one that came too soon after a departure', { modules: [], report: report(mib(400), { isSettled: false }) }],
+    ['with one of more than it booted with', { modules: [], report: report(mib(513)) }],
   ])('can not be known later %s', (_what, more) => {
     const before = beforePlug(null, state(mib(400), more));
     expect(before).toBeNull();
@@ -118,7 +121,23 @@ describe('what a guest has without modules', () => {
     ['that says nothing', { report: null }],
     ['whose report is old', { report: report(mib(400), { fresh: false }) }],
     ['of whose modules one has just left', { report: report(mib(400), { isCorrected: true }) }],
+    ['that may have said it while it gave one up', { report: report(mib(400), { isSettled: false }) }],
+    ['that says more than it booted with', { report: report(mib(513)) }],
   ])('is not learned of a guest %s', (_name, more) => {
     expect(lookAtBare(null, state(mib(400), { ...without, ...more }))).toBeNull();
+  });
+});
+
+describe('a report after a departure', () => {
+  const gone = [{ size: mib(512), atMs: 10_000 }];
+
+  it.each<[string, number, number | null, boolean]>([
+    ['dated right after it may have been gathered before', 11_000, null, false],
+    ['dated one report later is of a guest without it', 13_000, null, true],
+    ['that answers a question put after it is, too', 10_000, 10_001, true],
+    ['that answers one put before it is not', 10_000, 9_999, false],
+  ])('%s', (_name, reportedAtMs, answersAtMs, expected) => {
+    expect(isSettled({ reportedAtMs, answersAtMs }, gone)).toBe(expected);
+    expect(isSettled({ reportedAtMs, answersAtMs }, [])).toBe(true);
   });
 });
