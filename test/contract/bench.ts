@@ -121,7 +121,8 @@ export const unplugRequest = (slot: number, more: Partial<UnplugRequest> = {}): 
  * moment may still count a module that left, or miss one by way of caution; a whole second ends that.
  */
 export function settled(bench: Pick<ContractBench, 'host' | 'uuid'>): Promise<DomainObservation> {
-  const fromMs = Date.now() + 1000;
+  // What left a moment ago may be in a report for as long (host/rules/report-correction.ts).
+  const fromMs = Date.now() + 3_000;
   const isSettled = (o: DomainObservation): boolean => isUp(o) && (o.guest?.reportedAtMs ?? 0) >= fromMs;
   return observedUntil(bench, 'the guest reports what it has', isSettled);
 }

