@@ -3,7 +3,7 @@ import { alone } from './test/alone.ts';
 import { LongestFirst } from './test/longest-first.ts';
 
 /** Each file has a lab of its own, and waits twice as long as it works: four at a time keep two cores busy. */
-const labs = { hookTimeout: 600_000, maxWorkers: 4, sequence: { groupOrder: 1 } };
+const labs = { hookTimeout: 600_000, maxWorkers: 3, sequence: { groupOrder: 1 } };
 const integration = { include: ['test/integration/**/*.test.ts'], testTimeout: 120_000 };
 
 export default defineConfig({
