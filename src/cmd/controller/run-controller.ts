@@ -8,11 +8,11 @@ import { createCluster } from '../../kubernetes/cluster.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import { type HealthServer, startHealthServer } from '../../runtime/health-server.ts';
 import { Lifecycle } from '../../runtime/lifecycle.ts';
-import { createLogger, type Logger } from '../../runtime/logger.ts';
+import type { Logger } from '../../runtime/logger.ts';
 import { connectToAgent } from '../agent-connection.ts';
-import { describeError, writeFailure } from '../failure.ts';
-import { type CommandIo, exitFailure, exitOk } from '../io.ts';
+import type { CommandIo } from '../io.ts';
 import { planServers } from '../probe-servers.ts';
+import { runProgram } from '../run-program.ts';
 import { declareCertificateExpiry } from './certificate-metric.ts';
 import { addElection } from './election.ts';
 import { type ControllerArguments, controllerUsage, readControllerArguments } from './options.ts';
@@ -21,29 +21,8 @@ import { type ControllerArguments, controllerUsage, readControllerArguments } fr
 const graceMs = 45_000;
 
 /** Runs until the signal. Returns the exit code. */
-export async function runController(argv: readonly string[], io: CommandIo): Promise<number> {
-  const read = readControllerArguments(argv);
-  switch (read.kind) {
-    case 'help':
-      io.stdout.write(controllerUsage);
-      return exitOk;
-    case 'bad-usage':
-      io.stderr.write(`dimmer controller: ${read.problem}; 'dimmer controller --help' says more\n`);
-      return exitFailure;
-    case 'run': {
-      const logger = createLogger({ level: read.options.logLevel, component: 'controller' });
-      try {
-        await serve(read.options, logger, io.signal);
-        return exitOk;
-      } catch (error) {
-        writeFailure(io.stderr, 'dimmer controller', describeError(error), error, read.options.logLevel === 'debug');
-        return exitFailure;
-      }
-    }
-    default:
-      return read satisfies never;
-  }
-}
+export const runController = (argv: readonly string[], io: CommandIo): Promise<number> =>
+  runProgram('controller', controllerUsage, readControllerArguments(argv), io, serve);
 
 async function serve(options: ControllerArguments, logger: Logger, signal: AbortSignal): Promise<void> {
   const clock = systemClock;

@@ -18,15 +18,15 @@ import { createUnusableHost } from '../../host/unusable-host.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import { type HealthServer, startHealthServer } from '../../runtime/health-server.ts';
 import { Lifecycle } from '../../runtime/lifecycle.ts';
-import { createLogger, type Logger } from '../../runtime/logger.ts';
+import type { Logger } from '../../runtime/logger.ts';
 import { openTlsFiles, type TlsFiles } from '../../runtime/tls-files.ts';
 import { createStandalone } from '../../standalone/hub.ts';
 import { localhostName } from '../../standalone/localhost.ts';
 import { tellServiceManager } from '../agent/service-manager.ts';
 import type { connectToAgent } from '../agent-connection.ts';
-import { describeError, writeFailure } from '../failure.ts';
-import { type CommandIo, exitFailure, exitOk } from '../io.ts';
+import type { CommandIo } from '../io.ts';
 import { planServers } from '../probe-servers.ts';
+import { runProgram } from '../run-program.ts';
 import { version } from '../version.ts';
 import { readStandaloneArguments, type StandaloneArguments, standaloneUsage } from './options.ts';
 
@@ -35,29 +35,8 @@ const graceMs = 45_000;
 const changeMs = 80_000;
 
 /** Runs until the signal. Returns the exit code. */
-export async function runStandalone(argv: readonly string[], io: CommandIo): Promise<number> {
-  const read = readStandaloneArguments(argv);
-  switch (read.kind) {
-    case 'help':
-      io.stdout.write(standaloneUsage);
-      return exitOk;
-    case 'bad-usage':
-      io.stderr.write(`dimmer standalone: ${read.problem}; 'dimmer standalone --help' says more\n`);
-      return exitFailure;
-    case 'run': {
-      const logger = createLogger({ level: read.options.logLevel, component: 'standalone' });
-      try {
-        await serve(read.options, logger, io.signal);
-        return exitOk;
-      } catch (error) {
-        writeFailure(io.stderr, 'dimmer standalone', describeError(error), error, read.options.logLevel === 'debug');
-        return exitFailure;
-      }
-    }
-    default:
-      return read satisfies never;
-  }
-}
+export const runStandalone = (argv: readonly string[], io: CommandIo): Promise<number> =>
+  runProgram('standalone', standaloneUsage, readStandaloneArguments(argv), io, serve);
 
 async function serve(options: StandaloneArguments, logger: Logger, signal: AbortSignal): Promise<void> {
   const clock = systemClock;
