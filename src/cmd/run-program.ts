@@ -28,15 +28,33 @@ export async function runProgram<T extends { readonly logLevel: LogLevel }>(
       return exitFailure;
     case 'run': {
       const { options } = read;
+      const logger = createLogger({ level: options.logLevel, component: name });
+      const forgetWarnings = logWarnings(logger);
       try {
-        await serve(options, createLogger({ level: options.logLevel, component: name }), io.signal);
+        await serve(options, logger, io.signal);
         return exitOk;
       } catch (error) {
         writeFailure(io.stderr, `dimmer ${name}`, describeError(error), error, options.logLevel === 'debug');
         return exitFailure;
+      } finally {
+        forgetWarnings();
       }
     }
     default:
       return read satisfies never;
   }
+}
+
+/** What Node itself warns of becomes a line of the log, where all others are JSON, too. Returns what ends that. */
+function logWarnings(logger: Logger): () => void {
+  const before = process.listeners('warning');
+  const log = (warning: Error): void => {
+    logger.warn({ err: warning.stack ?? String(warning) }, 'Node.js warns');
+  };
+  process.removeAllListeners('warning');
+  process.on('warning', log);
+  return () => {
+    process.off('warning', log);
+    for (const listener of before) process.on('warning', listener);
+  };
 }

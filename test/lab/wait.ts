@@ -6,7 +6,7 @@ export type WaitOptions = {
   readonly timeoutMs: number;
   readonly intervalMs?: number;
   /** Added to the error, for example the tail of a log. */
-  readonly details?: () => string;
+  readonly details?: () => string | Promise<string>;
 };
 
 /**
@@ -30,7 +30,7 @@ export async function waitFor<T>(
       lastError = error;
     }
     if (Date.now() >= deadline) {
-      const details = options.details?.() ?? '';
+      const details = (await options.details?.()) ?? '';
       throw new Error(`waited ${timeoutMs} ms in vain for ${what}${details === '' ? '' : `\n${details}`}`, {
         cause: lastError,
       });

@@ -74,11 +74,16 @@ function judgeResize(resize: SettledInput['resize'], { located, granularity }: J
   return { kind: sizeIn(resize.to) === current ? 'yes' : 'not-judged' };
 }
 
-/** `ageMs`: since when it is waited for. */
+/**
+ * Looked at again when it has been waited for twice as long, and when the time is over: its agent tells, so this is for
+ * a word that got lost.
+ * @param ageMs since when it is waited for
+ */
 const waitForGuest = (message: string, ageMs: number): Verdict => ({
   reason: 'WaitingForGuest',
   message,
-  againInMs: ageMs < lostEventMs ? lostEventMs - ageMs : Math.max(lostEventMs, onlineTimeoutMs - ageMs),
+  againInMs:
+    ageMs < lostEventMs ? lostEventMs - ageMs : Math.max(lostEventMs, Math.min(ageMs, onlineTimeoutMs - ageMs)),
 });
 
 /** The verdict on a guest that lacks memory or of which nobody knows; null: it counts as having it. */

@@ -21,7 +21,7 @@ import type {
   UnplugAnswer,
   UnplugRequest,
 } from '../port.ts';
-import { askGuest, followUp, meetDomain, removeModule, type ReportContext, uptakeState } from './guest.ts';
+import { askGuest, followUp, meetDomain, removeModule, type ReportContext, tellReport, uptakeState } from './guest.ts';
 import {
   addModule,
   liveMarks,
@@ -173,7 +173,10 @@ export function meetKept(context: SimulatedChangeContext, domain: SimulatedDomai
   for (const module of domain.modules) module.refusedAtMs = null;
   domain.uptake = null;
   domain.misplaced = null;
-  meetDomain(domain, context.clock.now());
+  const nowMs = context.clock.now();
+  meetDomain(domain, nowMs);
+  // As an agent's looks at every guest do: what it said last may be of before the last plug.
+  tellReport(context, domain, nowMs);
   for (const module of domain.modules) if (isLeaving(domain, module)) letGuestAnswer(context, domain, module);
 }
 

@@ -49,7 +49,7 @@ export async function startAgentProcess(
   await new Promise<void>((resolve, reject) => {
     void ended.then(([code]) => reject(new Error(`the agent ended with ${String(code)}`)));
     createInterface({ input: child.stderr }).on('line', (text) => {
-      const line = JSON.parse(text) as LogLine;
+      const line = readLine(text);
       lines.push(line);
       port = Number(line['port'] ?? port);
       if (line['msg'] === (options.isReadyWhen ?? 'agent is ready')) resolve();
@@ -66,4 +66,12 @@ export async function startAgentProcess(
       return code;
     },
   };
+}
+
+function readLine(text: string): LogLine {
+  try {
+    return JSON.parse(text) as LogLine;
+  } catch {
+    throw new Error(`the agent wrote what is no line of its log: ${text}`);
+  }
 }

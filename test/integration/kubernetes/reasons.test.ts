@@ -38,9 +38,8 @@ const apply = (name: string, number: number, spec: object = {}, ns = 't') =>
 /** Waits until all three ways of looking say the reason; gives what `kubectl describe` says. */
 async function shows(name: string, reason: string, ready: 'True' | 'False', type: 'Normal' | 'Warning', ns = 't') {
   const row = new RegExp(`^${name} .* ${ready} +${reason} `, 'm');
-  await eventually(`kubectl get shows ${reason}`, async () =>
-    row.test(await plane.kubectlOk(['get', 'vmmem', name, '-n', ns])),
-  );
+  const shown = () => plane.kubectlOk(['get', 'vmmem', name, '-n', ns]);
+  await eventually(`kubectl get shows ${reason}`, async () => row.test(await shown()), shown);
   const event = new RegExp(` ${type} +${reason} +virtualmachinememory/${name} `, 'i');
   await eventually(`kubectl get events shows ${reason}`, async () =>
     event.test(await plane.kubectlOk(['get', 'events', '-n', ns])),
@@ -63,6 +62,7 @@ describe('whose a VM is', () => {
     expect(await shows('second', 'DuplicateClaim', 'False', 'Warning')).toContain(
       'belongs to the older VirtualMachineMemory t/first',
     );
+    await delay(1_000);
     await apply('third', 1, { memory: '4Gi' }, 'rivals');
     const described = await shows('third', 'DuplicateClaim', 'False', 'Warning', 'rivals');
     expect(described).toContain('belongs to an older VirtualMachineMemory of another namespace');

@@ -57,13 +57,16 @@ function start(options: readonly string[]): void {
   const args = ['standalone', `--manifests=${join(root, 'vms')}`, `--state-dir=${join(root, 'state')}`];
   child = spawn(process.execPath, [builtMain, ...args, '--driver=simulated', ...options], { stdio: 'ignore' });
 }
-const shows = (pattern: RegExp): Promise<unknown> =>
-  waitFor(
-    async () => pattern.test((await runProgram(['status', '-o', 'wide', `--state-dir=${join(root, 'state')}`])).stdout),
-    {
-      ...{ what: String(pattern), timeoutMs: 20_000, intervalMs: 300 },
+const shows = (pattern: RegExp): Promise<unknown> => {
+  let stdout = '';
+  return waitFor(
+    async () => {
+      ({ stdout } = await runProgram(['status', '-o', 'wide', `--state-dir=${join(root, 'state')}`]));
+      return pattern.test(stdout);
     },
+    { what: String(pattern), timeoutMs: 20_000, intervalMs: 300, details: () => stdout },
   );
+};
 
 test('without a certificate for it the other host is out of reach, and the message says what is missing', async () => {
   start([]);

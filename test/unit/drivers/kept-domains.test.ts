@@ -22,9 +22,9 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }));
 
 /** Another process with the same VMs; the one before was killed, and no timer of it fires any more. */
-function open(): RunnableService {
+function open(events = new EventLog('e')): RunnableService {
   clock = new ManualClock(clock.now());
-  const parts = { clock, logger: silentLogger, audit: () => undefined, agentVersion: '1', events: new EventLog('e') };
+  const parts = { clock, logger: silentLogger, audit: () => undefined, agentVersion: '1', events };
   const service = openKeptSimulatedService('demo', compilePattern('*'), parts, join(folder, 'vms.json'));
   service.start();
   return service;
@@ -54,4 +54,21 @@ test('a claim, a module that was plugged, and one that is about to leave outlast
   expect((await look(service)).modules).toEqual(['0 Plugged', '2 Plugged', '5 Plugged']);
   service = open();
   expect((await look(service)).modules).toEqual(['0 Plugged', '2 Plugged', '5 Plugged']);
+});
+
+test('what the guest took up while nobody looked is told', async () => {
+  const totalIn = async (service: RunnableService) => {
+    const answer = await service.observe(db);
+    return answer.ok ? (answer.value.guest?.total ?? 0) : 0;
+  };
+  let service = open();
+  const before = await totalIn(service);
+  // It says nothing more before the process is killed.
+  await service.plug(db, (await look(service)).revision, plugRequest(5, mib(128)));
+  const events = new EventLog('e');
+  service = open(events);
+  expect(await totalIn(service)).toBe(before);
+  await clock.advance(2_000);
+  expect(events.since('e-0')?.map(({ event }) => event.kind)).toContain('statistics');
+  expect(await totalIn(service)).toBe(before + mib(128));
 });

@@ -123,4 +123,5 @@ export function connectAsController(cluster: DimmerCluster): Cluster {
 export const eventually = <T>(
   what: string,
   probe: () => T | undefined | false | Promise<T | undefined | false>,
-): Promise<T> => waitFor(probe, { what, timeoutMs: 30_000, intervalMs: 20 });
+  details: () => string | Promise<string> = () => '',
+): Promise<T> => waitFor(probe, { what, timeoutMs: 30_000, intervalMs: 20, details });
