@@ -10,7 +10,7 @@ export interface Clock {
   now(): number;
   /** Milliseconds since some moment; never set back, as the time of day is: for how long something took. */
   monotonic(): number;
-  /** Calls `callback` once after `ms` milliseconds (0 or more). The timer doesn't keep the process alive. */
+  /** Calls `callback` once after `ms` milliseconds; soon where that is past. The timer doesn't keep the process alive. */
   after(ms: number, callback: () => void): Timer;
 }
 
@@ -19,8 +19,8 @@ export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   after(ms, callback) {
-    // Longer delays than setTimeout can hold (2^31 - 1 ms) would fire at once.
-    const handle = setTimeout(callback, Math.min(ms, 2_147_483_647));
+    // Longer delays than setTimeout can hold (2^31 - 1 ms) would fire at once, and Node warns of negative ones.
+    const handle = setTimeout(callback, Math.max(0, Math.min(ms, 2_147_483_647)));
     handle.unref();
     return { cancel: () => clearTimeout(handle) };
   },
