@@ -25,7 +25,10 @@ export function shrink(situation: Situation, { candidateSums, stayingSums, reach
   const amount = subtractBytes(settled, desired);
   // Whatever the alignment, so that a module of an odd size plugged by hand can go.
   if (candidateSums.has(amount)) return unplug(situation, candidateSums, chooseExact(candidates, amount));
+  const isRefused = stayingSums.has(amount);
   if (policy.shrink !== 'Nearest' && !isMultipleOf(amount, observation.granularity)) {
+    // Another size wouldn't help who has asked for this one: a module of an odd size is what stands in the way.
+    if (isRefused) return refused(situation, amount);
     return withoutSteps(
       'blocked',
       'Misaligned',
@@ -34,9 +37,7 @@ export function shrink(situation: Situation, { candidateSums, stayingSums, reach
   }
   switch (policy.shrink) {
     case 'Exact':
-      return stayingSums.has(amount)
-        ? refused(situation, amount)
-        : unreachable(situation, candidateSums, amount, reachable);
+      return isRefused ? refused(situation, amount) : unreachable(situation, candidateSums, amount, reachable);
     case 'Nearest': {
       const closest = candidateSums.atMost(amount) as Bytes;
       return closest > 0

@@ -6,7 +6,7 @@ export type ApiAnswer = { readonly status: number; readonly text: string };
 
 export type ApiRequest = {
   /** `GET` when left out. */
-  readonly method?: 'GET' | 'PUT';
+  readonly method?: 'GET' | 'PUT' | 'POST';
   readonly body?: object;
   /** Impersonates this user (`kubectl --as`). */
   readonly as?: string;

@@ -56,6 +56,8 @@ export type ControlPlane = {
   readonly killApiServer: () => Promise<void>;
   /** Ends it if it runs, starts it again on the same port and waits until it is ready. */
   readonly restartApiServer: () => Promise<void>;
+  /** Has etcd's history go on, and forget all of it until now: no watch can be taken up from before. */
+  readonly compactHistory: () => Promise<void>;
   readonly apiServerPid: () => number;
   /** The processes that run now. */
   readonly pids: () => number[];
@@ -132,6 +134,18 @@ function controlPlaneOf(parts: ControlPlaneParts): ControlPlane {
     restartApiServer: async () => {
       await apiServer().stop(10_000);
       parts.apiServer = await startApiServer(parts);
+    },
+    compactHistory: async () => {
+      const etcd = createApiClient(`https://127.0.0.1:${parts.ports.etcd}`, tls);
+      const post = async (path: string, body: object): Promise<{ readonly header: { readonly revision: string } }> => {
+        const { status, text } = await etcd.ask(`/v3/kv/${path}`, { method: 'POST', body });
+        if (status !== 200) throw new Error(`etcd answers ${status} to ${path}: ${text}`);
+        return JSON.parse(text) as { readonly header: { readonly revision: string } };
+      };
+      const base64 = (word: string): string => Buffer.from(word).toString('base64');
+      const { header } = await post('put', { key: base64('lab'), value: base64(new Date().toISOString()) });
+      await post('compaction', { revision: header.revision, physical: true });
+      etcd.close();
     },
     apiServerPid: () => apiServer().pid,
     pids: () => [parts.etcd, parts.apiServer].flatMap((daemon) => (daemon?.ended() === null ? [daemon.pid] : [])),

@@ -57,6 +57,24 @@ describe('an API server that dies', () => {
     );
   });
 
+  it('loses no change where its history is gone, too, and tells of what did not change no second time', async () => {
+    log.length = 0;
+    await plane.killApiServer();
+    await plane.compactHistory();
+    await plane.restartApiServer();
+    await plane.apply(memory('c', 't', { memory: '2Gi' }), memory('d', 't', { memory: '1Gi' }));
+    await plane.kubectlOk(['delete', 'vmmem', 'd', '-n', 't']);
+    await plane.apply(memory('e', 't', { memory: '1Gi' }));
+    await eventually(
+      'the last change',
+      () => cluster.virtualMachineMemories.get('t/e') !== undefined,
+      () => log.join('\n'),
+    );
+    expect(cluster.virtualMachineMemories.get('t/d')).toBeUndefined();
+    // A change that is over before the list is taken is told of, or never was.
+    expect(log.filter((line) => !line.startsWith('t/d '))).toEqual(['t/c 2Gi', 't/e 1Gi']);
+  });
+
   it('and hangs instead of dying: requests end, and the watch goes on afterwards', async () => {
     plane.signalApiServer('SIGSTOP');
     const object = cluster.virtualMachineMemories.get('t/a');

@@ -98,13 +98,10 @@ test('a size that is listed is never called unreachable, unless it only has to w
     fc.property(request(), fc.nat(), (given, seed) => {
       const sizes = planOf(given).reachable.ranges.flatMap(sizesOf);
       const desired = sizes[seed % sizes.length];
-      const { leaving, withLeaving } = factsOf(given);
+      const { leaving } = factsOf(given);
       if (desired === undefined || leaving.length > 0) return;
       const { reason } = planOf({ ...given, desired: desired as never, policy: { ...given.policy, shrink: 'Exact' } });
-      expect(reason).not.toBe('UnreachableSize');
-      // A quarantined module of an odd size makes an odd size listed; Misaligned comes first in the contract.
-      const { granularity } = given.observation;
-      if ((withLeaving - desired) % granularity === 0) expect(reason).not.toBe('Misaligned');
+      expect(['UnreachableSize', 'Misaligned']).not.toContain(reason);
     }),
     { numRuns: 1000 },
   );

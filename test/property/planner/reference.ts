@@ -162,11 +162,11 @@ export function expect(request: PlanRequest): Expected {
     if (best) return goes(best);
     return leaving.length > 0 ? waitForLeaving : { ...nothing, decision: 'noop', reason: 'ConvergedNearest' };
   }
-  if (!isMultiple(amount, observation.granularity)) return stopped(blocked('Misaligned'));
-  if (policy.shrink === 'Exact') {
-    const withQuarantined = allSubsets(facts.staying).some((set) => set.sum === amount);
-    return stopped(blocked(withQuarantined ? 'GuestRefused' : 'UnreachableSize'));
+  const withQuarantined = allSubsets(facts.staying).some((set) => set.sum === amount);
+  if (!isMultiple(amount, observation.granularity)) {
+    return stopped(blocked(withQuarantined ? 'GuestRefused' : 'Misaligned'));
   }
+  if (policy.shrink === 'Exact') return stopped(blocked(withQuarantined ? 'GuestRefused' : 'UnreachableSize'));
 
   const aligned = facts.candidates.filter(({ size }) => isMultiple(size, observation.granularity));
   const largest = largestModule(request, facts);

@@ -64,8 +64,17 @@ describe('shrinking', () => {
   test('a module of an odd size plugged by hand can go', () => {
     expect(stepsOf(planFor(1152, [100, 128]))).toEqual(['unplug 100@0']);
   });
-  test('Misaligned comes before GuestRefused', () => {
-    expect(planFor(1052, [{ size: 100, quarantined: true }, 128]).reason).toBe('Misaligned');
+  test.each(['Exact', 'Replace'] as const)('GuestRefused comes before Misaligned (%s)', (shrink) => {
+    const modules = [{ size: 100, quarantined: true }, 128];
+    const plan = planFor(1152, modules, { shrink });
+    expect(outcomeOf(plan)).toBe('blocked GuestRefused 1252');
+    expect(plan.message).toContain('needs ua-dimmer-0 (100Mi, slot 0) unplugged, which the guest refused to give up');
+    expect(planFor(1052, modules, { shrink }).reason).toBe('Misaligned');
+  });
+  test('Nearest takes what is nearest, though the exact set needs what was refused', () => {
+    expect(outcomeOf(planFor(1152, [{ size: 100, quarantined: true }, 128], { shrink: 'Nearest' }))).toBe(
+      'noop ConvergedNearest 1252',
+    );
   });
   test('a quarantined module that would not help either is no GuestRefused', () => {
     expect(planFor(1152, [{ size: 256, quarantined: true }]).reason).toBe('UnreachableSize');
