@@ -2,13 +2,20 @@
 import { describeHiddenMemory, isCertain } from '../repair/suspicion.ts';
 import type { DomainFacts } from '../domain/observation.ts';
 import { statisticsFreshMs } from '../../host/rules/boot.ts';
+import {
+  explainBound,
+  explainFull,
+  explainSlots,
+  noBalloon,
+  noReports,
+  type Room,
+} from '../../host/rules/readiness.ts';
 import { takenOfMaximum } from '../../host/rules/total.ts';
 import { computeHugepagesFree, type HostCapacity } from '../../host/rules/capacity.ts';
 import { backingsOf } from '../../memory/backing.ts';
 import { type Bytes, mib, sumBytes, zeroBytes } from '../../memory/bytes.ts';
 import { describeObstacle } from '../../memory/hotplug-obstacle.ts';
 import { slotsOfDevices, sumOfDevices } from '../../memory/memory-devices.ts';
-import { maxTotalPerBootMemory } from '../../memory/module.ts';
 import { formatMeasured, formatQuantity } from '../../memory/quantity.ts';
 import type { DomainReport, Finding, Severity } from './report.ts';
 
@@ -36,48 +43,25 @@ function judgeGrowing(facts: DomainFacts, nowMs: number): readonly Said[] {
   }
   const hidden = run?.repair.hidden ?? null;
   if (hidden !== null && isCertain(hidden, nowMs)) return [problem(describeHiddenMemory(hidden))];
-  const said: Said[] = [];
-  const { size: max, slots } = memory.maxMemory;
-  const boot = sumOf(memory.boot);
-  const present = takenOfMaximum({ ...memory, otherBytes: sumOfDevices(memory.others, 'maximum') });
-  if (usedSlots(facts) >= slots) {
-    const all = slots === 1 ? 'its only slot is in use' : `all ${slots} slots are in use`;
-    said.push(warning(`${all}: no module can be plugged before one is gone; a VM may have up to 256 slots`));
-  }
-  if (present >= max) said.push(warning(`it has its maximum of ${formatQuantity(max)} already`));
-  const bound = (boot * maxTotalPerBootMemory) as Bytes;
-  if (max > bound) {
-    said.push(
-      warning(
-        `it will get at most ${formatQuantity(bound)} of its maximum of ${formatQuantity(max)}: ${maxTotalPerBootMemory} ` +
-          `times its boot memory of ${formatQuantity(boot)}, whose memory map must fit into boot memory`,
-      ),
-    );
-  }
-  return said;
+  const room: Room = {
+    boot: sumOf(memory.boot),
+    present: takenOfMaximum({ ...memory, otherBytes: sumOfDevices(memory.others, 'maximum') }),
+    max: memory.maxMemory.size,
+    slots: { total: memory.maxMemory.slots, used: usedSlots(facts) },
+  };
+  return [explainSlots(room), explainFull(room), explainBound(room)].flatMap((said) =>
+    said === null ? [] : [warning(said)],
+  );
 }
 
 /** Whether shrinking can go by the guest's own word. */
 function judgeStatistics({ memory, statistics, run, state }: DomainFacts, nowMs: number): readonly Said[] {
-  if (memory.balloon === null) {
-    return [
-      warning(
-        'it has no memory balloon, so nobody knows what the guest can spare and nothing is unplugged with guestSafety ' +
-          "Required (the default): add <memballoon model='virtio'/> while it is shut down",
-      ),
-    ];
-  }
+  if (memory.balloon === null) return [warning(noBalloon)];
   if (run === null || state !== 'Running') return [];
   if (memory.balloon.statsPeriodSeconds === 0) {
     return [note('its memory statistics are off; the agent switches them on, every 2 s')];
   }
-  return isReporting(statistics?.lastUpdateMs ?? null, nowMs)
-    ? []
-    : [
-        warning(
-          'its guest does not report its memory: it is still booting, or has not loaded its driver virtio_balloon',
-        ),
-      ];
+  return isReporting(statistics?.lastUpdateMs ?? null, nowMs) ? [] : [warning(noReports)];
 }
 
 const isReporting = (lastUpdateMs: number | null, nowMs: number): boolean =>

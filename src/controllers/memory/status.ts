@@ -13,6 +13,7 @@ import { type Bytes, sumBytes } from '../../memory/bytes.ts';
 import { formatMeasured, formatQuantity } from '../../memory/quantity.ts';
 import type { Plan } from '../../planner/types.ts';
 import { computeRefusedConditions, explainRefusedStatus } from '../shared/refused-status.ts';
+import { judgeHotplugReady } from './hotplug-ready.ts';
 import { computePlanning } from './planning.ts';
 import { formatBase } from './refusals.ts';
 import { computeCurrent } from './total.ts';
@@ -187,6 +188,7 @@ function computeConditionInputs({ verdict, problem, pausedBy, ...input }: Status
           'GuestRefused',
           `the guest refused to give up ${refused.map(({ alias, size, retryAfter }) => `module ${alias} (${size}, asked again after ${retryAfter ?? 'now'})`).join(', ')}`,
         ),
+    judgeHotplugReady(judgement, verdict),
     pausedBy === null
       ? { type: 'Paused', status: 'False', reason: 'NotPaused', message: '' }
       : { type: 'Paused', status: 'True', reason: 'Paused', message: `paused by ${pausedBy}` },

@@ -1,0 +1,128 @@
+/**
+ * The condition HotplugReady: whether this VM and its guest can take memory and give it back, also when nothing is wanted
+ * yet, and what a person could change about it. Figures that move stand in `status.planning`: a message changes only when
+ * there is news (docs/adr/0047). Pure.
+ */
+import { type ConditionInput, timestamp } from '../../api/v1alpha1/conditions.ts';
+import { explainBound, explainFull, explainSlots, type Room } from '../../host/rules/readiness.ts';
+import { takenOfMaximum } from '../../host/rules/total.ts';
+import { sumBytes } from '../../memory/bytes.ts';
+import { onlineTimeoutMs } from './onlined.ts';
+import { isSuspended } from './settled.ts';
+import { explainShort, judgeTakenUp } from './taken-up.ts';
+import type { Judgement, KnownModule, Verdict } from './types.ts';
+
+/** The condition's reasons. */
+export type HotplugReadyReason =
+  /** It can take memory and give it back. */
+  | 'AsExpected'
+  /** It can take memory; what stands in the way of giving it back is said. */
+  | 'GuestRefused'
+  | 'NotObserved'
+  | 'GuestBooting'
+  | 'GuestSuspended'
+  /** Whether the guest takes up what it is given can't be known, and none is taken from it unless its owner says so. */
+  | 'GuestMemoryUnknown'
+  | 'HotplugUnsupported'
+  | 'SlotsExhausted'
+  | 'ExceedsMaxMemory'
+  /** The guest has modules that it doesn't use. */
+  | 'GuestNotOnlined';
+
+type Said = {
+  readonly status: ConditionInput['status'];
+  readonly reason: HotplugReadyReason;
+  readonly message: string;
+};
+
+const unknown = (reason: HotplugReadyReason, message = ''): Said => ({ status: 'Unknown', reason, message });
+const not = (reason: HotplugReadyReason, message: string): Said => ({ status: 'False', reason, message });
+
+/**
+ * @param judgement what was last planned; null: it can't be planned now
+ * @param verdict what is said of it
+ */
+export function judgeHotplugReady(judgement: Judgement | null, verdict: Verdict): ConditionInput {
+  const said =
+    judgement === null ? unknown('NotObserved') : (judgeGrowing(judgement) ?? judgeGuest(judgement, verdict));
+  return { type: 'HotplugReady', ...said };
+}
+
+/** What keeps the VM from taking any memory; null: nothing. */
+function judgeGrowing({ located: { layout } }: Judgement): Said | null {
+  const { hotplugProblem, maxMemory, slots, modules } = layout;
+  if (hotplugProblem !== null) return not('HotplugUnsupported', hotplugProblem);
+  if (maxMemory === null) return not('HotplugUnsupported', 'The domain has no <maxMemory>; add one and restart the VM');
+  const room: Room = {
+    boot: sumBytes(layout.boot.map(({ size }) => size)),
+    present: takenOfMaximum(layout),
+    max: maxMemory,
+    slots: {
+      total: slots.total,
+      // A slot that rests is free in a minute.
+      used: modules.length + slots.usedByOthers.length + slots.unnumbered,
+    },
+  };
+  const full = explainFull(room);
+  // Who has grown to the maximum is as ready as can be.
+  if (full !== null) {
+    return modules.length > 0 ? null : not('ExceedsMaxMemory', `${full}: raise <maxMemory> while it is shut down`);
+  }
+  const noSlot = explainSlots(room);
+  if (noSlot !== null) return not('SlotsExhausted', noSlot);
+  return null;
+}
+
+/** What the guest's own word, and what became of modules before, say. */
+function judgeGuest(judgement: Judgement, verdict: Verdict): Said {
+  const { located, modules } = judgement;
+  const { guest, booting } = located.observation;
+  if (isSuspended(located)) return unknown('GuestSuspended', `the VM is ${located.observation.state}`);
+  const offline = explainOffline(judgement, verdict);
+  if (offline !== null) return not('GuestNotOnlined', offline);
+  if (guest?.ofThisBoot !== true) {
+    return booting ? unknown('GuestBooting') : unknown('GuestMemoryUnknown', explainMute(judgement));
+  }
+  const refused = modules.filter(({ history }) => history.refusals > 0);
+  const message = [explainRefused(refused), explainLimit(judgement)].filter((part) => part !== '').join('; ');
+  return { status: 'True', reason: refused.length > 0 ? 'GuestRefused' : 'AsExpected', message };
+}
+
+/** What the guest has left offline for longer than it may take, and what is to be done in it; null: nothing is known. */
+function explainOffline({ located, block }: Judgement, verdict: Verdict): string | null {
+  const { observedAtMs, unchangedSinceMs } = located.observation;
+  const wayOut =
+    'online it there (chmem -e), have what comes onlined by itself (memhp_default_state=online on its kernel command line), ' +
+    'or set spec.memory back';
+  if (verdict.reason === 'GuestNotOnlined') return `${verdict.message}; ${wayOut}`;
+  if (unchangedSinceMs === null || observedAtMs - unchangedSinceMs < onlineTimeoutMs) return null;
+  const taken = judgeTakenUp(located, block, false);
+  return taken.kind === 'no' ? `${explainShort(taken, located)}; ${wayOut}` : null;
+}
+
+function explainMute({ desired }: Judgement): string {
+  const device = '<memballoon model="virtio"> with its driver virtio_balloon in the guest';
+  return desired.guestSafety === 'Required'
+    ? `the guest reports no statistics: whether it takes memory up is not known, and none is taken from it with guestSafety Required; give it ${device}`
+    : `the guest reports no statistics: whether it takes memory up, and what it can spare, is not known; give it ${device}`;
+}
+
+/** What the guest has refused, as long as it is there: the kernel keeps something of its own in it, or Windows never gives any. */
+function explainRefused(refused: readonly KnownModule[]): string {
+  if (refused.length === 0) return '';
+  const each = refused.map(({ alias, history: { refusals, refusedAtMs } }) => {
+    const last = refusedAtMs === null ? '' : `, last at ${timestamp(refusedAtMs)}`;
+    return `${alias} (${refusals === 1 ? 'once' : `${refusals} times`}${last})`;
+  });
+  return (
+    `the guest has refused to give up ${each.join(', ')}: its kernel keeps something there; movable_node or ` +
+    `memhp_default_state=online_movable keeps memory that is plugged from now on free of that (Windows never gives a module back)`
+  );
+}
+
+/** How much of its maximum it will never get. */
+function explainLimit({ located: { layout } }: Judgement): string {
+  if (layout.maxMemory === null) return '';
+  const boot = sumBytes(layout.boot.map(({ size }) => size));
+  return explainBound({ boot, present: 0, max: layout.maxMemory, slots: { total: 0, used: 0 } }) ?? '';
+}
