@@ -37,14 +37,20 @@ await describeLab('what a real guest has', () => {
   };
   const says = async (name: string, reason: string) => {
     const { status } = await stack.reaches(name, reason, 120_000);
-    const ready = status?.conditions?.find(({ type }) => type === 'Ready');
-    return { status: ready?.status, message: ready?.message ?? '' };
+    const find = (wanted: string) => status?.conditions?.find(({ type }) => type === wanted);
+    const [ready, hotplug] = [find('Ready'), find('HotplugReady')];
+    return {
+      ...{ status: ready?.status, message: ready?.message ?? '' },
+      hotplug: `${hotplug?.status ?? ''} ${hotplug?.reason ?? ''}`,
+      advice: hotplug?.message ?? '',
+    };
   };
 
   it('a module plugged before anybody looked, which it never onlined: not Ready, and the total is told', async () => {
     await wants('offline', { memory: '1Gi' });
-    const { status, message } = await says('offline', 'GuestNotOnlined');
-    expect(status).toBe('False');
+    const { status, message, hotplug, advice } = await says('offline', 'GuestNotOnlined');
+    expect([status, hotplug]).toEqual(['False', 'False GuestNotOnlined']);
+    expect(advice).toContain('memhp_default_state=online');
     const [, total = '', missing = ''] = /its own total is (\d+)Mi, (\d+)Mi less/.exec(message) ?? [];
     expect(Number(total)).toBeLessThan(512);
     expect(Number(missing)).toBeGreaterThan(512);
@@ -52,7 +58,10 @@ await describeLab('what a real guest has', () => {
     await guestNamed('offline').shOk(
       'for block in /sys/devices/system/memory/memory*; do [ "$(cat $block/state)" = offline ] && echo online_movable > $block/state; done; true',
     );
-    expect(await says('offline', 'Converged')).toEqual({ status: 'True', message: 'the guest has 1Gi, as wanted' });
+    expect(await says('offline', 'Converged')).toEqual({
+      ...{ status: 'True', message: 'the guest has 1Gi, as wanted' },
+      ...{ hotplug: 'True AsExpected', advice: '' },
+    });
   });
 
   it('a kernel that keeps much for itself, with a module that it took: no alarm', async () => {
@@ -91,7 +100,7 @@ await describeLab('what a real guest has', () => {
     const tidy = guestNamed('tidy');
     await lab.hypervisor.virshOk(['suspend', tidy.uuid]);
     expect(await says('tidy', 'VMNotRunning')).toMatchObject({
-      status: 'False',
+      ...{ status: 'False', hotplug: 'Unknown GuestSuspended' },
       message: expect.stringContaining('is Paused') as string,
     });
     await wants('tidy', { memory: '512Mi' });
@@ -103,8 +112,8 @@ await describeLab('what a real guest has', () => {
 
   it('without a driver for its balloon: it gets what is wanted, and nobody says that it has it', async () => {
     await wants('wordless', { memory: '640Mi' });
-    const { status, message } = await says('wordless', 'GuestMemoryUnknown');
-    expect(status).toBe('False');
+    const { status, message, hotplug } = await says('wordless', 'GuestMemoryUnknown');
+    expect([status, hotplug]).toEqual(['False', 'Unknown GuestMemoryUnknown']);
     expect(message).toContain('the VM has 640Mi, but the guest reports no statistics');
     expect(await guestNamed('wordless').memTotalKiB()).toBeGreaterThan(512 * 1024);
     await wants('wordless', { memory: '640Mi', guestSafety: 'BestEffort' });
