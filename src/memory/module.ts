@@ -28,5 +28,8 @@ export const aliasOfSlot = (slot: number): string => `ua-dimmer-${slot}`;
 /** Whether Dimmer plugged the module that has this alias; one that had to be tried again there has a number behind it. */
 export const isOwnAlias = (alias: string): boolean => /^ua-dimmer-\d{1,3}(-[23])?$/.test(alias);
 
+/** QEMU's limit for DIMM slots (ACPI_MAX_RAM_SLOTS). */
+export const maxSlots = 256;
+
 /** Linux' memory map costs 16 MiB a GiB of boot memory: beyond 16 times its boot memory a guest may reboot. */
 export const maxTotalPerBootMemory = 16;

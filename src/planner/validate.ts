@@ -2,12 +2,10 @@
 import { isBytes } from '../memory/bytes.ts';
 import { count } from './explain.ts';
 import { lcm } from './integers.ts';
+import { maxSlots } from '../memory/module.ts';
 import { growPolicies, guestSafeties, roundings, shrinkPolicies } from '../memory/policies.ts';
 import { isTractable } from './sum-space.ts';
 import type { PlannerModule, PlannerObservation, PlannerPolicy, PlanInputError, PlanRequest } from './types.ts';
-
-/** QEMU's limit for DIMM slots (ACPI_MAX_RAM_SLOTS). */
-const maxSlots = 256;
 
 const problem = (field: string, text: string): PlanInputError => ({ field, problem: text });
 const isCount = (value: number): boolean => Number.isSafeInteger(value) && value >= 0;

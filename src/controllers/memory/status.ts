@@ -16,6 +16,7 @@ import { computeRefusedConditions, explainRefusedStatus } from '../shared/refuse
 import { judgeHotplugReady } from './hotplug-ready.ts';
 import { computePlanning } from './planning.ts';
 import { formatBase } from './refusals.ts';
+import { judgeRestart } from './restart-required.ts';
 import { computeCurrent } from './total.ts';
 import type { Judgement, Problem, Verdict } from './types.ts';
 
@@ -189,6 +190,7 @@ function computeConditionInputs({ verdict, problem, pausedBy, ...input }: Status
           `the guest refused to give up ${refused.map(({ alias, size, retryAfter }) => `module ${alias} (${size}, asked again after ${retryAfter ?? 'now'})`).join(', ')}`,
         ),
     judgeHotplugReady(judgement, verdict),
+    judgeRestart(judgement),
     pausedBy === null
       ? { type: 'Paused', status: 'False', reason: 'NotPaused', message: '' }
       : { type: 'Paused', status: 'True', reason: 'Paused', message: `paused by ${pausedBy}` },

@@ -3,7 +3,7 @@
  * `dimmer agent check` and in the controller's condition HotplugReady. Pure.
  */
 import type { Bytes } from '../../memory/bytes.ts';
-import { maxTotalPerBootMemory } from '../../memory/module.ts';
+import { maxSlots, maxTotalPerBootMemory } from '../../memory/module.ts';
 import { formatQuantity } from '../../memory/quantity.ts';
 
 /** What bounds the growth of a VM that has a maximum. */
@@ -20,7 +20,7 @@ export type Room = {
 export function explainSlots({ slots: { total, used } }: Room): string | null {
   if (used < total) return null;
   const all = total === 1 ? 'its only slot is in use' : `all ${total} slots are in use`;
-  return `${all}: no module can be plugged before one is gone; a VM may have up to 256 slots`;
+  return `${all}: no module can be plugged before one is gone; a VM may have up to ${maxSlots} slots`;
 }
 
 /** It has its maximum; null: it has less. */

@@ -1,0 +1,45 @@
+/**
+ * The condition RestartRequired: the wanted size can't be had of the VM as it was started, whatever is plugged. It says
+ * what its stored definition has to be before it is started anew, and clears itself when it was, or the wish is another
+ * (docs/adr/0047). Pure.
+ */
+import type { ConditionInput } from '../../api/v1alpha1/conditions.ts';
+import { type Bytes, bytes, ceilTo, sumBytes } from '../../memory/bytes.ts';
+import { maxSlots, maxTotalPerBootMemory } from '../../memory/module.ts';
+import { formatQuantity } from '../../memory/quantity.ts';
+import type { PlanReason } from '../../planner/types.ts';
+import type { Judgement } from './types.ts';
+
+const isFalse: ConditionInput = { type: 'RestartRequired', status: 'False', reason: 'NotRequired', message: '' };
+
+/** @param judgement what was last planned; null: it can't be planned now */
+export function judgeRestart(judgement: Judgement | null): ConditionInput {
+  if (judgement === null) return { type: 'RestartRequired', status: 'Unknown', reason: 'NotObserved', message: '' };
+  const { plan, desired } = judgement;
+  if (plan.decision !== 'blocked' || desired.memory === null) return isFalse;
+  const change = explainChange(plan.reason, judgement, desired.memory);
+  if (change === null) return isFalse;
+  const { name } = judgement.located.observation;
+  const message = `${change} in its stored definition (virsh edit ${name}), then shut it down and start it: a reboot of the guest changes nothing`;
+  return { type: 'RestartRequired', status: 'True', reason: plan.reason, message };
+}
+
+/** What has to be another in the definition; null: nothing would help, or it needn't be restarted. */
+function explainChange(reason: PlanReason, { located, block }: Judgement, wanted: Bytes): string | null {
+  const { layout } = located;
+  const nodes = layout.boot.length > 1 ? ', and the cells of <numa> so that they make as much' : '';
+  switch (reason) {
+    case 'BelowBootMemory':
+      return `lower its boot memory of ${formatQuantity(sumBytes(layout.boot.map(({ size }) => size)))} (<memory> less its modules${nodes}) to at most ${formatQuantity(wanted)}`;
+    case 'ExceedsMaxMemory':
+      return `raise <maxMemory> to at least ${formatQuantity(bytes(wanted + layout.otherBytes - layout.otherTotal))}`;
+    case 'BootMemoryTooSmall':
+      return `raise its boot memory (<memory> less its modules${nodes}) to at least ${formatQuantity(ceilTo(bytes(Math.ceil(wanted / maxTotalPerBootMemory)), block))}`;
+    case 'HotplugUnsupported':
+      return layout.maxMemory === null ? `add <maxMemory slots='16'> of at least ${formatQuantity(wanted)}` : null;
+    case 'SlotsExhausted':
+      return layout.slots.total < maxSlots ? `raise the slots of its <maxMemory> from ${layout.slots.total}` : null;
+    default:
+      return null;
+  }
+}
