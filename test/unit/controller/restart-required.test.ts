@@ -82,6 +82,6 @@ it.each([
     'SlotsExhausted',
   ],
 ] as const)('is not said where a restart changes nothing: %s', async (_, spec, memory, reason) => {
-  await start(spec as Partial<SimulatedDomainSpec>, memory, reason);
+  await start(spec, memory, reason);
   expect(said()).toEqual(not);
 });
