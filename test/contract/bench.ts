@@ -16,6 +16,8 @@ export type ContractBench = {
   readonly uuid: string;
   /** A domain that exists and is switched off. */
   readonly stoppedUuid: string;
+  /** What guests of tests that run beside this one may give back to the host meanwhile. Default: 0. */
+  readonly othersMayFree?: Bytes;
   /** How the guest answers requests for any module from now on. */
   setUnplugBehaviour(behaviour: 'accept' | 'refuse' | 'silent'): Promise<void>;
   /** Waits until the guest has taken up what was plugged and would answer as it was told to. */
@@ -76,10 +78,12 @@ export const observedUntil = (
 /** Whether the guest has booted and has said lately what memory it has. */
 export const isUp = ({ guest, booting }: DomainObservation): boolean => guest?.fresh === true && !booting;
 
-/** Collects events until `stop`. */
-export function collectEvents(host: Host): { readonly events: HostEvent[]; stop(): void } {
+/** Collects events until `stop`: those of the host and, where a domain is given, of no other. */
+export function collectEvents(host: Host, uuid?: string): { readonly events: HostEvent[]; stop(): void } {
   const events: HostEvent[] = [];
-  const stop = host.watch((event) => events.push(event));
+  const stop = host.watch((event) => {
+    if (uuid === undefined || !('uuid' in event) || event.uuid === uuid) events.push(event);
+  });
   return { events, stop };
 }
 

@@ -2,11 +2,13 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe } from 'vitest';
+import { afterAll, beforeAll, describe, vi } from 'vitest';
 import { createSimulatedService } from '../../../src/drivers/simulated/service.ts';
 import { describeHostContract } from '../../contract/host-contract.ts';
 import { benchOfSimulated, createContractHost } from '../../contract/simulated-bench.ts';
 import { type AgentPki, createAgentPki, createServiceParts, serveFixture } from './agent-fixture.ts';
+
+vi.setConfig({ maxConcurrency: 40 });
 
 describe('agent on a simulated host, through HTTPS', () => {
   let directory: string;

@@ -1,5 +1,8 @@
+import { vi } from 'vitest';
 import { describeHostContract } from '../../contract/host-contract.ts';
 import { benchOfSimulated, createContractHost } from '../../contract/simulated-bench.ts';
+
+vi.setConfig({ maxConcurrency: 40 });
 
 describeHostContract('simulated host', () => {
   const host = createContractHost();
