@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { describe } from 'vitest';
-import { MiB } from '../../../src/memory/bytes.ts';
+import { describe, vi } from 'vitest';
+import { GiB, bytes, MiB } from '../../../src/memory/bytes.ts';
 import { type ContractBench, observedUntil, valueOf } from '../../contract/bench.ts';
 import { describeHostContract } from '../../contract/host-contract.ts';
 import type { LabGuest } from '../../lab/guest-types.ts';
@@ -10,51 +10,62 @@ import { run } from '../../lab/run.ts';
 import { describeAgent } from './agent-bench.ts';
 import { clearGuest } from './clear-guest.ts';
 
+/** A guest that can be told to refuse and to be silent as well. */
+const obedient = { kind: 'accepting', kernelArgs: ['page_alloc.shuffle=1', 'init_on_alloc=0'] } as const;
+/** Tests that run side by side, each with a guest of its own. */
+const names = ['one', 'two'];
+vi.setConfig({ maxConcurrency: names.length });
+
 await describeAgent(
   'agent on libvirt, through HTTPS',
   {
-    guests: [
-      // A guest that can be told to refuse and to be silent as well.
-      { kind: 'accepting', kernelArgs: ['page_alloc.shuffle=1', 'init_on_alloc=0'] },
-      { kind: 'accepting', name: 'off', leaveOff: true },
-    ],
+    guests: [...names.map((name) => ({ ...obedient, name })), { kind: 'accepting', name: 'off', leaveOff: true }],
     // The contract's own bench does that.
     uncleared: true,
   },
   (bench) => {
-    const off = (): LabGuest => bench.lab.guests[1] ?? bench.guest;
+    const named = (name: string): LabGuest => {
+      const found = bench.lab.guests.find((guest) => guest.name === name);
+      if (found === undefined) throw new Error(`no guest ${name}`);
+      return found;
+    };
+    const free = [...names];
 
     async function createBench(): Promise<ContractBench> {
+      const name = free.pop();
+      if (name === undefined) throw new Error('more tests side by side than guests');
+      const guest = named(name);
       const uses: { isAlive(): Promise<boolean>; free(): Promise<void> }[] = [];
       const contract = {
         host: bench.client,
-        uuid: bench.guest.uuid,
-        stoppedUuid: off().uuid,
+        uuid: guest.uuid,
+        stoppedUuid: named('off').uuid,
+        othersMayFree: bytes(GiB),
         async setUnplugBehaviour(behaviour: 'accept' | 'refuse' | 'silent') {
-          await bench.guest.refuse(behaviour === 'refuse');
-          if (behaviour === 'silent') await bench.guest.pin();
+          await guest.refuse(behaviour === 'refuse');
+          if (behaviour === 'silent') await guest.pin();
         },
         async beforeUnplug() {
-          if ((await bench.guest.sh('test -e /tmp/pin.pid')).code === 0) await bench.guest.waitPinned();
+          if ((await guest.sh('test -e /tmp/pin.pid')).code === 0) await guest.waitPinned();
         },
-        letGo: () => bench.guest.letGo(),
+        letGo: () => guest.letGo(),
         async useMemory(size: number) {
-          const use = await bench.guest.useMemory(Math.floor(size / MiB));
+          const use = await guest.useMemory(Math.floor(size / MiB));
           uses.push(use);
           return use;
         },
         async setPaused(paused: boolean) {
-          await bench.lab.hypervisor.virshOk([paused ? 'suspend' : 'resume', bench.guest.uuid]);
+          await bench.lab.hypervisor.virshOk([paused ? 'suspend' : 'resume', guest.uuid]);
         },
         async plugByHand(_slot: number, size: number) {
-          await bench.guest.plugDimm(size / MiB, 'ua-by-hand');
+          await guest.plugDimm(size / MiB, 'ua-by-hand');
         },
         async setOnlines(onlines: boolean) {
           const how = onlines ? 'online_movable' : 'offline';
-          await bench.guest.shOk(`echo ${how} >/sys/devices/system/memory/auto_online_blocks`);
+          await guest.shOk(`echo ${how} >/sys/devices/system/memory/auto_online_blocks`);
         },
         async setShort(isShort: boolean) {
-          const pid = bench.lab.hypervisor.qemuPid(bench.guest.uuid);
+          const pid = bench.lab.hypervisor.qemuPid(guest.uuid);
           const mapped = () => Number(/^VmSize:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
           // QEMU gives the memory of a module that has left back some time later.
           let kib = 0;
@@ -66,12 +77,16 @@ await describeAgent(
           const limit = isShort ? String((kib + 64 * 1024) * 1024) : 'unlimited';
           await run('prlimit', ['--pid', String(pid), `--as=${limit}:`]);
         },
-        setOwner: (namespace: string | null) => setOwner(bench.lab.hypervisor, bench.guest.uuid, namespace),
+        setOwner: (namespace: string | null) => setOwner(bench.lab.hypervisor, guest.uuid, namespace),
         async dispose() {
-          await setOwner(bench.lab.hypervisor, bench.guest.uuid, null);
-          await contract.setOnlines(true);
-          for (const use of uses) if (await use.isAlive()) await use.free();
-          await clearGuest(bench.lab.hypervisor, bench.guest);
+          try {
+            await setOwner(bench.lab.hypervisor, guest.uuid, null);
+            await contract.setOnlines(true);
+            for (const use of uses) if (await use.isAlive()) await use.free();
+            await clearGuest(bench.lab.hypervisor, guest);
+          } finally {
+            free.push(name);
+          }
         },
       };
       await observedUntil(
