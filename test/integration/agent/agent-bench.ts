@@ -28,6 +28,9 @@ export type AgentBenchOptions = Pick<LabOptions, 'hypervisor' | 'guests'> & {
 
 /** One guest of the lab, through the agent. */
 export type GuestBench = {
+  readonly guest: LabGuest;
+  /** MemTotal of the guest without modules. */
+  readonly baseKib: number;
   readonly observe: () => Promise<DomainObservation>;
   /** At the revision of this moment. */
   readonly plug: (slot: number, more?: Partial<PlugRequest>) => Promise<HostAnswer<PlugAnswer>>;
@@ -40,14 +43,15 @@ export type GuestBench = {
   /** Waits until the guest has booted and has said lately what memory it has. */
   readonly reports: () => Promise<DomainObservation>;
   readonly moduleOf: (slot: number) => Promise<ObservedModule | undefined>;
+  /** Waits until the guest has taken up so many modules, and no more. */
+  readonly guestHas: (modules: number, each?: Bytes) => Promise<true>;
+  /** Takes modules, claim and marks away. */
+  readonly clear: () => Promise<void>;
 };
 
 /** The lab, and its first guest. */
 export type AgentBench = GuestBench & {
   readonly lab: Lab;
-  readonly guest: LabGuest;
-  /** MemTotal of the guest without modules. */
-  readonly baseKib: number;
   readonly pki: AgentPki;
   readonly relay: RpcRelay;
   /** The agent that runs now, in this process. */
@@ -56,12 +60,13 @@ export type AgentBench = GuestBench & {
   readonly client: Host;
   /** `work` takes away what else a test left behind, when the agent of each has ended and the guest is cleared. */
   readonly tidyWith: (work: () => Promise<void>) => void;
-  readonly of: (guest: Pick<LabGuest, 'uuid'>) => GuestBench;
+  /** Another guest of the lab. */
+  readonly of: (guest: LabGuest) => GuestBench;
+  /** The guest of this name, which may be asked for before the lab is there. */
+  readonly named: (name: string) => GuestBench;
   readonly start: (options?: AgentBenchOptions['agent']) => Promise<void>;
   /** Waits until the agent has found libvirt again. */
   readonly backAgain: () => Promise<true>;
-  /** Waits until the guest has taken up so many modules, and no more. */
-  readonly guestHas: (modules: number, each?: Bytes) => Promise<true>;
 };
 
 /** `describeLab` for tests of an agent on a lab. What the bench holds is there once the tests run. */
@@ -72,11 +77,17 @@ export async function describeAgent(
 ): Promise<void> {
   const { agentOfEach, relayed, uncleared, size = mib(128), agent: agentOptions, ...labOptions } = options;
   let tidy = (): Promise<void> => Promise.resolve();
-  const has = {} as { lab: Lab; pki: AgentPki; relay: RpcRelay; agent: AgentFixture; baseKib: number };
-  const of = ({ uuid }: Pick<LabGuest, 'uuid'>): GuestBench => {
-    const observe = async () => valueOf(await has.agent.client.observe(uuid));
+  const has = {} as { lab: Lab; pki: AgentPki; relay: RpcRelay; agent: AgentFixture };
+  const baseKib = new Map<string, number>();
+  const baseOf = ({ name: of, uuid }: LabGuest): number => {
+    const known = baseKib.get(uuid);
+    if (known === undefined) throw new Error(`${of} was off, or without a shell, when the lab began`);
+    return known;
+  };
+  const actionsOf = (find: () => LabGuest): Omit<GuestBench, 'guest' | 'baseKib'> => {
+    const observe = async () => valueOf(await has.agent.client.observe(find().uuid));
     const until: GuestBench['until'] = (what, holds, ms) =>
-      observedUntil({ host: has.agent.client, uuid }, what, holds, ms);
+      observedUntil({ host: has.agent.client, uuid: find().uuid }, what, holds, ms);
     /** As the controller does: where something has happened since it looked (a slot's rest is over), it looks again. */
     const asObserved = async <T>(change: (revision: string) => Promise<HostAnswer<T>>): Promise<HostAnswer<T>> => {
       for (;;) {
@@ -88,13 +99,27 @@ export async function describeAgent(
       observe,
       until,
       plug: (slot, more = {}) =>
-        asObserved((revision) => has.agent.client.plug(uuid, revision, plugRequest(slot, size, more))),
+        asObserved((revision) => has.agent.client.plug(find().uuid, revision, plugRequest(slot, size, more))),
       unplug: (slot, more = {}) =>
-        asObserved((revision) => has.agent.client.unplug(uuid, revision, unplugRequest(slot, more))),
+        asObserved((revision) => has.agent.client.unplug(find().uuid, revision, unplugRequest(slot, more))),
       reports: () => until('the guest reports', isUp),
       moduleOf: async (slot) => (await observe()).layout?.modules.find((module) => module.slot === slot),
+      guestHas: (modules, each = size) =>
+        waitFor(async () => (await find().memTotalKiB()) === baseOf(find()) + (modules * each) / 1024, {
+          ...{ what: `the guest to have ${modules} modules`, timeoutMs: 30_000 },
+        }),
+      clear: () => clearGuest(has.lab.hypervisor, find()),
     };
   };
+  const benchOf = (find: () => LabGuest): GuestBench => ({
+    get guest() {
+      return find();
+    },
+    get baseKib() {
+      return baseOf(find());
+    },
+    ...actionsOf(find),
+  });
   const first = (): LabGuest => {
     const [guest] = has.lab.guests;
     if (guest === undefined) throw new Error('the lab has no guest');
@@ -108,8 +133,9 @@ export async function describeAgent(
       return first();
     },
     get baseKib() {
-      return has.baseKib;
+      return baseOf(first());
     },
+    ...actionsOf(first),
     get pki() {
       return has.pki;
     },
@@ -125,30 +151,29 @@ export async function describeAgent(
     tidyWith(work) {
       tidy = work;
     },
-    of,
-    observe: () => of(first()).observe(),
-    plug: (slot, more) => of(first()).plug(slot, more),
-    unplug: (slot, more) => of(first()).unplug(slot, more),
-    until: (what, holds, ms) => of(first()).until(what, holds, ms),
-    reports: () => of(first()).reports(),
-    moduleOf: (slot) => of(first()).moduleOf(slot),
+    of: (guest) => benchOf(() => guest),
+    named: (name) =>
+      benchOf(() => {
+        const found = has.lab.guests.find((guest) => guest.name === name);
+        if (found === undefined) throw new Error(`no guest ${name}`);
+        return found;
+      }),
     async start(more = agentOptions) {
       const uri = relayed === true ? has.relay.uri : has.lab.hypervisor.uri;
       has.agent = await startAgentFixture(uri, has.pki, more);
     },
     backAgain: () =>
       eventually('the agent is back', async () => ((await bench.client.observe(first().uuid)).ok ? true : null)),
-    guestHas: (modules, each = size) =>
-      waitFor(async () => (await first().memTotalKiB()) === has.baseKib + (modules * each) / 1024, {
-        ...{ what: `the guest to have ${modules} modules`, timeoutMs: 30_000 },
-      }),
   };
 
   await describeLab(name, () => {
     beforeAll(async () => {
       has.lab = await startLab({ guests: [{ kind: 'accepting' }], ...labOptions });
       const { directory, socketPath } = has.lab.hypervisor;
-      has.baseKib = await first().memTotalKiB();
+      for (const [index, guest] of has.lab.guests.entries()) {
+        if (guest.kind === 'no-os' || labOptions.guests?.[index]?.leaveOff === true) continue;
+        baseKib.set(guest.uuid, await guest.memTotalKiB());
+      }
       has.pki = await createAgentPki(directory);
       if (relayed === true) has.relay = await startRpcRelay(join(directory, 'relay.sock'), socketPath);
       if (agentOfEach === undefined) await bench.start();
@@ -166,7 +191,7 @@ export async function describeAgent(
         await has.agent.stop();
         await has.lab.hypervisor.startDaemon();
       }
-      if (uncleared === undefined) await clearGuest(has.lab.hypervisor, first());
+      if (uncleared === undefined) await bench.clear();
       await tidy();
     });
     body(bench);

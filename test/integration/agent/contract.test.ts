@@ -4,11 +4,9 @@ import { describe, vi } from 'vitest';
 import { GiB, bytes, MiB } from '../../../src/memory/bytes.ts';
 import { type ContractBench, observedUntil, valueOf } from '../../contract/bench.ts';
 import { describeHostContract } from '../../contract/host-contract.ts';
-import type { LabGuest } from '../../lab/guest-types.ts';
 import { setOwner } from '../../lab/owner.ts';
 import { run } from '../../lab/run.ts';
 import { describeAgent } from './agent-bench.ts';
-import { clearGuest } from './clear-guest.ts';
 
 /** A guest that can be told to refuse and to be silent as well. */
 const obedient = { kind: 'accepting', kernelArgs: ['page_alloc.shuffle=1', 'init_on_alloc=0'] } as const;
@@ -24,22 +22,17 @@ await describeAgent(
     uncleared: true,
   },
   (bench) => {
-    const named = (name: string): LabGuest => {
-      const found = bench.lab.guests.find((guest) => guest.name === name);
-      if (found === undefined) throw new Error(`no guest ${name}`);
-      return found;
-    };
     const free = [...names];
 
     async function createBench(): Promise<ContractBench> {
       const name = free.pop();
       if (name === undefined) throw new Error('more tests side by side than guests');
-      const guest = named(name);
+      const { guest, clear } = bench.named(name);
       const uses: { isAlive(): Promise<boolean>; free(): Promise<void> }[] = [];
       const contract = {
         host: bench.client,
         uuid: guest.uuid,
-        stoppedUuid: named('off').uuid,
+        stoppedUuid: bench.named('off').guest.uuid,
         othersMayFree: bytes(GiB),
         async setUnplugBehaviour(behaviour: 'accept' | 'refuse' | 'silent') {
           await guest.refuse(behaviour === 'refuse');
@@ -83,7 +76,7 @@ await describeAgent(
             await setOwner(bench.lab.hypervisor, guest.uuid, null);
             await contract.setOnlines(true);
             for (const use of uses) if (await use.isAlive()) await use.free();
-            await clearGuest(bench.lab.hypervisor, guest);
+            await clear();
           } finally {
             free.push(name);
           }
