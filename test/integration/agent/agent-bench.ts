@@ -29,8 +29,6 @@ export type AgentBenchOptions = Pick<LabOptions, 'hypervisor' | 'guests'> & {
 /** One guest of the lab, through the agent. */
 export type GuestBench = {
   readonly guest: LabGuest;
-  /** MemTotal of the guest without modules. */
-  readonly baseKib: number;
   readonly observe: () => Promise<DomainObservation>;
   /** At the revision of this moment. */
   readonly plug: (slot: number, more?: Partial<PlugRequest>) => Promise<HostAnswer<PlugAnswer>>;
@@ -52,6 +50,8 @@ export type GuestBench = {
 /** The lab, and its first guest. */
 export type AgentBench = GuestBench & {
   readonly lab: Lab;
+  /** MemTotal of the first guest without modules. */
+  readonly baseKib: number;
   readonly pki: AgentPki;
   readonly relay: RpcRelay;
   /** The agent that runs now, in this process. */
@@ -84,7 +84,7 @@ export async function describeAgent(
     if (known === undefined) throw new Error(`${of} was off, or without a shell, when the lab began`);
     return known;
   };
-  const actionsOf = (find: () => LabGuest): Omit<GuestBench, 'guest' | 'baseKib'> => {
+  const actionsOf = (find: () => LabGuest): Omit<GuestBench, 'guest'> => {
     const observe = async () => valueOf(await has.agent.client.observe(find().uuid));
     const until: GuestBench['until'] = (what, holds, ms) =>
       observedUntil({ host: has.agent.client, uuid: find().uuid }, what, holds, ms);
@@ -114,9 +114,6 @@ export async function describeAgent(
   const benchOf = (find: () => LabGuest): GuestBench => ({
     get guest() {
       return find();
-    },
-    get baseKib() {
-      return baseOf(find());
     },
     ...actionsOf(find),
   });
