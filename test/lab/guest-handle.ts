@@ -35,15 +35,18 @@ export function guestOf(
     return shell;
   };
   const sh: LabGuest['sh'] = async (command, timeoutMs = COMMAND_TIMEOUT_MS) => openShell().sh(command, timeoutMs);
+  const quick: LabGuest['quick'] = async (command) => openShell().quick(command);
   const shOk: LabGuest['shOk'] = async (command, timeoutMs) => {
     const { out, code } = await sh(command, timeoutMs);
     if (code !== 0) throw new Error(`\`${command}\` failed in guest ${name} with exit code ${code}\n${out.trim()}`);
     return out;
   };
   const memInfoKiB = async (field: string): Promise<number> => {
-    const line = await shOk(`grep '^${field}:' /proc/meminfo`);
-    const kib = /(\d+) kB/.exec(line)?.[1];
-    if (kib === undefined) throw new Error(`/proc/meminfo of guest ${name} has no ${field}: ${line}`);
+    // The shell reads byte by byte, which is cheaper than a process only for the first lines.
+    const look = field === 'MemTotal' ? 'read line </proc/meminfo; echo "$line"' : `grep '^${field}:' /proc/meminfo`;
+    const { out } = await quick(look);
+    const [, kib] = new RegExp(`^${field}: +(\\d+) kB`).exec(out.trim()) ?? [];
+    if (kib === undefined) throw new Error(`/proc/meminfo of guest ${name} has no ${field}: ${out}`);
     return Number(kib);
   };
   const waitReady: LabGuest['waitReady'] = async (timeoutMs = BOOT_TIMEOUT_MS) => {
@@ -73,15 +76,17 @@ export function guestOf(
     kind,
     waitReady,
     sh,
+    quick,
     shOk,
     memInfoKiB,
     memTotalKiB: () => memInfoKiB('MemTotal'),
-    useMemory: (mib, { locked = false } = {}) => useMemory(shOk, sh, locked ? 'lock' : 'hold', mib),
+    useMemory: (mib, { locked = false } = {}) => useMemory(sh, quick, locked ? 'lock' : 'hold', mib),
     useTmpfs: (mib) => useTmpfs(shOk, sh, mib),
     watchClock: () => watchClock(shOk),
-    oomKills: async () => Number(/oom_kill (\d+)/.exec(await shOk('cat /proc/vmstat'))?.[1]),
+    oomKills: async () => Number(/oom_kill (\d+)/.exec((await quick('grep oom_kill /proc/vmstat')).out)?.[1]),
     refuse: async (on) => {
-      await shOk(`echo ${on ? -12 : 0} >${REFUSAL}`);
+      const { out, code } = await quick(`echo ${on ? -12 : 0} >${REFUSAL}`);
+      if (code !== 0) throw new Error(`guest ${name} can't be told to refuse: ${out}`);
     },
     onlineAs: async (zone) => {
       await shOk(`echo online_${zone} >/sys/devices/system/memory/auto_online_blocks`);
@@ -148,23 +153,22 @@ grep -q '^Movable' $block/valid_zones && grep -q '^online' $block/state && ! gre
 done 2>/dev/null`;
 
 async function useMemory(
-  shOk: LabGuest['shOk'],
   sh: LabGuest['sh'],
+  quick: LabGuest['quick'],
   how: 'hold' | 'lock',
   mib: number,
 ): Promise<MemoryUse> {
-  const pid = Number(await shOk(`sh -c 'exec labtool ${how} ${mib} >/tmp/hold.$$ 2>&1' & echo $!`));
-  const isAlive = async (): Promise<boolean> => (await sh(`grep -q '^State:.[^ZX]' /proc/${pid}/status`)).code === 0;
-  await waitFor(async () => (await sh(`grep -q holding /tmp/hold.${pid}`)).code === 0 || !(await isAlive()), {
-    what: `a process in the guest to fill ${mib} MiB`,
-    timeoutMs: 60_000,
-  });
-  if (!(await isAlive())) throw new Error(`the process that should use ${mib} MiB in the guest is dead`);
+  // It says "holding" through a pipe, or the pipe ends with it: nobody has to ask, which would take its processor.
+  const begin = `p=/tmp/hold.$$; mkfifo $p; labtool ${how} ${mib} >$p 2>&1 & echo $!; read line <$p; rm $p; echo "$line"`;
+  const { out } = await sh(begin, 60_000);
+  const [pid = '', said = ''] = out.trim().split('\n');
+  const isAlive = async (): Promise<boolean> => (await quick(`grep -q '^State:.[^ZX]' /proc/${pid}/status`)).code === 0;
+  if (said !== 'holding') throw new Error(`the process that should use ${mib} MiB in the guest ended: ${out}`);
   return {
-    pid,
+    pid: Number(pid),
     isAlive,
     free: async () => {
-      await shOk(`kill -9 ${pid}; rm -f /tmp/hold.${pid}`);
+      await quick(`kill -9 ${pid}`);
       await waitFor(async () => !(await isAlive()), { what: `process ${pid} in the guest to end`, timeoutMs: 10_000 });
     },
   };

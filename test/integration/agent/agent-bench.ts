@@ -106,7 +106,7 @@ export async function describeAgent(
       moduleOf: async (slot) => (await observe()).layout?.modules.find((module) => module.slot === slot),
       guestHas: (modules, each = size) =>
         waitFor(async () => (await find().memTotalKiB()) === baseOf(find()) + (modules * each) / 1024, {
-          ...{ what: `the guest to have ${modules} modules`, timeoutMs: 30_000 },
+          ...{ what: `the guest to have ${modules} modules`, timeoutMs: 30_000, intervalMs: 100 },
         }),
       clear: () => clearGuest(has.lab.hypervisor, find()),
     };

@@ -10,7 +10,7 @@ const ASK_AGAIN_MS = 500;
 /** Pins, refusals, modules, claim and marks. The guest is up, and so is libvirtd. */
 export async function clearGuest(hypervisor: LabHypervisor, guest: LabGuest): Promise<void> {
   await guest.refuse(false);
-  if ((await guest.sh('test -e /tmp/pin.pid')).code === 0) await guest.letGo();
+  if ((await guest.quick('test -e /tmp/pin.pid')).code === 0) await guest.letGo();
   let askedAtMs = -Infinity;
   await waitFor(
     async () => {

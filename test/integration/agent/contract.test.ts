@@ -39,7 +39,7 @@ await describeAgent(
           if (behaviour === 'silent') await guest.pin();
         },
         async beforeUnplug() {
-          if ((await guest.sh('test -e /tmp/pin.pid')).code === 0) await guest.waitPinned();
+          if ((await guest.quick('test -e /tmp/pin.pid')).code === 0) await guest.waitPinned();
         },
         letGo: () => guest.letGo(),
         async useMemory(size: number) {
