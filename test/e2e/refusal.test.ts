@@ -31,7 +31,8 @@ await describeLab('guests that do not give memory up', () => {
     return stack.reaches(guest.name, 'Converged');
   };
 
-  it('names the module that a guest refuses, and leaves all as it was', async () => {
+  // Each has a guest of its own; one of them kills the controller under all.
+  it.concurrent('names the module that a guest refuses, and leaves all as it was', async () => {
     const guest = stack.lab.guest('refusing');
     await grow(guest, '1Gi');
     const total = await guest.memTotalKiB();
@@ -64,7 +65,7 @@ await describeLab('guests that do not give memory up', () => {
     await work.free();
   });
 
-  it('takes another set when one module of several is refused', async () => {
+  it.concurrent('takes another set when one module of several is refused', async () => {
     const guest = stack.lab.guest('mixed');
     await guest.onlineAs('kernel');
     await grow(guest, '1Gi');
@@ -78,7 +79,7 @@ await describeLab('guests that do not give memory up', () => {
     expect(await guest.moduleAliases()).toEqual(['ua-dimmer-0']);
   });
 
-  it('does not even ask a guest that is using the memory', async () => {
+  it.concurrent('does not even ask a guest that is using the memory', async () => {
     const guest = stack.lab.guest('accepting');
     await grow(guest, '1Gi');
     const work = await guest.useMemory(700);
@@ -103,7 +104,7 @@ await describeLab('guests that do not give memory up', () => {
     expect(await guest.moduleAliases()).toEqual([]);
   });
 
-  it('reports silence as unknown, and finishes when the guest at last lets go', async () => {
+  it.concurrent('reports silence as unknown, and finishes when the guest at last lets go', async () => {
     const guest = stack.lab.guest('silent');
     await grow(guest, '1Gi');
     await guest.waitPinned();

@@ -3,17 +3,16 @@
  * `DIMMER_ROUNDS=100` makes the repeated ones longer.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { beforeAll, expect, test, vi } from 'vitest';
+import { afterEach, beforeAll, expect, test, vi } from 'vitest';
 import type { HostAnswer } from '../../../src/host/errors.ts';
 import type { DomainObservation } from '../../../src/host/port.ts';
 import { type Bytes, bytes, GiB, mib } from '../../../src/memory/bytes.ts';
 import { codeOf, isUp, observedUntil, plugRequest, unplugRequest, valueOf } from '../../contract/bench.ts';
-import type { LabGuest } from '../../lab/guest-types.ts';
+import { beside } from '../../lab/beside.ts';
 import { startGuests } from '../../lab/lab.ts';
 import { makeUrgent } from '../../lab/urgency.ts';
 import { waitFor } from '../../lab/wait.ts';
 import { describeAgent } from './agent-bench.ts';
-import { clearGuest } from './clear-guest.ts';
 
 const rounds = Number(process.env['DIMMER_ROUNDS'] ?? 20);
 /** Guests that are resized at the same moment: `DIMMER_GUESTS=40` takes 5 minutes and 8 GiB. */
@@ -28,131 +27,151 @@ await describeAgent(
   "a guest's word",
   {
     guests: [
-      { kind: 'accepting', slots: 255 },
+      ...['filled', 'filling', 'idle'].map((name) => ({ kind: 'accepting', name, slots: 255 }) as const),
       { kind: 'accepting', name: 'mute', balloon: false },
     ],
     size,
+    // Each group its own.
+    uncleared: true,
   },
   (bench) => {
-    const { guestHas, observe, reports, until } = bench;
-    const mute = (): LabGuest => bench.lab.guests[1] ?? bench.guest;
     let slots = 0;
     // They must answer within a second while they fill their memory, whatever other labs do meanwhile.
     beforeAll(() => makeUrgent(bench.lab.hypervisor.pids()));
 
     /** One that doesn't rest. */
     const nextSlot = (): number => (slots += 1);
-    const plug = async (slot: number, more: { size?: Bytes } = {}) => valueOf(await bench.plug(slot, more));
-    const ask = (slot: number, least: { minUsableAfter: Bytes } = margin) => bench.unplug(slot, least);
-    const period = async () =>
-      Number(/<stats period='(\d+)'/.exec(await bench.lab.hypervisor.virshOk(['dumpxml', bench.guest.uuid]))?.[1] ?? 0);
+    /** A guest that is cleared after each test. */
+    const cleared = (name: string) => {
+      const it = bench.named(name);
+      afterEach(() => it.clear());
+      return {
+        it,
+        plug: async (slot: number, more: { size?: Bytes } = {}) => valueOf(await it.plug(slot, more)),
+        ask: (slot: number, least: { minUsableAfter: Bytes } = margin) => it.unplug(slot, least),
+        period: async () => Number(/<stats period='(\d+)'/.exec(await it.guest.dumpXml())?.[1] ?? 0),
+      };
+    };
 
-    test(`one that has just filled its memory is not asked for any: ${rounds} times, at every phase of its reports`, async () => {
-      await reports();
-      await plug(0);
-      await guestHas(1);
-      await bench.guest.shOk('mkdir -p /tmp/fill && mount -t tmpfs -o size=700m tmpfs /tmp/fill');
-      try {
-        for (let round = 0; round < rounds; round += 1) {
-          // The last report says that all is free, and the next one is up to 2 s away.
-          expect(codeOf(await ask(0, never))).toBe('guest-memory-in-use');
-          await delay((round * 2_000) / rounds);
-          await bench.guest.shOk('fallocate -l 520M /tmp/fill/file', 20_000);
-          expect([round, codeOf(await ask(0))]).toEqual([round, 'guest-memory-in-use']);
-          await bench.guest.shOk('rm /tmp/fill/file');
+    beside('one that is full', () => {
+      const { it, plug, ask, period } = cleared('filled');
+
+      test(`one that has just filled its memory is not asked for any: ${rounds} times, at every phase of its reports`, async () => {
+        await it.reports();
+        await plug(0);
+        await it.guestHas(1);
+        await it.guest.shOk('mkdir -p /tmp/fill && mount -t tmpfs -o size=700m tmpfs /tmp/fill');
+        try {
+          for (let round = 0; round < rounds; round += 1) {
+            // The last report says that all is free, and the next one is up to 2 s away.
+            expect(codeOf(await ask(0, never))).toBe('guest-memory-in-use');
+            await delay((round * 2_000) / rounds);
+            await it.guest.shOk('fallocate -l 520M /tmp/fill/file', 20_000);
+            expect([round, codeOf(await ask(0))]).toEqual([round, 'guest-memory-in-use']);
+            await it.guest.shOk('rm /tmp/fill/file');
+          }
+          expect((await it.observe()).layout?.modules).toMatchObject([{ state: 'Plugged', mark: null }]);
+          expect(await it.guest.oomKills()).toBe(0);
+          await it.guestHas(1);
+        } finally {
+          await it.guest.shOk('umount /tmp/fill');
         }
-        expect((await observe()).layout?.modules).toMatchObject([{ state: 'Plugged', mark: null }]);
-        expect([await bench.guest.oomKills(), await bench.guest.memTotalKiB()]).toEqual([
-          0,
-          bench.baseKib + size / 1024,
-        ]);
-      } finally {
-        await bench.guest.shOk('umount /tmp/fill');
-      }
-      valueOf(await ask(0));
-      await guestHas(0);
-      expect(await period()).toBe(2);
+        valueOf(await ask(0));
+        await it.guestHas(0);
+        expect(await period()).toBe(2);
+      });
     });
 
-    test(`one that goes on filling while it is shrunk keeps what it has: ${rounds} times`, async () => {
-      await reports();
-      const answers = new Map<string, number>();
-      for (let round = 0; round < rounds; round += 1) {
+    beside('one that goes on filling', () => {
+      const { it, plug, ask } = cleared('filling');
+
+      test(`one that goes on filling while it is shrunk keeps what it has: ${rounds} times`, async () => {
+        await it.reports();
+        const answers = new Map<string, number>();
+        for (let round = 0; round < rounds; round += 1) {
+          const slot = nextSlot();
+          await plug(slot);
+          await it.guestHas(1);
+          await it.guest.shOk('mkdir -p /tmp/fill && mount -t tmpfs -o size=330m tmpfs /tmp/fill');
+          // As fast as it can, and as much as fits without the module.
+          await it.guest.shOk(
+            'rm -f /tmp/full; sh -c "dd if=/dev/zero of=/tmp/fill/file bs=1M 2>/dev/null; echo >/tmp/full" & echo',
+          );
+          await delay((round * 3_000) / rounds);
+          // The planner's margin: what a guest may fill while it is being asked.
+          const answer = codeOf(await ask(slot, { minUsableAfter: mib(128) }));
+          answers.set(answer, (answers.get(answer) ?? 0) + 1);
+          await waitFor(async () => (await it.guest.sh('test -e /tmp/full')).code === 0, {
+            ...{ what: 'the filling to end', timeoutMs: 60_000 },
+          });
+          expect([round, await it.guest.oomKills()]).toEqual([round, 0]);
+          expect(Number(await it.guest.shOk('stat -c %s /tmp/fill/file'))).toBe(mib(330));
+          await it.guest.shOk('umount /tmp/fill');
+          await it.clear();
+          await it.guestHas(0);
+        }
+        // Both were met: asked before it had filled much, and after.
+        expect([...answers.keys()].toSorted()).toEqual(['guest-memory-in-use', 'ok']);
+      });
+    });
+
+    beside('an idle one', () => {
+      const { it, plug, ask, period } = cleared('idle');
+
+      test(`an idle one, whose values never change, answers every time: ${rounds} questions`, async () => {
+        await it.reports();
+        await plug(0, { size: mib(128) });
+        await it.guestHas(1, mib(128));
+        for (let round = 0; round < rounds; round += 1) {
+          expect([round, codeOf(await ask(0, never))]).toEqual([round, 'guest-memory-in-use']);
+          await delay(round * 13);
+        }
+      });
+
+      test(`is shrunk ${rounds} times, and never told late`, async () => {
+        await it.reports();
+        for (let round = 0; round < rounds; round += 1) {
+          const slot = nextSlot();
+          await plug(slot, { size: mib(128) });
+          await it.guestHas(1, mib(128));
+          valueOf(await ask(slot));
+          await it.guestHas(0);
+        }
+      }, 1_200_000);
+
+      test('one whose driver is taken away is late; when it is back it is asked again', async () => {
+        await it.reports();
         const slot = nextSlot();
         await plug(slot);
-        await guestHas(1);
-        await bench.guest.shOk('mkdir -p /tmp/fill && mount -t tmpfs -o size=330m tmpfs /tmp/fill');
-        // As fast as it can, and as much as fits without the module.
-        await bench.guest.shOk(
-          'rm -f /tmp/full; sh -c "dd if=/dev/zero of=/tmp/fill/file bs=1M 2>/dev/null; echo >/tmp/full" & echo',
-        );
-        await delay((round * 3_000) / rounds);
-        // The planner's margin: what a guest may fill while it is being asked.
-        const answer = codeOf(await ask(slot, { minUsableAfter: mib(128) }));
-        answers.set(answer, (answers.get(answer) ?? 0) + 1);
-        await waitFor(async () => (await bench.guest.sh('test -e /tmp/full')).code === 0, {
-          ...{ what: 'the filling to end', timeoutMs: 60_000 },
-        });
-        expect([round, await bench.guest.oomKills()]).toEqual([round, 0]);
-        expect(Number(await bench.guest.shOk('stat -c %s /tmp/fill/file'))).toBe(mib(330));
-        await bench.guest.shOk('umount /tmp/fill');
-        await clearGuest(bench.lab.hypervisor, bench.guest);
-        await guestHas(0);
-      }
-      // Both were met: asked before it had filled much, and after.
-      expect([...answers.keys()].toSorted()).toEqual(['guest-memory-in-use', 'ok']);
-    });
-
-    test(`an idle one, whose values never change, answers every time: ${rounds} questions`, async () => {
-      await reports();
-      await plug(0, { size: mib(128) });
-      await guestHas(1, mib(128));
-      for (let round = 0; round < rounds; round += 1) {
-        expect([round, codeOf(await ask(0, never))]).toEqual([round, 'guest-memory-in-use']);
-        await delay(round * 13);
-      }
-    });
-
-    test(`is shrunk ${rounds} times, and never told late`, async () => {
-      await reports();
-      for (let round = 0; round < rounds; round += 1) {
-        const slot = nextSlot();
-        await plug(slot, { size: mib(128) });
-        await guestHas(1, mib(128));
+        await it.until('the guest says that it has the module', (o) => (o.guest?.usable ?? 0) > size + mib(64));
+        const driver = '/sys/bus/virtio/drivers/virtio_balloon';
+        const device = (await it.guest.shOk(`ls ${driver} | grep ^virtio`)).trim();
+        await it.guest.shOk(`echo ${device} >${driver}/unbind`);
+        try {
+          expect(codeOf(await ask(slot))).toBe('guest-late');
+          expect(await period()).toBe(2);
+        } finally {
+          await it.guest.shOk(`echo ${device} >${driver}/bind`);
+        }
+        await it.reports();
         valueOf(await ask(slot));
-        await guestHas(0);
-      }
-    }, 1_200_000);
-
-    test('one whose driver is taken away is late; when it is back it is asked again', async () => {
-      await reports();
-      const slot = nextSlot();
-      await plug(slot);
-      await until('the guest says that it has the module', (o) => (o.guest?.usable ?? 0) > size + mib(64));
-      const driver = '/sys/bus/virtio/drivers/virtio_balloon';
-      const device = (await bench.guest.shOk(`ls ${driver} | grep ^virtio`)).trim();
-      await bench.guest.shOk(`echo ${device} >${driver}/unbind`);
-      try {
-        expect(codeOf(await ask(slot))).toBe('guest-late');
-        expect(await period()).toBe(2);
-      } finally {
-        await bench.guest.shOk(`echo ${device} >${driver}/bind`);
-      }
-      await reports();
-      valueOf(await ask(slot));
-      await guestHas(0);
-      expect([await bench.guest.oomKills(), await period()]).toEqual([0, 2]);
+        await it.guestHas(0);
+        expect([await it.guest.oomKills(), await period()]).toEqual([0, 2]);
+      });
     });
 
-    test("one without a balloon is not asked, and its module not taken on anybody's word", async () => {
-      const it = bench.of(mute());
-      await it.until('it can no longer be booting', (o) => !o.booting, 90_000);
-      valueOf(await it.plug(0));
-      const startedAt = performance.now();
-      const answer = await it.unplug(0, margin);
-      expect(codeOf(answer)).toBe('guest-memory-unknown');
-      expect(performance.now() - startedAt).toBeLessThan(1_000);
-      expect(await mute().dumpXml()).not.toContain('xmlns/statistics');
+    beside('one without a balloon', () => {
+      const it = bench.named('mute');
+
+      test("one without a balloon is not asked, and its module not taken on anybody's word", async () => {
+        await it.until('it can no longer be booting', (o) => !o.booting, 90_000);
+        valueOf(await it.plug(0));
+        const startedAt = performance.now();
+        const answer = await it.unplug(0, margin);
+        expect(codeOf(answer)).toBe('guest-memory-unknown');
+        expect(performance.now() - startedAt).toBeLessThan(1_000);
+        expect(await it.guest.dumpXml()).not.toContain('xmlns/statistics');
+      });
     });
 
     test(`${crowd} reporting guests resized at once: each gives its module back by its own word`, async () => {
