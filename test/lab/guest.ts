@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { existsSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { type GuestHandle, guestOf } from './guest-handle.ts';
 import { ensureGuestImage } from './guest-image.ts';
 import type { GuestKind, GuestOptions, LabGuest } from './guest-types.ts';
 import { type GuestHardware, guestXml } from './guest-xml.ts';
 import type { LabHypervisor } from './hypervisor.ts';
+import { withFileLock } from './lock.ts';
 import { reportToTerminal } from './progress.ts';
 import { addressSavedGuest, type GuestIdentity, keepSavedGuest, savedGuestFile } from './saved-guest.ts';
 
@@ -68,10 +69,15 @@ async function startAsKept(guest: GuestHandle, hardware: GuestHardware, who: Gue
       await guest.destroy().catch(() => undefined);
     }
   }
-  await guest.start();
-  await guest.shOk('true');
-  await guest.save(file);
-  await keepSavedGuest(file, kept, who);
+  // One of them boots; its likes, of this lab and others, wait for it.
+  mkdirSync(dirname(kept), { recursive: true });
+  await withFileLock(`${kept}.lock`, async () => {
+    if (existsSync(kept)) return;
+    await guest.start();
+    await guest.shOk('true');
+    await guest.save(file);
+    await keepSavedGuest(file, kept, who);
+  });
   await restore();
 }
 
