@@ -1,5 +1,6 @@
 /** What is known of all resources of one kind, and who wants to hear of changes. */
 import type { Logger } from '../runtime/logger.ts';
+import { ResourceListeners } from '../runtime/resource-listeners.ts';
 import {
   keyOf,
   type Resource,
@@ -14,22 +15,19 @@ import { isOlder } from './resource-version.ts';
  * newest resource version wins, so nothing ever goes back in time.
  */
 export class ResourceCache<T extends Resource> implements ResourceSource<T> {
-  readonly #logger: Logger;
   readonly #requestRefresh: (key: ResourceKey) => void;
   readonly #objects = new Map<ResourceKey, T>();
   /** Objects known to be gone as of a resource version that the watch hasn't reached yet. */
   readonly #graves = new Map<ResourceKey, string>();
-  readonly #listeners = new Set<(change: ResourceChange<T>) => void>();
-  #syncedListeners: (() => void)[] = [];
-  #synced = false;
+  readonly #listeners: ResourceListeners<T>;
 
   constructor(logger: Logger, requestRefresh: (key: ResourceKey) => void) {
-    this.#logger = logger;
+    this.#listeners = new ResourceListeners(logger);
     this.#requestRefresh = requestRefresh;
   }
 
   get synced(): boolean {
-    return this.#synced;
+    return this.#listeners.synced;
   }
 
   get(key: ResourceKey): T | undefined {
@@ -41,15 +39,11 @@ export class ResourceCache<T extends Resource> implements ResourceSource<T> {
   }
 
   onChange(listener: (change: ResourceChange<T>) => void): () => void {
-    // A wrapper of its own, so that the same function may listen twice.
-    const own = (change: ResourceChange<T>): void => listener(change);
-    this.#listeners.add(own);
-    return () => this.#listeners.delete(own);
+    return this.#listeners.onChange(listener);
   }
 
   onSynced(listener: () => void): void {
-    if (this.#synced) this.#call(listener, undefined);
-    else this.#syncedListeners.push(listener);
+    this.#listeners.onSynced(listener);
   }
 
   refresh(key: ResourceKey): void {
@@ -73,11 +67,7 @@ export class ResourceCache<T extends Resource> implements ResourceSource<T> {
       if (!present.has(key) && !newerThanSet) this.#delete(key);
     }
     this.passed(version);
-    if (this.#synced) return;
-    this.#synced = true;
-    const waiting = this.#syncedListeners;
-    this.#syncedListeners = [];
-    for (const listener of waiting) this.#call(listener, undefined);
+    this.#listeners.tellSynced();
   }
 
   /** Takes over `object` unless something newer is known of it. */
@@ -121,31 +111,18 @@ export class ResourceCache<T extends Resource> implements ResourceSource<T> {
     // Deleted and made anew between two looks: whoever listens must see both, since one name stood for two things.
     if (previous !== undefined && previous.metadata.uid !== object.metadata.uid) {
       this.#objects.delete(key);
-      this.#notify({ key, previous, current: undefined });
+      this.#listeners.tell({ key, previous, current: undefined });
       this.#objects.set(key, object);
-      this.#notify({ key, previous: undefined, current: object });
+      this.#listeners.tell({ key, previous: undefined, current: object });
       return;
     }
-    this.#notify({ key, previous, current: object });
+    this.#listeners.tell({ key, previous, current: object });
   }
 
   #delete(key: ResourceKey): void {
     const previous = this.#objects.get(key);
     if (previous === undefined) return;
     this.#objects.delete(key);
-    this.#notify({ key, previous, current: undefined });
-  }
-
-  #notify(change: ResourceChange<T>): void {
-    for (const listener of [...this.#listeners]) this.#call(listener, change);
-  }
-
-  /** One listener's failure is not the others'. */
-  #call<A>(listener: (argument: A) => void, argument: A): void {
-    try {
-      listener(argument);
-    } catch (error) {
-      this.#logger.error({ err: error }, 'a listener for resource changes failed');
-    }
+    this.#listeners.tell({ key, previous, current: undefined });
   }
 }

@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { KeyedMutex } from '../runtime/keyed-mutex.ts';
 import type { Logger } from '../runtime/logger.ts';
+import { ResourceListeners } from '../runtime/resource-listeners.ts';
 import {
   type FinalizerWriter,
   keyOf,
@@ -29,29 +30,23 @@ const nameOf = ({ kind, metadata }: Kept): ResourceName => ({
 
 export class ResourceStore<T extends Kept> implements ResourceSource<T>, StatusWriter<T> {
   readonly #state: StateDirectory;
-  readonly #logger: Logger;
   readonly #objects = new Map<ResourceKey, T>();
-  readonly #listeners = new Set<(change: ResourceChange<T>) => void>();
+  readonly #listeners: ResourceListeners<T>;
   readonly #writes = new KeyedMutex();
-  #waiting: (() => void)[] = [];
-  #synced = false;
   #version = 0;
 
   constructor(state: StateDirectory, logger: Logger) {
     this.#state = state;
-    this.#logger = logger;
+    this.#listeners = new ResourceListeners(logger);
   }
 
   get synced(): boolean {
-    return this.#synced;
+    return this.#listeners.synced;
   }
 
   /** The first complete set is there. */
   setSynced(): void {
-    if (this.#synced) return;
-    this.#synced = true;
-    for (const listener of this.#waiting) listener();
-    this.#waiting = [];
+    this.#listeners.tellSynced();
   }
 
   get(key: ResourceKey): T | undefined {
@@ -63,14 +58,11 @@ export class ResourceStore<T extends Kept> implements ResourceSource<T>, StatusW
   }
 
   onChange(listener: (change: ResourceChange<T>) => void): () => void {
-    const own = (change: ResourceChange<T>): void => listener(change);
-    this.#listeners.add(own);
-    return () => this.#listeners.delete(own);
+    return this.#listeners.onChange(listener);
   }
 
   onSynced(listener: () => void): void {
-    if (this.#synced) listener();
-    else this.#waiting.push(listener);
+    this.#listeners.onSynced(listener);
   }
 
   /** What is held here is the newest there is. */
@@ -151,13 +143,7 @@ export class ResourceStore<T extends Kept> implements ResourceSource<T>, StatusW
     if (current === undefined) this.#objects.delete(key);
     else this.#objects.set(key, current);
     if (previous === undefined && current === undefined) return;
-    for (const listener of [...this.#listeners]) {
-      try {
-        listener({ key, previous, current });
-      } catch (error) {
-        this.#logger.error({ err: error }, 'a listener for resource changes failed');
-      }
-    }
+    this.#listeners.tell({ key, previous, current });
   }
 }
 
