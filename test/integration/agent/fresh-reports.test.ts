@@ -94,12 +94,19 @@ await describeAgent(
           await it.guestHas(1);
           await it.guest.shOk('mkdir -p /tmp/fill && mount -t tmpfs -o size=330m tmpfs /tmp/fill');
           // As fast as it can, and as much as fits without the module.
-          await it.guest.shOk(
-            'rm -f /tmp/full; sh -c "dd if=/dev/zero of=/tmp/fill/file bs=1M 2>/dev/null; echo >/tmp/full" & echo',
-          );
-          await delay((round * 3_000) / rounds);
+          const fill = () =>
+            it.guest.shOk(
+              'rm -f /tmp/full; sh -c "dd if=/dev/zero of=/tmp/fill/file bs=1M 2>/dev/null; echo >/tmp/full" & echo',
+            );
           // The planner's margin: what a guest may fill while it is being asked.
-          const answer = codeOf(await ask(slot, { minUsableAfter: mib(128) }));
+          const asked = () => ask(slot, { minUsableAfter: mib(128) });
+          // From a second before it begins to two after.
+          const afterMs = (round * 3_000) / rounds - 1_000;
+          const early = afterMs < 0 ? asked() : null;
+          await delay(Math.max(0, -afterMs));
+          await fill();
+          await delay(Math.max(0, afterMs));
+          const answer = codeOf(await (early ?? asked()));
           answers.set(answer, (answers.get(answer) ?? 0) + 1);
           await waitFor(async () => (await it.guest.sh('test -e /tmp/full')).code === 0, {
             ...{ what: 'the filling to end', timeoutMs: 60_000 },

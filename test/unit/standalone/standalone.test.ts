@@ -43,24 +43,34 @@ const isQuiet = (): Promise<unknown> =>
     timeoutMs: 10_000,
     details: () => bench.problems().join('\n'),
   });
+/**
+ * Makes one change after the other, each taken up before the next, and gives the time of the fastest, in ms: what must stand
+ * still first takes more than 300 ms on any machine, what is taken up at once may take as long on a busy one.
+ */
+async function fastest(...changes: readonly (() => void)[]): Promise<number> {
+  const took: number[] = [];
+  for (const change of changes) {
+    const generation = bench.resource()?.metadata.generation ?? 0;
+    const before = Date.now();
+    change();
+    await waitFor(() => bench.resource()?.metadata.generation === generation + 1, {
+      ...{ what: 'the change', timeoutMs: 5_000, intervalMs: 1 },
+    });
+    took.push(Date.now() - before);
+  }
+  return Math.min(...took);
+}
 
 describe('when a file is read', () => {
   test('one that was there before, and one that is renamed into place, at once', async () => {
     bench.rename('db.yaml', manifest('2Gi'));
     await bench.start();
     await reaches(2048);
-    const before = Date.now();
-    bench.rename('db.yaml', manifest('3Gi'));
-    await waitFor(() => bench.resource()?.metadata.generation === 2, {
-      what: 'the change',
-      timeoutMs: 5_000,
-      intervalMs: 1,
-    });
-    expect(Date.now() - before).toBeLessThan(250);
-    await reaches(3072);
     // Less, too: nobody renames half a file.
-    bench.rename('db.yaml', manifest('2Gi'));
-    await waitFor(() => bench.resource()?.metadata.generation === 3, { what: 'the change', timeoutMs: 1_000 });
+    const sizes = ['3Gi', '4Gi', '3Gi', '2Gi'];
+    const took = await fastest(...sizes.map((size) => () => bench.rename('db.yaml', manifest(size))));
+    expect(took).toBeLessThan(250);
+    expect(bench.resource()?.metadata.generation).toBe(5);
     await reaches(2048);
   });
 
@@ -118,15 +128,11 @@ describe('when a file is read', () => {
     symlinkSync('..data/db.yaml', bench.path('sub/db.yaml'));
     await bench.start();
     await reaches(2048);
-    symlinkSync(folder(2, manifest('3Gi')), bench.path('sub/..new'));
-    const before = Date.now();
-    renameSync(bench.path('sub/..new'), bench.path('sub/..data'));
-    await waitFor(() => bench.resource()?.metadata.generation === 2, {
-      what: 'the change',
-      timeoutMs: 5_000,
-      intervalMs: 1,
-    });
-    expect(Date.now() - before).toBeLessThan(250);
+    const mount = (version: number, size: string) => () => {
+      symlinkSync(folder(version, manifest(size)), bench.path('sub/..new'));
+      renameSync(bench.path('sub/..new'), bench.path('sub/..data'));
+    };
+    expect(await fastest(mount(2, '5Gi'), mount(3, '4Gi'), mount(4, '3Gi'))).toBeLessThan(250);
     rmSync(bench.path('sub/..v1'), { recursive: true });
     await reaches(3072);
   });
