@@ -184,12 +184,12 @@ async function useTmpfs(shOk: LabGuest['shOk'], mib: number): Promise<TmpfsUse> 
     `i=0; while [ $i -lt ${mib} ]; do seeds="$seeds ${seed}"; i=$((i+1)); done; cat $seeds >${directory}/file`,
     60_000,
   );
-  // Prints what isn't as it was written.
-  const samples =
-    `for i in $(seq 0 10 ${mib - 1}); do dd if=${directory}/file bs=1M skip=$i count=1 2>/dev/null | cmp -s - ${seed} || echo $i; done; ` +
-    `[ $(stat -c %s ${directory}/file) = ${mib * 1024 * 1024} ] || echo size`;
+  const sums =
+    `for i in $(seq 0 10 ${mib - 1}); do dd if=${directory}/file bs=1M skip=$i count=1 2>/dev/null | md5sum; done | sort -u; ` +
+    `stat -c %s ${directory}/file`;
+  const written = (await shOk(`md5sum <${seed}`)).trim();
   return {
-    isWhole: async () => (await shOk(samples, 60_000)).trim() === '',
+    isWhole: async () => (await shOk(sums, 60_000)).trim() === `${written}\n${mib * 1024 * 1024}`,
     free: async () => {
       await shOk(`umount ${directory} && rmdir ${directory} && rm ${seed}`);
     },
