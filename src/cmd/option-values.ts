@@ -4,7 +4,7 @@
  */
 import { accessSync, constants } from 'node:fs';
 import { logLevels, type LogLevel } from '../runtime/logger.ts';
-import { type HostPort, parseHostPort } from './arguments.ts';
+import { type HostPort, parseHostPort, type ReadArguments } from './arguments.ts';
 
 /** Bad usage, in one line that names the argument. */
 export class Mistake extends Error {}
@@ -31,6 +31,55 @@ export function readLogLevel(value: string): LogLevel {
   const level = logLevels.find((known) => known === value);
   if (level === undefined) throw new Mistake(`--log-level: '${value}' is not one of ${logLevels.join(', ')}`);
   return level;
+}
+
+/** Options of each command that reconciles, as {@link readReconcilerOptions} reads them. */
+export const reconcilerOptions = {
+  'max-concurrent-reconciles': { type: 'string' },
+  'metrics-bind-address': { type: 'string' },
+  'health-probe-bind-address': { type: 'string' },
+  'observe-only': { type: 'boolean' },
+  'log-level': { type: 'string' },
+} as const;
+
+export type ReconcilerOptions = {
+  /** Resources of one host reconciled at once. */
+  readonly concurrency: number;
+  /** null: not served. */
+  readonly metricsAddress: HostPort | null;
+  readonly healthAddress: HostPort | null;
+  readonly observeOnly: boolean;
+  readonly logLevel: LogLevel;
+};
+
+type Values = Extract<ReadArguments, { ok: true }>['values'];
+
+/** @throws Mistake */
+export function readReconcilerOptions(values: Values): ReconcilerOptions {
+  const optional = optionalOf(values);
+  return {
+    concurrency: optional('max-concurrent-reconciles', readConcurrency) ?? 16,
+    metricsAddress: optional('metrics-bind-address', readAddress),
+    healthAddress: optional('health-probe-bind-address', readAddress),
+    observeOnly: values['observe-only'] === true,
+    logLevel: optional('log-level', (_, level) => readLogLevel(level)) ?? 'info',
+  };
+}
+
+export type Optional = <T>(name: string, readValue: (name: string, value: string) => T) => T | null;
+
+/** Reads an option's value where it is given; null: it isn't. */
+export const optionalOf =
+  (values: Values): Optional =>
+  (name, readValue) => {
+    const value = values[name];
+    return typeof value === 'string' ? readValue(name, value) : null;
+  };
+
+function readConcurrency(name: string, value: string): number {
+  const count = Number(value);
+  if (Number.isInteger(count) && count >= 1 && count <= 256) return count;
+  throw new Mistake(`--${name}: '${value}' is not a whole number from 1 to 256`);
 }
 
 /** Runs `read`; a {@link Mistake} in it is bad usage. */

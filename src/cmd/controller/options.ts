@@ -1,9 +1,17 @@
 /** The command line of `dimmer controller`. */
 import { parseDurationMs } from '../../api/v1alpha1/spec.ts';
 import { type ElectionTimes, findTimesProblem } from '../../kubernetes/election.ts';
-import type { LogLevel } from '../../runtime/logger.ts';
-import { type HostPort, readArguments } from '../arguments.ts';
-import { catchMistake, Mistake, readableFile, readAddress, readLogLevel } from '../option-values.ts';
+import { readArguments } from '../arguments.ts';
+import {
+  catchMistake,
+  Mistake,
+  type Optional,
+  optionalOf,
+  readableFile,
+  readReconcilerOptions,
+  reconcilerOptions,
+  type ReconcilerOptions,
+} from '../option-values.ts';
 
 export const controllerUsage = `Usage: dimmer controller [OPTIONS]
 
@@ -36,18 +44,13 @@ export type ElectionArguments = {
   readonly times: ElectionTimes;
 };
 
-export type ControllerArguments = {
+export type ControllerArguments = ReconcilerOptions & {
   readonly kubeconfig: string | null;
   readonly clientCertFile: string;
   readonly clientKeyFile: string;
   readonly caFile: string;
-  readonly concurrency: number;
-  readonly metricsAddress: HostPort | null;
-  readonly healthAddress: HostPort | null;
-  readonly observeOnly: boolean;
   /** null: this is the only controller. */
   readonly election: ElectionArguments | null;
-  readonly logLevel: LogLevel;
 };
 
 const electionOptions = [
@@ -71,23 +74,16 @@ export function readControllerArguments(argv: readonly string[]): ReadController
     'agent-client-cert-file': text,
     'agent-client-key-file': text,
     'agent-ca-file': text,
-    'max-concurrent-reconciles': text,
-    'metrics-bind-address': text,
-    'health-probe-bind-address': text,
-    'observe-only': { type: 'boolean' },
+    ...reconcilerOptions,
     'leader-elect': { type: 'boolean' },
     ...Object.fromEntries(electionOptions.map((name) => [name, text])),
-    'log-level': text,
     help: { type: 'boolean' },
   });
   if (!read.ok) return { kind: 'bad-usage', problem: read.problem };
   const { values } = read;
   if (values['help'] === true) return { kind: 'help' };
 
-  const optional = <T>(name: string, readValue: (name: string, value: string) => T): T | null => {
-    const value = values[name];
-    return typeof value === 'string' ? readValue(name, value) : null;
-  };
+  const optional = optionalOf(values);
   const requiredFile = (name: string): string => {
     const file = optional(name, readableFile);
     if (file === null) throw new Mistake(`--${name} is required`);
@@ -100,17 +96,11 @@ export function readControllerArguments(argv: readonly string[]): ReadController
       clientCertFile: requiredFile('agent-client-cert-file'),
       clientKeyFile: requiredFile('agent-client-key-file'),
       caFile: requiredFile('agent-ca-file'),
-      concurrency: optional('max-concurrent-reconciles', readConcurrency) ?? 16,
-      metricsAddress: optional('metrics-bind-address', readAddress),
-      healthAddress: optional('health-probe-bind-address', readAddress),
-      observeOnly: values['observe-only'] === true,
+      ...readReconcilerOptions(values),
       election: readElection(values['leader-elect'] === true, optional),
-      logLevel: optional('log-level', (_, level) => readLogLevel(level)) ?? 'info',
     },
   }));
 }
-
-type Optional = <T>(name: string, readValue: (name: string, value: string) => T) => T | null;
 
 /** The election's options mean nothing without it, but are judged all the same. */
 function readElection(takesPart: boolean, optional: Optional): ElectionArguments | null {
@@ -139,10 +129,4 @@ function readDurationMs(name: string, value: string): number {
 function readName(name: string, value: string): string {
   if (value.length <= 253 && /^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/.test(value)) return value;
   throw new Mistake(`--${name}: '${value}' is not the name of an object`);
-}
-
-function readConcurrency(name: string, value: string): number {
-  const count = Number(value);
-  if (Number.isInteger(count) && count >= 1 && count <= 256) return count;
-  throw new Mistake(`--${name}: '${value}' is not a whole number from 1 to 256`);
 }

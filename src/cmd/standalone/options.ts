@@ -1,9 +1,15 @@
 /** The command line of `dimmer standalone`. */
 import { statSync } from 'node:fs';
-import type { LogLevel } from '../../runtime/logger.ts';
 import { type Driver, readDriver } from '../agent/options.ts';
-import { type HostPort, readArguments } from '../arguments.ts';
-import { catchMistake, Mistake, readableFile, readAddress, readLogLevel } from '../option-values.ts';
+import { readArguments } from '../arguments.ts';
+import {
+  catchMistake,
+  Mistake,
+  readableFile,
+  readReconcilerOptions,
+  reconcilerOptions,
+  type ReconcilerOptions,
+} from '../option-values.ts';
 import { ownStateDir } from './state-dir.ts';
 
 export const standaloneUsage = `Usage: dimmer standalone --manifests DIR [OPTIONS]
@@ -37,18 +43,13 @@ export type AgentFiles = { readonly certFile: string; readonly keyFile: string; 
 /** `demo`: the VMs of the demo; all else as for the agent. */
 export type StandaloneDriver = Driver | { readonly kind: 'demo' };
 
-export type StandaloneArguments = {
+export type StandaloneArguments = ReconcilerOptions & {
   readonly manifests: string;
   readonly stateDir: string;
   readonly driver: StandaloneDriver;
   readonly allowDomains: string;
-  readonly observeOnly: boolean;
   /** null: there are no other hosts. */
   readonly agents: AgentFiles | null;
-  readonly concurrency: number;
-  readonly metricsAddress: HostPort | null;
-  readonly healthAddress: HostPort | null;
-  readonly logLevel: LogLevel;
 };
 
 export type ReadStandaloneArguments =
@@ -66,24 +67,16 @@ export function readStandaloneArguments(argv: readonly string[]): ReadStandalone
     'libvirt-uri': text,
     'simulated-vms': text,
     'allow-domains': text,
-    'observe-only': { type: 'boolean' },
     'agent-client-cert-file': text,
     'agent-client-key-file': text,
     'agent-ca-file': text,
-    'max-concurrent-reconciles': text,
-    'metrics-bind-address': text,
-    'health-probe-bind-address': text,
-    'log-level': text,
+    ...reconcilerOptions,
     help: { type: 'boolean' },
   });
   if (!read.ok) return { kind: 'bad-usage', problem: read.problem };
   const { values } = read;
   if (values['help'] === true) return { kind: 'help' };
   const given = (name: string): string | null => (typeof values[name] === 'string' ? values[name] : null);
-  const address = (name: string): HostPort | null => {
-    const value = given(name);
-    return value === null ? null : readAddress(name, value);
-  };
   return catchMistake((): ReadStandaloneArguments => ({
     kind: 'run',
     options: {
@@ -91,12 +84,8 @@ export function readStandaloneArguments(argv: readonly string[]): ReadStandalone
       stateDir: given('state-dir') ?? ownStateDir(),
       driver: readStandaloneDriver(given('driver') ?? 'libvirt', given('libvirt-uri'), given('simulated-vms')),
       allowDomains: given('allow-domains') ?? '*',
-      observeOnly: values['observe-only'] === true,
       agents: readAgentFiles(given),
-      concurrency: readConcurrency(given('max-concurrent-reconciles') ?? '16'),
-      metricsAddress: address('metrics-bind-address'),
-      healthAddress: address('health-probe-bind-address'),
-      logLevel: readLogLevel(given('log-level') ?? 'info'),
+      ...readReconcilerOptions(values),
     },
   }));
 }
@@ -123,10 +112,4 @@ function readAgentFiles(given: (name: string) => string | null): AgentFiles | nu
   const there = names.find((name) => given(name) !== null);
   if (there !== undefined) throw new Mistake(`--${there} needs --${missing}`);
   return null;
-}
-
-function readConcurrency(value: string): number {
-  const count = Number(value);
-  if (Number.isInteger(count) && count >= 1 && count <= 256) return count;
-  throw new Mistake(`--max-concurrent-reconciles: '${value}' is not a whole number from 1 to 256`);
 }
