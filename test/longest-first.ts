@@ -2,25 +2,35 @@ import { relative } from 'node:path';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /**
- * Files of test/integration and test/e2e that run for more than half a minute, longest first: one that begins last keeps
- * a whole run waiting. (vitest knows how long files took, but not in a clean checkout.)
+ * Files of test/integration and test/e2e that run for half a minute or more, longest first, and those of test/unit that run
+ * for ten seconds: one that begins last keeps a whole run waiting. (vitest knows how long files took, but not in a clean
+ * checkout.)
  */
 export const longest: readonly string[] = [
   'test/integration/agent/fresh-reports.test.ts',
-  'test/e2e/refusal.test.ts',
   'test/e2e/crashes.test.ts',
-  'test/e2e/tenants.test.ts',
-  'test/integration/agent/contract.test.ts',
+  'test/e2e/refusal.test.ts',
+  'test/e2e/unjudged.test.ts',
   'test/integration/agent/orphans.test.ts',
-  'test/integration/agent/way-back.test.ts',
-  'test/integration/agent/memory-in-use.test.ts',
+  'test/integration/standalone/libvirt.test.ts',
+  'test/integration/kubernetes/leader-election.test.ts',
+  'test/integration/agent/contract.test.ts',
+  'test/e2e/compatibility.test.ts',
+  'test/integration/agent/hypervisor-errors.test.ts',
+  'test/integration/agent/broken-libvirt.test.ts',
   'test/integration/kubernetes/foreign-conditions.test.ts',
+  'test/integration/agent/way-back.test.ts',
   'test/integration/agent/faults.test.ts',
   'test/integration/agent/question-crashes.test.ts',
-  'test/integration/agent/hypervisor-errors.test.ts',
-  'test/e2e/compatibility.test.ts',
-  'test/integration/agent/broken-libvirt.test.ts',
   'test/integration/package/package.test.ts',
+  'test/e2e/drift-and-release.test.ts',
+  'test/integration/agent/memory-in-use.test.ts',
+  'test/e2e/tenants.test.ts',
+  'test/integration/kubernetes/admission.test.ts',
+  'test/e2e/backing.test.ts',
+  'test/unit/standalone/standalone.test.ts',
+  'test/unit/cmd/demo.test.ts',
+  'test/unit/cmd/standalone.test.ts',
 ];
 
 /** Longest first, within the groups that run one after the other. */
