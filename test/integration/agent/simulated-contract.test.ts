@@ -8,7 +8,8 @@ import { describeHostContract } from '../../contract/host-contract.ts';
 import { benchOfSimulated, createContractHost } from '../../contract/simulated-bench.ts';
 import { type AgentPki, createAgentPki, createServiceParts, serveFixture } from './agent-fixture.ts';
 
-vi.setConfig({ maxConcurrency: 40 });
+// Each has an agent and certificates' handshakes of its own: all at once would be late on a busy machine.
+vi.setConfig({ maxConcurrency: 8 });
 
 describe('agent on a simulated host, through HTTPS', () => {
   let directory: string;
