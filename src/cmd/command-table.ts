@@ -1,0 +1,42 @@
+/**
+ * All commands, in the order in which they are told: for the help of the program, and for shell completion. What a command
+ * line may hold is in `line`; of those without one the command's own usage text says it.
+ */
+import type { CommandLine, Place } from './command-line.ts';
+import { lines } from './operator/lines.ts';
+
+export type CommandName = 'controller' | 'agent' | 'standalone' | keyof typeof lines;
+
+export type CommandEntry = {
+  readonly name: CommandName;
+  readonly summary: string;
+  /** Which programs have it: `dimmer` has all, `kubectl dimmer` those for a cluster. */
+  readonly places: readonly Place[];
+  readonly line?: CommandLine;
+};
+
+const operated = Object.entries(lines).map(([name, line]): CommandEntry => ({
+  name: name as keyof typeof lines,
+  summary: line.summary,
+  places: ['standalone', 'cluster'],
+  line,
+}));
+
+export const commandTable: readonly CommandEntry[] = [
+  {
+    name: 'controller',
+    summary: 'the cluster controller: reconciles VirtualMachineMemory resources',
+    places: ['standalone'],
+  },
+  {
+    name: 'agent',
+    summary: 'the host agent: plugs and unplugs memory modules through libvirt',
+    places: ['standalone'],
+  },
+  {
+    name: 'standalone',
+    summary: 'both in one process, for the manifests of a directory: no cluster needed',
+    places: ['standalone'],
+  },
+  ...operated,
+];
