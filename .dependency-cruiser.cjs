@@ -15,7 +15,7 @@ const mayImport = {
   standalone: ['memory', 'api', 'runtime'],
   controllers: ['memory', 'api', 'planner', 'host', 'runtime'],
   preview: ['memory', 'api', 'planner', 'host', 'libvirt'],
-  view: ['memory', 'api'],
+  view: ['memory', 'api', 'planner', 'preview'],
 };
 
 const roomRules = Object.entries(mayImport).map(([room, allowed]) => ({

@@ -31,13 +31,16 @@ const common = {
   logLevel: 'warning',
 } as const satisfies BuildOptions;
 
+/** What people start: `dimmer`, and the plugin of kubectl. */
+const entries = ['main', 'kubectl-dimmer'];
+
 /** The program stays a file of its own: what it is written in is none of the entry's business. */
 const programApart: Plugin = {
   name: 'program-apart',
   setup: (bundle) =>
     bundle.onResolve({ filter: /^\.\/program\.ts$/ }, () => ({ path: './program.js', external: true })),
 };
-await build({ ...common, entryPoints: ['src/cmd/main.ts'], target: 'node12.22', plugins: [programApart] });
+await build({ ...common, entryPoints: entries.map((name) => `src/cmd/${name}.ts`), target: 'node12.22', plugins: [programApart] });
 
 const { metafile } = await build({
   ...common,
@@ -56,7 +59,7 @@ const { metafile } = await build({
   metafile: true,
 });
 refuseForeign(metafile);
-chmodSync(join(dist, 'cmd/main.js'), 0o755);
+for (const name of entries) chmodSync(join(dist, `cmd/${name}.js`), 0o755);
 writeFileSync(join(dist, 'THIRD-PARTY-LICENSES.txt'), collectLicenses(root, Object.keys(metafile.inputs)));
 
 /** What is imported and not in the bundle must be Node's own: the package that is installed declares nothing else. */

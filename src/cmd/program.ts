@@ -1,64 +1,78 @@
-/** The program `dimmer`: chooses the command, loads only that one, and turns signals into its end. */
+/** Both programs, `dimmer` and `kubectl dimmer`: chooses the command, loads only that one, and turns signals into its end. */
+import { type Place, programAt } from './command-line.ts';
+import { type CommandName, commandTable } from './command-table.ts';
 import { asksForStacks, describeError, describeUnforeseen, writeFailure } from './failure.ts';
 import { type CommandIo, exitFailure, exitOk } from './io.ts';
 import { version } from './version.ts';
 
-const usage = `Usage: dimmer COMMAND [OPTIONS]
+/** What the help of a program says. */
+function usageAt(place: Place): string {
+  const program = programAt(place);
+  const known = commandTable.filter(({ places }) => places.includes(place));
+  const about =
+    place === 'standalone'
+      ? "Turns running virtual machines' memory up and down, declaratively."
+      : "Shows and changes the memory of a cluster's virtual machines, with the rights and the context of kubectl.";
+  return [
+    `Usage: ${program} COMMAND [OPTIONS]`,
+    '',
+    about,
+    '',
+    'Commands:',
+    ...known.map(({ name, summary }) => `  ${name.padEnd(12)} ${summary}`),
+    '',
+    `'${program} COMMAND --help' says more about a command, '${program} --version' which version this is.`,
+    '',
+  ].join('\n');
+}
 
-Turns running virtual machines' memory up and down, declaratively.
-
-Commands:
-  controller   the cluster controller: reconciles VirtualMachineMemory resources
-  agent        the host agent: plugs and unplugs memory modules through libvirt
-  standalone   both in one process, for the manifests of a directory: no cluster needed
-  status       what standalone knows: VMs, their memory, what is under way and why
-  plan         offline preview: what would be done, and which sizes can be reached
-
-'dimmer COMMAND --help' says more about a command, 'dimmer --version' which version this is.
-`;
-
-type Command = (argv: readonly string[], io: CommandIo) => Promise<number>;
+type Command = (argv: readonly string[], io: CommandIo, place: Place) => Promise<number>;
 
 /** Each command is loaded on its own: 'dimmer plan' needn't wait for what the controller imports. */
-const commands: Readonly<Record<string, () => Promise<Command>>> = {
+const commands: Readonly<Record<CommandName, () => Promise<Command>>> = {
   agent: async () => (await import('./agent/run-agent.ts')).runAgent,
   controller: async () => (await import('./controller/run-controller.ts')).runController,
   standalone: async () => (await import('./standalone/run-standalone.ts')).runStandalone,
-  status: async () => (await import('./status/run-status.ts')).runStatus,
+  status: async () => (await import('./operator/run-status.ts')).runStatus,
   plan: async () => (await import('./plan/run-plan.ts')).runPlan,
+  resize: async () => (await import('./operator/run-resize.ts')).runResize,
+  why: async () => (await import('./operator/run-why.ts')).runWhy,
+  events: async () => (await import('./operator/run-events.ts')).runEvents,
+  hosts: async () => (await import('./operator/run-hosts.ts')).runHosts,
 };
 
-async function run(argv: readonly string[], io: CommandIo): Promise<number> {
+async function run(argv: readonly string[], io: CommandIo, place: Place): Promise<number> {
+  const program = programAt(place);
   const [name, ...rest] = argv;
   if (name === '--help' || name === '-h' || name === 'help') {
-    io.stdout.write(usage);
+    io.stdout.write(usageAt(place));
     return exitOk;
   }
   if (name === '--version' || name === 'version') {
-    io.stdout.write(`dimmer ${version}\n`);
+    io.stdout.write(`${program} ${version}\n`);
     return exitOk;
   }
   if (name === undefined) {
-    io.stderr.write(usage);
+    io.stderr.write(usageAt(place));
     return exitFailure;
   }
-  const load = isCommand(name) ? commands[name] : undefined;
-  if (load === undefined) {
-    io.stderr.write(`dimmer: unknown command '${name}'; 'dimmer --help' lists them\n`);
+  if (!isCommand(name, place)) {
+    io.stderr.write(`${program}: unknown command '${name}'; '${program} --help' lists them\n`);
     return exitFailure;
   }
-  const command = await load();
-  return command(rest, io);
+  const command = await commands[name]();
+  return command(rest, io, place);
 }
 
-const isCommand = (name: string | undefined): name is string => name !== undefined && Object.hasOwn(commands, name);
+const isCommand = (name: string | undefined, place: Place): name is CommandName =>
+  commandTable.some((entry) => entry.name === name && entry.places.includes(place));
 
 /** Runs this process's command line to its end. */
-export function startProgram(): void {
+export function startProgram(place: Place): void {
   const { stdin, stdout, stderr } = process;
   const argv = process.argv.slice(2);
   const [name] = argv;
-  const who = isCommand(name) ? `dimmer ${name}` : 'dimmer';
+  const who = isCommand(name, place) ? `${programAt(place)} ${name}` : programAt(place);
   const end = (problem: string, error: unknown): never => {
     writeFailure(stderr, who, problem, error, asksForStacks(argv));
     process.exit(exitFailure);
@@ -76,7 +90,7 @@ export function startProgram(): void {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => ending.abort(signal));
   // Keeps the process alive as long as the command runs: no timer of ours does.
   const alive = setInterval(() => undefined, 60_000);
-  run(argv, { stdin, stdout, stderr, signal: ending.signal }).then(
+  run(argv, { stdin, stdout, stderr, signal: ending.signal }, place).then(
     (code) => {
       clearInterval(alive);
       process.exitCode = code;

@@ -1,4 +1,5 @@
 /** A directory of manifests as the place where resources live: what a cluster's API server is to the controller. */
+import { resolve } from 'node:path';
 import type { HypervisorHost } from '../api/v1alpha1/hypervisor-host.ts';
 import type { VirtualMachineMemory } from '../api/v1alpha1/virtual-machine-memory.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -75,6 +76,10 @@ export function createStandalone(options: StandaloneOptions): Standalone {
       await state.prepare();
       lock = lockState(state.path);
       instance = await state.instanceId();
+      // Only who edits manifests by a command needs it: a full disk must not keep us from starting.
+      await state
+        .writeManifestsPath(resolve(options.manifests))
+        .catch((error: unknown) => logger.warn({ err: String(error) }, 'where the manifests are can not be kept'));
       await intake.load();
       await directory.start();
       await firstSet.promise;

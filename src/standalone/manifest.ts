@@ -5,6 +5,7 @@ import type { SpecSchemas } from './crds.ts';
 import { type Kind, kindFacts, kinds } from './kinds.ts';
 import type { Place } from './manifest-place.ts';
 import { type ManifestMetadata, readMetadata } from './metadata.ts';
+import { objectsIn } from './objects-in.ts';
 import { findBrokenRules } from './rules.ts';
 import { applySchema, type Finding, formatPath } from './schema.ts';
 import { type Path, readYaml, type YamlDocument } from './yaml.ts';
@@ -48,20 +49,13 @@ export function readManifests(file: string, text: string, schemas: SpecSchemas):
     return { manifests: [], problems: [{ file, ...read.position, message: read.message }], isWhole: false };
   }
   const found = read.documents.flatMap((document) =>
-    objectsOf(document).map((path) => readOne(file, document, path, schemas)),
+    objectsIn(document).map((path) => readOne(file, document, path, schemas)),
   );
   return {
     manifests: found.flatMap(({ manifest }) => (manifest === null ? [] : [manifest])),
     problems: found.flatMap(({ problems }) => problems),
     isWhole: true,
   };
-}
-
-/** The places of the objects in a document: the document itself, or the items of a list. */
-function objectsOf({ value }: YamlDocument): readonly Path[] {
-  if (!isObject(value) || typeof value['kind'] !== 'string' || !value['kind'].endsWith('List')) return [[]];
-  const { items } = value;
-  return Array.isArray(items) ? items.map((_, index) => ['items', index]) : [];
 }
 
 type ReadOne = { readonly manifest: Manifest | null; readonly problems: readonly ManifestProblem[] };

@@ -3,6 +3,7 @@
  * last events; which directory it is; and what is wrong with the manifests.
  *
  *     instance-id
+ *     manifests-path
  *     problems.json
  *     virtualmachinememories/NAMESPACE/NAME/resource.json, events.json
  *     hypervisorhosts/NAME/resource.json, events.json
@@ -11,7 +12,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, readFile, rename } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { ManifestProblem } from './manifest.ts';
 import { type Kind, kindFacts } from './kinds.ts';
 import { overwrite, writeAtomically } from './atomic-file.ts';
@@ -22,6 +23,7 @@ const resourceFile = 'resource.json';
 const removedFile = 'removed.json';
 const eventsFile = 'events.json';
 const problemsFile = 'problems.json';
+const manifestsPathFile = 'manifests-path';
 
 /** A kept text and where it lies. */
 export type Kept = { readonly path: string; readonly text: string };
@@ -68,6 +70,21 @@ export class StateDirectory {
     const made = randomUUID();
     await writeAtomically(path, `${made}\n`, { durable: true });
     return made;
+  }
+
+  /** Keeps where the manifests are, for whoever edits them. @throws the system's error */
+  writeManifestsPath(path: string): Promise<void> {
+    return writeAtomically(join(this.path, manifestsPathFile), `${path}\n`, { durable: false });
+  }
+
+  /** Where the manifests are that were last followed; null: it isn't known. */
+  async manifestsPath(): Promise<string | null> {
+    return (await readIfThere(join(this.path, manifestsPathFile)))?.trim() ?? null;
+  }
+
+  /** The folder of a resource. */
+  folderOf(name: ResourceName): string {
+    return dirname(this.#fileOf(name, resourceFile));
   }
 
   /** All resources of a kind that have a manifest, as they were kept. */

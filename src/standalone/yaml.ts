@@ -2,7 +2,7 @@
  * Text as kubectl reads it: YAML 1.1 by the rules of go-yaml 2 (sigs.k8s.io/yaml), whose numbers differ a little from
  * those of the specification: there are no sexagesimal ones, and a date is a text.
  */
-import { isCollection, isNode, LineCounter, parseAllDocuments, type ScalarTag, type Tags } from 'yaml';
+import { isAlias, isCollection, isMap, isNode, LineCounter, parseAllDocuments, type ScalarTag, type Tags } from 'yaml';
 
 /** From 1. */
 export type Position = { readonly line: number; readonly column: number };
@@ -15,6 +15,16 @@ export type YamlDocument = {
   readonly value: unknown;
   /** Where what `path` leads to is written; of what isn't, the place that should have it. */
   readonly positionOf: (path: Path) => Position;
+  /** How what `path` leads to is written; null: it isn't there, or stands elsewhere (an alias). */
+  readonly nodeAt: (path: Path) => WrittenNode | null;
+};
+
+/** A piece of the text, in characters from its beginning. */
+export type WrittenNode = {
+  readonly start: number;
+  readonly end: number;
+  /** A mapping in lines of its own, one in braces, or anything else. */
+  readonly form: 'block' | 'flow' | 'other';
 };
 
 export type ReadYaml =
@@ -88,6 +98,12 @@ export function readYaml(text: string): ReadYaml {
     if (value === null) continue;
     documents.push({
       value,
+      nodeAt(path) {
+        const node = document.getIn(path, true);
+        if (!isNode(node) || isAlias(node) || node.range === undefined || node.range === null) return null;
+        const [start, end] = node.range;
+        return { start, end, form: isMap(node) ? (node.flow === true ? 'flow' : 'block') : 'other' };
+      },
       positionOf(path) {
         for (let length = path.length; length > 0; length -= 1) {
           const node = document.getIn(path.slice(0, length), true);

@@ -36,6 +36,10 @@ export function field(look: Look, label: string, text: string): readonly string[
   ];
 }
 
+/** A title, and what stands below it; nothing where that is nothing. */
+export const block = (look: Look, title: string, lines: readonly string[]): readonly string[] =>
+  lines.length === 0 ? [] : ['', paint(look, 'bold', title), ...lines];
+
 /** Rows of cells, each column as wide as its widest; the last cells are cut to fit. */
 export function table(rows: readonly (readonly string[])[], width: number): readonly string[] {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
@@ -43,6 +47,17 @@ export function table(rows: readonly (readonly string[])[], width: number): read
     const line = row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ');
     return cut(line.trimEnd(), width);
   });
+}
+
+/** The same, with the first cells cut as far as that lets the others stay whole. */
+export function tableWithNames(rows: readonly (readonly string[])[], width: number): readonly string[] {
+  const excess = Math.max(...table(rows, Infinity).map((line) => line.length)) - width;
+  const longest = Math.max(...rows.map(([name = '']) => name.length));
+  const most = Math.max(8, longest - Math.max(0, excess));
+  return table(
+    rows.map(([name = '', ...others]) => [cut(name, most), ...others]),
+    width,
+  );
 }
 
 /** `text` in at most `width` characters. */

@@ -1,20 +1,25 @@
 /** A VM's slots as bars: what sits where, how large it is, and what becomes of it. Pure. */
 import type { ModuleStatus, VirtualMachineMemoryStatus } from '../api/v1alpha1/virtual-machine-memory.ts';
-import { parseQuantity } from '../memory/quantity.ts';
+import { formatQuantity, parseQuantity } from '../memory/quantity.ts';
+import type { PlanStep } from '../planner/types.ts';
 import { age, type Look, paint, type Style } from './layout.ts';
 
 const mostBar = 24;
 const full = '█';
+const planned = '░';
 
-const sizeOf = ({ size }: { readonly size: string }): number => {
+const sizeOf = (size: string): number => {
   const parsed = parseQuantity(size);
   return parsed.ok ? parsed.value : 0;
 };
 
 /** What is said of a module, and how it is coloured. */
 function describeState(module: ModuleStatus, nowMs: number): readonly [string, Style] {
-  const { state, refusals = 0, refusedAt, retryAfter } = module;
-  if (state === 'Leaving') return ['leaving: the guest was asked for it', 'yellow'];
+  const { state, refusals = 0, refusedAt, retryAfter, leavingSince } = module;
+  if (state === 'Leaving') {
+    const since = leavingSince === undefined ? '' : ` ${age(nowMs - Date.parse(leavingSince))} ago`;
+    return [`leaving: the guest was asked for it${since}`, 'yellow'];
+  }
   if (retryAfter !== undefined && Date.parse(retryAfter) > nowMs) {
     const times = refusals > 1 ? ` ${refusals} times` : '';
     return [`refused${times}; asked again in ${age(Date.parse(retryAfter) - nowMs)}`, 'red'];
@@ -35,37 +40,77 @@ function ranges(numbers: readonly number[]): string {
   return parts.join(', ');
 }
 
-/** One line a module, then the slots that have none. */
-export function slotPicture(status: VirtualMachineMemoryStatus, look: Look, nowMs: number): readonly string[] {
+type Row = {
+  readonly slot: number;
+  readonly size: string;
+  readonly node: number;
+  readonly note: string;
+  readonly style: Style;
+  readonly bar: string;
+};
+
+/** What the steps of a plan make of the slots: which go, in which order, and which come. */
+function rowsOf(modules: readonly ModuleStatus[], steps: readonly PlanStep[], nowMs: number): readonly Row[] {
+  const orderOf = (operation: PlanStep['operation'], slot: number): number =>
+    1 + steps.findIndex((step) => step.operation === operation && step.slot === slot);
+  const there = modules.map((module): Row => {
+    const [said, style] = describeState(module, nowMs);
+    const order = orderOf('unplug', module.slot);
+    const { slot, size, node } = module;
+    return order === 0
+      ? { slot, size, node, note: said, style, bar: full }
+      : { slot, size, node, note: `${order}. leaves`, style: 'red', bar: full };
+  });
+  const coming = steps.flatMap((step, index): readonly Row[] => {
+    if (step.operation !== 'plug') return [];
+    const { slot, node } = step;
+    return [{ slot, node, size: formatQuantity(step.size), note: `${index + 1}. comes`, style: 'green', bar: planned }];
+  });
+  return [...there, ...coming].sort((a, b) => a.slot - b.slot);
+}
+
+/** One line a module, then the slots that have none. `steps`: of a plan, which is then shown in it. */
+export function slotPicture(
+  status: VirtualMachineMemoryStatus,
+  look: Look,
+  nowMs: number,
+  steps: readonly PlanStep[] = [],
+): readonly string[] {
   const { modules = [], slots, planning } = status;
-  const largest = Math.max(1, ...modules.map(sizeOf));
-  const manyNodes = new Set(modules.map(({ node }) => node)).size > 1;
-  const modulesShown = modules
-    .toSorted((a, b) => a.slot - b.slot)
-    .map((module) => {
-      const [said, style] = describeState(module, nowMs);
-      const node = manyNodes ? `  node ${module.node}` : '';
-      const head = `${String(module.slot).padStart(5)}  ${module.size.padStart(6)}${node}  `;
-      const note = said === '' ? '' : `  ${said}`;
-      return { head, note, style, share: sizeOf(module) / largest };
-    });
+  const rows = rowsOf(modules, steps, nowMs);
+  const largest = Math.max(1, ...rows.map(({ size }) => sizeOf(size)));
+  const manyNodes =
+    new Set([...rows.map(({ node }) => node), ...(planning?.boot ?? []).map(({ node }) => node)]).size > 1;
+  const shown = rows.map(({ slot, size, node, note, style, bar }) => {
+    const head = `${String(slot).padStart(5)}  ${size.padStart(6)}${manyNodes ? `  node ${node}` : ''}  `;
+    return { head, note: note === '' ? '' : `  ${note}`, style, bar, share: sizeOf(size) / largest };
+  });
   // All bars in one measure, and room for what is said beside them.
-  const room = Math.min(mostBar, ...modulesShown.map(({ head, note }) => look.width - head.length - note.length));
-  const lines = modulesShown.map(
-    ({ head, note, style, share }) =>
-      head + paint(look, style, full.repeat(Math.max(1, Math.round(share * room)))) + note,
+  const room = Math.min(mostBar, ...shown.map(({ head, note }) => look.width - head.length - note.length));
+  const lines = shown.map(
+    ({ head, note, style, bar, share }) =>
+      head + paint(look, style, bar.repeat(Math.max(1, Math.round(share * room)))) + note,
   );
-  if (slots === undefined) return lines;
+  return slots === undefined ? lines : [...lines, ...restOf(rows, slots.total, planning, look)];
+}
+
+/** The slots without a module. */
+function restOf(
+  rows: readonly Row[],
+  total: number,
+  planning: VirtualMachineMemoryStatus['planning'],
+  look: Look,
+): readonly string[] {
   const others = planning?.slots.usedByOthers ?? [];
   const resting = (planning?.slots.resting ?? [])
     .toSorted((a, b) => a - b)
-    .filter((slot) => !modules.some((module) => module.slot === slot));
-  const taken = new Set([...modules.map(({ slot }) => slot), ...others, ...resting]);
-  const free = Array.from({ length: slots.total }, (_, slot) => slot).filter((slot) => !taken.has(slot));
+    .filter((slot) => !rows.some((row) => row.slot === slot));
+  const taken = new Set([...rows.map(({ slot }) => slot), ...others, ...resting]);
+  const free = Array.from({ length: total }, (_, slot) => slot).filter((slot) => !taken.has(slot));
   const rest = [
     ...(free.length > 0 ? [`${ranges(free)} free`] : ['none free']),
     ...(resting.length > 0 ? [`${ranges(resting)} resting: free within a minute`] : []),
     ...(others.length > 0 ? [`${ranges(others)} taken by other devices`] : []),
   ];
-  return [...lines, ...rest.map((line) => `       ${paint(look, 'dim', line)}`)];
+  return rest.map((line) => `       ${paint(look, 'dim', line)}`);
 }

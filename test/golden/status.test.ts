@@ -1,15 +1,24 @@
 /**
- * What `dimmer status` shows, at 80 and at 200 columns. After a change on purpose, `npx vitest run test/golden --update`, and
+ * What an operator's commands show (status, plan, why, events, hosts), at 80 and at 200 columns. After a change on purpose, `npx vitest run test/golden --update`, and
  * look at it in a terminal.
  */
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { decodeVirtualMachineMemory } from '../../src/api/v1alpha1/decode.ts';
+import { decodeHypervisorHost, decodeVirtualMachineMemory } from '../../src/api/v1alpha1/decode.ts';
 import { type Reason, reasonTable } from '../../src/api/v1alpha1/reasons.ts';
 import type { VirtualMachineMemory } from '../../src/api/v1alpha1/virtual-machine-memory.ts';
+import type { HypervisorHost } from '../../src/api/v1alpha1/hypervisor-host.ts';
+import { parseQuantity } from '../../src/memory/quantity.ts';
+import { planLive } from '../../src/preview/live-plan.ts';
+import type { StatusWish } from '../../src/preview/from-status.ts';
 import { advice } from '../../src/view/advice.ts';
 import { age, type Look } from '../../src/view/layout.ts';
-import { describeResource, type ShownEvent, tableOfResources } from '../../src/view/status-text.ts';
+import { describeEvents, type ShownEvent } from '../../src/view/events.ts';
+import { describeHosts } from '../../src/view/host-table.ts';
+import { describePlan } from '../../src/view/plan-text.ts';
+import { tableOfResources } from '../../src/view/resource-table.ts';
+import { describeResource } from '../../src/view/status-text.ts';
+import { explainResource } from '../../src/view/why-text.ts';
 
 const nowMs = Date.parse('2026-11-30T12:00:00Z');
 const ago = (seconds: number): string => new Date(nowMs - seconds * 1000).toISOString();
@@ -56,7 +65,7 @@ const refused = resource('a-name-that-goes-on-and-on-for-longer-than-any-screen-
   memory: { boot: '1Gi', plugged: '2Gi', current: '3Gi', target: '2Gi', guestTotal: '2987Mi', max: '8Gi' },
   slots: { total: 8, used: 4 },
   modules: [
-    gi(0, '512Mi', { state: 'Leaving' }),
+    gi(0, '512Mi', { state: 'Leaving', leavingSince: ago(195) }),
     gi(1, '1Gi', { node: 1, state: 'Refused', refusals: 3, refusedAt: ago(20), retryAfter: ago(-100) }),
     gi(4, '256Mi', { refusals: 1, refusedAt: ago(4000) }),
   ],
@@ -92,13 +101,84 @@ const events: readonly ShownEvent[] = [
 
 const narrow: Look = { width: 80, colour: false };
 const wide: Look = { width: 200, colour: false };
+const backing = { nodes: [0], preallocated: false, room: { host: '60Gi' } };
+const planning = (usable: string) => ({
+  observedAt: ago(3),
+  boot: [{ node: 0, size: '1Gi' }],
+  block: '128Mi',
+  slots: { usedByOthers: [], resting: [] },
+  otherBytes: '0',
+  booting: false,
+  cordoned: false,
+  guest: { usable, total: '4012Mi', reportedAt: ago(4), report: 'Fresh' },
+  backings: [backing],
+});
+const withPlanning = (usable: string): VirtualMachineMemory => ({
+  ...settled,
+  status: { ...settled.status, planning: planning(usable) } as NonNullable<VirtualMachineMemory['status']>,
+});
+function planned(of: VirtualMachineMemory, memory: string, look: Look, more: StatusWish = {}): string {
+  const size = parseQuantity(memory);
+  const live = size.ok ? planLive(of, { memory: size.value, ...more }) : size;
+  if (!live.ok) throw new Error(live.error);
+  return describePlan(of, live.value, look, nowMs);
+}
+function host(name: string, more: object, spec: object = {}): HypervisorHost {
+  const read = decodeHypervisorHost({
+    metadata: { name, uid: name, resourceVersion: '1', generation: 1 },
+    spec: { address: `https://${name}:9443`, allowedNamespaces: { from: 'All' }, ...spec },
+    status: more,
+  });
+  if (!read.ok) throw new Error(read.error);
+  return read.value;
+}
+const hosts = [
+  host(
+    'hv-07.rack-3.example.com',
+    {
+      ...ready('True', 'Reachable', 'the agent answers'),
+      memory: { total: '131881812Ki', available: '9Gi', committed: '118Gi' },
+      virtualMachines: 42,
+      agentVersion: '0.1.0',
+    },
+    { memoryReserve: '8Gi', memoryOvercommit: '1.5', cordoned: true },
+  ),
+  host('new', {}),
+];
+const crowded = resource('tenant-17', '64Gi', {
+  ...ready('False', 'InsufficientHostMemory', 'the host has 1Gi to give, and 32Gi are needed'),
+  hostName: 'hv-07.rack-3.example.com',
+  memory: { boot: '4Gi', plugged: '28Gi', current: '32Gi' },
+});
+const silent = resource('quiet', '1Gi', {
+  ...ready('False', 'UnplugUnknown', 'the guest has not answered for 40 s'),
+  memory: { boot: '1Gi', plugged: '1Gi', current: '2Gi' },
+  modules: [gi(0, '1Gi', { state: 'Leaving', leavingSince: ago(40) })],
+  lastResize: { from: '2Gi', to: '1Gi', startTime: ago(41) },
+});
+const stuck = resource('between', '1408Mi', {
+  ...ready('False', 'UnreachableSize', 'no set of modules makes 1408Mi'),
+  memory: { boot: '1Gi', plugged: '1Gi', current: '2Gi' },
+  reachable: { below: '1Gi', above: '2Gi', ranges: [{ from: '1Gi', to: '2Gi', step: '1Gi' }], complete: true },
+});
+
 const shown = (look: Look): string =>
   [
-    describeResource(settled, [], look, nowMs),
+    describeResource(withPlanning('3100Mi'), [], look, nowMs),
     describeResource(refused, events, look, nowMs),
     describeResource(unseen, [], look, nowMs),
     tableOfResources([settled, refused, unseen], look, false),
     tableOfResources([settled, refused, unseen], look, true),
+    planned(withPlanning('3100Mi'), '1536Mi', look),
+    planned(withPlanning('900Mi'), '1536Mi', look),
+    planned(withPlanning('3100Mi'), '8Gi', look),
+    planned(withPlanning('3100Mi'), '4000Mi', look),
+    planned(withPlanning('3100Mi'), '4Gi', look),
+    ...[settled, refused, unseen, silent, stuck].map((each) => explainResource(each, [], look, nowMs)),
+    describeEvents(events, look, nowMs, false),
+    describeEvents(events, look, nowMs, true),
+    describeHosts(hosts, [settled, crowded], look, nowMs, false),
+    describeHosts(hosts, null, look, nowMs, true),
   ].join(`${'-'.repeat(8)}\n`);
 
 test.each([

@@ -51,6 +51,8 @@ const moduleStatus = object({
   /** Guest physical address, hexadecimal with 0x. */
   base: text(),
   state: oneOf([...moduleStates, 'Refused']),
+  /** When the guest was first asked to give it up, RFC 3339 with milliseconds; absent: it isn't leaving. */
+  leavingSince: lenient(text()),
   /** How often the guest refused to give it up; absent: never. */
   refusals: lenient(whole()),
   /** When the guest refused last, RFC 3339 with milliseconds; absent: never. */

@@ -4,11 +4,13 @@ import { growPolicies, type Rounding, roundings, shrinkPolicies } from '../../me
 import { parseQuantity } from '../../memory/quantity.ts';
 import type { LogLevel } from '../../runtime/logger.ts';
 import { readArguments } from '../arguments.ts';
+import { type Place, programAt } from '../command-line.ts';
 import { type PreviewInput, previewDefaults } from '../../preview/from-numbers.ts';
 import type { DomainWish } from '../../preview/from-domain-xml.ts';
 import type { StatusWish } from '../../preview/from-status.ts';
 
-export const usage = `Usage: dimmer plan --boot SIZE --memory SIZE [OPTIONS]
+const usage = `Usage: dimmer plan NAME [--memory SIZE] [OPTIONS]
+       dimmer plan --boot SIZE --memory SIZE [OPTIONS]
        dimmer plan --domain-xml FILE --memory SIZE [OPTIONS]
        dimmer plan --status FILE [--memory SIZE] [OPTIONS]
        dimmer plan --batch
@@ -16,14 +18,16 @@ export const usage = `Usage: dimmer plan --boot SIZE --memory SIZE [OPTIONS]
 Shows what Dimmer would do to give a virtual machine the wanted memory, and which sizes can be reached.
 Nothing is changed and nobody is asked.
 
+  NAME                   a VirtualMachineMemory as it was last observed; --memory, --shrink, --grow and --rounding
+                         instead of what its spec says
+WHERE
   --memory SIZE          total memory wanted
   --boot SIZE            memory that the virtual machine was started with
   --modules SIZE,...     plugged modules, in slots 0, 1, ...
   --slots N              slots for modules (16, or as many as there are modules)
   --max-memory SIZE      most that the domain may have (no limit)
   --domain-xml FILE      read all of these from a domain's XML instead ('virsh dumpxml VM'; - is stdin)
-  --status FILE          plan for a VirtualMachineMemory as it was last observed ('kubectl get vmmem NAME -o yaml';
-                         - is stdin); --memory, --shrink, --grow and --rounding instead of what its spec says
+  --status FILE          the same from a file ('kubectl get vmmem NAME -o yaml'; - is stdin)
 
   --granularity SIZE     memory block of the guest (128Mi; 2Gi from 60Gi of boot memory)
   --shrink POLICY        Exact (default), Nearest, Replace
@@ -39,6 +43,16 @@ SIZE is a Kubernetes quantity that is a whole number of bytes: 1408Mi, 1.5Gi, 1e
 Exit code: 0 nothing to do, plug, unplug or replace; 2 blocked; 3 wait; 1 bad usage.
 `;
 
+/** Where NAME is looked for. */
+const where: Readonly<Record<Place, string>> = {
+  standalone: `  --state-dir DIR        of the 'dimmer standalone' that has NAME`,
+  cluster: `  -n, --namespace, --context, --kubeconfig   where NAME is; as for kubectl`,
+};
+
+/** What \`--help\` says. */
+export const usageFor = (place: Place): string =>
+  usage.replaceAll('dimmer plan', `${programAt(place)} plan`).replace('WHERE', where[place]);
+
 const outputs = ['text', 'json', 'yaml'] as const;
 const logLevels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
 
@@ -50,6 +64,8 @@ export type CommonArguments = DomainWish & { readonly rounding: Rounding; readon
 export type PlanArguments =
   | { readonly kind: 'help' }
   | { readonly kind: 'batch' }
+  /** NAME is given: the rest is read where it is known what there is for it (../operator/lines.ts). */
+  | { readonly kind: 'live' }
   | { readonly kind: 'domain'; readonly file: string; readonly common: CommonArguments }
   | { readonly kind: 'status'; readonly file: string; readonly wish: StatusWish; readonly output: Output }
   | { readonly kind: 'preview'; readonly input: PreviewInput; readonly output: Output }
@@ -74,6 +90,14 @@ const options = {
   help: { type: 'boolean', short: 'h' },
 } as const;
 
+/** Known with NAME only. */
+const whereabouts = {
+  'state-dir': { type: 'string' },
+  namespace: { type: 'string', short: 'n' },
+  context: { type: 'string' },
+  kubeconfig: { type: 'string' },
+} as const;
+
 type Values = Readonly<Partial<Record<string, string>>>;
 
 /** Stays inside this file. */
@@ -85,8 +109,9 @@ const bad = (name: string, problem: string): never => {
 
 /** Reads the arguments after `plan`. */
 export function readPlanArguments(argv: readonly string[]): PlanArguments {
-  const read = readArguments(argv, options);
+  const read = readArguments(argv, { ...options, ...whereabouts }, true);
   if (!read.ok) return { kind: 'bad', problem: read.problem };
+  if (read.positionals.length > 0 && read.values['help'] !== true) return { kind: 'live' };
   if (read.values['help'] === true) return { kind: 'help' };
   const texts = Object.entries(read.values).filter((entry): entry is [string, string] => typeof entry[1] === 'string');
   try {
@@ -98,6 +123,7 @@ export function readPlanArguments(argv: readonly string[]): PlanArguments {
 }
 
 function readValues(values: Values, batch: boolean): PlanArguments {
+  for (const name of Object.keys(whereabouts)) if (values[name] !== undefined) bad(name, 'needs NAME');
   // Used by the program around the command (../failure.ts).
   readOneOf(values, 'log-level', logLevels);
   if (batch) {

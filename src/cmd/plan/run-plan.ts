@@ -1,29 +1,30 @@
-/** `dimmer plan`: an offline preview. Its contract is in docs/planner.md. */
+/** `dimmer plan`: a preview, offline or of a live resource. Its contract is in docs/planner.md. */
 import { computePlan } from '../../planner/plan.ts';
 import type { Plan, PlanRequest } from '../../planner/types.ts';
-import { exitFailure, exitOk } from '../io.ts';
-import { type Output, readPlanArguments, usage } from './plan-arguments.ts';
+import { type Place, programAt } from '../command-line.ts';
+import { type CommandIo, exitFailure, exitOk } from '../io.ts';
+import { type Output, readPlanArguments, usageFor } from './plan-arguments.ts';
+import { exitOfPlan } from './plan-exit.ts';
 import { type PlanIo, readInput } from './plan-io.ts';
 import { planToJson } from '../../preview/json.ts';
 import { planToText } from '../../preview/text.ts';
 import { buildRequest } from '../../preview/from-numbers.ts';
 
-const exitBlocked = 2;
-const exitWait = 3;
-
-/** Runs `dimmer plan` with the arguments after `plan`; the exit code says what was decided. */
-export async function runPlan(argv: readonly string[], io: PlanIo): Promise<number> {
+/** Runs `plan` with the arguments after it; the exit code says what was decided. */
+export async function runPlan(argv: readonly string[], io: CommandIo, place: Place): Promise<number> {
   const given = readPlanArguments(argv);
   const refuse = (problem: string): number => {
-    io.stderr.write(`dimmer plan: ${problem}\n`);
+    io.stderr.write(`${programAt(place)} plan: ${problem}\n`);
     return exitFailure;
   };
   switch (given.kind) {
     case 'bad':
       return refuse(given.problem);
     case 'help':
-      io.stdout.write(usage);
+      io.stdout.write(usageFor(place));
       return exitOk;
+    case 'live':
+      return (await import('../operator/run-live-plan.ts')).runLivePlan(argv, io, place);
     case 'batch':
       // Loaded only when needed, as everything that isn't on the way of the plain preview.
       return (await import('./batch.ts')).runBatch(io);
@@ -70,7 +71,7 @@ async function answer(
       ? { ...result.value, message: hotplugProblem }
       : result.value;
   io.stdout.write(await format(request, plan, output));
-  return exitOf(plan);
+  return exitOfPlan(plan);
 }
 
 async function format(request: PlanRequest, plan: Plan, output: Output): Promise<string> {
@@ -83,22 +84,6 @@ async function format(request: PlanRequest, plan: Plan, output: Output): Promise
       return (await import('./plan-yaml.ts')).planToYaml(plan);
     default:
       return output satisfies never;
-  }
-}
-
-function exitOf({ decision }: Plan): number {
-  switch (decision) {
-    case 'noop':
-    case 'plug':
-    case 'unplug':
-    case 'replace':
-      return exitOk;
-    case 'blocked':
-      return exitBlocked;
-    case 'wait':
-      return exitWait;
-    default:
-      return decision satisfies never;
   }
 }
 

@@ -86,6 +86,7 @@ function computeModules({ modules }: Judgement): readonly ModuleStatus[] {
       size: formatQuantity(module.size),
       base: formatBase(module.base),
       state: module.state === 'Leaving' ? 'Leaving' : retryAfterMs === null ? 'Plugged' : 'Refused',
+      ...(module.mark === null ? {} : { leavingSince: preciseTimestamp(module.mark.firstAskedAtMs) }),
       ...(refusals === 0 ? {} : { refusals }),
       ...(refusedAtMs === null ? {} : { refusedAt: preciseTimestamp(refusedAtMs) }),
       ...(retryAfterMs === null ? {} : { retryAfter: preciseTimestamp(retryAfterMs) }),

@@ -1,6 +1,7 @@
 /** What the state directory of `dimmer standalone` holds, for whoever looks at it. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { HypervisorHost } from '../../api/v1alpha1/hypervisor-host.ts';
 import type { VirtualMachineMemory } from '../../api/v1alpha1/virtual-machine-memory.ts';
 import { type KeptEvent, readEvents } from '../../standalone/event-files.ts';
 import { readKept } from '../../standalone/kept-resources.ts';
@@ -10,8 +11,8 @@ import { StateDirectory } from '../../standalone/state-directory.ts';
 export type StandaloneState = {
   readonly resources: readonly VirtualMachineMemory[];
   readonly problems: readonly ManifestProblem[];
-  /** The process that keeps it up to date; null: none does now. */
-  readonly process: number | null;
+  /** The process that keeps it up to date; null: none does now. Asked anew at each call. */
+  readonly process: () => number | null;
 };
 
 /** Reads all of it. @throws Error where there is none */
@@ -30,8 +31,18 @@ export async function readState(folder: string): Promise<StandaloneState> {
   return {
     resources: resources.toSorted((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1)),
     problems: readProblems(problems),
-    process: findProcess(join(folder, 'holder')),
+    process: () => findProcess(join(folder, 'holder')),
   };
+}
+
+/** The hosts that are known, by name. */
+export async function readHosts(folder: string): Promise<readonly HypervisorHost[]> {
+  const kept = await new StateDirectory(folder).list('HypervisorHost');
+  const hosts = kept.flatMap((each) => {
+    const read = readKept('HypervisorHost', each);
+    return read.ok && read.value.kind === 'HypervisorHost' ? [read.value] : [];
+  });
+  return hosts.toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
 }
 
 /** The last events of a resource, the newest at the end. */

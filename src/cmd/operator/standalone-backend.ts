@@ -1,0 +1,101 @@
+/** What `dimmer standalone` keeps in its state directory, and the manifests that it follows. */
+import type { HypervisorHost } from '../../api/v1alpha1/hypervisor-host.ts';
+import type { VirtualMachineMemory } from '../../api/v1alpha1/virtual-machine-memory.ts';
+import type { Bytes } from '../../memory/bytes.ts';
+import { formatQuantity, parseQuantity } from '../../memory/quantity.ts';
+import { formatPlace } from '../../standalone/manifest-place.ts';
+import { StateDirectory } from '../../standalone/state-directory.ts';
+import type { ShownEvent } from '../../view/events.ts';
+import { findOtherWriters, type OtherWriter } from '../../view/ownership.ts';
+import { fullName } from '../../view/subject.ts';
+import type { Given } from '../command-line.ts';
+import { ownStateDir } from '../standalone/state-dir.ts';
+import type { Backend, Seen, SizeSet, Trouble } from './backend.ts';
+import { eventsOf, readHosts, readState, type StandaloneState } from './read-state.ts';
+import { changesBelow } from './watch-folders.ts';
+
+const seenAs = <T extends object>(resource: T): Seen<T> => ({ resource, object: resource });
+
+export class StandaloneBackend implements Backend {
+  readonly place = 'standalone';
+  readonly #folder: string;
+  readonly #manifests: string | null;
+  /** As it was last read. */
+  #state: StandaloneState = { resources: [], problems: [], process: () => null };
+
+  constructor(given: Given) {
+    this.#folder = given.text('state-dir') ?? ownStateDir();
+    this.#manifests = given.text('manifests');
+  }
+
+  async list(): Promise<readonly Seen[]> {
+    this.#state = await readState(this.#folder);
+    return this.#state.resources.map(seenAs);
+  }
+
+  async get(name: string): Promise<Seen> {
+    const found = (await this.list()).filter((seen) => isNamed(seen, name));
+    const [first, ...others] = found;
+    if (first === undefined) throw new Error(`there is no resource ${name}; 'dimmer status' lists them`);
+    if (others.length > 0) {
+      throw new Error(`there are several of that name: ${found.map(({ resource }) => fullName(resource)).join(', ')}`);
+    }
+    return first;
+  }
+
+  async look(name: string): Promise<{ readonly seen: Seen; readonly events: readonly ShownEvent[] }> {
+    const seen = await this.get(name);
+    return { seen, events: await this.events(seen.resource) };
+  }
+
+  events(resource: VirtualMachineMemory): Promise<readonly ShownEvent[]> {
+    return eventsOf(this.#folder, resource);
+  }
+
+  async hosts(): Promise<{ readonly hosts: readonly Seen<HypervisorHost>[]; readonly resources: readonly Seen[] }> {
+    const resources = await this.list();
+    return { hosts: (await readHosts(this.#folder)).map(seenAs), resources };
+  }
+
+  trouble(resource: VirtualMachineMemory | null): Trouble {
+    const { problems, process } = this.#state;
+    const concerned = problems.filter(
+      ({ key }) => resource === null || key === `VirtualMachineMemory ${fullName(resource)}`,
+    );
+    return {
+      problems: concerned.map((problem) => `${formatPlace(problem)} ${problem.message}`),
+      note: process() === null ? "no 'dimmer standalone' runs: this is what was last known." : null,
+    };
+  }
+
+  writers({ object }: Seen): readonly OtherWriter[] {
+    return findOtherWriters(object);
+  }
+
+  async setMemory({ resource }: Seen, memory: Bytes): Promise<SizeSet> {
+    const directory = this.#manifests ?? (await new StateDirectory(this.#folder).manifestsPath());
+    if (directory === null) throw new Error('it is not known where the manifests are: --manifests says it');
+    // What reads YAML is loaded only for this.
+    const { findManifestFile } = await import('../../standalone/manifest-file.ts');
+    const file = await findManifestFile(directory, resource.metadata);
+    // The manifest is what is edited, and the resource is what was shown: they must say the same.
+    if (sizeOf(file.memory) !== sizeOf(resource.spec.memory)) return { outcome: 'changed' };
+    const written = await file.write(formatQuantity(memory));
+    return written ? { outcome: 'set', by: `in ${file.name}` } : { outcome: 'changed' };
+  }
+
+  async *follow(name: string | null, signal: AbortSignal): AsyncIterable<readonly Seen[]> {
+    for await (const _ of changesBelow(this.#folder, signal)) {
+      const all = await this.list();
+      yield name === null ? all : all.filter((seen) => isNamed(seen, name));
+    }
+  }
+}
+
+const isNamed = ({ resource }: Seen, name: string): boolean =>
+  fullName(resource) === name || resource.metadata.name === name;
+
+function sizeOf(value: unknown): number | null {
+  const parsed = typeof value === 'string' || typeof value === 'number' ? parseQuantity(String(value)) : null;
+  return parsed?.ok === true ? parsed.value : null;
+}

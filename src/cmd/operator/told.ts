@@ -1,0 +1,2 @@
+/** Somebody has told already what is wrong, such as kubectl: there is nothing to add. */
+export class Told extends Error {}

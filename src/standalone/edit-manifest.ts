@@ -1,0 +1,102 @@
+/**
+ * Writing one size into one manifest as a careful person would: only these characters change; comments, order and all else
+ * stay as they are.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import { isObject } from '../memory/shape.ts';
+import { fail, type Result, succeed } from '../memory/result.ts';
+import { objectsIn } from './objects-in.ts';
+import { type Path, readYaml, type WrittenNode, type YamlDocument } from './yaml.ts';
+
+/** A VirtualMachineMemory's manifest in a file's text. */
+export type FoundManifest = {
+  /** `spec.memory` as it is written there; undefined: it isn't. */
+  readonly memory: unknown;
+  /** The text with another size, a canonical quantity. The problem: it is written in a way that can't be edited so. */
+  readonly withMemory: (memory: string) => Result<string, string>;
+};
+
+type Name = { readonly namespace: string; readonly name: string };
+
+const valueAt = (value: unknown, path: Path): unknown =>
+  path.reduce<unknown>((at, step) => (at as Record<string | number, unknown> | null | undefined)?.[step], value);
+
+/** All manifests of a resource in a text; one that is no YAML has none. Pure. */
+export function findManifests(text: string, name: Name): readonly FoundManifest[] {
+  const read = readYaml(text);
+  if (!read.ok) return [];
+  return read.documents.flatMap((document, index) =>
+    objectsIn(document)
+      .filter((path) => isNamed(valueAt(document.value, path), name))
+      .map((path): FoundManifest => ({
+        memory: valueAt(document.value, [...path, 'spec', 'memory']),
+        withMemory: (memory) => edit(text, read.documents, index, [...path, 'spec'], memory),
+      })),
+  );
+}
+
+function isNamed(object: unknown, { namespace, name }: Name): boolean {
+  if (!isObject(object) || object['kind'] !== 'VirtualMachineMemory' || !isObject(object['metadata'])) return false;
+  const { name: given, namespace: within } = object['metadata'];
+  return (
+    given === name && (within === undefined || within === null || within === '' ? 'default' : within) === namespace
+  );
+}
+
+function edit(
+  text: string,
+  documents: readonly YamlDocument[],
+  index: number,
+  spec: Path,
+  memory: string,
+): Result<string, string> {
+  const document = documents[index];
+  const replaced = document?.nodeAt([...spec, 'memory']) ?? null;
+  const around = document?.nodeAt(spec) ?? null;
+  const edited =
+    replaced !== null ? replace(text, replaced, memory) : around === null ? null : insert(text, around, memory);
+  // Whatever is written in what way: it counts only if nothing but the size has changed for who reads it.
+  if (edited === null || !isOnlyChange(documents, edited, index, spec, memory)) {
+    return fail('spec.memory is written in a way that only a person should edit');
+  }
+  return succeed(edited);
+}
+
+function replace(text: string, { start, end }: WrittenNode, memory: string): string {
+  const quote = text[start];
+  // JSON takes no bare words, and has its keys in quotes.
+  const isJson = /["']\s*:\s*$/.test(text.slice(Math.max(0, start - 16), start));
+  const value = quote === '"' || quote === "'" ? quote + memory + quote : isJson ? `"${memory}"` : memory;
+  return text.slice(0, start) + value + text.slice(end);
+}
+
+/** Before all else in the spec. */
+function insert(text: string, { start, form }: WrittenNode, memory: string): string | null {
+  if (form === 'flow') {
+    const isJson = /^\{\s*"/.test(text.slice(start, start + 200));
+    const member = isJson ? `"memory": "${memory}", ` : `memory: ${memory}, `;
+    const [opening = '{'] = /^\{\s*/.exec(text.slice(start)) ?? [];
+    return text.slice(0, start) + opening + member + text.slice(start + opening.length);
+  }
+  if (form === 'other') return null;
+  const indent = text.slice(text.lastIndexOf('\n', start - 1) + 1, start);
+  if (indent.trim() !== '') return null;
+  return `${text.slice(0, start)}memory: ${memory}\n${indent}${text.slice(start)}`;
+}
+
+function isOnlyChange(
+  before: readonly YamlDocument[],
+  edited: string,
+  index: number,
+  spec: Path,
+  memory: string,
+): boolean {
+  const read = readYaml(edited);
+  if (!read.ok || read.documents.length !== before.length) return false;
+  const expected = structuredClone(before.map(({ value }) => value));
+  const target = valueAt(expected[index], spec);
+  if (!isObject(target)) return false;
+  (target as Record<string, unknown>)['memory'] = memory;
+  const after = read.documents.map(({ value }) => value);
+  return isDeepStrictEqual(after, expected);
+}

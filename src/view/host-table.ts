@@ -1,0 +1,86 @@
+/** Hosts, their memory, and what waits for room on them. Pure. */
+import { findCondition } from '../api/v1alpha1/conditions.ts';
+import type { HypervisorHost } from '../api/v1alpha1/hypervisor-host.ts';
+import type { VirtualMachineMemory } from '../api/v1alpha1/virtual-machine-memory.ts';
+import { parseQuantity } from '../memory/quantity.ts';
+import { age, block, type Look, paint, table, tableWithNames } from './layout.ts';
+import { fullName, readinessOf } from './subject.ts';
+
+/** What a resource waits with for its host. */
+const roomReasons: ReadonlySet<string> = new Set([
+  'InsufficientHostMemory',
+  'HugepagesUnavailable',
+  'HostCordoned',
+  'HostBusy',
+]);
+
+/** Whether a resource waits for room, or for its turn, on its host. */
+const waits = (resource: VirtualMachineMemory): boolean => roomReasons.has(readinessOf(resource).reason);
+
+const gib = 2 ** 30;
+
+/** A size in GiB with one decimal place: hosts are compared, not computed with. */
+function inGib(size: string | number | undefined): string {
+  const parsed = size === undefined ? null : parseQuantity(String(size));
+  if (parsed?.ok !== true) return '-';
+  const count = parsed.value / gib;
+  return `${Number.isInteger(count) ? count : count.toFixed(1)}Gi`;
+}
+
+/** `resources`: those that are known; null: they can't be read. `wide`: with more columns, however long lines get. */
+export function describeHosts(
+  hosts: readonly HypervisorHost[],
+  resources: readonly VirtualMachineMemory[] | null,
+  look: Look,
+  nowMs: number,
+  wide: boolean,
+): string {
+  const waiting = (resources ?? []).filter(waits);
+  const rows = [
+    [
+      ...['NAME', 'READY', 'TOTAL', 'FREE', 'COMMITTED', 'RESERVE', 'VMS', 'WAITING'],
+      ...(wide ? ['OVERCOMMIT', 'CORDONED', 'AGENT', 'ADDRESS', 'MESSAGE'] : []),
+    ],
+    ...hosts.map((host) => {
+      const own = waiting.filter(({ status }) => status?.hostName === host.metadata.name);
+      return cellsOf(host, resources === null ? '?' : String(own.length), wide);
+    }),
+  ];
+  const [first = '', ...rest] = wide ? table(rows, Infinity) : tableWithNames(rows, look.width);
+  const queue = waiting.map((resource) => {
+    const { reason, since } = readinessOf(resource);
+    const { spec, status } = resource;
+    const sizes = `${status?.memory?.current ?? '?'} to ${spec.memory ?? '?'}`;
+    const forHowLong = since === null ? '' : age(nowMs - Date.parse(since));
+    return [fullName(resource), sizes, reason, forHowLong, status?.hostName ?? '?'];
+  });
+  const lines = [
+    paint(look, 'bold', first),
+    ...rest,
+    ...block(
+      look,
+      'Waiting for room',
+      queue.length === 0 ? [] : tableWithNames(queue, wide ? Infinity : look.width - 2).map((line) => `  ${line}`),
+    ),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+function cellsOf({ metadata, spec, status }: HypervisorHost, waiting: string, wide: boolean): readonly string[] {
+  const condition = findCondition(status?.conditions, 'Ready');
+  const { memory } = status ?? {};
+  const cells = [
+    metadata.name,
+    condition?.status ?? 'Unknown',
+    inGib(memory?.total),
+    inGib(memory?.available),
+    inGib(memory?.committed),
+    inGib(spec.memoryReserve ?? 0),
+    String(status?.virtualMachines ?? '-'),
+    waiting,
+  ];
+  if (!wide) return cells;
+  const cordoned = spec.cordoned === true ? 'yes' : 'no';
+  const { agentVersion = '-' } = status ?? {};
+  return [...cells, spec.memoryOvercommit ?? '1.0', cordoned, agentVersion, spec.address, condition?.message ?? '-'];
+}

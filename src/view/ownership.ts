@@ -1,0 +1,42 @@
+/**
+ * Who else writes a resource's size, by what the object itself says (metadata.managedFields, labels, annotations): what a
+ * person changes by hand there is changed back. Pure.
+ */
+import { isObject } from '../memory/shape.ts';
+
+/** `what`: what says so, in words that stand alone. */
+export type OtherWriter = { readonly what: string };
+
+/** People at a terminal, and our own tools; a size they wrote is theirs to change. */
+const byHand = /^(kubectl|dimmer)(-|$)/;
+
+/** Marks that GitOps tools leave on what they manage, whoever wrote the size last. */
+const marks: readonly (readonly [where: 'labels' | 'annotations', key: string, tool: string])[] = [
+  ['annotations', 'argocd.argoproj.io/tracking-id', 'Argo CD'],
+  ['labels', 'argocd.argoproj.io/instance', 'Argo CD'],
+  ['labels', 'kustomize.toolkit.fluxcd.io/name', 'Flux'],
+  ['labels', 'helm.toolkit.fluxcd.io/name', 'Flux'],
+];
+
+const memberOf = (value: unknown, name: string): unknown => (isObject(value) ? value[name] : undefined);
+
+/** All that write `spec.memory` of an object beside people; each once. */
+export function findOtherWriters(object: object): readonly OtherWriter[] {
+  const metadata = memberOf(object, 'metadata');
+  const fields = memberOf(metadata, 'managedFields');
+  const managers = (Array.isArray(fields) ? (fields as readonly unknown[]) : []).flatMap((entry): readonly string[] => {
+    const manager = memberOf(entry, 'manager');
+    const spec = memberOf(memberOf(entry, 'fieldsV1'), 'f:spec');
+    const isWriter = memberOf(spec, 'f:memory') !== undefined && memberOf(entry, 'subresource') === undefined;
+    return isWriter && typeof manager === 'string' && !byHand.test(manager) ? [manager] : [];
+  });
+  const tools = marks.flatMap(([where, key, tool]) => {
+    const value = memberOf(memberOf(metadata, where), key);
+    return typeof value === 'string' ? [`${tool} manages it (${key}: ${value.slice(0, 64)})`] : [];
+  });
+  const helm =
+    memberOf(memberOf(metadata, 'labels'), 'app.kubernetes.io/managed-by') === 'Helm' ? ['Helm manages it'] : [];
+  return [...new Set([...managers.map((manager) => `${manager} writes its size`), ...tools, ...helm])].map((what) => ({
+    what,
+  }));
+}

@@ -1,0 +1,51 @@
+/** What every view says of a resource first: its name, its VM, and how it is with it. Pure. */
+import { findCondition } from '../api/v1alpha1/conditions.ts';
+import { type Reason, reasonTable } from '../api/v1alpha1/reasons.ts';
+import type { VirtualMachineMemory } from '../api/v1alpha1/virtual-machine-memory.ts';
+import { advice } from './advice.ts';
+import { cut, type Style } from './layout.ts';
+
+/** `default/web`. */
+export const fullName = ({ metadata }: VirtualMachineMemory): string => `${metadata.namespace}/${metadata.name}`;
+
+/** The VM as the resource names it. */
+export const machineOf = ({ spec, status }: VirtualMachineMemory): string =>
+  status?.virtualMachine?.name ?? spec.virtualMachine.name ?? spec.virtualMachine.uuid ?? '?';
+
+/** The VM in one line. */
+export function titleOf(resource: VirtualMachineMemory, width: number): string {
+  const { status = {} } = resource;
+  const where = status.hostName === undefined ? '' : ` on ${status.hostName}`;
+  const state = status.virtualMachine === undefined ? '' : `, ${status.virtualMachine.state}`;
+  return cut(`${fullName(resource)}: VM ${machineOf(resource)}${where}${state}`, width);
+}
+
+export type Readiness = {
+  readonly ready: 'True' | 'False' | 'Unknown';
+  readonly reason: string;
+  readonly message: string;
+  /** RFC 3339: since when Ready is what it is; null: nobody has looked yet. */
+  readonly since: string | null;
+};
+
+/** What Ready says, or that nobody has looked yet. */
+export function readinessOf({ metadata, status }: VirtualMachineMemory): Readiness {
+  const condition = findCondition(status?.conditions, 'Ready');
+  if (condition === undefined || status?.observedGeneration !== metadata.generation) {
+    const message = 'what is wanted now has not been looked at yet';
+    return { ready: 'Unknown', reason: 'NotLookedAtYet', message, since: null };
+  }
+  const { reason, message, lastTransitionTime } = condition;
+  return { ready: condition.status, reason, message, since: lastTransitionTime };
+}
+
+export const styleOf = ({ ready }: Readiness): Style =>
+  ready === 'True' ? 'green' : ready === 'False' ? 'red' : 'yellow';
+
+const isReason = (reason: string): reason is Reason => Object.hasOwn(reasonTable, reason);
+
+/** What to do about a reason; null: there is nothing to do, or it is none that is known. */
+export const adviceFor = (reason: string): string | null => (isReason(reason) ? (advice[reason] ?? null) : null);
+
+/** Whether Dimmer goes on by itself: nobody's help is needed, though it may take long. */
+export const goesOn = (reason: string): boolean => isReason(reason) && !reasonTable[reason].stalled;
