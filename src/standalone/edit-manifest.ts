@@ -81,7 +81,8 @@ function insert(text: string, { start, form }: WrittenNode, memory: string): str
   if (form === 'other') return null;
   const indent = text.slice(text.lastIndexOf('\n', start - 1) + 1, start);
   if (indent.trim() !== '') return null;
-  return `${text.slice(0, start)}memory: ${memory}\n${indent}${text.slice(start)}`;
+  const newline = text.includes('\r\n') ? '\r\n' : '\n';
+  return `${text.slice(0, start)}memory: ${memory}${newline}${indent}${text.slice(start)}`;
 }
 
 function isOnlyChange(

@@ -1,5 +1,6 @@
 /** A resource in titled blocks, for a person at a terminal. Pure: whoever has a resource and its events has this. */
 import type { VirtualMachineMemory } from '../api/v1alpha1/virtual-machine-memory.ts';
+import { formatMeasured, parseQuantity } from '../memory/quantity.ts';
 import { lastEvents, type ShownEvent } from './events.ts';
 import { age, block, field, type Look, paint } from './layout.ts';
 import { describeReachable } from './reachable.ts';
@@ -40,7 +41,9 @@ function memoryLines({ spec, status = {} }: VirtualMachineMemory, look: Look, no
   lines.push(...field(look, 'current', `${memory.current}: boot ${memory.boot}, plugged ${memory.plugged}${max}`));
   if (memory.guestTotal === undefined) return lines;
   const usable =
-    guest === undefined ? '' : `; ${guest.usable} of it were usable ${age(nowMs - Date.parse(guest.reportedAt))} ago`;
+    guest === undefined
+      ? ''
+      : `; ${measured(guest.usable)} of it were usable ${age(nowMs - Date.parse(guest.reportedAt))} ago`;
   return [...lines, ...field(look, 'guest', `reports ${memory.guestTotal}${usable}`)];
 }
 
@@ -60,6 +63,12 @@ function stateLines(resource: VirtualMachineMemory, look: Look, nowMs: number): 
       : field(look, 'plan', plan.message)),
     ...(lastResize === undefined ? [] : field(look, 'resized', describeResize(lastResize, nowMs))),
   ];
+}
+
+/** Rounded down to MiB: what a guest reports is seldom round. */
+function measured(size: string): string {
+  const parsed = parseQuantity(size);
+  return parsed.ok ? formatMeasured(parsed.value) : size;
 }
 
 type LastResize = NonNullable<NonNullable<VirtualMachineMemory['status']>['lastResize']>;

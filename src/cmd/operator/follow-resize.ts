@@ -39,7 +39,7 @@ export function judgeProgress(resource: VirtualMachineMemory | null, awaited: Aw
   const { ready, reason, message } = readinessOf(resource);
   if (ready === 'Unknown' && reason === 'NotLookedAtYet') return null;
   const current = resource.status?.memory?.current ?? '?';
-  const text = `${current}  ${reason}: ${message}`;
+  const text = `${current}, ${reason}: ${message}`;
   if (ready === 'True') return { text, end: exitOk };
   if (reason === 'Paused') return { text, end: exitWait };
   // A refusal is asked for again some time, but there is no set of modules now that makes the size.

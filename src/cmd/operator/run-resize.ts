@@ -96,7 +96,10 @@ function judge(resource: VirtualMachineMemory, memory: Bytes): Judged {
 
 function nearestOf({ plan: { reachable } }: LivePlan): string {
   const sizes = [reachable.below, reachable.above].flatMap((size) => (size === null ? [] : [formatQuantity(size)]));
-  return sizes.length === 0 ? '' : `; the nearest sizes are ${sizes.join(' and ')}`;
+  if (sizes.length === 0) return '';
+  return sizes.length === 1
+    ? `; the nearest size is ${sizes.join()}`
+    : `; the nearest sizes are ${sizes.join(' and ')}`;
 }
 
 /** Whether it is to be written: nobody else's size without --force-conflicts, and none without a yes. */

@@ -1,5 +1,5 @@
 /** `dimmer standalone` and `dimmer status` as they ship. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -103,7 +103,7 @@ test('observe-only changes nothing', async () => {
   edit('web', '2Gi');
   await start(['--observe-only']);
   await waitFor(async () => (await status()).stdout.includes('Paused'), { what: 'Paused', timeoutMs: 10_000 });
-  expect((await status('web')).stdout).toContain('current 1Gi');
+  expect((await status('web')).stdout).toMatch(/^ {2}current +1Gi: boot 1Gi/m);
 });
 
 test('it loads neither the client of an API server nor what speaks HTTPS', async () => {
@@ -134,13 +134,158 @@ describe('status', () => {
     expect(wide.stdout).toMatch(/HOST +BOOT +MAX +SLOTS +MESSAGE\n.* localhost +1Gi +64Gi +\d+\/16 +the guest has 2Gi/);
   });
 
-  test('loads no package but for YAML', async () => {
+  test('what only looks loads no package but for YAML', async () => {
+    edit('web', '2Gi');
     await start();
+    await reaches('web', '2Gi');
     const preload = pathToFileURL(join(import.meta.dirname, '../../support/loaded-modules.ts')).href;
-    const { stderr } = await runProgram(['status', `--state-dir=${state}`], {
-      env: { NODE_OPTIONS: `--import=${preload}` },
+    const env = { NODE_OPTIONS: `--import=${preload}` };
+    for (const line of ['status', 'status web', 'plan web', 'why web', 'events web', 'hosts', 'resize web 1300Mi']) {
+      const { stderr } = await runProgram([...line.split(' '), `--state-dir=${state}`], { env });
+      expect([line, JSON.parse(stderr)]).toMatchObject([line, { packages: [] }]);
+    }
+  });
+});
+
+describe("in an operator's hand", () => {
+  const dimmer = (...args: readonly string[]) => runProgram([...args, `--state-dir=${state}`]);
+  const manifest = (name: string) => readFileSync(join(root, `vms/${name}.yaml`), 'utf8');
+
+  test('a resize that is waited for, and what is said of it', async () => {
+    edit('web', '2Gi # two');
+    await start();
+    await reaches('web', '2Gi');
+    const plan = await dimmer('plan', 'web', '--memory=1280Mi');
+    expect([plan.exit, plan.stderr]).toEqual([0, '']);
+    expect(plan.stdout).toMatch(
+      /^Steps\n +1\. unplug +512Mi +slot 3 +then 1536Mi\n +2\. unplug +256Mi +slot 2 +then 1280Mi$/m,
+    );
+    expect(plan.stdout).toMatch(/^ {2}guest +can spare the 768Mi that leave/m);
+    expect(JSON.parse((await dimmer('plan', 'web', '--memory=1280Mi', '-o=json')).stdout)).toMatchObject({
+      ...{ decision: 'unplug', resultMemory: '1280Mi' },
     });
-    expect(JSON.parse(stderr)).toMatchObject({ packages: [] });
+    const grown = await dimmer('resize', 'web', '3Gi', '--yes', '--wait');
+    expect([grown.exit, grown.stderr]).toEqual([0, '']);
+    expect(grown.stdout).toMatch(/asks for 3Gi now, in web\.yaml\.\n(?:.*\n)*.* 3Gi, Converged: the guest has 3Gi/);
+    expect(manifest('web')).toMatch(/^ {2}memory: 3Gi # two$/m);
+    const shrunk = await dimmer('resize', 'web', '1280Mi', '--yes', '--wait', '--timeout=30s');
+    expect([shrunk.exit, shrunk.stderr]).toEqual([0, '']);
+    // Asked for already, and there already.
+    expect((await dimmer('resize', 'web', '1280Mi', '--wait')).stdout).toContain('asks for 1280Mi already.');
+    expect((await dimmer('why', 'web')).stdout).toMatch(/ wants 1280Mi and has 1280Mi\. Nothing stands in\s+between/);
+    expect((await dimmer('events', 'web')).stdout).toMatch(/^ +\d+s +Converged +resized from 1Gi to 2Gi$/m);
+    const events = JSON.parse((await dimmer('events', 'web', '-o', 'json')).stdout) as readonly object[];
+    expect(events[0]).toMatchObject({ type: 'Normal', reason: 'Converged' });
+    expect((await dimmer('hosts')).stdout).toMatch(/^NAME .* WAITING\nlocalhost +True +256Gi/);
+  });
+
+  test('a size that can not be had, or not yet, or not without a yes', async () => {
+    edit('web', '2Gi');
+    edit('db', '2Gi', 2);
+    edit('cache', '4Gi', 3);
+    await start();
+    await reaches('web', '2Gi');
+    await reaches('db', '2Gi');
+    await reaches('cache', '4Gi');
+    const unreachable = await dimmer('resize', 'web', '1300Mi', '--yes', '--wait');
+    expect([unreachable.exit, manifest('web')]).toEqual([2, expect.stringContaining('memory: 2Gi')]);
+    expect(unreachable.stdout).toMatch(
+      /Nothing is changed: 1300Mi can't be had; the nearest sizes are 1280Mi and\s1408Mi\.\n$/,
+    );
+    expect(await dimmer('resize', 'web', '3Gi')).toMatchObject({
+      ...{ exit: 1, stderr: 'Nothing is changed: where nobody can be asked, --yes says that it is meant.\n' },
+    });
+    expect(manifest('web')).toContain('memory: 2Gi');
+    for (const [argv, problem] of [
+      [['web', 'much'], "SIZE: 'much' is not a quantity"],
+      [['web', '3Gi', '--timeout=soon'], "--timeout: 'soon' is not a duration"],
+      [['nobody', '3Gi'], 'there is no resource nobody'],
+    ] as const) {
+      expect((await dimmer('resize', ...argv, '--yes')).stderr).toContain(`dimmer resize: ${problem}`);
+    }
+
+    const refused = await dimmer('resize', 'db', '1Gi', '--yes', '--wait');
+    expect([refused.exit, refused.stderr]).toEqual([2, '']);
+    expect(refused.stdout).toMatch(/GuestRefused: [^]*The guest doesn't have 1Gi, which is still asked for\./);
+    expect((await dimmer('why', 'db')).stdout).toMatch(/The\s+guest\s+refused\s+\S+\s+\(512Mi,\s+slot\s+0\)\s+once/);
+
+    const held = await dimmer('resize', 'cache', '2Gi', '--yes');
+    expect(held.exit).toBe(3);
+    expect(held.stdout).toMatch(/^ {2}guest +can't spare the 2Gi that would leave/m);
+    expect(held.stdout).toContain('Steps, once the guest can spare them');
+    expect((await dimmer('resize', 'cache', '2Gi', '--wait', '--timeout=3s')).exit).toBe(4);
+  });
+
+  test('on a terminal it asks; what GitOps owns needs more than --yes', async () => {
+    edit('web', '2Gi');
+    await start();
+    await reaches('web', '2Gi');
+    const typed = (answer: string, ...args: readonly string[]) => {
+      const line = [process.execPath, builtMain, 'resize', 'web', ...args, `--state-dir=${state}`];
+      const words = line.map((word) => `'${word}'`).join(' ');
+      return spawnSync('script', ['-qec', words, '/dev/null'], {
+        ...{ input: answer, encoding: 'utf8' },
+        env: { ...process.env, TERM: 'xterm', NO_COLOR: '1' },
+      });
+    };
+    const no = typed('n\n', '3Gi');
+    expect(no.stdout).toContain('Resize default/web to 3Gi? [y/N]');
+    expect([no.status, manifest('web')]).toEqual([1, expect.stringContaining('memory: 2Gi')]);
+    const yes = typed('y\n', '3Gi');
+    expect([yes.status, manifest('web')]).toEqual([0, expect.stringContaining('memory: 3Gi')]);
+    await reaches('web', '3Gi');
+
+    const path = join(root, 'vms/web.yaml');
+    const owned = manifest('web').replace(
+      '{name: web}',
+      '{name: web, labels: {kustomize.toolkit.fluxcd.io/name: vms}}',
+    );
+    writeFileSync(path, owned);
+    await waitFor(async () => (await status('web', '-o=json')).stdout.includes('fluxcd'), {
+      what: 'the label',
+      timeoutMs: 20_000,
+    });
+    const skipped = await dimmer('resize', 'web', '2Gi', '--yes');
+    expect(skipped).toMatchObject({ exit: 1, stderr: expect.stringContaining('--force-conflicts says') as string });
+    expect(skipped.stdout).toContain('WARNING  Flux manages it (kustomize.toolkit.fluxcd.io/name: vms).');
+    expect(manifest('web')).toBe(owned);
+    expect(typed('n\n', '2Gi', '--yes').stdout).toContain('Resize default/web to 2Gi? [y/N]');
+    expect((await dimmer('resize', 'web', '2Gi', '--yes', '--force-conflicts', '--wait')).exit).toBe(0);
+  });
+
+  test('a manifest that says something else than what was shown, and one that nobody reads', async () => {
+    edit('web', '2Gi');
+    await start();
+    await reaches('web', '2Gi');
+    await end('SIGTERM');
+    const unread = await dimmer('resize', 'web', '3Gi', '--yes', '--wait');
+    expect([unread.exit, unread.stdout]).toEqual([3, expect.stringContaining("no 'dimmer standalone' runs")]);
+    // Now it says 3Gi, which nobody has read.
+    const changed = await dimmer('resize', 'web', '4Gi', '--yes');
+    expect([changed.exit, changed.stderr]).toEqual([
+      1,
+      expect.stringContaining('was changed by somebody else meanwhile'),
+    ]);
+    expect(manifest('web')).toContain('memory: 3Gi');
+  });
+
+  test('--watch shows it anew when it has changed', async () => {
+    edit('web', '2Gi');
+    await start();
+    await reaches('web', '2Gi');
+    const watching = spawn(process.execPath, [builtMain, 'status', '--watch', `--state-dir=${state}`]);
+    let shown = '';
+    watching.stdout.setEncoding('utf8').on('data', (text: string) => (shown += text));
+    const sees = (text: string) =>
+      waitFor(() => shown.includes(text), { what: text, timeoutMs: 20_000, details: () => shown });
+    await sees('2Gi     2Gi      True   Converged');
+    edit('web', '3Gi');
+    await sees('3Gi     3Gi      True   Converged');
+    edit('db', '2Gi', 2);
+    await sees('default/db ');
+    const ended = once(watching, 'close') as Promise<[number | null]>;
+    watching.kill('SIGINT');
+    expect((await ended)[0]).toBe(0);
   });
 });
 
