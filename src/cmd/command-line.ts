@@ -111,17 +111,13 @@ export type ReadLine =
 /** Reads what follows a command's name; the problem is one line that names the argument. */
 export function readCommandLine(line: CommandLine, place: Place, argv: readonly string[]): ReadLine {
   const options = optionsAt(line, place);
-  const read = readArguments(
-    argv,
-    Object.fromEntries([
-      ...options.map(({ name, short, value }) => [
-        name,
-        { type: value === undefined ? 'boolean' : 'string', ...(short === undefined ? {} : { short }) } as const,
-      ]),
-      ['help', { type: 'boolean', short: 'h' } as const],
-    ]),
-    true,
-  );
+  const known: Record<string, { readonly type: 'string' | 'boolean'; readonly short?: string }> = {
+    help: { type: 'boolean', short: 'h' },
+  };
+  for (const { name, short, value } of options) {
+    known[name] = { type: value === undefined ? 'boolean' : 'string', ...(short === undefined ? {} : { short }) };
+  }
+  const read = readArguments(argv, known, true);
   if (!read.ok) return { kind: 'bad-usage', problem: read.problem };
   const { values, positionals } = read;
   if (values['help'] === true) return { kind: 'help' };

@@ -85,7 +85,7 @@ function stepLines({ request, steps }: LivePlan): readonly string[] {
   const manyNodes = request.observation.boot.length > 1;
   let total: number = totalOf(request);
   return steps.map((step, index) => {
-    total += step.operation === 'plug' ? step.size : -step.size;
+    total += step.operation === 'plug' ? step.size : 0 - step.size;
     const what = `${step.operation.padEnd(6)} ${formatQuantity(step.size).padStart(6)}  slot ${String(step.slot).padEnd(3)}`;
     const node = manyNodes ? `  node ${step.node}` : '';
     const waits = step.operation === 'plug' && step.waitForOnline ? ', once the guest has taken up the last' : '';

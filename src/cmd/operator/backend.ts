@@ -4,7 +4,7 @@ import type { VirtualMachineMemory } from '../../api/v1alpha1/virtual-machine-me
 import type { Bytes } from '../../memory/bytes.ts';
 import type { ShownEvent } from '../../view/events.ts';
 import type { OtherWriter } from '../../view/ownership.ts';
-import type { Given, Place } from '../command-line.ts';
+import type { Place } from '../command-line.ts';
 
 /** A resource, and the object that it was read from, as programs get it. */
 export type Seen<T = VirtualMachineMemory> = { readonly resource: T; readonly object: object };
@@ -45,14 +45,4 @@ export interface Backend {
   setMemory(seen: Seen, memory: Bytes): Promise<SizeSet>;
   /** What is there now, and again after every change of it, until `signal`; of one, or of all. */
   follow(name: string | null, signal: AbortSignal): AsyncIterable<readonly Seen[]>;
-}
-
-/** The one for a command line. What a place needs is loaded only for it. */
-export async function openBackend(place: Place, given: Given, signal: AbortSignal): Promise<Backend> {
-  if (place === 'standalone') {
-    const { StandaloneBackend } = await import('./standalone-backend.ts');
-    return new StandaloneBackend(given);
-  }
-  const { ClusterBackend } = await import('./cluster-backend.ts');
-  return new ClusterBackend(given, signal);
 }

@@ -9,6 +9,8 @@ import { isObject } from '../../memory/shape.ts';
 import type { ShownEvent } from '../../view/events.ts';
 import { findOtherWriters, type OtherWriter } from '../../view/ownership.ts';
 import { fullName } from '../../view/subject.ts';
+import { systemClock } from '../../runtime/clock.ts';
+import { sleep } from '../../runtime/sleep.ts';
 import type { Given } from '../command-line.ts';
 import type { Backend, Seen, SizeSet, Trouble } from './backend.ts';
 import { type ClusterEvent, readClusterEvents } from './cluster-events.ts';
@@ -127,7 +129,7 @@ export class ClusterBackend implements Backend {
       const now = name === null ? await this.list() : [await this.get(name)];
       const known = new Map(now.map((seen) => [seen.resource.metadata.uid, seen]));
       yield now;
-      for await (const event of this.#kubectl.stream([...words, '--watch', '--output-watch-events'], signal)) {
+      for await (const event of this.#kubectl.watch(words, signal)) {
         if (!isObject(event)) continue;
         const [seen] = seenIn([event['object']], decodeVirtualMachineMemory);
         if (seen === undefined) continue;
@@ -139,7 +141,7 @@ export class ClusterBackend implements Backend {
         else known.set(uid, seen);
         yield [...known.values()].toSorted(byName);
       }
-      if (!signal.aborted) await new Promise((resolve) => setTimeout(resolve, againMs));
+      await sleep(systemClock, againMs, signal);
     }
   }
 }

@@ -63,11 +63,10 @@ export async function followResize({ backend, io }: Session, awaited: Awaited): 
     );
   };
   let told = '';
-  let last: VirtualMachineMemory | null = awaited.before;
   try {
     for await (const [seen] of backend.follow(fullName(awaited.before), ending.signal)) {
       if (ending.signal.aborted) break;
-      last = seen?.resource ?? null;
+      const last = seen?.resource ?? null;
       const { problems, note } = backend.trouble(last);
       if (problems.length > 0) {
         tell(problems.join('; '));

@@ -1,5 +1,5 @@
 /** The user's own kubectl, with the user's own context and rights: what asks a cluster for an operator's commands. */
-import { spawn, type ChildProcessByStdio } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import type { Given } from '../command-line.ts';
 import { Told } from './told.ts';
@@ -8,6 +8,14 @@ export type KubectlAnswer = { readonly code: number; readonly stdout: string; re
 
 /** Options of ours that are kubectl's. */
 const passedOn = ['namespace', 'context', 'kubeconfig'];
+
+type Running = {
+  readonly stdout: Readable;
+  readonly stderr: Readable | null;
+  /** Its exit code; one that a signal ended counts as failed. Rejects where it can't be started. */
+  readonly ended: Promise<number>;
+  readonly stop: () => void;
+};
 
 export class Kubectl {
   readonly #options: readonly string[];
@@ -23,70 +31,74 @@ export class Kubectl {
 
   /** Runs it to its end, with its complaints for us to judge. @throws Error where there is no kubectl */
   async run(args: readonly string[]): Promise<KubectlAnswer> {
-    const child = this.#spawn(args, 'pipe');
-    const stderr = child.stderr === null ? Promise.resolve('') : textOf(child.stderr);
-    const [stdout, code] = await Promise.all([textOf(child.stdout), endOf(child)]);
-    return { code, stdout, stderr: await stderr };
+    const running = this.#start(args, 'pipe');
+    const [code, stdout, stderr] = await Promise.all([
+      running.ended,
+      textOf(running.stdout),
+      running.stderr === null ? '' : textOf(running.stderr),
+    ]);
+    return { code, stdout, stderr };
   }
 
   /** What it prints as JSON. What it complains of goes to the user as it stands. @throws Told where it fails */
   async read(args: readonly string[]): Promise<unknown> {
-    const child = this.#spawn([...args, '--output=json'], 'inherit');
-    const [stdout, code] = await Promise.all([textOf(child.stdout), endOf(child)]);
+    const { ended, stdout } = this.#start([...args, '--output=json'], 'inherit');
+    const [code, text] = await Promise.all([ended, textOf(stdout)]);
     if (code !== 0) throw new Told();
-    return JSON.parse(stdout);
+    return JSON.parse(text);
   }
 
-  /** The objects that it prints one after the other, until it ends by itself or `signal`. @throws Told where it fails */
-  async *stream(args: readonly string[], signal: AbortSignal): AsyncGenerator<unknown> {
-    const child = this.#spawn([...args, '--output=json'], 'inherit');
-    const stop = (): void => void child.kill();
+  /** What it prints for every change, a line each, until it ends by itself or `signal`. @throws Told where it fails */
+  async *watch(args: readonly string[], signal: AbortSignal): AsyncGenerator {
+    const { ended, stdout, stop } = this.#start(
+      [...args, '--watch', '--output-watch-events', '--output=json'],
+      'inherit',
+    );
     signal.addEventListener('abort', stop);
-    // It prints them indented, each ended by a brace at the beginning of a line.
-    let text = '';
     try {
-      for await (const chunk of child.stdout.setEncoding('utf8')) {
-        text += String(chunk);
-        for (let end = text.indexOf('\n}\n'); end >= 0; end = text.indexOf('\n}\n')) {
-          yield JSON.parse(text.slice(0, end + 3));
-          text = text.slice(end + 3);
-        }
+      if (signal.aborted) return;
+      let text = '';
+      for await (const chunk of stdout.setEncoding('utf8')) {
+        const parts = (text + String(chunk)).split('\n');
+        text = parts.pop() ?? '';
+        for (const line of parts) if (line !== '') yield JSON.parse(line);
       }
-      if ((await endOf(child)) !== 0 && !signal.aborted) throw new Told();
+      const code = await ended;
+      if (code !== 0 && !hasEnded(signal)) throw new Told();
     } finally {
       signal.removeEventListener('abort', stop);
-      child.kill();
+      stop();
     }
   }
 
-  #spawn<T extends 'pipe' | 'inherit'>(
-    args: readonly string[],
-    stderr: T,
-  ): ChildProcessByStdio<null, Readable, T extends 'pipe' ? Readable : null> {
+  #start(args: readonly string[], stderr: 'pipe' | 'inherit'): Running {
     // Standard input is the user's: what asks for a password there is kubectl's business.
-    const child = spawn('kubectl', [...args, ...this.#options], {
-      stdio: ['inherit', 'pipe', stderr],
-      signal: this.#signal,
-    });
-    return child as unknown as ChildProcessByStdio<null, Readable, T extends 'pipe' ? Readable : null>;
+    const child = spawn('kubectl', [...args, ...this.#options], { stdio: ['inherit', 'pipe', stderr] });
+    const { stdout } = child;
+    if (stdout === null) throw new Error('kubectl could not be started');
+    const stop = (): void => void child.kill();
+    this.#signal.addEventListener('abort', stop);
+    const ended = new Promise<number>((resolve, reject) => {
+      child.once('close', (code) => resolve(code ?? 1));
+      child.once('error', (error: NodeJS.ErrnoException) =>
+        reject(
+          error.code === 'ENOENT'
+            ? new Error('there is no kubectl on the PATH, which asks the cluster for us', { cause: error })
+            : error,
+        ),
+      );
+    }).finally(() => this.#signal.removeEventListener('abort', stop));
+    // Whoever only reads what it prints hears of it when that ends.
+    ended.catch(() => undefined);
+    return { stdout, stderr: child.stderr, ended, stop };
   }
 }
+
+/** Whether it has been aborted by now. */
+const hasEnded = (signal: AbortSignal): boolean => signal.aborted;
 
 async function textOf(stream: Readable): Promise<string> {
   let text = '';
   for await (const chunk of stream.setEncoding('utf8')) text += String(chunk);
   return text;
-}
-
-/** Its exit code; one that a signal ended counts as failed. */
-async function endOf(child: ChildProcessByStdio<null, Readable, Readable | null>): Promise<number> {
-  if (child.exitCode !== null) return child.exitCode;
-  return new Promise((resolve, reject) => {
-    child.once('close', (code) => resolve(code ?? 1));
-    child.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.name === 'AbortError') resolve(1);
-      else if (error.code !== 'ENOENT') reject(error);
-      else reject(new Error('there is no kubectl on the PATH, which asks the cluster for us', { cause: error }));
-    });
-  });
 }

@@ -40,7 +40,7 @@ async function look(backend: Backend, name: string | null): Promise<Snapshot> {
 /** Shows it anew whenever it has changed; on a screen also as time goes by. */
 async function watch({ given, backend, io }: Session, name: string | null): Promise<number> {
   const output = given.text('output');
-  const isScreen = process.stdout.isTTY === true && output !== 'json' && output !== 'yaml';
+  const isScreen = process.stdout.isTTY && output !== 'json' && output !== 'yaml';
   // One that isn't there is an error, and not waited for.
   let snapshot = await look(backend, name);
   let before = '';

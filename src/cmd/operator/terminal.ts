@@ -4,7 +4,7 @@ import type { Look } from '../../view/layout.ts';
 /** How this terminal shows it. A narrower one than 72 columns breaks lines by itself. */
 export function lookHere(): Look {
   const { stdout, env } = process;
-  const isTerminal = stdout.isTTY === true;
+  const isTerminal = stdout.isTTY;
   return {
     width: Math.max(72, isTerminal ? stdout.columns : 80),
     colour: isTerminal && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb',
@@ -12,7 +12,7 @@ export function lookHere(): Look {
 }
 
 /** Whether somebody sits there who can be asked. */
-export const canAsk = (): boolean => process.stdin.isTTY === true && process.stdout.isTTY === true;
+export const canAsk = (): boolean => process.stdin.isTTY && process.stdout.isTTY;
 
 /** Puts `text` in place of all that is on the screen, cut to fit. */
 export function redraw(text: string): void {

@@ -10,55 +10,73 @@ const lookMs = 1_000;
 
 /** Yields at once, then after every change, until `signal`. What is read after a yield is no older than the change. */
 export async function* changesBelow(root: string, signal: AbortSignal): AsyncGenerator<undefined> {
-  const watchers = new Map<string, FSWatcher>();
-  let isBlind = false;
-  let hasChanged = true;
-  let wake = (): void => undefined;
-  const tell = (): void => {
-    hasChanged = true;
-    wake();
-  };
-  signal.addEventListener('abort', tell);
+  const folders = new Folders();
+  signal.addEventListener('abort', folders.tell);
   try {
     while (!signal.aborted) {
-      hasChanged = false;
-      const folders = await foldersBelow(root);
-      for (const [folder, watcher] of watchers) {
-        if (folders.includes(folder)) continue;
-        watcher.close();
-        watchers.delete(folder);
-      }
-      isBlind = false;
-      for (const folder of folders) {
-        if (watchers.has(folder)) continue;
-        try {
-          const watcher = watch(folder, tell);
-          watcher.on('error', () => {
-            watcher.close();
-            watchers.delete(folder);
-            tell();
-          });
-          watchers.set(folder, watcher);
-          // It may have changed before it was watched.
-          hasChanged = true;
-        } catch {
-          isBlind = true;
-        }
-      }
+      await folders.watch(root);
       yield undefined;
-      if (signal.aborted) return;
-      if (!hasChanged) {
-        const changed = Promise.withResolvers<undefined>();
-        wake = () => changed.resolve(undefined);
-        const timer = isBlind ? setTimeout(wake, lookMs) : undefined;
-        await changed.promise;
-        clearTimeout(timer);
-      }
-      if (!signal.aborted) await new Promise((resolve) => setTimeout(resolve, swarmMs));
+      await folders.changed();
+      await new Promise((resolve) => setTimeout(resolve, swarmMs));
     }
   } finally {
-    signal.removeEventListener('abort', tell);
-    for (const watcher of watchers.values()) watcher.close();
+    signal.removeEventListener('abort', folders.tell);
+    folders.close();
+  }
+}
+
+class Folders {
+  readonly #watchers = new Map<string, FSWatcher>();
+  #isBlind = false;
+  #hasChanged = false;
+  #wake: (() => void) | null = null;
+
+  readonly tell = (): void => {
+    this.#hasChanged = true;
+    this.#wake?.();
+  };
+
+  /** Watches all folders that there are now; what changes from here on is told. */
+  async watch(root: string): Promise<void> {
+    this.#hasChanged = false;
+    this.#isBlind = false;
+    const folders = await foldersBelow(root);
+    for (const folder of this.#watchers.keys()) if (!folders.includes(folder)) this.#forget(folder);
+    for (const folder of folders) {
+      if (this.#watchers.has(folder)) continue;
+      try {
+        const watcher = watch(folder, this.tell);
+        watcher.on('error', () => {
+          this.#forget(folder);
+          this.tell();
+        });
+        this.#watchers.set(folder, watcher);
+        // It may have changed before it was watched, and have folders that were not seen.
+        this.#hasChanged = true;
+      } catch {
+        this.#isBlind = true;
+      }
+    }
+  }
+
+  /** Resolves when something has changed. */
+  async changed(): Promise<void> {
+    if (this.#hasChanged) return;
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    this.#wake = () => resolve(undefined);
+    const timer = this.#isBlind ? setTimeout(this.#wake, lookMs) : undefined;
+    await promise;
+    this.#wake = null;
+    clearTimeout(timer);
+  }
+
+  close(): void {
+    for (const folder of [...this.#watchers.keys()]) this.#forget(folder);
+  }
+
+  #forget(folder: string): void {
+    this.#watchers.get(folder)?.close();
+    this.#watchers.delete(folder);
   }
 }
 

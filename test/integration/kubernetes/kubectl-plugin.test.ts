@@ -1,0 +1,200 @@
+/** `kubectl dimmer`: the built program as kubectl finds and runs it, on a real API server with a controller at work. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, symlinkSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readCommandLine } from '../../../src/cmd/command-line.ts';
+import { ClusterBackend } from '../../../src/cmd/operator/cluster-backend.ts';
+import { lines } from '../../../src/cmd/operator/lines.ts';
+import { bytes, gib, mib } from '../../../src/memory/bytes.ts';
+import { run } from '../../lab/run.ts';
+import { builtMain } from '../../support/built-program.ts';
+import { type DimmerCluster, eventually, memory, startClusterWithOne, uuid } from './support/dimmer-cluster.ts';
+import { type LiveController, startLiveController } from './support/live-controller.ts';
+
+let plane: DimmerCluster;
+let controller: LiveController;
+let env: Record<string, string>;
+const before = { ...process.env };
+
+beforeAll(async () => {
+  plane = await startClusterWithOne();
+  controller = await startLiveController(plane, {
+    domains: { hv: [{ uuid, name: 'db-vm', boot: gib(1), slots: 8, maxMemory: gib(8) }] },
+  });
+  // As npm and krew install it: a link of that name on the PATH.
+  const bin = join(plane.directory, 'bin');
+  mkdirSync(bin);
+  symlinkSync(join(dirname(builtMain), 'kubectl-dimmer.js'), join(bin, 'kubectl-dimmer'));
+  const path = [bin, dirname(plane.kubectlPath), dirname(process.execPath), before['PATH'] ?? ''].join(delimiter);
+  env = { PATH: path, KUBECONFIG: plane.adminKubeconfig, HOME: plane.directory };
+  // For what is tested without the program around it.
+  Object.assign(process.env, env);
+  await eventually(
+    'it has what it wants',
+    async () => (await dimmer('status', 'db', '-n=t')).stdout.includes('ready     True'),
+    async () => JSON.stringify(await plane.get('vmmem', 'db', '-n', 't')),
+  );
+});
+afterAll(async () => {
+  Object.assign(process.env, before);
+  await controller.close();
+  await plane.stop();
+});
+
+const dimmer = (...args: readonly string[]) => run('kubectl', ['dimmer', ...args], { env });
+const stored = async () => {
+  const { metadata, spec } = (await plane.get('vmmem', 'db', '-n', 't')) as {
+    metadata: Record<string, unknown>;
+    spec: { memory: string };
+  };
+  return { memory: spec.memory, generation: metadata['generation'], fields: metadata['managedFields'] };
+};
+const apply = (size: string, manager: string) =>
+  plane.tryApply(
+    memory('db', 't', { memory: size }),
+    '--server-side',
+    '--force-conflicts',
+    `--field-manager=${manager}`,
+  );
+
+it('is found by kubectl, and says what it can', async () => {
+  const { stdout } = await run('kubectl', ['plugin', 'list'], { env });
+  expect(stdout).toContain(join(plane.directory, 'bin/kubectl-dimmer'));
+  expect((await dimmer('--help')).stdout).toMatch(/^Usage: kubectl dimmer COMMAND/);
+  expect((await dimmer('resize', '--help')).stdout).toMatch(/^Usage: kubectl dimmer resize NAME SIZE \[OPTIONS\]/);
+  expect(await dimmer('agent')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining("unknown command 'agent'") as string,
+  });
+});
+
+describe('looks', () => {
+  it('at one and at all, by namespace, by context and by full name', async () => {
+    for (const words of [['db', '-n', 't'], ['t/db'], ['db', '--namespace=t', '--context=lab']]) {
+      const { code, stdout, stderr } = await dimmer('status', ...words);
+      expect([words, code, stderr]).toEqual([words, 0, '']);
+      expect(stdout).toMatch(
+        /^t\/db: VM db-vm on hv, Running\n[^]*^ {2}current +2Gi: boot 1Gi, plugged 1Gi, of at most 8Gi$/m,
+      );
+    }
+    expect((await dimmer('status', '-A')).stdout).toMatch(/^t\/db +db-vm +2Gi +2Gi +True +Converged$/m);
+    expect((await dimmer('status')).stdout).toBe('There is no VirtualMachineMemory; -A looks in all namespaces.\n');
+    expect(JSON.parse((await dimmer('status', 't/db', '-o=json')).stdout)).toMatchObject({
+      kind: 'VirtualMachineMemory',
+      metadata: { name: 'db' },
+    });
+    const missing = await dimmer('status', 'nobody', '-n', 't');
+    expect([missing.code, missing.stdout]).toEqual([1, '']);
+    expect(missing.stderr).toMatch(/^Error from server \(NotFound\): [^\n]*"nobody" not found\n$/);
+  });
+
+  it('at what would be done, what has happened, and the hosts', async () => {
+    const plan = await dimmer('plan', 'db', '-n', 't', '--memory', '1408Mi');
+    expect([plan.code, plan.stderr]).toEqual([0, '']);
+    expect(plan.stdout).toMatch(/^ {2}unplug +Unplugging: [^]*^Steps\n +1\. unplug/m);
+    await eventually('an event', async () =>
+      /^ +\w+ +Converged +resized from 1Gi to 2Gi$/m.test((await dimmer('events', 't/db')).stdout),
+    );
+    expect((await dimmer('why', 't/db')).stdout).toMatch(/^t\/db \(VM db-vm on hv\) wants 2Gi and has 2Gi\./);
+    await eventually(
+      'the host',
+      async () => /^hv +True +\S+Gi +\S+Gi +\S+Gi +0Gi +1 +0$/m.test((await dimmer('hosts')).stdout),
+      async () => (await dimmer('hosts')).stdout,
+    );
+  });
+
+  it('with the rights of who asks', async () => {
+    const kubeconfig = await plane.createKubeconfigForUser('ann');
+    await plane.kubectlOk(['create', 'rolebinding', 'ann', '-n', 't', '--clusterrole=dimmer-view', '--user=ann']);
+    await eventually(
+      'she may look',
+      async () => (await dimmer('status', 't/db', '--kubeconfig', kubeconfig)).code === 0,
+    );
+    const hosts = await dimmer('hosts', '--kubeconfig', kubeconfig);
+    expect([hosts.code, hosts.stderr]).toEqual([1, expect.stringMatching(/^Error from server \(Forbidden\)/)]);
+    const resize = await dimmer('resize', 't/db', '3Gi', '--yes', '--kubeconfig', kubeconfig);
+    expect([resize.code, resize.stderr]).toEqual([1, expect.stringContaining('Forbidden')]);
+    expect((await stored()).memory).toBe('2Gi');
+  });
+});
+
+describe('resizes', () => {
+  it('and waits for it, under a name of its own', async () => {
+    const ran = await dimmer('resize', 'db', '3Gi', '-n', 't', '--yes', '--wait', '--timeout=60s');
+    expect([ran.code, ran.stderr]).toEqual([0, '']);
+    expect(ran.stdout).toMatch(
+      /t\/db asks for 3Gi now, in the cluster\.\n(?:.*\n)* +\S+ {2}3Gi, Converged: the guest has 3Gi, as\s+wanted\n$/,
+    );
+    expect(controller.host('hv').script.total(uuid)).toBe(gib(3));
+    const manager = (await plane.get('vmmem', 'db', '-n', 't', '--show-managed-fields')).metadata['managedFields'];
+    expect(JSON.stringify(manager)).toContain('"manager":"kubectl-dimmer"');
+  });
+
+  it('shows it going on to who watches', async () => {
+    const watching = spawn('kubectl', ['dimmer', 'status', 'db', '-n', 't', '--watch'], { env });
+    let shown = '';
+    watching.stdout.setEncoding('utf8').on('data', (text: string) => (shown += text));
+    await eventually(
+      'it is shown',
+      () => shown.includes('current   3Gi'),
+      () => shown,
+    );
+    const ran = await dimmer('resize', 't/db', '2Gi', '--yes', '--wait', '--timeout=60s');
+    expect([ran.code, ran.stderr]).toEqual([0, '']);
+    await eventually(
+      'the change is shown',
+      () => /current +2Gi: [^]*ready +True/.test(shown),
+      () => shown,
+    );
+    const ended = once(watching, 'close') as Promise<[number | null]>;
+    watching.kill('SIGINT');
+    expect((await ended)[0]).toBe(0);
+  });
+
+  it('to no other size than what is asked for', async () => {
+    const { generation } = await stored();
+    const ran = await dimmer('resize', 't/db', '1500Mi', '--yes', '--wait');
+    expect([ran.code, ran.stderr]).toEqual([2, '']);
+    expect(ran.stdout).toMatch(/Nothing is changed: 1500Mi can't be had; the nearest sizes are \S+ and\s\S+\.\n$/);
+    expect((await stored()).generation).toBe(generation);
+  });
+
+  it('what another writes only by --force-conflicts', async () => {
+    await apply('2Gi', 'argocd-controller');
+    const ran = await dimmer('resize', 't/db', '3Gi', '--yes');
+    expect(ran).toMatchObject({ code: 1, stderr: expect.stringContaining('--force-conflicts says') as string });
+    expect(ran.stdout).toContain('WARNING  argocd-controller writes its size.');
+    expect((await stored()).memory).toBe('2Gi');
+    expect((await dimmer('resize', 't/db', '3Gi', '--yes', '--force-conflicts', '--wait')).code).toBe(0);
+    // Now it is a person's.
+    expect((await dimmer('resize', 't/db', '2Gi', '--yes', '--wait')).code).toBe(0);
+  });
+});
+
+describe('a size that is written', () => {
+  const open = () => {
+    const read = readCommandLine(lines.resize, 'cluster', ['db', '3Gi', '-n', 't']);
+    if (read.kind !== 'run') throw new Error(read.kind);
+    return new ClusterBackend(read.given, new AbortController().signal);
+  };
+
+  it('stands on what was seen and on nothing else', async () => {
+    const backend = open();
+    const seen = await backend.get('db');
+    await plane.kubectlOk(['annotate', 'vmmem', 'db', '-n', 't', 'acme.io/changed=1']);
+    expect(await backend.setMemory(seen, gib(3))).toEqual({ outcome: 'changed' });
+    expect((await stored()).memory).toBe('2Gi');
+    expect(await backend.setMemory(await backend.get('db'), gib(3))).toEqual({ outcome: 'set', by: 'in the cluster' });
+  });
+
+  it('is refused in the words of the API server', async () => {
+    const backend = open();
+    const tooSmall = await backend.setMemory(await backend.get('db'), bytes(mib(1)));
+    expect(tooSmall).toEqual({
+      outcome: 'refused',
+      message: expect.stringMatching(/^The \S+ "db" is invalid: /) as string,
+    });
+  });
+});
