@@ -90,6 +90,11 @@ const options = {
   help: { type: 'boolean', short: 'h' },
 } as const;
 
+/** Unknown with NAME: what is said of a VM that no resource speaks of. */
+const offlineOnly: ReadonlySet<string> = new Set([
+  ...['boot', 'modules', 'slots', 'max-memory', 'domain-xml', 'status', 'granularity', 'host-free', 'batch'],
+]);
+
 /** Known with NAME only. */
 const whereabouts = {
   'state-dir': { type: 'string' },
@@ -111,7 +116,12 @@ const bad = (name: string, problem: string): never => {
 export function readPlanArguments(argv: readonly string[]): PlanArguments {
   const read = readArguments(argv, { ...options, ...whereabouts }, true);
   if (!read.ok) return { kind: 'bad', problem: read.problem };
-  if (read.positionals.length > 0 && read.values['help'] !== true) return { kind: 'live' };
+  const [name] = read.positionals;
+  if (name !== undefined && read.values['help'] !== true) {
+    const offline = Object.keys(read.values).find((option) => offlineOnly.has(option));
+    if (offline === undefined) return { kind: 'live' };
+    return { kind: 'bad', problem: `'${name.slice(0, 64)}' names a resource, which can't be used with --${offline}` };
+  }
   if (read.values['help'] === true) return { kind: 'help' };
   const texts = Object.entries(read.values).filter((entry): entry is [string, string] => typeof entry[1] === 'string');
   try {

@@ -10,6 +10,7 @@ import { lines } from '../../../src/cmd/operator/lines.ts';
 import { bytes, gib, mib } from '../../../src/memory/bytes.ts';
 import { run } from '../../lab/run.ts';
 import { builtMain } from '../../support/built-program.ts';
+import { commandsOf, documented } from '../../support/documents.ts';
 import { type DimmerCluster, eventually, memory, startClusterWithOne, uuid } from './support/dimmer-cluster.ts';
 import { type LiveController, startLiveController } from './support/live-controller.ts';
 
@@ -68,6 +69,17 @@ it('is found by kubectl, and says what it can', async () => {
     code: 1,
     stderr: expect.stringContaining("unknown command 'agent'") as string,
   });
+});
+
+it('does what the user guide shows', async () => {
+  for (const { command } of commandsOf(documented('docs/user-guide.md', 'kubectl dimmer status -A'))) {
+    const typed = command.replace(/NAME/, 't/db');
+    const { code, stderr } = await run('sh', ['-euc', typed], { env });
+    expect([typed, code, stderr]).toEqual([typed, 0, '']);
+  }
+  const plugins = await run('sh', ['-euc', documented('docs/user-guide.md', '`kubectl plugin list`').text], { env });
+  expect(plugins.stdout).toContain('kubectl-dimmer');
+  expect((await dimmer('resize', 't/db', '2Gi', '--yes', '--wait')).code).toBe(0);
 });
 
 describe('looks', () => {

@@ -24,6 +24,8 @@ const notRun: readonly (readonly [DocumentName, string, string])[] = [
   ['docs/user-guide.md', '`dimmer agent check`', asName],
   ['docs/user-guide.md', '`dimmer standalone`', asName],
   ['docs/user-guide.md', '`dimmer status`', asName],
+  ['docs/user-guide.md', '`kubectl dimmer`', asName],
+  ['docs/planner.md', '`kubectl dimmer plan`', asName],
   ['README.md', '`dimmer standalone`', asName],
   ['README.md', '`dimmer status`', asName],
   ['docs/operations.md', '`dimmer agent check`', asName],
