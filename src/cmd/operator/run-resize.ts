@@ -1,24 +1,22 @@
 /** `resize NAME SIZE`: shows the plan, asks, writes the size, and follows it until it is there. */
-import { parseDurationMs, parseSpec } from '../../api/v1alpha1/spec.ts';
+import { parseDurationMs } from '../../api/v1alpha1/spec.ts';
 import type { VirtualMachineMemory } from '../../api/v1alpha1/virtual-machine-memory.ts';
 import { type Bytes, bytes } from '../../memory/bytes.ts';
 import { formatQuantity, parseQuantity } from '../../memory/quantity.ts';
-import { type LivePlan, planLive } from '../../preview/live-plan.ts';
+import type { LivePlan } from '../../preview/live-plan.ts';
 import { paint, wrap } from '../../view/layout.ts';
 import type { OtherWriter } from '../../view/ownership.ts';
 import { describePlan } from '../../view/plan-text.ts';
-import { fullName, goesOn } from '../../view/subject.ts';
+import { fullName } from '../../view/subject.ts';
 import { type Given, type Place, programAt } from '../command-line.ts';
 import { type CommandIo, exitFailure, exitOk } from '../io.ts';
 import { exitBlocked, exitOfPlan, exitWait } from '../plan/plan-exit.ts';
-import type { Seen, SizeSet } from './backend.ts';
+import type { Seen } from './backend.ts';
 import { followResize } from './follow-resize.ts';
 import { lines } from './lines.ts';
 import { runCommand, type Session } from './run-command.ts';
 import { canAsk, lookHere } from './terminal.ts';
-
-/** A controller writes the status while somebody reads a plan: what hasn't changed for the plan is no conflict. */
-const mostTries = 5;
+import { judgeResize, writeSize } from './write-size.ts';
 
 /** Returns the exit code. */
 export const runResize = (argv: readonly string[], io: CommandIo, place: Place): Promise<number> =>
@@ -31,7 +29,7 @@ async function resize(session: Session): Promise<number> {
   const timeoutMs = readTimeout(given);
   const seen = await backend.get(name);
   const { resource } = seen;
-  const judged = judge(resource, memory);
+  const judged = judgeResize(resource, memory);
   const look = lookHere();
   const say = (text: string): void => void io.stdout.write(`${wrap(text, look.width).join('\n')}\n`);
 
@@ -46,7 +44,7 @@ async function resize(session: Session): Promise<number> {
   if (!isAsked) {
     const may = await mayWrite(session, seen, memory);
     if (!may) return exitFailure;
-    const set = await write(session, seen, memory, judged);
+    const set = await writeSize(backend, seen, memory, judged);
     if (set.outcome === 'changed') {
       throw new Error(`${fullName(resource)} was changed by somebody else meanwhile: look at it again`);
     }
@@ -63,35 +61,6 @@ async function resize(session: Session): Promise<number> {
     return judged.plan === null || exitOfPlan(judged.plan.plan) !== exitOk ? exitWait : exitOk;
   }
   return followResize(session, { name, memory, before: resource, isAsked, timeoutMs });
-}
-
-/** What is known before anything is changed. */
-type Judged = {
-  /** null: none can be made. */
-  readonly plan: LivePlan | null;
-  /** `impossible`: no waiting will help. */
-  readonly verdict: 'possible' | 'impossible';
-  /** What stands in the way for now, in sentences. */
-  readonly problems: readonly string[];
-};
-
-function judge(resource: VirtualMachineMemory, memory: Bytes): Judged {
-  const spec = parseSpec({ ...resource.spec, memory: formatQuantity(memory) });
-  if (!spec.ok) throw new Error(spec.error);
-  const live = planLive(resource, { memory });
-  if (!live.ok) {
-    return { plan: null, verdict: 'possible', problems: [`No plan can be made now: ${live.error}.`] };
-  }
-  const { plan } = live.value;
-  if (plan.decision === 'blocked' && !goesOn(plan.reason)) {
-    return { plan: live.value, verdict: 'impossible', problems: [] };
-  }
-  const isHeld = plan.decision === 'blocked' || plan.decision === 'wait';
-  return {
-    plan: live.value,
-    verdict: 'possible',
-    problems: isHeld ? [`It can't be done now, and is done by itself as soon as it can: ${plan.reason}.`] : [],
-  };
 }
 
 function nearestOf({ plan: { reachable } }: LivePlan): string {
@@ -127,28 +96,6 @@ async function mayWrite({ given, backend, io }: Session, seen: Seen, memory: Byt
 
 const warningOf = (others: readonly OtherWriter[]): string =>
   `${others.map(({ what }) => what).join('; ')}. What is changed here it will likely set back: change the size where it comes from.`;
-
-/** Writes it; where only what doesn't matter for the plan has changed meanwhile, onto that. */
-async function write({ backend }: Session, seen: Seen, memory: Bytes, judged: Judged): Promise<SizeSet> {
-  let onto = seen;
-  for (let tries = 1; ; tries++) {
-    const set = await backend.setMemory(onto, memory);
-    if (set.outcome !== 'changed' || tries === mostTries) return set;
-    const now = await backend.get(fullName(seen.resource));
-    const [before, after] = [seen.resource.metadata, now.resource.metadata];
-    if (after.uid !== before.uid || after.generation !== before.generation) return set;
-    if (outlineOf(judge(now.resource, memory)) !== outlineOf(judged)) return set;
-    onto = now;
-  }
-}
-
-/** What of a plan a person has agreed to. */
-const outlineOf = ({ plan, verdict }: Judged): string =>
-  JSON.stringify([
-    verdict,
-    plan?.plan.decision,
-    plan?.steps.map(({ operation, slot, size }) => [operation, slot, size]),
-  ]);
 
 function readSize(given: Given): Bytes {
   const parsed = parseQuantity(given.arguments[1] ?? '');

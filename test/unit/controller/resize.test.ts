@@ -141,7 +141,7 @@ describe('resizing', () => {
     bench.host().script.setUnplugBehaviour(vmUuid, 'all', 'silent');
     bench.apply({ memory: '1Gi' });
     await bench.reaches('UnplugUnknown');
-    expect(bench.status().modules?.[0]?.state).toBe('Leaving');
+    expect(bench.status().modules?.[0]).toMatchObject({ state: 'Leaving', leavingSince: expect.any(String) as string });
     const asked = history(bench).length;
     expect(asked).toBeGreaterThan(1);
     expect(asked).toBeLessThan(6);
