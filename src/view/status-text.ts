@@ -5,7 +5,7 @@ import { lastEvents, type ShownEvent } from './events.ts';
 import { age, block, field, type Look, paint } from './layout.ts';
 import { describeReachable } from './reachable.ts';
 import { slotPicture } from './slot-picture.ts';
-import { adviceFor, readinessOf, styleOf, titleOf } from './subject.ts';
+import { adviceFor, obstaclesOf, readinessOf, styleOf, titleOf } from './subject.ts';
 
 const shownEvents = 5;
 
@@ -62,6 +62,7 @@ function stateLines(resource: VirtualMachineMemory, look: Look, nowMs: number): 
       ? []
       : field(look, 'plan', plan.message)),
     ...(lastResize === undefined ? [] : field(look, 'resized', describeResize(lastResize, nowMs))),
+    ...obstaclesOf(resource).flatMap(({ label, message: told }) => field(look, label, told)),
   ];
 }
 

@@ -42,6 +42,20 @@ export function readinessOf({ metadata, status }: VirtualMachineMemory): Readine
 export const styleOf = ({ ready }: Readiness): Style =>
   ready === 'True' ? 'green' : ready === 'False' ? 'red' : 'yellow';
 
+/** What lies in the way of any size, or of this one until the VM is started anew; nothing that Ready says already. */
+export function obstaclesOf(
+  resource: VirtualMachineMemory,
+): readonly { readonly label: string; readonly message: string }[] {
+  const ready = readinessOf(resource);
+  const [hotplug, restart] = ['HotplugReady', 'RestartRequired'].map((type) =>
+    findCondition(resource.status?.conditions, type),
+  );
+  return [
+    ...(hotplug?.status === 'False' ? [{ label: 'hotplug', message: `${hotplug.reason}: ${hotplug.message}` }] : []),
+    ...(restart?.status === 'True' ? [{ label: 'restart', message: `needed: ${restart.message}` }] : []),
+  ].filter(({ message }) => !message.endsWith(`: ${ready.message}`));
+}
+
 const isReason = (reason: string): reason is Reason => Object.hasOwn(reasonTable, reason);
 
 /** What to do about a reason; null: there is nothing to do, or it is none that is known. */

@@ -2,7 +2,7 @@
 import type { ModuleStatus, VirtualMachineMemory } from '../api/v1alpha1/virtual-machine-memory.ts';
 import { age, type Look, wrap } from './layout.ts';
 import { nearestSizes } from './reachable.ts';
-import { adviceFor, fullName, goesOn, machineOf, readinessOf } from './subject.ts';
+import { adviceFor, fullName, goesOn, machineOf, obstaclesOf, readinessOf } from './subject.ts';
 
 /** `besides`: sentences that whoever calls has to add. @param nowMs epoch milliseconds */
 export function explainResource(
@@ -22,6 +22,11 @@ export function explainResource(
   const forHowLong = since === null ? '' : `For ${age(nowMs - Date.parse(since))} `;
   parts.push(`${forHowLong === '' ? 'It says' : `${forHowLong}it has not been ready; it says`} ${reason}: ${message}.`);
   parts.push(...triedOf(resource, nowMs));
+  parts.push(
+    ...obstaclesOf(resource).map(
+      ({ label, message: told }) => `${label === 'restart' ? 'A restart is' : 'Not ready for hotplug,'} ${told}.`,
+    ),
+  );
   const near = resource.status?.reachable === undefined ? null : nearestSizes(resource.status.reachable);
   if (!goesOn(reason) && near !== null) parts.push(`Sizes that can be had: ${near}.`);
   const help = adviceFor(reason);

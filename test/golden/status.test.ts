@@ -156,6 +156,18 @@ const silent = resource('quiet', '1Gi', {
   modules: [gi(0, '1Gi', { state: 'Leaving', leavingSince: ago(40) })],
   lastResize: { from: '2Gi', to: '1Gi', startTime: ago(41) },
 });
+const condition = (type: string, status: string, reason: string, message: string) => ({
+  ...{ type, status, reason, message, lastTransitionTime: '2026-11-30T11:00:00Z', observedGeneration: 3 },
+});
+const small = resource('small', '64Gi', {
+  observedGeneration: 3,
+  conditions: [
+    condition('Ready', 'False', 'ExceedsMaxMemory', '64Gi is more than the maximum of 8Gi'),
+    condition('HotplugReady', 'False', 'GuestLeavesMemoryOffline', 'the guest left 512Mi offline'),
+    condition('RestartRequired', 'True', 'MaxMemory', 'a maxMemory of at least 64Gi'),
+  ],
+  memory: { boot: '1Gi', plugged: '1Gi', current: '2Gi' },
+});
 const stuck = resource('between', '1408Mi', {
   ...ready('False', 'UnreachableSize', 'no set of modules makes 1408Mi'),
   memory: { boot: '1Gi', plugged: '1Gi', current: '2Gi' },
@@ -167,6 +179,7 @@ const shown = (look: Look): string =>
     describeResource(withPlanning('3100Mi'), [], look, nowMs),
     describeResource(refused, events, look, nowMs),
     describeResource(unseen, [], look, nowMs),
+    describeResource(small, [], look, nowMs),
     tableOfResources([settled, refused, unseen], look, false),
     tableOfResources([settled, refused, unseen], look, true),
     planned(withPlanning('3100Mi'), '1536Mi', look),
@@ -174,7 +187,7 @@ const shown = (look: Look): string =>
     planned(withPlanning('3100Mi'), '8Gi', look),
     planned(withPlanning('3100Mi'), '4000Mi', look),
     planned(withPlanning('3100Mi'), '4Gi', look),
-    ...[settled, refused, unseen, silent, stuck].map((each) => explainResource(each, [], look, nowMs)),
+    ...[settled, refused, unseen, silent, stuck, small].map((each) => explainResource(each, [], look, nowMs)),
     describeEvents(events, look, nowMs, false),
     describeEvents(events, look, nowMs, true),
     describeHosts(hosts, [settled, crowded], look, nowMs, false),
