@@ -40,7 +40,12 @@ const programApart: Plugin = {
   setup: (bundle) =>
     bundle.onResolve({ filter: /^\.\/program\.ts$/ }, () => ({ path: './program.js', external: true })),
 };
-await build({ ...common, entryPoints: entries.map((name) => `src/cmd/${name}.ts`), target: 'node12.22', plugins: [programApart] });
+await build({
+  ...common,
+  entryPoints: entries.map((name) => `src/cmd/${name}.ts`),
+  target: 'node12.22',
+  plugins: [programApart],
+});
 
 const { metafile } = await build({
   ...common,
