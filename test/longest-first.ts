@@ -20,6 +20,7 @@ export const longest: readonly string[] = [
   'test/integration/agent/broken-libvirt.test.ts',
   'test/integration/kubernetes/foreign-conditions.test.ts',
   'test/integration/agent/way-back.test.ts',
+  'test/integration/kubernetes/kubectl-plugin.test.ts',
   'test/integration/agent/faults.test.ts',
   'test/integration/agent/question-crashes.test.ts',
   'test/integration/package/package.test.ts',
