@@ -15,6 +15,7 @@ const mayImport = {
   standalone: ['memory', 'api', 'runtime'],
   controllers: ['memory', 'api', 'planner', 'host', 'runtime'],
   preview: ['memory', 'api', 'planner', 'host', 'libvirt'],
+  adopt: ['memory', 'host'],
   view: ['memory', 'api'],
 };
 

@@ -13,6 +13,7 @@ Commands:
   standalone   both in one process, for the manifests of a directory: no cluster needed
   status       what standalone knows: VMs, their memory, what is under way and why
   plan         offline preview: what would be done, and which sizes can be reached
+  adopt        writes manifests for the VMs of a host as they are now
 
 'dimmer COMMAND --help' says more about a command, 'dimmer --version' which version this is.
 `;
@@ -26,6 +27,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   standalone: async () => (await import('./standalone/run-standalone.ts')).runStandalone,
   status: async () => (await import('./status/run-status.ts')).runStatus,
   plan: async () => (await import('./plan/run-plan.ts')).runPlan,
+  adopt: async () => (await import('./adopt/run-adopt.ts')).runAdopt,
 };
 
 async function run(argv: readonly string[], io: CommandIo): Promise<number> {
