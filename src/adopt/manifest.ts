@@ -40,7 +40,7 @@ export function writeManifest(
     ...(namespace === null ? [] : [`  namespace: ${scalar(namespace)}`]),
     'spec:',
     '  virtualMachine:',
-    `    uuid: ${scalar(machine.uuid)}`,
+    `    uuid: ${machine.uuid}`,
     ...(hostRef === null ? [] : ['  hostRef:', `    name: ${scalar(hostRef)}`]),
     ...(adoption.memory === null ? [] : [`  memory: ${adoption.memory}`]),
     ...(adoption.rounded ? ['  rounding: Up'] : []),
@@ -51,7 +51,7 @@ export function writeManifest(
 /** What a name may be and YAML 1.1, which kubectl reads, takes for something else. */
 const words = new Set(['y', 'n', 'yes', 'no', 'on', 'off', 'true', 'false', 'null', 'nan', 'inf']);
 
-/** A name or a uuid as a text: what begins with a letter is no number, whatever follows. */
+/** A name as a text: what begins with a letter is no number, whatever follows. */
 const scalar = (text: string): string =>
   /^[a-z][-a-z0-9.]*$/.test(text) && !words.has(text) ? text : JSON.stringify(text);
 

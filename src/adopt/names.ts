@@ -9,7 +9,7 @@ const longest = 63;
  */
 function validName(name: string): string {
   const plain = name.normalize('NFKD').replaceAll(/\p{M}/gu, '').toLowerCase();
-  return trim(plain.replaceAll(/[^a-z0-9]+/g, '-').slice(0, longest));
+  return trim(plain.replaceAll(/[^a-z0-9-]+/g, '-').slice(0, longest));
 }
 
 const trim = (name: string): string => name.replaceAll(/^-+|-+$/g, '');
@@ -21,16 +21,22 @@ type Named = { readonly uuid: string; readonly name: string };
  * beginning of their uuid behind it that had to be changed; so it doesn't depend on the order in which they are named.
  */
 export function nameManifests(machines: readonly Named[]): ReadonlyMap<string, string> {
-  const wanted = machines.map(({ uuid, name }) => ({ uuid, name, valid: validName(name) }));
-  const counts = new Map<string, number>();
-  for (const { valid } of wanted) counts.set(valid, (counts.get(valid) ?? 0) + 1);
-  const taken = new Set(wanted.filter(({ name, valid }) => name === valid).map(({ valid }) => valid));
   const names = new Map<string, string>();
-  for (const { uuid, name, valid } of wanted.toSorted((a, b) => (a.uuid < b.uuid ? -1 : 1))) {
-    const isAlone = valid !== '' && (name === valid || counts.get(valid) === 1);
-    const given = isAlone ? valid : distinct(valid === '' ? 'vm' : valid, uuid, taken);
-    taken.add(given);
-    names.set(uuid, given);
+  const taken = new Set<string>();
+  const give = (uuid: string, name: string): void => {
+    names.set(uuid, name);
+    taken.add(name);
+  };
+  const wanted = machines
+    .map(({ uuid, name }) => ({ uuid, name, valid: validName(name) }))
+    .toSorted((a, b) => (a.uuid < b.uuid ? -1 : 1));
+  for (const { uuid, name, valid } of wanted)
+    if (name === valid && valid !== '' && !taken.has(valid)) give(uuid, valid);
+  const changed = wanted.filter(({ uuid }) => !names.has(uuid));
+  for (const { uuid, valid } of changed) {
+    const isAlone = changed.filter((other) => other.valid === valid).length === 1 && !taken.has(valid);
+    if (isAlone && valid !== '') give(uuid, valid);
+    else give(uuid, distinct(valid === '' ? 'vm' : valid, uuid, taken));
   }
   return names;
 }
