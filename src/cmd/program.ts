@@ -14,6 +14,7 @@ Commands:
   status       what standalone knows: VMs, their memory, what is under way and why
   plan         offline preview: what would be done, and which sizes can be reached
   adopt        writes manifests for the VMs of a host as they are now
+  completion   a script that lets a shell complete all this
 
 'dimmer COMMAND --help' says more about a command, 'dimmer --version' which version this is.
 `;
@@ -28,6 +29,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   status: async () => (await import('./status/run-status.ts')).runStatus,
   plan: async () => (await import('./plan/run-plan.ts')).runPlan,
   adopt: async () => (await import('./adopt/run-adopt.ts')).runAdopt,
+  completion: async () => (await import('./completion/run-completion.ts')).runCompletion,
 };
 
 async function run(argv: readonly string[], io: CommandIo): Promise<number> {
@@ -44,6 +46,10 @@ async function run(argv: readonly string[], io: CommandIo): Promise<number> {
     io.stderr.write(usage);
     return exitFailure;
   }
+  if (name === '__complete') {
+    const { runComplete } = await import('./completion/run-complete.ts');
+    return runComplete(rest, io, (words) => readHelpOf(words, io));
+  }
   const load = isCommand(name) ? commands[name] : undefined;
   if (load === undefined) {
     io.stderr.write(`dimmer: unknown command '${name}'; 'dimmer --help' lists them\n`);
@@ -51,6 +57,13 @@ async function run(argv: readonly string[], io: CommandIo): Promise<number> {
   }
   const command = await load();
   return command(rest, io);
+}
+
+/** What `--help` of these words says. */
+async function readHelpOf(words: readonly string[], io: CommandIo): Promise<string> {
+  let text = '';
+  await run([...words, '--help'], { ...io, stdout: { write: (piece: string) => (text += piece) } });
+  return text;
 }
 
 const isCommand = (name: string | undefined): name is string => name !== undefined && Object.hasOwn(commands, name);
