@@ -118,7 +118,13 @@ await describeLab(
       const program = `#!/bin/sh\nc=$1; shift\ncase $c in adopt|standalone) set -- '${uri}' "$@" ;; esac\nexec '${process.execPath}' '${builtMain}' "$c" "$@"\n`;
       writeFileSync(join(home, 'bin/dimmer'), program, { mode: 0o755 });
       const env = { STATE_DIRECTORY: state, PATH: `${join(home, 'bin')}:${SEARCH_PATH}` };
-      const guide = (part: string) => commandsOf(documented('docs/user-guide.md', part));
+      const adopt = documented('docs/user-guide.md', 'dimmer adopt --output-dir vms/');
+      const [follows] = commandsOf(documented('docs/user-guide.md', 'dimmer standalone --manifests vms/'));
+      const resize = commandsOf(documented('docs/user-guide.md', 'sed -i'));
+      expect(documented('README.md', 'dimmer adopt --output-dir vms/').text.split('\n')).toEqual([
+        commandsOf(adopt)[0]?.command,
+        follows?.command,
+      ]);
       const type = async (command: string) => {
         const { code, stdout, stderr } = await run('sh', ['-euc', command], { cwd: home, env });
         expect([command, code]).toEqual([command, 0]);
@@ -129,7 +135,7 @@ await describeLab(
       await db.plugDimm(384, 'ua-by-hand');
       await web.plugDimm(128, 'ua-by-hand');
 
-      for (const { command, printed } of guide('dimmer adopt --output-dir vms/')) {
+      for (const { command, printed } of commandsOf(adopt)) {
         const { stdout, stderr } = await type(command);
         for (const line of printed.split('\n')) expect(stdout).toContain(`${line}\n`);
         expect(stderr).toMatch(/^dimmer adopt: Odd_1: it can't be given more memory: The domain has no <maxMemory/m);
@@ -140,13 +146,10 @@ await describeLab(
       expect(manifestOf('odd-1')).toMatch(/^# WARNING: it has no memory balloon/m);
       expect(manifestOf('db-1')).toMatch(/^# Note: not plugged by Dimmer: 384Mi in slot 0/m);
 
-      const [follows] = guide('dimmer standalone --manifests vms/');
       const before = await Promise.all([db, web, odd].map((guest) => guest.dumpXml()));
       const exec = ['-euc', `exec ${follows?.command ?? ''}`];
       const logFile = join(home, 'standalone.log');
       daemon = await startDaemon({ name: 'the guide', command: 'sh', args: exec, logFile, cwd: home, env });
-      const status = guide('dimmer status db-1').at(-1)?.command ?? '';
-      expect(status).toBe('dimmer status db-1');
       let shown = '';
       const shows = (pattern: RegExp): Promise<unknown> =>
         waitFor(async () => pattern.test((shown = (await type('dimmer status -o wide')).stdout)), {
@@ -165,13 +168,17 @@ await describeLab(
       const after = await Promise.all([db, web, odd].map((guest) => guest.dumpXml()));
       expect(after.map(bare)).toEqual(before.map(bare));
 
-      for (const { command } of guide('sed -i')) await type(command);
+      for (const { command } of resize) await type(command);
       await shows(/default\/db-1 .* 1Gi +1Gi +True +Converged/);
       expect(await db.moduleAliases()).toEqual(['ua-by-hand', expect.stringMatching(/^ua-dimmer-/)]);
-      expect((await type(status)).stdout).toContain('Converged');
+      expect((await type(resize.at(-1)?.command ?? '')).stdout).toMatch(/db-1[\s\S]*Converged/);
+      expect(await db.shOk('cat /proc/cmdline')).toContain(
+        documented('docs/user-guide.md', 'memhp_default_state').text,
+      );
       await type("sed -i 's/memory: .*/memory: 512Mi/' vms/db-1.yaml");
       await shows(/default\/db-1 .* 512Mi +512Mi +True +Converged/);
-      // The next tests begin without it.
+      // The next tests begin without it; standalone would bring it back.
+      await daemon.stop(15_000);
       await web.refuse(false);
       await web.unplugDimm('ua-by-hand');
       await waitFor(async () => (await web.moduleAliases()).length === 0, {
