@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { describeLab } from '../../lab/describe.ts';
 import { run } from '../../lab/run.ts';
 import { builtMain } from '../../support/built-program.ts';
+import { documented } from '../../support/documents.ts';
 
 /** What is typed, where `|` stands for nothing more: `dimmer st` is completed as a word, `dimmer status ` as a new one. */
 const cases: readonly (readonly [string, readonly string[]])[] = [
@@ -60,7 +61,7 @@ await describeLab(
     describe('in bash', () => {
       const askBash = (line: string) => {
         const words = line.split(' ');
-        const script = `source <(dimmer completion bash); complete -p dimmer >/dev/null || exit 1
+        const script = `${documented('docs/operations.md', 'source <(dimmer completion bash)').text}; complete -p dimmer >/dev/null || exit 1
 compopt() { :; }
 COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _dimmer; for each in "\${COMPREPLY[@]}"; do [ -d "$each" ] && each=$each/; echo "$each"; done`;
         return ask('bash', ['--norc', '-c', script, 'bash', ...words]);
@@ -88,7 +89,8 @@ COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _dimmer; for each in "\${COMPREPLY[@]
 
     describe('in fish', () => {
       const askFish = async (line: string) => {
-        const script = `dimmer completion fish | source; complete -C "$argv[1]"`;
+        const load = documented('docs/operations.md', '`dimmer completion fish | source`').text;
+        const script = `${load}; complete -C "$argv[1]"`;
         const lines = await ask('fish', ['--no-config', '-c', script, line]);
         return lines.map((each) => each.split('\t')[0] ?? '').toSorted();
       };
@@ -101,10 +103,11 @@ COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _dimmer; for each in "\${COMPREPLY[@]
     });
 
     test('the one for kubectl asks the plugin', async () => {
+      const print = documented('docs/operations.md', '`dimmer completion kubectl`').text;
       const plugin = join(root, 'bin/kubectl-dimmer');
       writeFileSync(plugin, '#!/bin/sh\nprintf "%s|" "$@"\n');
       chmodSync(plugin, 0o755);
-      expect(await ask('sh', ['-c', 'dimmer completion kubectl > asked; sh ./asked status "" "a b"'])).toEqual([
+      expect(await ask('sh', ['-c', `${print} > asked; sh ./asked status "" "a b"`])).toEqual([
         '__complete|status||a b|',
       ]);
     });

@@ -119,6 +119,9 @@ await describeLab(
       writeFileSync(join(home, 'bin/dimmer'), program, { mode: 0o755 });
       const env = { STATE_DIRECTORY: state, PATH: `${join(home, 'bin')}:${SEARCH_PATH}` };
       const adopt = documented('docs/user-guide.md', 'dimmer adopt --output-dir vms/');
+      expect(commandsOf(documented('docs/operations.md', 'dimmer adopt --output-dir vms/'))[0]?.command).toBe(
+        commandsOf(adopt)[0]?.command,
+      );
       const [follows] = commandsOf(documented('docs/user-guide.md', 'dimmer standalone --manifests vms/'));
       const resize = commandsOf(documented('docs/user-guide.md', 'sed -i'));
       expect(documented('README.md', 'dimmer adopt --output-dir vms/').text.split('\n')).toEqual([

@@ -1,12 +1,13 @@
 /** What is shipped for tools of others: the manifest for krew and the plugins for k9s, by the rules that those publish. */
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Ajv } from 'ajv';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { run } from '../../lab/run.ts';
+import { commandsOf, documented } from '../../support/documents.ts';
 
 const root = join(import.meta.dirname, '../../..');
 const readRoot = (name: string): string => readFileSync(join(root, name), 'utf8');
@@ -88,11 +89,14 @@ describe('krew', () => {
   test('a filled manifest is valid, and speaks of the archive', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'dimmer-krew-'));
     try {
-      const archive = join(folder, 'dimmer-9.9.9.tgz');
-      writeFileSync(archive, 'an archive');
-      const uri = 'https://example.net/dimmer-9.9.9.tgz';
-      const { code, stdout, stderr } = await run(process.execPath, [join(root, 'scripts/krew.ts'), archive, uri]);
+      symlinkSync(join(root, 'scripts'), join(folder, 'scripts'));
+      const [typed] = commandsOf(documented('docs/operations.md', 'node scripts/krew.ts'));
+      const [, name = '', uri = '', file = ''] = /(\S+\.tgz) (https:\S+) > (\S+)$/.exec(typed?.command ?? '') ?? [];
+      writeFileSync(join(folder, name), 'an archive');
+      const env = { PATH: `${dirname(process.execPath)}:${process.env['PATH'] ?? ''}` };
+      const { code, stderr } = await run('sh', ['-euc', typed?.command ?? ''], { cwd: folder, env });
       expect([code, stderr]).toEqual([0, '']);
+      const stdout = readFileSync(join(folder, file), 'utf8');
       const manifest = parse(stdout) as {
         spec: { version: string; platforms: readonly unknown[]; description: string };
       };

@@ -31,6 +31,7 @@ const notRun: readonly (readonly [DocumentName, string, string])[] = [
   ['docs/operations.md', '`kubectl delete -k deploy/`', 'as kubectl apply -k deploy/, the other way round'],
   ['docs/operations.md', '`dimmer standalone`', asName],
   ['docs/operations.md', '`dimmer status`', asName],
+  ['docs/operations.md', '`kubectl dimmer`', asName],
   ['docs/operations.md', '`kubectl apply`', asName],
   ['docs/operations.md', '`kubectl apply -R -f`', asName],
   ['docs/operations.md', '`kubectl get -o yaml`', asName],

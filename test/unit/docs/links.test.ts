@@ -44,7 +44,7 @@ test('the pages have links', () => {
 
 test.each([...new Set(links.map((link) => link.join(' ')))])('%s', (link) => {
   const [page = '', target = ''] = link.split(' ');
-  if (target.startsWith("https:")) return;
+  if (target.startsWith('https:')) return;
   expect(target, 'only https leads outside').not.toMatch(/^\w+:/);
   const [path = '', anchor] = target.split('#');
   const file = path === '' ? page : relative(root, join(root, dirname(page), path));
