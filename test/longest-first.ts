@@ -19,6 +19,8 @@ export const longest: readonly string[] = [
   'test/integration/agent/question-crashes.test.ts',
   'test/integration/agent/hypervisor-errors.test.ts',
   'test/e2e/compatibility.test.ts',
+  'test/integration/standalone/libvirt.test.ts',
+  'test/e2e/documents.test.ts',
   'test/integration/agent/broken-libvirt.test.ts',
   'test/integration/package/package.test.ts',
 ];

@@ -137,12 +137,15 @@ await describeLab(
       const [db, web, odd] = [lab.guest('accepting'), lab.guest('refusing'), lab.guest('no-os')];
       await db.plugDimm(384, 'ua-by-hand');
       await web.plugDimm(128, 'ua-by-hand');
+      // What runs and isn't defined is transient.
+      await odd.undefine();
 
       for (const { command, printed } of commandsOf(adopt)) {
         const { stdout, stderr } = await type(command);
         for (const line of printed.split('\n')) expect(stdout).toContain(`${line}\n`);
         expect(stderr).toMatch(/^dimmer adopt: Odd_1: it can't be given more memory: The domain has no <maxMemory/m);
         expect(stderr).toMatch(/^dimmer adopt: Odd_1: it has no memory balloon/m);
+        expect(stderr).toMatch(/^dimmer adopt: Odd_1: it is transient/m);
         expect(stderr).not.toMatch(/db-1|web-1/);
       }
       const manifestOf = (name: string) => readFileSync(join(home, `vms/${name}.yaml`), 'utf8');
