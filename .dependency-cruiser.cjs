@@ -16,6 +16,7 @@ const mayImport = {
   controllers: ['memory', 'api', 'planner', 'host', 'runtime'],
   preview: ['memory', 'api', 'planner', 'host', 'libvirt'],
   view: ['memory', 'api', 'planner', 'preview'],
+  adopt: ['memory', 'host'],
 };
 
 const roomRules = Object.entries(mayImport).map(([room, allowed]) => ({

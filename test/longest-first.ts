@@ -23,6 +23,7 @@ export const longest: readonly string[] = [
   'test/integration/kubernetes/kubectl-plugin.test.ts',
   'test/integration/agent/faults.test.ts',
   'test/integration/agent/question-crashes.test.ts',
+  'test/e2e/documents.test.ts',
   'test/integration/package/package.test.ts',
   'test/e2e/drift-and-release.test.ts',
   'test/integration/agent/memory-in-use.test.ts',

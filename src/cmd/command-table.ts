@@ -5,7 +5,7 @@
 import type { CommandLine, Place } from './command-line.ts';
 import { lines } from './operator/lines.ts';
 
-export type CommandName = 'controller' | 'agent' | 'standalone' | keyof typeof lines;
+export type CommandName = 'controller' | 'agent' | 'standalone' | 'adopt' | 'completion' | keyof typeof lines;
 
 export type CommandEntry = {
   readonly name: CommandName;
@@ -39,4 +39,6 @@ export const commandTable: readonly CommandEntry[] = [
     places: ['standalone'],
   },
   ...operated,
+  { name: 'adopt', summary: 'writes manifests for the VMs of a host as they are now', places: ['standalone'] },
+  { name: 'completion', summary: 'a script that lets a shell complete all this', places: ['standalone'] },
 ];

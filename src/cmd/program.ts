@@ -39,6 +39,8 @@ const commands: Readonly<Record<CommandName, () => Promise<Command>>> = {
   why: async () => (await import('./operator/run-why.ts')).runWhy,
   events: async () => (await import('./operator/run-events.ts')).runEvents,
   hosts: async () => (await import('./operator/run-hosts.ts')).runHosts,
+  adopt: async () => (await import('./adopt/run-adopt.ts')).runAdopt,
+  completion: async () => (await import('./completion/run-completion.ts')).runCompletion,
 };
 
 async function run(argv: readonly string[], io: CommandIo, place: Place): Promise<number> {
@@ -56,12 +58,23 @@ async function run(argv: readonly string[], io: CommandIo, place: Place): Promis
     io.stderr.write(usageAt(place));
     return exitFailure;
   }
+  if (name === '__complete') {
+    const { runComplete } = await import('./completion/run-complete.ts');
+    return runComplete(rest, io, (words) => readHelpOf(words, io, place));
+  }
   if (!isCommand(name, place)) {
     io.stderr.write(`${program}: unknown command '${name}'; '${program} --help' lists them\n`);
     return exitFailure;
   }
   const command = await commands[name]();
   return command(rest, io, place);
+}
+
+/** What `--help` of these words says. */
+async function readHelpOf(words: readonly string[], io: CommandIo, place: Place): Promise<string> {
+  let text = '';
+  await run([...words, '--help'], { ...io, stdout: { write: (piece: string) => (text += piece) } }, place);
+  return text;
 }
 
 const isCommand = (name: string | undefined, place: Place): name is CommandName =>

@@ -1,11 +1,12 @@
 /** What README.md and the guides have a person type at kubectl, from their text, on the whole product. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { describeLab } from '../lab/describe.ts';
+import type { LabGuest } from '../lab/guest-types.ts';
 import { type Lab, startLab } from '../lab/lab.ts';
 import { run } from '../lab/run.ts';
-import { type Stack, startStack } from '../lab/stack.ts';
+import { program, type Stack, startStack } from '../lab/stack.ts';
 import { waitFor } from '../lab/wait.ts';
 import { commandsOf, documented, patternOf, type Snippet } from '../support/documents.ts';
 
@@ -24,7 +25,10 @@ await describeLab('the commands of the documents', () => {
     const uuid = /uuid: (\S+)/.exec(manifest)?.[1] ?? '';
     lab = await startLab({
       controlPlane: {},
-      guests: [{ kind: 'accepting', name: 'db-1', uuid, nodes: [{ mib: 1024, vcpus: 1 }] }],
+      guests: [
+        { kind: 'accepting', name: 'db-1', uuid, nodes: [{ mib: 1024, vcpus: 1 }] },
+        { kind: 'accepting', name: 'web-1' },
+      ],
     });
     stack = await startStack(lab);
     directory = join(lab.controlPlane.directory, 'person');
@@ -33,10 +37,16 @@ await describeLab('the commands of the documents', () => {
   });
   afterAll(() => stack.stop());
 
+  const guestNamed = (name: string): LabGuest => {
+    const guest = lab.guests.find((each) => each.name === name);
+    if (guest === undefined) throw new Error(`no guest ${name}`);
+    return guest;
+  };
+
   /** Runs a command as a person with this cluster in their kubeconfig. */
   async function type(command: string, cwd = directory): Promise<string> {
     const { kubectlPath, adminKubeconfig } = lab.controlPlane;
-    const path = [dirname(kubectlPath), process.env['PATH'] ?? ''].join(delimiter);
+    const path = [join(directory, 'bin'), dirname(kubectlPath), process.env['PATH'] ?? ''].join(delimiter);
     const options = { cwd, env: { PATH: path, KUBECONFIG: adminKubeconfig, HOME: directory }, timeoutMs: 150_000 };
     const { code, stdout, stderr } = await run('sh', ['-euc', command], options);
     expect([command, code, stderr]).toEqual([command, 0, '']);
@@ -50,10 +60,46 @@ await describeLab('the commands of the documents', () => {
   };
 
   it("README's session ends as it is printed, and the guest has the memory", async () => {
-    const guest = lab.guest('accepting');
+    const guest = guestNamed('db-1');
     const before = await guest.memTotalKiB();
     await typeAll(documented('README.md', 'kubectl apply -f db-1.yaml'));
     expect(await guest.memTotalKiB()).toBeGreaterThan(before + 2_800 * 1024);
+  });
+
+  it("the user guide's first resize on a cluster: an adopted VM stays as it is, and then has what is asked for", async () => {
+    const guest = guestNamed('web-1');
+    await guest.plugDimm(384, 'ua-by-hand');
+    mkdirSync(join(directory, 'bin'));
+    const main = `exec '${process.execPath}' '${program}' "$@"`;
+    writeFileSync(join(directory, 'bin/dimmer'), `#!/bin/sh\n${main}\n`, { mode: 0o755 });
+    const { certFile, keyFile, caFile } = stack.controllerTls;
+    for (const [name, file] of [
+      ['tls.crt', certFile],
+      ['tls.key', keyFile],
+      ['ca.crt', caFile],
+    ] as const) {
+      copyFileSync(file, join(directory, name));
+    }
+
+    const [adopt, ...rest] = commandsOf(documented('docs/user-guide.md', 'dimmer adopt --agent'));
+    const asked = await run(
+      'sh',
+      ['-euc', (adopt?.command ?? '').replace('https://hv-07.example.net:9443', stack.agentUrl)],
+      {
+        cwd: directory,
+        env: { PATH: `${join(directory, 'bin')}:${process.env['PATH'] ?? ''}` },
+      },
+    );
+    expect([asked.code, asked.stdout]).toEqual([0, 'web-1.yaml\n']);
+    // README's session has it.
+    expect(asked.stderr).toMatch(/^dimmer adopt: db-1: no manifest: VirtualMachineMemory \S+ in namespace tenants/);
+    for (const { command } of rest) await type(command);
+    expect((await stack.read('web-1')).status).toMatchObject({ memory: { current: '896Mi', plugged: '384Mi' } });
+    expect((await stack.read('web-1')).status?.lastResize).toBeUndefined();
+    expect(await guest.moduleAliases()).toEqual(['ua-by-hand']);
+
+    await typeAll(documented('docs/user-guide.md', 'kubectl patch vmmem web-1'));
+    expect(await guest.moduleAliases()).toHaveLength(2);
   });
 
   it('the guide to operations installs everything with one command, which can be typed again', async () => {

@@ -8,7 +8,7 @@ import { ensureReleasedProgram, releasedProgramProblem } from './released-progra
 import { ensureShippedLibvirt } from './shipped-libvirt.ts';
 
 const INTRODUCTION = `The lab needs, and installs or makes once what is missing:
-  - libvirt, QEMU, systemd, polkit and small tools from Debian's packages (as root, without recommended packages)
+  - libvirt, QEMU, systemd, polkit, zsh, fish and small tools from Debian's packages (as root, without recommended packages)
   - a Kubernetes control plane: from KUBEBUILDER_ASSETS or the PATH, else built with Go (about 4 minutes)
   - a guest: a Debian kernel and busybox, downloaded but not installed (30 MB)
   - for the tests: the program of version 0.1.0, built from this repository's history with npm (a minute)`;

@@ -9,18 +9,19 @@ import { SEARCH_PATH } from './run.ts';
 import { hasShippedLibvirt } from './shipped-libvirt.ts';
 
 /** The parts of the lab; a test names those that it needs. */
-export type LabPart = 'control-plane' | 'hypervisor' | 'machine' | 'released';
+export type LabPart = 'control-plane' | 'hypervisor' | 'machine' | 'released' | 'shells';
 
 /** What it takes to run the whole product. */
 export const STACK_PARTS: readonly LabPart[] = ['control-plane', 'hypervisor'];
 /** What it takes to run all tests. */
-export const ALL_PARTS: readonly LabPart[] = [...STACK_PARTS, 'machine', 'released'];
+export const ALL_PARTS: readonly LabPart[] = [...STACK_PARTS, 'machine', 'released', 'shells'];
 
 /** A program or file that the lab uses, and the Debian packages that bring it. */
 type Need = { readonly files: string; readonly packages: readonly string[]; readonly parts: readonly LabPart[] };
 
 const HYPERVISOR: readonly LabPart[] = ['hypervisor'];
 const MACHINE: readonly LabPart[] = ['machine'];
+const SHELLS: readonly LabPart[] = ['shells'];
 const NAMESPACED: readonly LabPart[] = [...HYPERVISOR, ...MACHINE];
 // `files`: a command to be found on the PATH, or a glob from the root.
 const NEEDS: readonly Need[] = [
@@ -42,6 +43,9 @@ const NEEDS: readonly Need[] = [
   { files: 'useradd', packages: ['passwd'], parts: MACHINE },
   { files: '/lib/systemd/system/dbus.service', packages: ['dbus'], parts: MACHINE },
   { files: '/lib/systemd/system/polkit.service', packages: ['polkitd'], parts: MACHINE },
+  { files: 'bash', packages: ['bash'], parts: SHELLS },
+  { files: 'zsh', packages: ['zsh'], parts: SHELLS },
+  { files: 'fish', packages: ['fish'], parts: SHELLS },
 ];
 const TO_BUILD_WHAT_WAS_RELEASED: readonly Need[] = [
   { files: 'git', packages: ['git'], parts: ['released'] },

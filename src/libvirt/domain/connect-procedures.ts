@@ -44,12 +44,17 @@ export const authPolkit = procedure(70, 'AUTH_POLKIT', nothing, (reader) => read
 /** REMOTE_DOMAIN_LIST_MAX */
 const maxDomains = 16384;
 
-/** Every domain, running or only defined. */
+/** virConnectListAllDomainsFlags; 0: every domain, running or only defined. */
+export const listEvery = 0;
+/** Those that are gone once they are shut off. */
+export const listTransient = 1 << 3;
+
+/** The domains that the flags name. */
 export const connectListAllDomains = procedure(
   273,
   'CONNECT_LIST_ALL_DOMAINS',
-  (writer) => {
-    writer.int32(1).uint32(0);
+  (writer, args: { flags: number }) => {
+    writer.int32(1).uint32(args.flags);
   },
   (reader) => {
     const domains = reader.array(maxDomains, readWireDomain);

@@ -15,6 +15,8 @@ import {
   connectGetLibVersion,
   connectGetVersion,
   connectListAllDomains,
+  listEvery,
+  listTransient,
 } from './connect-procedures.ts';
 import {
   domainAttachDevice,
@@ -58,6 +60,8 @@ export type Hypervisor = {
   info(): Promise<HypervisorInfo>;
   /** Running and defined ones. */
   listDomains(): Promise<readonly DomainRef[]>;
+  /** Running ones that are gone once they are shut off. */
+  listTransient(): Promise<readonly DomainRef[]>;
   /** null: there is no such domain. */
   lookup(uuid: string): Promise<DomainRef | null>;
   /** The live definition of a running domain, else the stored one. */
@@ -135,7 +139,11 @@ export function createHypervisor(session: Session): Hypervisor {
     },
 
     async listDomains() {
-      return (await session.call(connectListAllDomains, undefined, quickDeadlineMs)).map(toDomainRef);
+      return (await session.call(connectListAllDomains, { flags: listEvery }, quickDeadlineMs)).map(toDomainRef);
+    },
+
+    async listTransient() {
+      return (await session.call(connectListAllDomains, { flags: listTransient }, quickDeadlineMs)).map(toDomainRef);
     },
 
     async lookup(uuid) {

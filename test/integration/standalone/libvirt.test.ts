@@ -8,8 +8,10 @@ import { type Daemon, startDaemon } from '../../lab/daemon.ts';
 import { describeLab } from '../../lab/describe.ts';
 import type { LabGuest } from '../../lab/guest-types.ts';
 import { type Lab, startLab } from '../../lab/lab.ts';
+import { run, SEARCH_PATH } from '../../lab/run.ts';
 import { waitFor } from '../../lab/wait.ts';
 import { builtMain, runProgram } from '../../support/built-program.ts';
+import { commandsOf, documented } from '../../support/documents.ts';
 
 /** The machine under the lab is small and shared: the guests' memory is never really used up. */
 const localhost = `apiVersion: dimmer.dev/v1alpha1
@@ -31,7 +33,14 @@ await describeLab(
     let daemon: Daemon;
 
     beforeAll(async () => {
-      lab = await startLab({ guests: [{ kind: 'accepting' }, { kind: 'refusing' }] });
+      lab = await startLab({
+        guests: [
+          { kind: 'accepting', name: 'db-1' },
+          { kind: 'refusing', name: 'web-1' },
+          // Nothing can be done with it.
+          { kind: 'no-os', name: 'Odd_1', maxMemoryMib: null, balloon: false, nodes: [{ mib: 100, vcpus: 1 }] },
+        ],
+      });
     });
     afterAll(() => lab.stop());
 
@@ -98,6 +107,92 @@ await describeLab(
       );
     const sizes = ({ status }: VirtualMachineMemory): readonly string[] =>
       (status?.modules ?? []).map(({ size }) => size);
+
+    test("the user guide's first resize on one host: adopted VMs, odd ones too, stay as they are until a manifest is changed", async () => {
+      await daemon.stop(15_000);
+      const home = join(state, '../guide');
+      mkdirSync(join(home, 'vms'), { recursive: true });
+      mkdirSync(join(home, 'bin'));
+      writeFileSync(join(home, 'vms/localhost.yaml'), localhost);
+      const uri = `--libvirt-uri=qemu:///system?socket=${lab.hypervisor.socketPath}`;
+      const program = `#!/bin/sh\nc=$1; shift\ncase $c in adopt|standalone) set -- '${uri}' "$@" ;; esac\nexec '${process.execPath}' '${builtMain}' "$c" "$@"\n`;
+      writeFileSync(join(home, 'bin/dimmer'), program, { mode: 0o755 });
+      const env = { STATE_DIRECTORY: state, PATH: `${join(home, 'bin')}:${SEARCH_PATH}` };
+      const adopt = documented('docs/user-guide.md', 'dimmer adopt --output-dir vms/');
+      expect(commandsOf(documented('docs/operations.md', 'dimmer adopt --output-dir vms/'))[0]?.command).toBe(
+        commandsOf(adopt)[0]?.command,
+      );
+      const [follows] = commandsOf(documented('docs/user-guide.md', 'dimmer standalone --manifests vms/'));
+      const resize = commandsOf(documented('docs/user-guide.md', 'sed -i'));
+      expect(documented('README.md', 'dimmer adopt --output-dir vms/').text.split('\n')).toEqual([
+        commandsOf(adopt)[0]?.command,
+        follows?.command,
+      ]);
+      const type = async (command: string) => {
+        const { code, stdout, stderr } = await run('sh', ['-euc', command], { cwd: home, env });
+        expect([command, code]).toEqual([command, 0]);
+        return { stdout, stderr };
+      };
+      // By hand, and no two alike.
+      const [db, web, odd] = [lab.guest('accepting'), lab.guest('refusing'), lab.guest('no-os')];
+      await db.plugDimm(384, 'ua-by-hand');
+      await web.plugDimm(128, 'ua-by-hand');
+      // What runs and isn't defined is transient.
+      await odd.undefine();
+
+      for (const { command, printed } of commandsOf(adopt)) {
+        const { stdout, stderr } = await type(command);
+        for (const line of printed.split('\n')) expect(stdout).toContain(`${line}\n`);
+        expect(stderr).toMatch(/^dimmer adopt: Odd_1: it can't be given more memory: The domain has no <maxMemory/m);
+        expect(stderr).toMatch(/^dimmer adopt: Odd_1: it has no memory balloon/m);
+        expect(stderr).toMatch(/^dimmer adopt: Odd_1: it is transient/m);
+        expect(stderr).not.toMatch(/db-1|web-1/);
+      }
+      const manifestOf = (name: string) => readFileSync(join(home, `vms/${name}.yaml`), 'utf8');
+      expect(manifestOf('odd-1')).toMatch(/^# WARNING: it has no memory balloon/m);
+      expect(manifestOf('db-1')).toMatch(/^# Note: not plugged by Dimmer: 384Mi in slot 0/m);
+
+      const before = await Promise.all([db, web, odd].map((guest) => guest.dumpXml()));
+      const exec = ['-euc', `exec ${follows?.command ?? ''}`];
+      const logFile = join(home, 'standalone.log');
+      daemon = await startDaemon({ name: 'the guide', command: 'sh', args: exec, logFile, cwd: home, env });
+      let shown = '';
+      const shows = (pattern: RegExp): Promise<unknown> =>
+        waitFor(async () => pattern.test((shown = (await type('dimmer status -o wide')).stdout)), {
+          ...{ what: String(pattern), timeoutMs: 60_000, intervalMs: 500 },
+          details: () => `${shown}\n${daemon.logTail()}`,
+        });
+      for (const [name, size] of [
+        ['db-1', '896Mi'],
+        ['web-1', '640Mi'],
+        ['odd-1', '100Mi'],
+      ] as const) {
+        await shows(new RegExp(`default/${name} .* ${size} +${size} +True +Converged`));
+      }
+      // What there was stays: no claim, no module more or less; but for the statistics, which Dimmer switches on.
+      const bare = (xml: string) => xml.replaceAll(/<stats period='\d+'\/>|<currentMemory.*|\s+/g, '');
+      const after = await Promise.all([db, web, odd].map((guest) => guest.dumpXml()));
+      expect(after.map(bare)).toEqual(before.map(bare));
+
+      for (const { command } of resize) await type(command);
+      await shows(/default\/db-1 .* 1Gi +1Gi +True +Converged/);
+      expect(await db.moduleAliases()).toEqual(['ua-by-hand', expect.stringMatching(/^ua-dimmer-/)]);
+      expect((await type(resize.at(-1)?.command ?? '')).stdout).toMatch(/db-1[\s\S]*Converged/);
+      expect(await db.shOk('cat /proc/cmdline')).toContain(
+        documented('docs/user-guide.md', 'memhp_default_state').text,
+      );
+      await type("sed -i 's/memory: .*/memory: 512Mi/' vms/db-1.yaml");
+      await shows(/default\/db-1 .* 512Mi +512Mi +True +Converged/);
+      // The next tests begin without it; standalone would bring it back.
+      await daemon.stop(15_000);
+      await web.refuse(false);
+      await web.unplugDimm('ua-by-hand');
+      await waitFor(async () => (await web.moduleAliases()).length === 0, {
+        what: 'the module to go',
+        timeoutMs: 30_000,
+      });
+      await web.refuse(true);
+    });
 
     test('grows, shrinks by an exact set, says what cannot be reached, and touches nothing while nothing changes', async () => {
       const guest = lab.guest('accepting');

@@ -150,7 +150,7 @@ test('a connection survives broken frames: every call ends, with a result or a L
         connection.startKeepalive();
         const results = [
           connection.call(connectGetHostname, undefined, 1_000),
-          connection.call(connectListAllDomains, undefined, 1_000),
+          connection.call(connectListAllDomains, { flags: 0 }, 1_000),
           connection.call(domainGetXmlDesc, { uuid }, 1_000),
         ].map((call) =>
           call.then(

@@ -30,6 +30,7 @@ test.each([
   [['controller', '--help'], 'controller [OPTIONS]'],
   [['standalone', '--help'], 'standalone --manifests DIR'],
   [['status', '--help'], 'status [NAME]'],
+  [['adopt', '--help'], 'adopt [--output-dir DIR]'],
 ])('%j says how it is used', async (argv, usage) => {
   const { exit, stdout, stderr } = await runProgram(argv);
   expect([exit, stderr]).toEqual([0, '']);
@@ -56,6 +57,13 @@ test.each([
   [['status', 'a', 'b'], 'dimmer status: takes one NAME at most'],
   [['status', '-o', 'xml'], "dimmer status: --output: 'xml' is not json, yaml or wide"],
   [['status', '--state-dir=/nowhere'], "dimmer status: /nowhere is no state directory of 'dimmer standalone'"],
+  [['adopt', 'x'], "dimmer adopt: Unexpected argument 'x'"],
+  [['adopt', '--agent=http://hv-1'], "dimmer adopt: --agent: 'http://hv-1' is not the address of an agent"],
+  [['adopt', '--agent=https://hv-1'], 'dimmer adopt: --agent needs --agent-client-cert-file'],
+  [['adopt', '--agent=https://hv-1', '--libvirt-uri=x'], 'dimmer adopt: --libvirt-uri is not for --agent'],
+  [['adopt', '--agent-ca-file=x'], 'dimmer adopt: --agent-ca-file is only for --agent'],
+  [['adopt', '--namespace=A'], "dimmer adopt: --namespace: 'A' is no name"],
+  [['adopt', '--libvirt-uri=qemu:///system?socket=/nowhere'], 'dimmer adopt: libvirt: there is no /nowhere'],
   [['agent', '--allow-client=urn:x', '--tls-cert-file=/nowhere'], 'dimmer agent: --tls-cert-file: file /nowhere'],
 ])('%j is answered with one line', async (argv, problem) => {
   const { exit, stdout, stderr } = await runProgram(argv);

@@ -263,7 +263,7 @@ test('a closed connection sends nothing and refuses calls as not sent', async ()
   const { connection, peer, closed } = setUp();
   connection.close('first');
   connection.close('second');
-  expect(await failureOf(connection.call(connectListAllDomains, undefined, 1_000))).toMatchObject({
+  expect(await failureOf(connection.call(connectListAllDomains, { flags: 0 }, 1_000))).toMatchObject({
     kind: 'disconnected',
     sent: false,
   });
