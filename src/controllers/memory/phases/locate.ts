@@ -1,24 +1,35 @@
 /** Finding the virtual machine: on which host, and which copy of it when there are several. */
+import { findCondition } from '../../../api/v1alpha1/conditions.ts';
 import type { VirtualMachineMemory } from '../../../api/v1alpha1/virtual-machine-memory.ts';
 import type { HostError } from '../../../host/errors.ts';
 import type { DomainObservation, DomainState } from '../../../host/port.ts';
 import { isOpenTo, judgeHostUse, type NamespaceLabels } from '../../shared/entitlement.ts';
 import type { HostDirectory, HostEntry } from '../../shared/host-directory.ts';
 import { explainHostError } from '../../shared/explain-host-error.ts';
+import type { Share, Shards } from '../../shared/shards.ts';
+import { orAborted } from '../../../runtime/or-aborted.ts';
 import type { Turn } from '../../../runtime/work-queue.ts';
 import type { Problem } from '../types.ts';
 
 export type Location =
   | { readonly kind: 'found'; readonly entry: HostEntry; readonly observation: DomainObservation }
-  | { readonly kind: 'problem'; readonly problem: Problem };
+  | { readonly kind: 'problem'; readonly problem: Problem }
+  /** Another controller is there for it; `ms`: in how long that may be known otherwise. */
+  | Elsewhere;
+
+export type Elsewhere = { readonly kind: 'elsewhere'; readonly ms: number | null };
 
 /** Where to look: the hosts that the namespace may use. */
-export type LocateContext = Pick<Turn, 'urgency' | 'signal' | 'looks'> & {
+export type LocateContext = Pick<Turn, 'urgency' | 'signal' | 'looks' | 'aside'> & {
   readonly hosts: HostDirectory;
+  readonly shards: Shards;
   readonly namespaceLabels: (namespace: string) => NamespaceLabels;
 };
 
-const problem = (found: Problem): Location => ({ kind: 'problem', problem: found });
+/** What came of a look. */
+type Seen = Exclude<Location, Elsewhere>;
+
+const problem = (found: Problem): Extract<Location, { readonly kind: 'problem' }> => ({ kind: 'problem', problem: found });
 
 /** "Refused" and "missing" give the same answer to a tenant: a name must not leak what exists. */
 export const notFoundProblem = (what: string): Problem => ({
@@ -34,8 +45,48 @@ export const describeMachine = ({ uuid, name }: VirtualMachineMemory['spec']['vi
 /** Who asks: messages call the machine as it does, and copies that aren't open to it aren't there. */
 type Asker = Pick<Turn, 'urgency' | 'signal' | 'looks'> & { readonly namespace: string; readonly what: string };
 
+/**
+ * Where the machine is, by what the hosts say they run; it was not observed yet, unless it had to be to know that.
+ * `place`: the host that a problem is about; null: none, or several.
+ */
+type Whereabouts =
+  | { readonly kind: 'at'; readonly entry: HostEntry; readonly observe: () => Promise<Seen> }
+  | { readonly kind: 'nowhere'; readonly problem: Problem; readonly place: HostEntry | null };
+
+const nowhere = (found: Problem, place: HostEntry | null = null): Whereabouts => ({
+  kind: 'nowhere',
+  problem: found,
+  place,
+});
+
 /** Finds the virtual machine of `resource`. Changes nothing. */
 export async function locate(resource: VirtualMachineMemory, context: LocateContext): Promise<Location> {
+  const where = await find(resource, context);
+  const share = shareOf(where, context);
+  switch (share.kind) {
+    case 'own':
+      return where.kind === 'at' ? where.observe() : problem(where.problem);
+    case 'other':
+      return { kind: 'elsewhere', ms: null };
+    case 'unsettled':
+      return { kind: 'elsewhere', ms: share.ms };
+    case 'unserved':
+      // Another shard may come, and what waits for it has time.
+      return problem({ ...share.unserved, retry: true });
+    default:
+      return share satisfies never;
+  }
+}
+
+/** Whose the virtual machine of `resource` is, by where it is. */
+export async function findShare(resource: VirtualMachineMemory, context: LocateContext): Promise<Share> {
+  return context.shards.shared ? shareOf(await find(resource, context), context) : { kind: 'own' };
+}
+
+const shareOf = (where: Whereabouts, { shards }: LocateContext): Share =>
+  shards.shareOf((where.kind === 'at' ? where.entry : where.place)?.resource);
+
+async function find(resource: VirtualMachineMemory, context: LocateContext): Promise<Whereabouts> {
   const { hosts } = context;
   const { namespace } = resource.metadata;
   const labels = context.namespaceLabels(namespace);
@@ -48,16 +99,14 @@ export async function locate(resource: VirtualMachineMemory, context: LocateCont
   if (hostRef !== undefined) {
     const entry = hosts.get(hostRef.name);
     if (entry === undefined || !isAllowed(entry)) {
-      return problem({
-        reason: 'HostUnknown',
-        message: `there is no HypervisorHost ${hostRef.name} that namespace ${namespace} may use; check spec.hostRef`,
-        retry: false,
-      });
+      const message = `there is no HypervisorHost ${hostRef.name} that namespace ${namespace} may use; check spec.hostRef`;
+      return nowhere({ reason: 'HostUnknown', message, retry: false }, entry ?? null);
     }
-    if (virtualMachine.uuid !== undefined) return observeOn(entry, virtualMachine.uuid, asker);
-    return locateByName(entry, virtualMachine.name ?? '', asker);
+    const { uuid, name = '' } = virtualMachine;
+    const observe = () => (uuid === undefined ? locateByName(entry, name, asker) : observeOn(entry, uuid, asker));
+    return { kind: 'at', entry, observe };
   }
-  return locateByUuid(hosts.list().filter(isAllowed), virtualMachine.uuid ?? '', asker);
+  return findByUuid(hosts.list().filter(isAllowed), resource, asker, context);
 }
 
 function explainUnobserved(error: HostError, entry: HostEntry, { what }: Asker): Problem {
@@ -74,7 +123,7 @@ function explainUnobserved(error: HostError, entry: HostEntry, { what }: Asker):
   return { ...explainHostError(error, entry.name), hostName: entry.name };
 }
 
-async function observeOn(entry: HostEntry, uuid: string, asker: Asker): Promise<Location> {
+async function observeOn(entry: HostEntry, uuid: string, asker: Asker): Promise<Seen> {
   // Asked beside the observation, so that planning needn't wait for it; the entry keeps the answer.
   void entry.facts();
   asker.looks();
@@ -83,7 +132,7 @@ async function observeOn(entry: HostEntry, uuid: string, asker: Asker): Promise<
   return problem(explainUnobserved(answer.error, entry, asker));
 }
 
-async function locateByName(entry: HostEntry, name: string, asker: Asker): Promise<Location> {
+async function locateByName(entry: HostEntry, name: string, asker: Asker): Promise<Seen> {
   const domains = await entry.domains(asker.signal);
   if (!domains.ok) return problem({ ...explainHostError(domains.error, entry.name), hostName: entry.name });
   const found = [...domains.value.values()].find((domain) => domain.name === name);
@@ -92,25 +141,56 @@ async function locateByName(entry: HostEntry, name: string, asker: Asker): Promi
 
 const hasProcess = (state: DomainState): boolean => state !== 'ShutOff' && state !== 'Crashed';
 
-async function locateByUuid(entries: readonly HostEntry[], uuid: string, asker: Asker): Promise<Location> {
-  const copies: HostEntry[] = [];
-  let silent: Problem | null = null;
-  for (const { entry, domains } of await listHosts(entries, uuid, asker)) {
-    if (!domains.ok) silent ??= { ...explainHostError(domains.error, entry.name), hostName: entry.name };
-    else if (domains.value.has(uuid)) copies.push(entry);
+async function findByUuid(
+  entries: readonly HostEntry[],
+  resource: VirtualMachineMemory,
+  asker: Asker,
+  { aside, hosts, signal }: LocateContext,
+): Promise<Whereabouts> {
+  const uuid = resource.spec.virtualMachine.uuid ?? '';
+  let { copies, silent } = await findCopies(entries, uuid, asker);
+  if (copies.length === 0 && silent.length === 0 && !isKnownMissing(resource)) {
+    // What was heard of two hosts is of two moments: between them it may have migrated from one to the other.
+    await aside(() => orAborted(hosts.forgetAllDomains(), signal, () => undefined));
+    ({ copies, silent } = await findCopies(entries, uuid, asker));
   }
-
   const [entry, ...others] = copies;
   if (entry === undefined) {
+    const lastSeen = silent.find(({ place }) => place.name === resource.status?.hostName) ?? null;
+    const [said = null] = lastSeen === null ? silent : [lastSeen];
     // "Not found" is concluded only when every host answered.
-    return silent === null
-      ? problem(notFoundProblem(asker.what))
-      : problem({ ...silent, message: `VM ${uuid} was not found yet, and not every host answers: ${silent.message}` });
+    if (said === null) return nowhere(notFoundProblem(asker.what));
+    const message = `VM ${uuid} was not found yet, and not every host answers: ${said.problem.message}`;
+    return nowhere({ ...said.problem, message }, lastSeen?.place);
   }
-  const location = others.length > 0 ? await chooseCopy(copies, uuid, asker) : await observeOn(entry, uuid, asker);
   // What we had cached is out of date; the next look asks the host.
-  if (location.kind === 'problem') for (const copy of copies) copy.forgetDomains();
-  return location;
+  const checked = (location: Seen): Seen => {
+    if (location.kind === 'problem') for (const copy of copies) copy.forgetDomains();
+    return location;
+  };
+  if (others.length === 0) {
+    return { kind: 'at', entry, observe: async () => checked(await observeOn(entry, uuid, asker)) };
+  }
+  const chosen = checked(await chooseCopy(copies, uuid, asker));
+  if (chosen.kind === 'problem') return nowhere(chosen.problem);
+  return { kind: 'at', entry: chosen.entry, observe: () => Promise.resolve(chosen) };
+}
+
+/** It was told before that it is nowhere: should it come, an event says so. */
+const isKnownMissing = ({ status, metadata }: VirtualMachineMemory): boolean =>
+  status?.observedGeneration === metadata.generation &&
+  findCondition(status.conditions, 'Ready')?.reason === 'VMNotFoundOrNotAllowed';
+
+/** The hosts that have the machine, and what those say that don't answer. */
+async function findCopies(entries: readonly HostEntry[], uuid: string, asker: Asker) {
+  const copies: HostEntry[] = [];
+  const silent: { readonly place: HostEntry; readonly problem: Problem }[] = [];
+  for (const { entry, domains } of await listHosts(entries, uuid, asker)) {
+    if (!domains.ok) {
+      silent.push({ place: entry, problem: { ...explainHostError(domains.error, entry.name), hostName: entry.name } });
+    } else if (domains.value.has(uuid)) copies.push(entry);
+  }
+  return { copies, silent };
 }
 
 /**
@@ -126,7 +206,7 @@ async function listHosts(entries: readonly HostEntry[], uuid: string, { signal }
 }
 
 /** Of several copies the one that runs. A migration explains two of those; else nothing is touched. */
-async function chooseCopy(entries: readonly HostEntry[], uuid: string, asker: Asker): Promise<Location> {
+async function chooseCopy(entries: readonly HostEntry[], uuid: string, asker: Asker): Promise<Seen> {
   asker.looks();
   const answers = await Promise.all(
     entries.map(async (entry) => ({ entry, answer: await entry.line.as(asker.urgency, asker.signal).observe(uuid) })),
