@@ -36,7 +36,9 @@ export function withLeadership(
       const leader = leadership.current();
       return leader && { ...leader, ...charge() };
     },
-    refused: (newestEpoch) => leadership.refused(newestEpoch),
+    refused(newestEpoch) {
+      if (newestEpoch !== undefined) leadership.refused(newestEpoch);
+    },
   };
   return {
     facts: (signal) => host.facts(signal),

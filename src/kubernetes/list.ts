@@ -27,7 +27,10 @@ const garbled = (message: string): Result<never, ApiFailure> =>
   fail({ kind: 'garbled', status: 0, reason: '', message, retryable: true });
 
 /** As the queries of a list and of a watch say what is wanted. */
-export const selectorsOf = ({ name, label }: Pick<ListOptions, 'name' | 'label'>): Readonly<Record<string, string>> => ({
+export const selectorsOf = ({
+  name,
+  label,
+}: Pick<ListOptions, 'name' | 'label'>): Readonly<Record<string, string>> => ({
   ...(name === undefined ? {} : { fieldSelector: `metadata.name=${name}` }),
   ...(label === undefined ? {} : { labelSelector: label }),
 });

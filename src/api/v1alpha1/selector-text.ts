@@ -78,7 +78,11 @@ export function parseLabelSelector(text: string): Result<LabelSelector, string> 
 
 /** The one text of all selectors that say the same in other words: sorted, `=` where there is one value. */
 export function formatLabelSelector({ matchLabels = {}, matchExpressions = [] }: LabelSelector): string {
-  const equal = Object.entries(matchLabels).map(([key, value]): Requirement => ({ key, operator: 'In', values: [value] }));
+  const equal = Object.entries(matchLabels).map(([key, value]): Requirement => ({
+    key,
+    operator: 'In',
+    values: [value],
+  }));
   return [...new Set([...equal, ...matchExpressions].map(formatRequirement))].toSorted().join(',');
 }
 

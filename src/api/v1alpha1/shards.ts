@@ -60,7 +60,8 @@ export function judgeHostShard(
 
 /** Whether `own` is the one that speaks of what is on no host of anybody's: of those that are held the first by name. */
 export const isFirstShard = (shards: readonly Shard[], own: string): boolean =>
-  shards.every(({ name, isHeld }) => !isHeld || name >= own);
+  shards.filter(({ isHeld }) => isHeld).every(({ name }) => name >= own) &&
+  shards.some(({ name, isHeld }) => isHeld && name === own);
 
 /** A shard as an admin knows it. */
 export const describeShard = ({ name, selector }: Shard): string =>

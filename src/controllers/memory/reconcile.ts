@@ -79,7 +79,10 @@ export async function reconcile(key: ResourceKey, context: ReconcileContext): Pr
 }
 
 /** What is remembered of a resource that is gone, or another controller's. */
-function forget(key: ResourceKey, { failed, postponed, unwritten, observeRequests, held, own }: ReconcileContext): void {
+function forget(
+  key: ResourceKey,
+  { failed, postponed, unwritten, observeRequests, held, own }: ReconcileContext,
+): void {
   for (const memory of [failed, postponed, unwritten, observeRequests, held]) memory.forget(key);
   own.delete(key);
 }
