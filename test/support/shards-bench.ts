@@ -42,11 +42,18 @@ class SlowSource<T extends Resource> implements ResourceSource<T> {
   hold(): void {
     this.#kept ??= [];
   }
-  /** Passes the first `count` on, or all, and keeps nothing back any more. */
-  release(count?: number): void {
-    const kept = this.#kept ?? [];
-    if (count === undefined) this.#kept = null;
-    for (const change of kept.splice(0, count ?? kept.length)) this.#pass(change);
+  /** Passes the first of those on that are kept back. */
+  releaseOne(): void {
+    const change = this.#kept?.shift();
+    if (change !== undefined) this.#pass(change);
+  }
+  /** Keeps nothing back any more. Of one resource the last change is told only, as it is after a list. */
+  release(): void {
+    const kept = Map.groupBy(this.#kept ?? [], ({ key }) => key);
+    this.#kept = null;
+    for (const [key, changes] of kept) {
+      this.#pass({ key, previous: changes[0]?.previous, current: changes.at(-1)?.current });
+    }
   }
   #pass(change: ResourceChange<T>): void {
     if (change.current === undefined) this.#seen.delete(change.key);

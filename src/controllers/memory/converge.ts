@@ -91,5 +91,6 @@ function plan(scope: ReconcileScope, desired: DesiredMemory, located: Located, c
   return judged;
 }
 
-/** Whether the VM wasn't as it was planned for, so that it is worth to look again at once. */
-const isSurprise = (outcome: Outcome): boolean => outcome.kind === 'failed' && recoveryOf(outcome.error) === 'observe';
+/** Whether the VM wasn't as it was planned for, or where, so that it is worth to look again at once. */
+const isSurprise = (outcome: Outcome): boolean =>
+  outcome.kind === 'failed' && (recoveryOf(outcome.error) === 'observe' || outcome.error.code === 'not-found');

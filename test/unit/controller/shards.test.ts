@@ -201,7 +201,7 @@ describe('a host', () => {
     b.resources.release();
     await bench.reaches('one', 'Converged');
     bench.writes.length = 0;
-    a.resources.release(1);
+    a.resources.releaseOne();
     await bench.clock.advance(60_000);
     expect(script.calls().plug).toBeGreaterThan(0);
     expect(script.changes()).toEqual([]);
