@@ -18,7 +18,7 @@ it('of 2,000 VMs, 200 of which migrate from shard to shard, no status is written
   for (let index = 0; index < 2 * hostsOfEach; index += 1) {
     const domains = Array.from({ length: vmsOfEach }, (_, nth) => {
       const number = index * vmsOfEach + nth;
-      return { uuid: uuidOf(number), name: `vm-${number}`, boot: gib(1) };
+      return { uuid: uuidOf(number), name: `vm-${number}`, boot: gib(1), modules: [{ size: gib(1) }] };
     });
     bench.addHost(hostName(index), { zone: hostName(index).split('-')[1] ?? '' }, domains);
   }
