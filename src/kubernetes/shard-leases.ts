@@ -8,6 +8,7 @@ import { type Shard, shardLabel, type ShardSource } from '../api/v1alpha1/shards
 import { parseLabelSelector } from '../api/v1alpha1/selector-text.ts';
 import type { Clock, Timer } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
+import { orAborted } from '../runtime/or-aborted.ts';
 import { keyOf, type ResourceKey } from '../runtime/resources.ts';
 import type { ApiClient } from './api-client.ts';
 import { type Lease, leases } from './lease.ts';
@@ -57,12 +58,10 @@ export class ShardLeases implements ShardSource {
       }
       this.#take();
     });
-    const ready = Promise.withResolvers<void>();
-    source.onSynced(() => ready.resolve());
-    signal.addEventListener('abort', () => ready.resolve(), { once: true });
     if (signal.aborted) return;
     this.#reflector.start();
-    await ready.promise;
+    const synced = new Promise<void>((resolve) => source.onSynced(resolve));
+    await orAborted(synced, signal, () => undefined);
   }
 
   list(): readonly Shard[] {

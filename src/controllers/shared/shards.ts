@@ -11,7 +11,7 @@ import { describeShard, isFirstShard, judgeHostShard, type ShardSource } from '.
  * How long the shards must have been the same before it is said that none of them is there for a host: while they are
  * started, and where a Lease is deleted that its holder makes anew, some are missing.
  */
-export const settleMs = 15_000;
+const settleMs = 15_000;
 
 /** What is said of a host, and of what runs there, where nobody acts. */
 export type Unserved = {
