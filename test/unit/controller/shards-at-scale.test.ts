@@ -71,7 +71,9 @@ it('of 2,000 VMs, 200 of which migrate from shard to shard, no status is written
   }
   expect(bench.writes.filter(({ outcome }) => outcome === 'conflict').length).toBe(0);
   // Each VM has been looked at by its own shard only, and the hosts told what they run a few times, not once a VM.
-  const lists = numbers.slice(0, 2 * hostsOfEach).map((index) => bench.host(hostName(index)).script.calls().listDomains);
+  const lists = numbers
+    .slice(0, 2 * hostsOfEach)
+    .map((index) => bench.host(hostName(index)).script.calls().listDomains);
   expect(Math.max(...lists)).toBeLessThan(1_500);
   await bench.close();
 }, 120_000);
