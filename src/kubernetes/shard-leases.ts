@@ -102,7 +102,7 @@ export class ShardLeases implements ShardSource {
     // Timers go by whole milliseconds, and may come a little early.
     if (nextMs < Infinity && !this.#isClosed) this.#timer = clock.after(Math.ceil(nextMs - nowMs), () => this.#take());
     if (isDeepStrictEqual(before, this.#shards)) return;
-    if (!isDeepStrictEqual(before.map(nameAndSelector), this.#shards.map(nameAndSelector))) this.#changedMs = nowMs;
+    if (!isDeepStrictEqual(before.map(whatIsTaken), this.#shards.map(whatIsTaken))) this.#changedMs = nowMs;
     for (const listener of this.#listeners) listener();
   }
 
@@ -122,4 +122,4 @@ export class ShardLeases implements ShardSource {
   }
 }
 
-const nameAndSelector = ({ name, selector }: Shard): object => ({ name, selector });
+const whatIsTaken = ({ name, selector, isTaken }: Shard): object | null => (isTaken ? { name, selector } : null);

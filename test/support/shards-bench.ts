@@ -166,7 +166,7 @@ export class ShardsBench {
   }
 
   #setShards(shards: readonly Shard[]): void {
-    const known = (all: readonly Shard[]) => all.map(({ name, selector }) => ({ name, selector }));
+    const known = (all: readonly Shard[]) => all.map(({ name, selector, isTaken }) => isTaken && { name, selector });
     if (!isDeepStrictEqual(known(this.#shards), known(shards))) this.#changedMs = this.clock.monotonic();
     this.#shards = shards;
     for (const listener of this.#listeners) listener();

@@ -27,7 +27,7 @@ export interface ShardSource {
   /** The name of this process' Lease. */
   readonly own: string;
   list(): readonly Shard[];
-  /** For how long the set of names and selectors has been what it is, ms. */
+  /** For how long the set of those that are taken, with their selectors, has been what it is, ms. */
   unchangedMs(): number;
   /** Calls `listener` whenever {@link ShardSource.list} says something else, until the returned function is called. */
   onChange(listener: () => void): () => void;
@@ -44,18 +44,20 @@ export type HostShard =
 
 /**
  * Whose the host is for the shard `own`, which leads. One that has given its Lease up acts on nothing and is in nobody's
- * way; its hosts are still its, until the Lease is deleted.
+ * way; one whose Lease has only run out may yet act.
  */
 export function judgeHostShard(
   { metadata }: Pick<HypervisorHost, 'metadata'>,
   shards: readonly Shard[],
   own: string,
 ): HostShard {
-  const matching = shards.filter(({ selector }) => matchesSelector(selector, metadata.labels ?? {}));
-  if (matching.length === 0) return { kind: 'none' };
-  const taken = matching.filter(({ name, isTaken }) => isTaken || name === own);
-  if (taken.length > 1) return { kind: 'conflict', shards: taken.toSorted((a, b) => (a.name < b.name ? -1 : 1)) };
-  return taken[0]?.name === own ? { kind: 'own' } : { kind: 'other' };
+  const [first, ...others] = shards
+    .filter(({ name, isTaken }) => isTaken || name === own)
+    .filter(({ selector }) => matchesSelector(selector, metadata.labels ?? {}))
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  if (first === undefined) return { kind: 'none' };
+  if (others.length > 0) return { kind: 'conflict', shards: [first, ...others] };
+  return first.name === own ? { kind: 'own' } : { kind: 'other' };
 }
 
 /** Whether `own` is the one that speaks of what is on no host of anybody's: of those that are held the first by name. */

@@ -9,7 +9,7 @@ import { describeShard, isFirstShard, judgeHostShard, type ShardSource } from '.
 
 /**
  * How long the shards must have been the same before it is said that none of them is there for a host: while they are
- * started, and where a Lease is deleted that its holder makes anew, some are missing.
+ * started, between two processes of one, and where a Lease is deleted that its holder makes anew, some are missing.
  */
 const settleMs = 15_000;
 

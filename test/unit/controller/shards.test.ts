@@ -184,6 +184,11 @@ describe('a host', () => {
     bench.label('hv-x', { zone: 'b' });
     await bench.reaches('three', 'Converged');
     expect(bench.writes.at(-1)?.by).toBe('shard-b');
+    // One that has given its Lease up, and isn't followed for a while, isn't there any more; one that was there for all neither.
+    bench.setShard('dimmer-controller', '', { isTaken: false, isHeld: false });
+    bench.setShard('shard-b', 'zone=b', { isTaken: false, isHeld: false });
+    await bench.clock.advance(14_000);
+    expect(bench.condition('three')?.reason).toBe('Converged');
   });
 
   it('that is given to another shard refuses the former one, which hasn’t heard of it', async () => {
