@@ -1,11 +1,12 @@
 /** The controller: resources and hosts in, work on queues out. One of these runs in every assembly. */
 import type { Registry } from 'prom-client';
 import type { HypervisorHost } from '../api/v1alpha1/hypervisor-host.ts';
+import type { ShardSource } from '../api/v1alpha1/shards.ts';
 import type { VirtualMachineMemory } from '../api/v1alpha1/virtual-machine-memory.ts';
-import type { Host } from '../host/port.ts';
+import type { Charge, Host } from '../host/port.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
-import { keyOf, type ResourceHub } from '../runtime/resources.ts';
+import { keyOf, type ResourceHub, type ResourceKey } from '../runtime/resources.ts';
 import { createReconcileMetrics } from '../runtime/reconcile-metrics.ts';
 import { createReconcileQueue } from '../runtime/reconcile-queue.ts';
 import type { Urgency } from '../runtime/urgency.ts';
@@ -14,6 +15,7 @@ import { ClaimIndex } from './shared/claim-index.ts';
 import { countFleet, declareFleetMetrics } from './memory/fleet-metrics.ts';
 import { Held } from './memory/held.ts';
 import { HostDirectory } from './shared/host-directory.ts';
+import { Shards } from './shared/shards.ts';
 import { declareHostMetrics, type HostReading } from './host/metrics.ts';
 import { type KnownHost, reconcileHostStatus } from './host/reconcile.ts';
 import { ObserveRequests } from './memory/observe-requests.ts';
@@ -37,8 +39,10 @@ export type ControllerOptions = {
   /** Where the resources live. Who makes the controller starts and closes it. */
   readonly hub: Omit<ResourceHub<VirtualMachineMemory, HypervisorHost>, 'start' | 'close' | 'clusterId'>;
   readonly clusterId: string;
-  /** Makes the connection to a host's agent. */
-  readonly connect: (resource: HypervisorHost) => Host;
+  /** Makes the connection to a host's agent. `charge`: see {@link Charge}; only with shards. */
+  readonly connect: (resource: HypervisorHost, charge?: () => Charge | null) => Host;
+  /** Those that share the hosts, this one among them. Left out, or null: it is there for all. */
+  readonly shards?: ShardSource | null;
   readonly clock: Clock;
   /** 0 (included) to 1 (excluded). */
   readonly random: () => number;
@@ -70,6 +74,8 @@ export function createController(options: ControllerOptions): Controller {
   const { virtualMachineMemories: resources, namespaces, events } = hub;
   const claims = new ClaimIndex(resources);
   const observeRequests = new ObserveRequests(clock);
+  const shards = new Shards(options.shards ?? null);
+  const own = new Set<ResourceKey>();
   const enqueueHost = (name: string): void => {
     hostQueue.add(name);
     for (const key of keysOfHost(resources.list(), name)) queue.add(key, 'resync');
@@ -95,11 +101,19 @@ export function createController(options: ControllerOptions): Controller {
     retry: hostRetry,
     reconcile: (name, attempt) => reconcileHostStatus(name, hostContext, attempt),
   });
-  const hosts = new HostDirectory({
+  const hosts: HostDirectory = new HostDirectory({
     source: hub.hosts,
-    connect: options.connect,
+    connect(resource) {
+      if (!shards.shared) return options.connect(resource);
+      return options.connect(resource, () => shards.chargeOf(hosts.get(resource.metadata.name)?.resource));
+    },
+    isServedAnew: (before, now) => shards.mayAct(before) !== shards.mayAct(now),
     listener: {
-      onDomain: (uuid, what) => keysOfDomain(resources, claims, uuid, what).forEach((key) => queue.add(key)),
+      onDomain(uuid, what, host) {
+        // Where it is may have changed; what its memory does is for the one who is there for its host.
+        if (what === 'memory' && shards.shareOf(host).kind === 'other') return;
+        for (const key of keysOfDomain(resources, claims, uuid, what)) queue.add(key);
+      },
       onHost: enqueueHost,
     },
     clock,
@@ -109,6 +123,8 @@ export function createController(options: ControllerOptions): Controller {
     resources,
     claims,
     hosts,
+    shards,
+    own,
     namespaceLabels: (name: string) => {
       const namespace = namespaces.get(name);
       return namespace === undefined ? undefined : (namespace.metadata.labels ?? {});
@@ -129,6 +145,7 @@ export function createController(options: ControllerOptions): Controller {
   };
   const hostContext = {
     hosts,
+    shards,
     namespaces,
     statuses: { source: hub.hosts, writer: hub.hostStatus },
     events,
@@ -143,7 +160,14 @@ export function createController(options: ControllerOptions): Controller {
       return reading === undefined ? [] : [[name, reading]];
     }),
   );
-  declareFleetMetrics(options.registry, () => countFleet(resources.list(), clock.now()));
+  const isOwn = (resource: VirtualMachineMemory): boolean => own.has(keyOf(resource));
+  declareFleetMetrics(options.registry, () =>
+    countFleet(shards.shared ? resources.list().filter(isOwn) : resources.list(), clock.now()),
+  );
+  const enqueueAll = (): void => {
+    for (const { name } of hosts.list()) hostQueue.add(name);
+    for (const resource of resources.list()) queue.add(keyOf(resource), 'resync');
+  };
   const enqueue = (key: string, urgency: Urgency): void => queue.add(key, urgency);
   const enqueueLook = (key: string): void => queue.addAfter(key, observeRequests.dueInMs(key), 'event');
   let unfollow: readonly (() => void)[] = [];
@@ -157,6 +181,7 @@ export function createController(options: ControllerOptions): Controller {
         watchResources(resources, claims, enqueue),
         watchObserveRequests(resources, enqueueLook),
         watchNamespaces(namespaces, resources, claims, enqueue),
+        shards.onChange(enqueueAll),
       ];
       hosts.open();
       for (const resource of resources.list()) queue.add(keyOf(resource), urgencyAtStart(resource));

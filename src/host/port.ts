@@ -72,6 +72,12 @@ export interface Leadership {
   refused(newestEpoch: number | undefined): void;
 }
 
+/** By what a controller that shares the hosts with others is there for one of them (docs/adr/0041-shards.md). */
+export type Charge = {
+  /** The resourceVersion of the HypervisorHost that says so. */
+  readonly hostVersion: number;
+};
+
 /**
  * A look is given up when its `signal` is aborted, where there is something to be given up; its answer is `timeout`
  * then. A change takes no signal: once it is on its way nobody could say whether it was made

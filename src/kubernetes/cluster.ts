@@ -15,6 +15,7 @@ import { Reflector } from './reflector.ts';
 import { hypervisorHosts, namespaces, type ResourceKind, virtualMachineMemories } from './resource-kind.ts';
 import { createFinalizerWriter } from './finalizer-writer.ts';
 import { createRequestMetrics } from './request-metrics.ts';
+import { ShardLeases } from './shard-leases.ts';
 import { createStatusWriter } from './status-writer.ts';
 
 export type ClusterOptions = {
@@ -33,6 +34,8 @@ export type ElectionOptions = {
   readonly namespace: string;
   readonly name: string;
   readonly times: ElectionTimes;
+  /** Of the hosts that whoever leads is there for, as text; empty: all. */
+  readonly selector: string;
   /** Called once when this process doesn't lead any more, with the reason: it is to end. */
   readonly onLost: (why: string) => void;
 };
@@ -43,6 +46,8 @@ export interface Cluster extends ResourceHub<VirtualMachineMemory, HypervisorHos
   lastContactMs(): number | undefined;
   /** Whoever takes part in an election writes nothing while it doesn't lead. Not started yet. */
   elect(options: ElectionOptions): LeaderElector;
+  /** The shards whose Leases are in a namespace, for the one of this name. Not started yet. */
+  shards(options: Pick<ElectionOptions, 'namespace' | 'name'>): ShardLeases;
 }
 
 /** Reads the configuration; connects to nothing yet. @throws Error that says what is missing in the configuration */
@@ -98,6 +103,7 @@ export function createCluster(options: ClusterOptions): Cluster {
       elector = new LeaderElector({ client, clock, logger, random, ...election });
       return elector;
     },
+    shards: (own) => new ShardLeases({ client, clock, logger, random, ...own }),
     lastContactMs() {
       const contacts = all.map((reflector) => reflector.lastContactMs);
       return contacts.every((contact) => contact !== undefined) ? Math.min(...contacts) : undefined;

@@ -36,6 +36,8 @@ export type ElectorOptions = {
   /** Of the Lease. */
   readonly name: string;
   readonly times: ElectionTimes;
+  /** Which hosts it is there for while it leads, as the Lease says it to others: a label selector; empty: all. */
+  readonly selector: string;
   /** Default: the host's name and a random part, as client-go has it; two processes never share one. */
   readonly identity?: string;
   /** Called once when this process doesn't lead any more and never will again, with the reason. */
@@ -194,8 +196,8 @@ export class LeaderElector {
   }
 
   async #send(record: LeaseRecord, over: Lease | null, timeoutMs: number): Promise<ApiResult<Lease>> {
-    const { client, namespace, name } = this.#options;
-    const target = { namespace, name };
+    const { client, namespace, name, selector } = this.#options;
+    const target = { namespace, name, selector };
     const body = leaseBody(target, record, over);
     const sent = await client.send(
       over === null

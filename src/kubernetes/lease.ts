@@ -1,6 +1,7 @@
 /** Leases (coordination.k8s.io/v1), as leader election uses them. */
 import { fail, type Result, succeed } from '../memory/result.ts';
-import { isObject, lenient, Mismatch, object, orElse, text, whole } from '../memory/shape.ts';
+import { isObject, lenient, Mismatch, object, orElse, text, thoseIn, whole } from '../memory/shape.ts';
+import { shardLabel, shardSelectorAnnotation } from '../api/v1alpha1/shards.ts';
 import type { Resource } from '../runtime/resources.ts';
 import type { ResourceKind } from './resource-kind.ts';
 
@@ -19,6 +20,8 @@ export type LeaseRecord = {
 
 export type Lease = Resource & {
   readonly record: LeaseRecord;
+  /** The selector of the shard whose Lease this is, as it stands there; null: it says none. */
+  readonly selector: string | null;
   /** As it came: what else stands there is written again as it was. */
   readonly raw: Readonly<Record<string, unknown>>;
 };
@@ -29,6 +32,7 @@ const parts = object({
     namespace: text({ minLength: 1 }),
     uid: text({ minLength: 1 }),
     resourceVersion: text({ minLength: 1 }),
+    annotations: lenient(thoseIn(text())),
   }),
   spec: orElse(
     {},
@@ -45,9 +49,11 @@ const parts = object({
 function decodeLease(raw: unknown): Result<Lease, string> {
   const read = parts.read(raw);
   if (read instanceof Mismatch || !isObject(raw)) return fail('a Lease without name, uid or resourceVersion');
-  const { metadata, spec } = read;
+  const { spec } = read;
+  const { annotations, ...metadata } = read.metadata;
   return succeed({
     metadata: { ...metadata, generation: 0 },
+    selector: annotations?.[shardSelectorAnnotation] ?? null,
     record: {
       holder: spec.holderIdentity ?? '',
       durationMs: (spec.leaseDurationSeconds ?? 0) * 1_000,
@@ -70,12 +76,18 @@ export const leases: ResourceKind<Lease> = {
 /** metav1.MicroTime. */
 export const microTime = (epochMs: number): string => new Date(epochMs).toISOString().replace('Z', '000Z');
 
-/** The object that says `record`: a new one, or the one that was `seen`, to be written over that and no other. */
+/**
+ * The object that says `record`: a new one, or the one that was `seen`, to be written over that and no other.
+ * @param selector of the hosts that the holder is there for, as text; empty: all
+ */
 export function leaseBody(
-  target: { readonly namespace: string; readonly name: string },
+  target: { readonly namespace: string; readonly name: string; readonly selector: string },
   { holder, durationMs, acquireTime, renewTime, transitions }: LeaseRecord,
   seen: Lease | null,
 ): object {
+  const { namespace, name, selector } = target;
+  const labels = { [shardLabel]: 'true' };
+  const annotations = { [shardSelectorAnnotation]: selector };
   const spec = {
     // Nobody is left out: the API server may refuse an empty name.
     ...(holder === '' ? {} : { holderIdentity: holder }),
@@ -85,11 +97,19 @@ export function leaseBody(
     leaseTransitions: transitions,
   };
   if (seen === null) {
-    return { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: target, spec };
+    const metadata = { namespace, name, labels, annotations };
+    return { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata, spec };
   }
   const { raw, metadata } = seen;
   const { uid, resourceVersion } = metadata;
-  const kept = isObject(raw['metadata']) ? raw['metadata'] : {};
-  const { holderIdentity: _, ...keptSpec } = isObject(raw['spec']) ? raw['spec'] : {};
-  return { ...raw, metadata: { ...kept, ...target, uid, resourceVersion }, spec: { ...keptSpec, ...spec } };
+  const kept = asObject(raw['metadata']);
+  const { holderIdentity: _, ...keptSpec } = asObject(raw['spec']);
+  const said = {
+    labels: { ...asObject(kept['labels']), ...labels },
+    annotations: { ...asObject(kept['annotations']), ...annotations },
+  };
+  const written = { ...kept, ...said, namespace, name, uid, resourceVersion };
+  return { ...raw, metadata: written, spec: { ...keptSpec, ...spec } };
 }
+
+const asObject = (value: unknown): Readonly<Record<string, unknown>> => (isObject(value) ? value : {});

@@ -12,6 +12,8 @@ export type ListOptions = {
   readonly namespace?: string | undefined;
   /** Only the object of this name. */
   readonly name?: string;
+  /** Only objects that have this label. */
+  readonly label?: string;
   readonly pageSize?: number;
   /** For each page. */
   readonly timeoutMs?: number;
@@ -23,6 +25,15 @@ const defaultPageSize = 500;
 
 const garbled = (message: string): Result<never, ApiFailure> =>
   fail({ kind: 'garbled', status: 0, reason: '', message, retryable: true });
+
+/** As the queries of a list and of a watch say what is wanted. */
+export const selectorsOf = ({
+  name,
+  label,
+}: Pick<ListOptions, 'name' | 'label'>): Readonly<Record<string, string>> => ({
+  ...(name === undefined ? {} : { fieldSelector: `metadata.name=${name}` }),
+  ...(label === undefined ? {} : { labelSelector: label }),
+});
 
 const listPage = object({
   metadata: object({ resourceVersion: text(), continue: orElse('', text()) }),
@@ -48,7 +59,7 @@ export async function listResources<T extends Resource>(
       query: {
         limit: String(options.pageSize ?? defaultPageSize),
         ...(continuation === '' ? {} : { continue: continuation }),
-        ...(options.name === undefined ? {} : { fieldSelector: `metadata.name=${options.name}` }),
+        ...selectorsOf(options),
       },
       ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
       ...(options.signal === undefined ? {} : { signal: options.signal }),

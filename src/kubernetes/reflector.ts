@@ -9,7 +9,7 @@ import type { Logger } from '../runtime/logger.ts';
 import { keyOf, type Resource, type ResourceKey, type ResourceSource } from '../runtime/resources.ts';
 import type { ApiClient, ApiFailure } from './api-client.ts';
 import { readLines } from './line-stream.ts';
-import { listResources, readResource } from './list.ts';
+import { listResources, readResource, selectorsOf } from './list.ts';
 import { ResourceCache } from './resource-cache.ts';
 import { collectionPath, type ResourceKind, splitKey } from './resource-kind.ts';
 import { isOlder } from './resource-version.ts';
@@ -19,8 +19,8 @@ import { isExpired, parseWatchEvent, type WatchEvent } from './watch-event.ts';
 export type ReflectorOptions<T extends Resource> = {
   readonly client: ApiClient;
   readonly kind: ResourceKind<T>;
-  /** Only this one object; default all of the kind. */
-  readonly only?: { readonly namespace: string; readonly name: string };
+  /** Only this one object, or those of a namespace that have a label; default all of the kind. */
+  readonly only?: { readonly namespace: string; readonly name?: string; readonly label?: string };
   readonly clock: Clock;
   readonly logger: Logger;
   /** 0 (included) to 1 (excluded). */
@@ -148,7 +148,7 @@ export class Reflector<T extends Resource> {
       query: {
         watch: 'true',
         allowWatchBookmarks: 'true',
-        ...(only === undefined ? {} : { fieldSelector: `metadata.name=${only.name}` }),
+        ...selectorsOf(only ?? {}),
         resourceVersion: this.#version ?? '',
         timeoutSeconds: String(seconds),
       },

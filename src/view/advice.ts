@@ -17,6 +17,8 @@ export const advice: Readonly<Partial<Record<Reason, string>>> = {
   HostBusy: 'it goes on by itself; maxConcurrentOperations says how much a host does',
   HostUnauthorized: 'see to the certificates (docs/operations.md)',
   HostUnknown: 'check spec.hostRef',
+  ShardConflict: "ask the cluster's admin: the message of the HypervisorHost names the shards",
+  NoShard: "ask the cluster's admin: no shard of the controller is there for the HypervisorHost",
   HostCordoned: 'it goes on by itself when the host takes memory again',
   InsufficientHostMemory: 'it goes on by itself when the host has memory free',
   HugepagesUnavailable: 'it goes on by itself when the host has such pages free',

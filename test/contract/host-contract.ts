@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { type Bytes, bytes, gib, mib, sumBytes } from '../../src/memory/bytes.ts';
 import { aliasOfSlot } from '../../src/memory/module.ts';
 import { withLeadership } from '../../src/host/leadership.ts';
-import type { DomainObservation, GuestStatistics } from '../../src/host/port.ts';
+import type { DomainObservation, GuestStatistics, Host } from '../../src/host/port.ts';
 import {
   claim,
   codeOf,
@@ -182,6 +182,31 @@ export function describeHostContract(name: string, create: () => Promise<Contrac
       expect((await on.observe()).layout?.modules.map(({ slot, state }) => [slot, state])).toEqual(
         [0, 1, 2, 3].map((slot) => [slot, 'Plugged']),
       );
+    });
+
+    test('of leaders that share the hosts obeys the one that knows the newer version of its resource', async (on) => {
+      const cluster = randomUUID();
+      const shard = (name: string, hostVersion: number | null) =>
+        withLeadership(on.bench.host, leadershipOf(1, `${cluster}/test/${name}`), () =>
+          hostVersion === null ? null : { hostVersion },
+        );
+      const plugAs = async (host: Host, slot: number) => {
+        const { revision } = await on.observe();
+        return codeOf(await host.plug(on.bench.uuid, revision, plugRequest(slot, size)));
+      };
+      expect(await plugAs(shard('a', 480), 0)).toBe('ok');
+      // It learns of the other by its stream, though that has nothing to change; one that only listens has no say.
+      for (const host of [shard('b', 500), shard('c', null)]) {
+        const watching = collectEvents(host);
+        await eventually('the watch has begun', () => (watching.events.length > 0 ? true : null));
+        watching.stop();
+      }
+      expect(await plugAs(shard('a', 490), 1)).toBe('not-leader');
+      const { revision } = await on.observe();
+      await on.bench.beforeUnplug();
+      expect(codeOf(await shard('a', 499).unplug(on.bench.uuid, revision, unplugRequest(0)))).toBe('not-leader');
+      expect(await plugAs(shard('b', 495), 1)).toBe('ok');
+      expect(await plugAs(shard('a', 501), 2)).toBe('ok');
     });
 
     test('learns of a leader by the stream of events that it opens', async (on) => {

@@ -1,7 +1,50 @@
 /** A clock that stands still until it is told to go on: hours pass in milliseconds, and always in the same order. */
 import type { Clock, Timer } from '../../src/runtime/clock.ts';
 
-type Pending = { readonly dueMs: number; readonly order: number; readonly callback: () => void };
+type Pending = { readonly dueMs: number; readonly order: number; readonly callback: () => void; isOver: boolean };
+
+const isBefore = (a: Pending, b: Pending): boolean => a.dueMs < b.dueMs || (a.dueMs === b.dueMs && a.order < b.order);
+
+/** The earliest first, and cheap with thousands: a binary heap. */
+class Timers {
+  readonly #heap: Pending[] = [];
+
+  push(entry: Pending): void {
+    const heap = this.#heap;
+    let at = heap.push(entry) - 1;
+    for (;;) {
+      const up = (at - 1) >> 1;
+      const parent = heap[up];
+      if (at === 0 || parent === undefined || !isBefore(entry, parent)) break;
+      heap[at] = parent;
+      at = up;
+    }
+    heap[at] = entry;
+  }
+
+  /** The first that isn't over. */
+  peek(): Pending | null {
+    while (this.#heap[0]?.isOver === true) this.#pop();
+    return this.#heap[0] ?? null;
+  }
+
+  #pop(): void {
+    const heap = this.#heap;
+    const last = heap.pop();
+    if (last === undefined || heap.length === 0) return;
+    let at = 0;
+    for (;;) {
+      const [left, right] = [heap[2 * at + 1], heap[2 * at + 2]];
+      if (left === undefined) break;
+      const isRight = right !== undefined && isBefore(right, left);
+      const child = isRight ? right : left;
+      if (!isBefore(child, last)) break;
+      heap[at] = child;
+      at = 2 * at + (isRight ? 2 : 1);
+    }
+    heap[at] = last;
+  }
+}
 
 /** Lets every promise that is ready run, and what they make ready in turn. */
 export const settle = async (): Promise<void> => {
@@ -12,7 +55,8 @@ export const settle = async (): Promise<void> => {
 export class ManualClock implements Clock {
   #nowMs: number;
   #order = 0;
-  readonly #pending = new Set<Pending>();
+  readonly #timers = new Timers();
+  #pending = 0;
 
   constructor(startMs = Date.UTC(2026, 0, 1)) {
     this.#nowMs = startMs;
@@ -28,13 +72,19 @@ export class ManualClock implements Clock {
 
   /** Timers that haven't fired. */
   get pending(): number {
-    return this.#pending.size;
+    return this.#pending;
   }
 
   after(ms: number, callback: () => void): Timer {
-    const entry = { dueMs: this.#nowMs + Math.max(0, ms), order: (this.#order += 1), callback };
-    this.#pending.add(entry);
-    return { cancel: () => this.#pending.delete(entry) };
+    const entry = { dueMs: this.#nowMs + Math.max(0, ms), order: (this.#order += 1), callback, isOver: false };
+    this.#timers.push(entry);
+    this.#pending += 1;
+    return { cancel: () => this.#end(entry) };
+  }
+
+  #end(entry: Pending): void {
+    if (!entry.isOver) this.#pending -= 1;
+    entry.isOver = true;
   }
 
   /** Lets `ms` milliseconds pass, timer by timer. */
@@ -61,19 +111,13 @@ export class ManualClock implements Clock {
   }
 
   async #fire(entry: Pending): Promise<void> {
-    this.#pending.delete(entry);
+    this.#end(entry);
     this.#nowMs = Math.max(this.#nowMs, entry.dueMs);
     entry.callback();
     await settle();
   }
 
   #next(): Pending | null {
-    let first: Pending | null = null;
-    for (const entry of this.#pending) {
-      if (first === null || entry.dueMs < first.dueMs || (entry.dueMs === first.dueMs && entry.order < first.order)) {
-        first = entry;
-      }
-    }
-    return first;
+    return this.#timers.peek();
   }
 }

@@ -12,7 +12,7 @@ import {
 import { hostFacts } from '../../host/http/api/host.ts';
 import { memoryLayout, observedModule } from '../../host/http/api/layout.ts';
 import { problem } from '../../host/http/api/problem.ts';
-import { leaderHeader, newestEpochHeader } from '../../host/http/api/headers.ts';
+import { hostVersionHeader, leaderHeader, newestEpochHeader, versionPattern } from '../../host/http/api/headers.ts';
 import { leaderPattern } from '../../memory/leader.ts';
 import type { JsonSchema, Shape } from '../../memory/shape.ts';
 import { type Operation, type OperationAnswer, operations } from './operations.ts';
@@ -81,11 +81,19 @@ const leader: JsonSchema = {
     'known of the same election, smaller ones are refused',
   schema: { type: 'string', pattern: leaderPattern },
 };
+const hostVersion: JsonSchema = {
+  name: hostVersionHeader,
+  in: 'header',
+  description:
+    "Beside dimmer-leader, of a controller that shares the hosts with others: the version of the host's resource by which " +
+    'the host is its own. Once a larger one is known of another election of the same cluster, smaller ones are refused',
+  schema: { type: 'string', pattern: versionPattern },
+};
 const newestEpoch: JsonSchema = {
   [newestEpochHeader]: {
     description: 'Of not-leader: the largest epoch that is known of the same election',
     required: false,
-    schema: { type: 'string', pattern: '^[1-9][0-9]{0,15}$' },
+    schema: { type: 'string', pattern: versionPattern },
   },
 };
 const lastEventId: JsonSchema = {
@@ -149,7 +157,7 @@ function describeOperation(operation: Operation): JsonSchema {
     ...parametersIn('path', params),
     ...parametersIn('query', querystring),
     ...(guarded === true ? [ifMatch] : []),
-    ...(led === true ? [leader] : []),
+    ...(led === true ? [leader, hostVersion] : []),
     ...(operation === operations.watchEvents ? [lastEventId] : []),
   ];
   const good = Object.entries(answers).map(([status, answer]) => [status, describeAnswer(answer)] as const);

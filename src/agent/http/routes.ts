@@ -2,7 +2,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type HostAnswer, hostError } from '../../host/errors.ts';
 import { fail, succeed } from '../../memory/result.ts';
-import { leaderHeader } from '../../host/http/api/headers.ts';
+import { hostVersionHeader, leaderHeader, readVersion } from '../../host/http/api/headers.ts';
 import type {
   domainParams,
   domainsQuery,
@@ -35,7 +35,12 @@ export function leaderOf(request: FastifyRequest): HostAnswer<Leader | undefined
   const header = request.headers[leaderHeader];
   if (header === undefined) return succeed(undefined);
   const leader = typeof header === 'string' ? parseLeader(header) : null;
-  return leader === null ? fail(hostError('bad-request', 'Dimmer-Leader must be ELECTION#EPOCH')) : succeed(leader);
+  if (leader === null) return fail(hostError('bad-request', 'Dimmer-Leader must be ELECTION#EPOCH'));
+  if (request.headers[hostVersionHeader] === undefined) return succeed(leader);
+  const hostVersion = readVersion(request.headers[hostVersionHeader]);
+  return hostVersion === undefined
+    ? fail(hostError('bad-request', 'Dimmer-Host-Version must be a number'))
+    : succeed({ ...leader, hostVersion });
 }
 
 /** What a change is guarded by: the revision that was observed, and who leads. */

@@ -70,6 +70,10 @@ export const reasonTable = {
   DuplicateClaim: stuck,
   HostUnknown: stuck,
   HostUnauthorized: stuck,
+  /** Several shards of the controller match the host. */
+  ShardConflict: stuck,
+  /** None does. */
+  NoShard: stuck,
   ReplaceRolledBack: stuck,
   DriftReported: stuck,
   DriftContested: stuck,

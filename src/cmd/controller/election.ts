@@ -1,5 +1,6 @@
 /** The election as a part of the program: nothing works before this process leads, and it ends when it doesn't any more. */
 import { Gauge, type Registry } from 'prom-client';
+import type { ShardSource } from '../../api/v1alpha1/shards.ts';
 import type { Leadership } from '../../host/port.ts';
 import type { Cluster } from '../../kubernetes/cluster.ts';
 import { podNamespace } from '../../kubernetes/pod.ts';
@@ -9,15 +10,22 @@ import type { ElectionArguments } from './options.ts';
 /** Releasing the lease takes 2 s at most. */
 const stopMs = 4_000;
 
-/** Adds it. Gives what the process then knows of its right to act in the cluster with this id. */
+export type Elected = {
+  /** What the process then knows of its right to act in the cluster with this id. */
+  readonly leadershipIn: (clusterId: string) => Leadership;
+  /** Those that it shares the hosts with; null: it is there for all. */
+  readonly shards: ShardSource | null;
+};
+
+/** Adds it. */
 export function addElection(
-  { namespace: given, name, times }: ElectionArguments,
+  { namespace: given, name, shard, times }: ElectionArguments,
   parts: { readonly cluster: Cluster; readonly lifecycle: Lifecycle; readonly registry: Registry },
-): (clusterId: string) => Leadership {
+): Elected {
   const { cluster, lifecycle, registry } = parts;
   const namespace = given ?? podNamespace() ?? 'dimmer-system';
   const elector = cluster.elect({
-    ...{ namespace, name, times },
+    ...{ namespace, name, times, selector: shard ?? '' },
     onLost: (why) => lifecycle.fail(new Error(`lost the lease ${namespace}/${name}: ${why}`)),
   });
   new Gauge({
@@ -36,11 +44,24 @@ export function addElection(
     stop: () => elector.close(),
     stopMs,
   });
-  return (clusterId) => ({
-    current() {
-      const { epoch } = elector;
-      return epoch === null ? null : { election: `${clusterId}/${namespace}/${name}`, epoch };
-    },
-    refused: (newestEpoch) => elector.refused(newestEpoch),
-  });
+  const shards = shard === null ? null : cluster.shards({ namespace, name });
+  if (shards !== null) {
+    // After the election: what a shard is there for is said before it is read what the others are.
+    lifecycle.add({
+      name: 'shards',
+      group: 'elected',
+      start: (ending) => shards.start(ending),
+      stop: () => shards.close(),
+    });
+  }
+  return {
+    leadershipIn: (clusterId) => ({
+      current() {
+        const { epoch } = elector;
+        return epoch === null ? null : { election: `${clusterId}/${namespace}/${name}`, epoch };
+      },
+      refused: (newestEpoch) => elector.refused(newestEpoch),
+    }),
+    shards,
+  };
 }

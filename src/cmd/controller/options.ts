@@ -1,4 +1,6 @@
 /** The command line of `dimmer controller`. */
+import { hash } from 'node:crypto';
+import { formatLabelSelector, parseLabelSelector } from '../../api/v1alpha1/selector-text.ts';
 import { parseDurationMs } from '../../api/v1alpha1/spec.ts';
 import { type ElectionTimes, findTimesProblem } from '../../kubernetes/election.ts';
 import { readArguments } from '../arguments.ts';
@@ -29,18 +31,22 @@ Options:
   --observe-only                     observe and plan, change nothing on any VM
   --leader-elect                     several controllers may run: one leads, the others wait (default: not)
   --leader-elect-resource-namespace NAMESPACE   where the Lease is (default: the pod's own, else dimmer-system)
-  --leader-elect-resource-name NAME             its name (default dimmer-controller)
+  --leader-elect-resource-name NAME             its name (default dimmer-controller; a shard's own
+                                     has its selector in it, and is in the log)
   --leader-elect-lease-duration DURATION        how long the others wait for a leader that doesn't renew (default 12s)
   --leader-elect-renew-deadline DURATION        after so long without renewal a leader ends (default 8s)
   --leader-elect-retry-period DURATION          between two renewals, and two tries (default 2s)
+  --shard-selector SELECTOR          be there for the hosts only whose labels match, beside other controllers that are
+                                     there for the others (with --leader-elect): zone=a, 'zone in (a,b),!gpu'
   --log-level LEVEL                  debug, info, warn or error (default info)
   --help
 `;
 
-/** `namespace` null: the pod's own. */
+/** `namespace` null: the pod's own. `shard`: the selector of its hosts, as its one text; null: it is there for all. */
 export type ElectionArguments = {
   readonly namespace: string | null;
   readonly name: string;
+  readonly shard: string | null;
   readonly times: ElectionTimes;
 };
 
@@ -77,6 +83,7 @@ export function readControllerArguments(argv: readonly string[]): ReadController
     ...reconcilerOptions,
     'leader-elect': { type: 'boolean' },
     ...Object.fromEntries(electionOptions.map((name) => [name, text])),
+    'shard-selector': text,
     help: { type: 'boolean' },
   });
   if (!read.ok) return { kind: 'bad-usage', problem: read.problem };
@@ -104,9 +111,14 @@ export function readControllerArguments(argv: readonly string[]): ReadController
 
 /** The election's options mean nothing without it, but are judged all the same. */
 function readElection(takesPart: boolean, optional: Optional): ElectionArguments | null {
+  const shard = optional('shard-selector', readSelector);
+  if (shard !== null && !takesPart) {
+    throw new Mistake('--shard-selector needs --leader-elect: by their Leases shards know of each other');
+  }
   const election: ElectionArguments = {
     namespace: optional('leader-elect-resource-namespace', readName),
-    name: optional('leader-elect-resource-name', readName) ?? 'dimmer-controller',
+    name: optional('leader-elect-resource-name', readName) ?? computeLeaseName(shard),
+    shard,
     times: {
       leaseMs: optional('leader-elect-lease-duration', readDurationMs) ?? 12_000,
       deadlineMs: optional('leader-elect-renew-deadline', readDurationMs) ?? 8_000,
@@ -129,4 +141,29 @@ function readDurationMs(name: string, value: string): number {
 function readName(name: string, value: string): string {
   if (value.length <= 253 && /^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/.test(value)) return value;
   throw new Mistake(`--${name}: '${value}' is not the name of an object`);
+}
+
+/** A label selector, as its one text. @throws Mistake */
+function readSelector(name: string, value: string): string {
+  const parsed = parseLabelSelector(value);
+  if (!parsed.ok) throw new Mistake(`--${name}: ${parsed.error}`);
+  const text = formatLabelSelector(parsed.value);
+  if (text === '') throw new Mistake(`--${name}: an empty selector matches every host: leave the option out`);
+  // An annotation has room for more; nobody reads it then.
+  if (text.length > 4_096) throw new Mistake(`--${name}: longer than 4096 characters`);
+  return text;
+}
+
+/** Long enough for people to know it again, and short enough for whatever else is called after it. */
+const longestSlug = 30;
+
+/** The Lease of a shard: the same selector has the same, however it is written, and no other has. */
+function computeLeaseName(shard: string | null): string {
+  if (shard === null) return 'dimmer-controller';
+  const slug = shard
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, '-')
+    .slice(0, longestSlug)
+    .replaceAll(/^-+|-+$/g, '');
+  return ['dimmer-controller', ...(slug === '' ? [] : [slug]), hash('sha256', shard).slice(0, 10)].join('-');
 }

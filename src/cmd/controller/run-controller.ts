@@ -55,21 +55,22 @@ async function serve(options: ControllerArguments, logger: Logger, signal: Abort
     start: (ending) => orAborted(cluster.start(), ending, () => undefined),
     stop: () => cluster.close(),
   });
-  const leadershipIn = options.election && addElection(options.election, { cluster, lifecycle, registry });
+  const elected = options.election && addElection(options.election, { cluster, lifecycle, registry });
   let controller: Controller | null = null;
   lifecycle.add({
     name: 'controller',
     group: 'workers',
     async start() {
       const clusterId = await cluster.clusterId();
-      const leadership = leadershipIn?.(clusterId) ?? null;
+      const leadership = elected?.leadershipIn(clusterId) ?? null;
       controller = createController({
         hub: cluster,
         clusterId,
-        connect(resource) {
+        connect(resource, charge) {
           const host = connectToAgent(resource, tls);
-          return leadership === null ? host : withLeadership(host, leadership);
+          return leadership === null ? host : withLeadership(host, leadership, charge);
         },
+        shards: elected?.shards ?? null,
         clock,
         random: Math.random,
         logger,
@@ -78,7 +79,8 @@ async function serve(options: ControllerArguments, logger: Logger, signal: Abort
         observeOnly: options.observeOnly,
       });
       controller.start();
-      logger.info({ clusterId, observeOnly: options.observeOnly }, 'controller is ready');
+      const shard = options.election?.shard ?? undefined;
+      logger.info({ clusterId, observeOnly: options.observeOnly, shard }, 'controller is ready');
     },
     async stop() {
       if (controller === null) return;

@@ -11,10 +11,18 @@ import { formatMeasured, formatQuantity } from '../../memory/quantity.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { EventRecorder, LabelledResource, ResourceSource } from '../../runtime/resources.ts';
 import type { Attempt, Reconciled } from '../../runtime/reconcile-queue.ts';
-import type { HostDirectory } from '../shared/host-directory.ts';
+import type { HostDirectory, HostEntry } from '../shared/host-directory.ts';
+import type { Shards } from '../shared/shards.ts';
 import type { HostReading } from './metrics.ts';
 import { computeOwnersCondition, ownersNamedCondition } from './owners.ts';
-import { computeCordonEvent, computeHostConditions, computeHostEvent, type HostVerdict, judgeHost } from './verdict.ts';
+import {
+  computeCordonEvent,
+  computeHostConditions,
+  computeHostEvent,
+  type HostVerdict,
+  judgeHost,
+  judgeUnserved,
+} from './verdict.ts';
 import { computeLeftOutEvent } from '../shared/left-out-event.ts';
 import { computeRefusedConditions, computeRefusedEvent, explainRefusedStatus } from '../shared/refused-status.ts';
 import { keepStatus, type StatusStore } from '../shared/status-store.ts';
@@ -25,6 +33,7 @@ const writeEveryMs = 300_000;
 
 export type HostStatusContext = {
   readonly hosts: HostDirectory;
+  readonly shards: Shards;
   readonly namespaces: ResourceSource<LabelledResource>;
   readonly statuses: StatusStore<HypervisorHost>;
   readonly events: EventRecorder<HypervisorHost>;
@@ -101,6 +110,14 @@ const readyOf = (status: HypervisorHostStatus | undefined): string => {
   ]);
 };
 
+/** What becomes of the reconcile of a host that another controller is there for; null: this one is. */
+function leaveToOther({ name, resource }: HostEntry, { shards, known }: HostStatusContext): Reconciled | null {
+  const share = shards.shareOf(resource);
+  if (share.kind === 'own' || share.kind === 'unserved') return null;
+  known.delete(name);
+  return share.kind === 'other' ? { kind: 'done' } : { kind: 'after', ms: share.ms };
+}
+
 /** Asks a host and writes its status if that is due. */
 export async function reconcileHostStatus(
   name: string,
@@ -114,11 +131,19 @@ export async function reconcileHostStatus(
     known.delete(name);
     return { kind: 'done' };
   }
+  const left = leaveToOther(entry, context);
+  if (left !== null) return left;
   const answer = await entry.facts(signal);
   // A look that was given up because the process ends says nothing of the host.
   if (cut() === 'closing') return { kind: 'done' };
+  const share = context.shards.shareOf(entry.resource);
+  const leftMeanwhile = leaveToOther(entry, context);
+  if (leftMeanwhile !== null) return leftMeanwhile;
   const nowMs = clock.now();
-  const verdict = judgeHost(entry.limits.ok ? null : entry.limits.error, answer, name);
+  const verdict =
+    share.kind === 'unserved'
+      ? judgeUnserved(share.unserved)
+      : judgeHost(entry.limits.ok ? null : entry.limits.error, answer, name);
   const status = computeHostStatus(resource, verdict, answer, context.namespaces.list(), nowMs);
   const { reason } = verdict;
   const isCordoned = resource.spec.cordoned ?? false;

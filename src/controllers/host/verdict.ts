@@ -6,6 +6,7 @@ import { type Reason, rowOf } from '../../api/v1alpha1/reasons.ts';
 import type { HostAnswer } from '../../host/errors.ts';
 import type { HostFacts } from '../../host/port.ts';
 import type { RecordedEvent } from '../../runtime/resources.ts';
+import type { Unserved } from '../shared/shards.ts';
 import { explainHostError } from '../shared/explain-host-error.ts';
 
 /** `AgentAnswers`: all is well; else a reason that VMs on the host are told, too. */
@@ -18,6 +19,12 @@ export function judgeHost(limitsProblem: string | null, answer: HostAnswer<HostF
   const { reason, message } = explainHostError(answer.error, name);
   return { reason, message };
 }
+
+/** The verdict on a host that no controller is there for. */
+export const judgeUnserved = ({ reason, message, adminDetail }: Unserved): HostVerdict => ({
+  reason,
+  message: `${message}; ${adminDetail}`,
+});
 
 const answers = { ready: 'True', reconciling: false, stalled: false, warning: false } as const;
 const rowOfHost = ({ reason }: HostVerdict): ReturnType<typeof rowOf> =>

@@ -8,7 +8,7 @@ import { act, type ActContext, isOutdated } from './phases/act.ts';
 import { claim, observe, requireClaim } from './phases/observe.ts';
 import type { HostPlace } from './host-place.ts';
 import { judge } from './phases/plan.ts';
-import { locate } from './phases/locate.ts';
+import { type Elsewhere, locate } from './phases/locate.ts';
 import { hasCalledOff } from './replacement.ts';
 import type { ReconcileScope } from './scope.ts';
 import { computeCurrent } from './total.ts';
@@ -22,6 +22,7 @@ const maxSurprises = 4;
 /** How the rounds ended; all else is in the scope. */
 export type Ending =
   | Stopped
+  | Elsewhere
   /** It was planned, and nothing is to be done now. */
   | { readonly kind: 'planned' }
   /** Another controller leads: what is so is that one's to say. */
@@ -41,7 +42,7 @@ export async function drive(
   for (let round = 0; round < maxRounds; round += 1) {
     if (round > 0 && (context.signal.aborted || isOutdated(scope, context))) return { kind: 'interrupted' };
     const found = await locate(resource, context);
-    if (found.kind === 'problem') return found;
+    if (found.kind !== 'found') return found;
     const claimed = await claim(resource, found, context);
     if (claimed.kind === 'problem') return claimed;
     const observed = observe(found, claimed, context);
@@ -90,5 +91,6 @@ function plan(scope: ReconcileScope, desired: DesiredMemory, located: Located, c
   return judged;
 }
 
-/** Whether the VM wasn't as it was planned for, so that it is worth to look again at once. */
-const isSurprise = (outcome: Outcome): boolean => outcome.kind === 'failed' && recoveryOf(outcome.error) === 'observe';
+/** Whether the VM wasn't as it was planned for, or where, so that it is worth to look again at once. */
+const isSurprise = (outcome: Outcome): boolean =>
+  outcome.kind === 'failed' && (recoveryOf(outcome.error) === 'observe' || outcome.error.code === 'not-found');

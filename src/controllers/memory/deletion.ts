@@ -5,7 +5,7 @@ import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Reconciled } from '../../runtime/reconcile-queue.ts';
 import type { EventRecorder, FinalizerWriter, ResourceSource } from '../../runtime/resources.ts';
-import { describeMachine } from './phases/locate.ts';
+import { describeMachine } from './phases/whereabouts.ts';
 import { judgeStanding } from './phases/summarise.ts';
 import { computeFinalizers, computeReleaseEvent, findLeft, judgeEnd, withoutFinalizer } from './release.ts';
 import type { ReconcileScope } from './scope.ts';

@@ -4,6 +4,7 @@ import type { VirtualMachineMemory } from '../../api/v1alpha1/virtual-machine-me
 import { keyOf, type ResourceKey } from '../../runtime/resources.ts';
 import type { Cut, Reconciled } from '../../runtime/reconcile-queue.ts';
 import type { ActContext } from './phases/act.ts';
+import { findShare } from './phases/locate.ts';
 import { drive, type Ending } from './converge.ts';
 import {
   byDeadline,
@@ -43,6 +44,8 @@ export type ReconcileContext = ActContext &
     readonly random: () => number;
     readonly postponed: Postponed;
     readonly held: Held;
+    /** Keys of the resources that this controller speaks of. */
+    readonly own: Set<ResourceKey>;
     readonly observeRequests: ObserveRequests;
   };
 
@@ -50,14 +53,19 @@ export type ReconcileContext = ActContext &
 export async function reconcile(key: ResourceKey, context: ReconcileContext): Promise<Reconciled> {
   const found = context.resources.get(key);
   if (found === undefined) {
-    const { failed, postponed, unwritten, observeRequests, held } = context;
-    for (const memory of [failed, postponed, unwritten, observeRequests, held]) memory.forget(key);
+    forget(key, context);
     return { kind: 'done' };
   }
   const { namespace, generation, deletionTimestamp } = found.metadata;
   const logger = context.logger.child({ generation });
-  if (deletionTimestamp !== undefined) return reconcileDeleted(found, { ...context, logger });
-  if (context.namespaceLabels(namespace) === undefined) return waitForNamespace(namespace, context);
+  const isDeleted = deletionTimestamp !== undefined;
+  if (!isDeleted && context.namespaceLabels(namespace) === undefined) return waitForNamespace(namespace, context);
+  if (isDeleted && !hasFinalizer(found.metadata)) return { kind: 'done' };
+  const share = await findShare(found, context);
+  if (share.kind === 'other') return leaveToOther(key, null, context);
+  if (share.kind === 'unsettled') return leaveToOther(key, share.ms, context);
+  context.own.add(key);
+  if (isDeleted) return reconcileDeleted(found, { ...context, logger });
 
   const kept = await keepFinalizer(found, { ...context, logger });
   if (!kept.ok) return kept.error;
@@ -70,15 +78,29 @@ export async function reconcile(key: ResourceKey, context: ReconcileContext): Pr
   return isArmed ? next : soonEnough(next);
 }
 
+/** What is remembered of a resource that is gone, or another controller's. */
+function forget(
+  key: ResourceKey,
+  { failed, postponed, unwritten, observeRequests, held, own }: ReconcileContext,
+): void {
+  for (const memory of [failed, postponed, unwritten, observeRequests, held]) memory.forget(key);
+  own.delete(key);
+}
+
+/** Another controller is there for it. @param ms in how long that may be known otherwise; null: events tell */
+function leaveToOther(key: ResourceKey, ms: number | null, context: ReconcileContext): Reconciled {
+  forget(key, context);
+  return ms === null ? resyncLater(context.random) : { kind: 'after', ms };
+}
+
 function waitForNamespace(namespace: string, { logger }: ReconcileContext): Reconciled {
   // Which hosts it may use isn't known before its namespace is: nothing is done, and nothing concluded.
   logger.info({ namespace }, 'namespace is not known yet');
   return { kind: 'retry', message: `namespace ${namespace} is not known yet` };
 }
 
-/** A resource that is being deleted. Without our finalizer nothing is done: the VM keeps its memory (invariant I7). */
+/** A resource that is being deleted and has our finalizer: without it nothing is done, and the VM keeps its memory (I7). */
 async function reconcileDeleted(resource: VirtualMachineMemory, context: ReconcileContext): Promise<Reconciled> {
-  if (!hasFinalizer(resource.metadata)) return { kind: 'done' };
   const { clock } = context;
   const { namespace } = resource.metadata;
   const scope = openScope(resource, context);
@@ -104,6 +126,7 @@ async function reconcileScope(scope: ReconcileScope, context: ReconcileContext):
 
   const ending = await converge(scope, context);
   if (ending.kind === 'superseded') return { kind: 'retry', message: 'another controller leads', maxMs: busyMaxMs };
+  if (ending.kind === 'elsewhere') return leaveToOther(scope.key, ending.ms, context);
   const cut = context.cut();
   // A look that was given up because the process ends says nothing of the host.
   scope.problem = ending.kind === 'problem' && cut !== 'closing' ? ending.problem : null;
@@ -157,7 +180,8 @@ const isPostponed = ({ problem, resize, stored }: ReconcileScope, { postponed, c
 
 /** Says of what has waited in the host's line for long that it waits. */
 async function tellWaiting(scope: ReconcileScope, context: ReconcileContext): Promise<void> {
-  if (scope.judgement === null) return;
+  const place = scope.judgement?.located.hostName;
+  if (place === undefined || !context.shards.mayAct(context.hosts.get(place)?.resource)) return;
   const conclusion = summarise(scope, context.clock.now());
   const { outcome } = await write(scope, conclusion, context);
   const { reason, message } = conclusion.verdict;
@@ -249,5 +273,10 @@ function settleRefused(
 function computeResult({ reason, message, againInMs }: Verdict, random: () => number): Reconciled {
   if (againInMs === 'backoff') return { kind: 'retry', message, ...(isBusy(reason) ? { maxMs: busyMaxMs } : {}) };
   if (againInMs !== null) return { kind: 'after', ms: againInMs };
-  return { kind: 'after', ms: Math.round(resyncMs * (1 - random() / 4)), urgency: 'resync' };
+  return resyncLater(random);
 }
+
+const resyncLater = (random: () => number): Reconciled => ({
+  ...{ kind: 'after', urgency: 'resync' },
+  ms: Math.round(resyncMs * (1 - random() / 4)),
+});

@@ -55,7 +55,9 @@ const hasReady = ({ status }: VirtualMachineMemory): boolean =>
   findCondition(status?.conditions, 'Ready') !== undefined;
 
 /** Reasons of resources that a host may have a place for which they weren't last seen at. */
-const homeless: ReadonlySet<string | undefined> = new Set(['VMNotFoundOrNotAllowed', 'DuplicateClaim', 'AmbiguousVM']);
+const homeless: ReadonlySet<string | undefined> = new Set([
+  ...['VMNotFoundOrNotAllowed', 'DuplicateClaim', 'AmbiguousVM', 'ShardConflict', 'NoShard'],
+]);
 
 const reasonOf = (resource: VirtualMachineMemory | undefined): string | undefined =>
   findCondition(resource?.status?.conditions, 'Ready')?.reason;

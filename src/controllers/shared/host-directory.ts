@@ -2,6 +2,7 @@
  * The hosts that the controller knows: one connection each, what runs on them, and who hears of their events.
  * What a host runs is cached and read anew when the host's event stream says that something started or stopped.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { parseHostLimits, type HostLimits } from '../../api/v1alpha1/spec.ts';
 import type { HypervisorHost } from '../../api/v1alpha1/hypervisor-host.ts';
 import { type HostAnswer, hostError } from '../../host/errors.ts';
@@ -10,16 +11,19 @@ import { HostLine } from '../../host/host-line.ts';
 import type { DomainSummary, Host, HostEvent, HostFacts } from '../../host/port.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
+import { sleep } from '../../runtime/sleep.ts';
 import { orAborted } from '../../runtime/or-aborted.ts';
 import type { ResourceSource } from '../../runtime/resources.ts';
 
 /** How old facts about a host may be when a growth is planned; the agent judges again when it acts. */
 const factsMaxAgeMs = 5_000;
 
+const askAnewEveryMs = 1_000;
+
 /** Told what concerns whom. */
 export interface HostListener {
-  /** Something happened to a domain; `lifecycle`: it may be somebody else's now. */
-  onDomain(uuid: string, what: 'lifecycle' | 'memory'): void;
+  /** Something happened to a domain on a host; `lifecycle`: it may be somebody else's now, or elsewhere. */
+  onDomain(uuid: string, what: 'lifecycle' | 'memory', host: HypervisorHost): void;
   /** Anything on this host may have changed, or the host can't be reached any more. */
   onHost(name: string): void;
 }
@@ -28,6 +32,8 @@ export type HostDirectoryOptions = {
   readonly source: ResourceSource<HypervisorHost>;
   /** Makes the connection; called again when the address or the server name changes. */
   readonly connect: (resource: HypervisorHost) => Host;
+  /** Whether a change of a host's labels is one that its agent hears of: the connection is made anew. Left out: none is. */
+  readonly isServedAnew?: (before: HypervisorHost, now: HypervisorHost) => boolean;
   readonly listener: HostListener;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -147,16 +153,16 @@ export class HostEntry {
     switch (event.kind) {
       case 'lifecycle':
         this.forgetDomains();
-        listener.onDomain(event.uuid, 'lifecycle');
+        listener.onDomain(event.uuid, 'lifecycle', this.resource);
         return;
       case 'module-added':
       case 'module-removed':
         this.forgetFacts();
-        listener.onDomain(event.uuid, 'memory');
+        listener.onDomain(event.uuid, 'memory', this.resource);
         return;
       case 'module-refused':
       case 'statistics':
-        listener.onDomain(event.uuid, 'memory');
+        listener.onDomain(event.uuid, 'memory', this.resource);
         return;
       case 'reset':
       case 'lost':
@@ -174,6 +180,10 @@ export class HostEntry {
 export class HostDirectory {
   readonly #options: HostDirectoryOptions;
   readonly #entries = new Map<string, HostEntry>();
+  /** When all were last asked anew what they run, by the monotonic clock, and the next time that they will be. */
+  #askedAnewMs = -Infinity;
+  #askAnew: Promise<void> | null = null;
+  readonly #closing = new AbortController();
   #unfollow = (): void => undefined;
 
   constructor(options: HostDirectoryOptions) {
@@ -200,21 +210,44 @@ export class HostDirectory {
     return [...this.#entries.values()];
   }
 
+  /**
+   * Resolves when nothing is held of what the hosts run that they said before this was called: the next question asks all
+   * of them. At most once a second, for all that wait for it.
+   */
+  forgetAllDomains(): Promise<void> {
+    this.#askAnew ??= this.#forgetAll();
+    return this.#askAnew;
+  }
+
+  async #forgetAll(): Promise<void> {
+    const { clock } = this.#options;
+    const waitMs = Math.max(0, Math.ceil(this.#askedAnewMs + askAnewEveryMs - clock.monotonic()));
+    await (waitMs > 0 ? sleep(clock, waitMs, this.#closing.signal) : undefined);
+    this.#askAnew = null;
+    this.#askedAnewMs = clock.monotonic();
+    for (const entry of this.list()) entry.forgetDomains();
+  }
+
   async close(): Promise<void> {
+    this.#closing.abort();
     this.#unfollow();
     await Promise.all(this.list().map((entry) => entry.close()));
     this.#entries.clear();
   }
 
   #update(name: string, resource: HypervisorHost | undefined): void {
-    const { listener, connect, clock, logger } = this.#options;
+    const { listener, connect, isServedAnew = () => false, clock, logger } = this.#options;
     const before = this.#entries.get(name);
-    const sameAddress =
+    const isSame =
       before !== undefined &&
-      before.resource.spec.address === resource?.spec.address &&
+      resource !== undefined &&
+      !isServedAnew(before.resource, resource) &&
+      before.resource.spec.address === resource.spec.address &&
       before.resource.spec.tlsServerName === resource.spec.tlsServerName;
-    if (resource !== undefined && sameAddress) {
-      const changed = before.resource.metadata.generation !== resource.metadata.generation;
+    if (isSame) {
+      const { generation, labels } = before.resource.metadata;
+      const now = resource.metadata;
+      const changed = generation !== now.generation || !isDeepStrictEqual(labels, now.labels);
       before.resource = resource;
       before.limits = parseHostLimits(resource.spec);
       before.line.admit();

@@ -9,8 +9,8 @@ import type { Host } from '../port.ts';
 import type { TlsFiles } from '../../runtime/tls-files.ts';
 import { domainObservation, domainSummaries, plugAnswer, releaseAnswer, unplugAnswer } from './api/domain.ts';
 import { hostFacts } from './api/host.ts';
-import { formatLeader, type Leader } from '../../memory/leader.ts';
-import { leaderHeader } from './api/headers.ts';
+import type { Leader } from '../../memory/leader.ts';
+import { leaderHeaders } from './api/headers.ts';
 
 export type HttpsHostOptions = {
   /** `https://name:port` of the agent. */
@@ -50,7 +50,7 @@ export function createHttpsHost(options: HttpsHostOptions): Host {
   const guarded = (revision: string, leader: Leader | undefined) => ({
     'if-match': `"${revision}"`,
     'x-request-id': randomUUID(),
-    ...(leader === undefined ? {} : { [leaderHeader]: formatLeader(leader) }),
+    ...leaderHeaders(leader),
   });
 
   return {

@@ -6,8 +6,7 @@ import type { HttpsTransport } from './transport.ts';
 import type { HostEvent, Leadership } from '../port.ts';
 import { type SseMessage, SseParser } from './sse.ts';
 import { eventData } from './api/domain.ts';
-import { leaderHeader, newestEpochHeader, readNewestEpoch } from './api/headers.ts';
-import { formatLeader } from '../../memory/leader.ts';
+import { leaderHeaders, newestEpochHeader, readVersion } from './api/headers.ts';
 
 export const eventsPath = '/v1/events';
 /** The agent sends a heartbeat this often. */
@@ -74,12 +73,12 @@ export function openEventStream(options: EventStreamOptions): () => void {
       const headers = {
         accept: 'text/event-stream',
         ...(lastId === '' ? {} : { 'last-event-id': lastId }),
-        ...(leader === null ? {} : { [leaderHeader]: formatLeader(leader) }),
+        ...leaderHeaders(leader),
       };
       const response = await transport.stream(eventsPath, headers, abort.signal, silenceMs);
       if (response.statusCode !== 200) {
         abort.abort();
-        const newestEpoch = readNewestEpoch(response.headers[newestEpochHeader]);
+        const newestEpoch = readVersion(response.headers[newestEpochHeader]);
         if (newestEpoch !== undefined) leadership?.refused(newestEpoch);
         return `the agent answered ${response.statusCode}`;
       }

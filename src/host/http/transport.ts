@@ -8,7 +8,7 @@ import { type HostAnswer, hostError, type HostError, codeOfProblem } from '../er
 import { fail, succeed } from '../../memory/result.ts';
 import type { TlsFiles, TlsMaterial } from '../../runtime/tls-files.ts';
 import { problem } from './api/problem.ts';
-import { newestEpochHeader, readNewestEpoch } from './api/headers.ts';
+import { newestEpochHeader, readVersion } from './api/headers.ts';
 
 export type HttpsTransportOptions = {
   /** `https://name:port`, without a path. */
@@ -236,7 +236,7 @@ export class HttpsTransport {
       chunks.push(chunk);
     }
     const retryAfterMs = parseRetryAfter(response.headers['retry-after'], this.#options.clock.now());
-    const newestEpoch = readNewestEpoch(response.headers[newestEpochHeader]);
+    const newestEpoch = readVersion(response.headers[newestEpochHeader]);
     return { status: response.statusCode, text: Buffer.concat(chunks).toString('utf8'), retryAfterMs, newestEpoch };
   }
 

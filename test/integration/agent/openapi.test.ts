@@ -211,6 +211,11 @@ describe("agent's API and its document", () => {
     expect(await post({ headers: { ...guarded('"x"'), ...ledBy('x') }, body })).toBe('bad-request');
     leaders.learn({ election: 'test/dimmer-system/dimmer-controller', epoch: 5 });
     expect(await codeOf('GET', '/v1/events', '/v1/events', { headers: ledBy(4) })).toBe('not-leader');
+    const sharing = (version: string) => ({ ...ledBy(5), 'dimmer-host-version': version });
+    expect(await post({ headers: { ...guarded('"x"'), ...sharing('0') }, body })).toBe('bad-request');
+    const other = { election: 'test/dimmer-system/other', epoch: 1, hostVersion: 9 };
+    expect(leaders.admit(other).ok).toBe(true);
+    expect(await codeOf('GET', '/v1/events', '/v1/events', { headers: sharing('8') })).toBe('not-leader');
     readiness = { ready: false, problem: 'no socket' };
     expect(await codeOf('GET', '/readyz', '/readyz')).toBe('hypervisor-unreachable');
     readiness = { ready: true };

@@ -17,7 +17,7 @@ import { waitFor } from '../../lab/wait.ts';
 import { type AgentFixture, createAgentPki, createServiceParts, serveFixture } from '../agent/agent-fixture.ts';
 import { commandsOf, documented } from '../../support/documents.ts';
 import { type DimmerCluster, host, namespace, startDimmerCluster } from './support/dimmer-cluster.ts';
-import { type ControllerProcess, startElectedController } from './support/elected-controller.ts';
+import { type ControllerProcess, deployedShards, startElectedController } from './support/elected-controller.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
 
@@ -309,6 +309,211 @@ describe('two controllers', () => {
     await waitFor(() => Math.max(...epochs()) > before, { what: 'somebody to lead', timeoutMs: 5_000, details: logs });
     const vm = await createVm('3Gi');
     await vm.says('Converged at 3Gi');
+  });
+});
+
+describe('two shards as deploy/shards/ starts them', () => {
+  const zones = ['a', 'b'] as const;
+  type Zone = (typeof zones)[number];
+  const ofEach = 20;
+  const moving = 8;
+  const hosts = new Map<Zone, { readonly simulated: SimulatedHost; readonly agent: AgentFixture }>();
+  const processes = new Map<Zone, ControllerProcess>();
+  const at = <T>(map: ReadonlyMap<Zone, T>, zone: Zone): T => {
+    const found = map.get(zone);
+    if (found === undefined) throw new Error(`nothing of ${zone}`);
+    return found;
+  };
+  const logs = (): string => [...processes.values()].map(({ logTail }) => logTail()).join('\n');
+  const uuidOf = (zone: Zone, number: number) =>
+    `6f0c1a52-6a0e-4c0e-9c50-${zone}000000000${String(number).padStart(2, '0')}`;
+  const all = zones.flatMap((zone) => Array.from({ length: ofEach }, (_, number) => ({ zone, number })));
+  const nameOf = ({ zone, number }: (typeof all)[number]) => `${zone}-${number}`;
+  const apply = (memory: string, which = all) =>
+    plane.apply(
+      ...which.map(({ zone, number }) => ({
+        apiVersion: 'dimmer.dev/v1alpha1',
+        kind: 'VirtualMachineMemory',
+        metadata: { name: nameOf({ zone, number }), namespace: 'shared' },
+        spec: { virtualMachine: { uuid: uuidOf(zone, number) }, memory, growPolicy: 'Whole' },
+      })),
+    );
+  const hostNames = { a: 'hv-01', b: 'hv-02' } as const;
+  /** What all of them say, and where they are. */
+  async function standings(): Promise<ReadonlyMap<string, string>> {
+    const { items } = (await plane.get('vmmem', undefined, '-n', 'shared')) as unknown as {
+      items: readonly {
+        metadata: { name: string; generation: number };
+        status?: {
+          observedGeneration?: number;
+          hostName?: string;
+          memory?: { current: string };
+          conditions?: readonly { type: string; reason: string }[];
+        };
+      }[];
+    };
+    return new Map(
+      items.map(({ metadata, status = {} }) => {
+        const reason = status.conditions?.find(({ type }) => type === 'Ready')?.reason;
+        const said = status.observedGeneration === metadata.generation ? reason : 'not seen';
+        return [metadata.name, `${said} at ${status.memory?.current} on ${status.hostName}`];
+      }),
+    );
+  }
+  const untilAll = async (expected: (which: (typeof all)[number]) => string): Promise<void> => {
+    let wrong: readonly string[] = [];
+    await waitFor(
+      async () => {
+        const now = await standings();
+        wrong = all.flatMap((which) => {
+          const said = now.get(nameOf(which));
+          return said === expected(which) ? [] : [`${nameOf(which)}: ${said}, not ${expected(which)}`];
+        });
+        return wrong.length === 0;
+      },
+      {
+        what: 'all to be as they should',
+        timeoutMs: 60_000,
+        intervalMs: 200,
+        details: () => wrong.join('\n') + logs(),
+      },
+    );
+  };
+  const untilHost = (name: string, expected: string) =>
+    waitFor(
+      async () => {
+        const { status } = (await plane.get('hvh', name)) as {
+          status?: { conditions?: readonly { type: string; reason: string; message: string }[] };
+        };
+        const ready = status?.conditions?.find(({ type }) => type === 'Ready');
+        return ready?.reason === expected && ready.message;
+      },
+      { what: `host ${name} to say ${expected}`, timeoutMs: 60_000, intervalMs: 200, details: logs },
+    );
+  /** The reasons that each has written of a resource, by its log. */
+  const writtenBy = (zone: Zone) =>
+    Map.groupBy(
+      at(processes, zone)
+        .logged()
+        .filter(({ msg, written }) => msg === 'reconciled' && written === 'written'),
+      ({ resource }) => String(resource),
+    );
+
+  beforeAll(async () => {
+    const directory = join(plane.directory, 'shards');
+    mkdirSync(directory);
+    const pki = await createAgentPki(directory);
+    const issued = await pki.pki.issue({ name: 'sharing', uri: ['spiffe://dimmer.test/controller'] });
+    await plane.apply(namespace('shared'));
+    for (const zone of zones) {
+      const simulated = createSimulatedHost({ clock: systemClock, id: zone, removalMs: 5, onlineMs: 5 });
+      for (let number = 0; number < ofEach; number += 1) {
+        simulated.script.addDomain({ uuid: uuidOf(zone, number), name: `vm-${zone}-${number}`, boot: gib(1) });
+      }
+      const parts = createServiceParts();
+      const agent = await serveFixture(createSimulatedService(simulated, parts), parts, pki);
+      hosts.set(zone, { simulated, agent });
+      await plane.apply(host(hostNames[zone], { address: `https://127.0.0.1:${agent.port}` }));
+    }
+    await plane.kubectl(['delete', 'hvh', 'hv-1']);
+    for (const { command } of commandsOf(documented('docs/operations.md', 'kubectl label hvh hv-01'))) {
+      await plane.kubectlOk(command.split(' ').slice(1));
+    }
+    await apply('2Gi');
+    const deployed = await deployedShards(plane);
+    for (const [index, zone] of zones.entries()) {
+      const files = { ...issued, caFile: pki.pki.caFile };
+      processes.set(zone, await startElectedController(plane, `shard-${zone}`, files, deployed[index]));
+    }
+  });
+  afterAll(async () => {
+    await Promise.all([...processes.values()].map(({ daemon }) => daemon.stop()));
+    for (const { pipe } of processes.values()) pipe.close();
+    await Promise.all([...hosts.values()].map(({ agent }) => agent.stop()));
+  });
+
+  test('each serves its own, and a VM that migrates is handed over: no status is written by two, none says not found', async () => {
+    await untilAll(({ zone }) => `Converged at 2Gi on ${hostNames[zone]}`);
+    for (let number = 0; number < moving; number += 1) {
+      for (const [from, to] of [zones, zones.toReversed()] as [Zone, Zone][]) {
+        const { script } = at(hosts, from).simulated;
+        at(hosts, to).simulated.script.arrive(script.depart(uuidOf(from, number)));
+      }
+      // Some get another size while they move.
+      if (number % 2 === 0)
+        await apply(
+          '3Gi',
+          all.filter((which) => which.number === number),
+        );
+    }
+    await apply('3Gi');
+    const other = (zone: Zone): Zone => (zone === 'a' ? 'b' : 'a');
+    const placeOf = ({ zone, number }: (typeof all)[number]) => (number < moving ? other(zone) : zone);
+    await untilAll((which) => `Converged at 3Gi on ${hostNames[placeOf(which)]}`);
+    // What has moved was written by the other at last; logs come a little later than what they tell of.
+    const wrote = (zone: Zone, key: string) => (writtenBy(zone).get(key) ?? []).map(({ time }) => String(time));
+    const isTold = () => all.every((which) => wrote(placeOf(which), `shared/${nameOf(which)}`).length > 0);
+    await waitFor(isTold, { what: 'the logs to say so', timeoutMs: 20_000, intervalMs: 200, details: logs });
+    const [byA, byB] = [writtenBy('a'), writtenBy('b')];
+    const reasons = [...byA.values(), ...byB.values()].flat().map(({ reason }) => reason);
+    expect(reasons).not.toContain('VMNotFoundOrNotAllowed');
+    const ofBoth = [...byA.keys()].filter((key) => key.includes('/') && byB.has(key)).toSorted();
+    const moved = all.filter(({ number }) => number < moving).map((which) => `shared/${nameOf(which)}`);
+    expect(ofBoth.filter((key) => !moved.includes(key))).toEqual([]);
+    // The one wrote it while it was there, and the other from then on.
+    for (const which of all.filter(({ number }) => number < moving)) {
+      const key = `shared/${nameOf(which)}`;
+      const [first = ''] = wrote(other(which.zone), key);
+      expect([key, wrote(which.zone, key).filter((time) => time > first)]).toEqual([key, []]);
+    }
+  });
+
+  test('a host that no shard is there for says so, and so does one that two are there for', async () => {
+    const { agent } = at(hosts, 'b');
+    await plane.apply(host('hv-03', { address: `https://127.0.0.1:${agent.port}` }));
+    expect(await untilHost('hv-03', 'NoShard')).toContain('no --shard-selector matches its labels');
+    await plane.kubectlOk(['delete', 'hvh', 'hv-03']);
+    const lease = (holderIdentity: string | undefined) => ({
+      apiVersion: 'coordination.k8s.io/v1',
+      kind: 'Lease',
+      metadata: {
+        ...{ name: 'dimmer-controller-z', namespace: 'dimmer-system', labels: { 'dimmer.dev/shard': 'true' } },
+        annotations: { 'dimmer.dev/shard-selector': 'dimmer.dev/zone in (b,z)' },
+      },
+      spec: { holderIdentity, leaseDurationSeconds: 3_600 },
+    });
+    await plane.apply(lease('somebody'));
+    const [shown] = commandsOf(
+      documented('docs/operations.md', '`kubectl get lease -n dimmer-system -l dimmer.dev/shard`'),
+    );
+    expect(await plane.kubectlOk(shown?.command.split(' ').slice(1) ?? [])).toMatch(
+      /dimmer-controller-a[^]*dimmer-controller-b[^]*dimmer-controller-z/,
+    );
+    expect(await untilHost('hv-02', 'ShardConflict')).toContain(
+      'dimmer-controller-b (dimmer.dev/zone=b), dimmer-controller-z (dimmer.dev/zone in (b,z))',
+    );
+    const staying = { zone: 'b' as const, number: ofEach - 1 };
+    await apply('4Gi', [staying]);
+    await waitFor(async () => (await standings()).get(nameOf(staying))?.startsWith('ShardConflict'), {
+      ...{ what: 'its VM to say so', timeoutMs: 30_000, intervalMs: 200, details: logs },
+    });
+    await plane.kubectlOk(['delete', 'lease', 'dimmer-controller-z', '-n', 'dimmer-system']);
+    await untilHost('hv-02', 'AgentAnswers');
+    await waitFor(async () => (await standings()).get(nameOf(staying))?.startsWith('Converged at 4Gi'), {
+      ...{ what: 'its VM to get its size', timeoutMs: 30_000, intervalMs: 200, details: logs },
+    });
+  });
+
+  test('a host that gets another label goes over with what runs there', async () => {
+    await plane.kubectlOk(['label', 'hvh', 'hv-02', 'dimmer.dev/zone=a', '--overwrite']);
+    const staying = { zone: 'b' as const, number: ofEach - 2 };
+    await apply('4Gi', [staying]);
+    await waitFor(async () => (await standings()).get(nameOf(staying))?.startsWith('Converged at 4Gi'), {
+      ...{ what: 'it to get its size', timeoutMs: 30_000, intervalMs: 200, details: logs },
+    });
+    await waitFor(() => writtenBy('a').has(`shared/${nameOf(staying)}`), {
+      ...{ what: 'the log of the other shard to say so', timeoutMs: 20_000, intervalMs: 200, details: logs },
+    });
   });
 });
 

@@ -36,6 +36,46 @@ test('the newest leader of an election is known from any word of it, and never a
   expect(admit(7)).toBe('not-leader');
 });
 
+test('of controllers that share the hosts the one has a host that knows the newer version of its resource', () => {
+  const leaders = new Leaders();
+  const admit = (name: string, hostVersion: number, cluster = 'one') =>
+    codeOf(leaders.admit({ election: `${cluster}/dimmer-system/${name}`, epoch: 1, hostVersion }));
+  expect(admit('a', 10)).toBe('ok');
+  expect(admit('b', 20)).toBe('ok');
+  expect(admit('a', 15)).toBe('not-leader');
+  // It isn't its lease that is another's.
+  expect(leaders.admit({ election: 'one/dimmer-system/a', epoch: 1, hostVersion: 15 })).not.toMatchObject({
+    error: { newestEpoch: expect.anything() as unknown },
+  });
+  // The one that has it may be told of late by its own watch.
+  expect(admit('b', 18)).toBe('ok');
+  expect(admit('a', 19)).toBe('not-leader');
+  expect(admit('a', 20)).toBe('ok');
+  // Versions of different clusters don't compare, and who says none is left to its epoch.
+  expect(admit('a', 1, 'two')).toBe('ok');
+  expect(codeOf(leaders.admit({ election: 'one/dimmer-system/b', epoch: 1 }))).toBe('ok');
+});
+
+test('a controller that shares the hosts sends no change to one that is not its own, and says by what it is', async () => {
+  const uuid = '6f0c1a52-6a0e-4c0e-9c50-6e6f0f3d2a11';
+  const host = createSimulatedHost({ clock: systemClock, domains: [{ uuid, name: 'db-1' }] });
+  const leadership = leadershipOf(1, 'one/dimmer-system/a');
+  let charge: { hostVersion: number } | null = null;
+  const shared = withLeadership(host, leadership, () => charge);
+  const { revision } = valueOf(await shared.observe(uuid));
+  const plug = () => shared.plug(uuid, revision, plugRequest(0, mib(128)));
+  expect(codeOf(await plug())).toBe('not-leader');
+  expect(host.script.calls().plug).toBe(0);
+  charge = { hostVersion: 4 };
+  const other = { election: 'one/dimmer-system/b', epoch: 1, hostVersion: 5 };
+  host.watch(() => undefined, { current: () => other, refused: () => undefined });
+  await Promise.resolve();
+  expect(codeOf(await plug())).toBe('not-leader');
+  expect(leadership.refusedBy).toEqual([]);
+  charge = { hostVersion: 6 };
+  expect(codeOf(await plug())).toBe('ok');
+});
+
 test('a controller that may have lost its lease sends no change, and goes on looking', async () => {
   const uuid = '6f0c1a52-6a0e-4c0e-9c50-6e6f0f3d2a11';
   const host = createSimulatedHost({ clock: systemClock, domains: [{ uuid, name: 'db-1' }] });

@@ -47,9 +47,22 @@ describe('a leader', () => {
 
   it('keeps what else stands in the Lease', async () => {
     const a = await start('a');
-    server.edit({ preferredHolder: 'b' }, { labels: { team: 'x' } });
+    server.edit({ preferredHolder: 'b' }, { labels: { team: 'x' }, annotations: { note: 'y' } });
     await clock.advance(10_000);
-    expect(server.lease).toMatchObject({ metadata: { labels: { team: 'x' } }, spec: { preferredHolder: 'b' } });
+    expect(server.lease).toMatchObject({
+      metadata: { labels: { team: 'x' }, annotations: { note: 'y' } },
+      spec: { preferredHolder: 'b' },
+    });
+    expect([a.epoch, a.log]).toEqual([101, []]);
+  });
+
+  it('says in the Lease which hosts it is there for, also over one that said otherwise', async () => {
+    const said = { labels: { 'dimmer.dev/shard': 'true' }, annotations: { 'dimmer.dev/shard-selector': '' } };
+    const a = await start('a');
+    expect(server.lease).toMatchObject({ metadata: said });
+    server.edit({}, { labels: {}, annotations: { 'dimmer.dev/shard-selector': 'zone=a' } });
+    await clock.advance(2_500);
+    expect(server.lease).toMatchObject({ metadata: said });
     expect([a.epoch, a.log]).toEqual([101, []]);
   });
 

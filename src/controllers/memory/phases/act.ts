@@ -62,6 +62,7 @@ export async function act(
     !context.signal.aborted &&
     !isOutdated(scope, context) &&
     context.hosts.get(judgement.located.hostName) === entry &&
+    context.shards.mayAct(entry.resource) &&
     judgeRight(resource, entry, observation, context).ok;
   // Before the first step, so that it is known whatever becomes of this reconcile.
   scope.beginsChange(clock.now());

@@ -1,11 +1,31 @@
 /** Headers of the agent's API beside those of HTTP. */
+import { formatLeader, type Leader } from '../../../memory/leader.ts';
 
 /** Of changes and of the stream of events: the leader that asks (memory/leader.ts); agents of 0.1.0 pass it over. */
 export const leaderHeader = 'dimmer-leader';
 /** Of `not-leader`: the newest epoch that the agent knows of the same election. */
 export const newestEpochHeader = 'dimmer-newest-epoch';
 
-/** What `not-leader` says beside its document; undefined: nothing. */
-export function readNewestEpoch(header: string | string[] | undefined): number | undefined {
-  return typeof header === 'string' && /^[1-9][0-9]{0,15}$/.test(header) ? Number(header) : undefined;
+/**
+ * Of a leader that shares the hosts with others, beside its header: the version of the host's resource by which the host is
+ * its own.
+ */
+export const hostVersionHeader = 'dimmer-host-version';
+
+/** The headers that say which leader asks. */
+export const leaderHeaders = (leader: Leader | null | undefined): Readonly<Record<string, string>> =>
+  leader === null || leader === undefined
+    ? {}
+    : {
+        [leaderHeader]: formatLeader(leader),
+        ...(leader.hostVersion === undefined ? {} : { [hostVersionHeader]: String(leader.hostVersion) }),
+      };
+
+/** An epoch, or the version of a host's resource. */
+export const versionPattern = '^[1-9][0-9]{0,15}$';
+const version = new RegExp(versionPattern);
+
+/** What {@link newestEpochHeader} or {@link hostVersionHeader} says; undefined: nothing. */
+export function readVersion(header: string | string[] | undefined): number | undefined {
+  return typeof header === 'string' && version.test(header) ? Number(header) : undefined;
 }

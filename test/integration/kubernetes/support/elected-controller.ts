@@ -17,9 +17,20 @@ type Manifest = {
 /** The arguments of the Deployment. */
 function deployedArguments(): readonly string[] {
   const [text = ''] = readFileSync(join(deployDirectory, '40-controller.yaml'), 'utf8').split('\n---\n');
-  const [container] = (parse(text) as Manifest).spec.template.spec.containers;
+  return argumentsOf(parse(text) as Manifest);
+}
+
+function argumentsOf({ spec }: Manifest): readonly string[] {
+  const [container] = spec.template.spec.containers;
   if (container === undefined) throw new Error('the Deployment has no container');
   return container.args;
+}
+
+/** The arguments of the Deployments of deploy/shards/, as kustomize makes them. */
+export async function deployedShards(plane: DimmerCluster): Promise<readonly (readonly string[])[]> {
+  const text = await plane.kubectlOk(['kustomize', join(deployDirectory, 'shards')]);
+  const manifests = text.split('\n---\n').map((each) => parse(each) as Manifest);
+  return manifests.filter(({ kind }) => kind === 'Deployment').map(argumentsOf);
 }
 
 export type ControllerProcess = {
@@ -39,6 +50,7 @@ export async function startElectedController(
   plane: DimmerCluster,
   name: string,
   files: { readonly certFile: string; readonly keyFile: string; readonly caFile: string },
+  deployed: readonly string[] = deployedArguments(),
 ): Promise<ControllerProcess> {
   const [port = 0] = await freePorts(1);
   const replaced: Readonly<Record<string, string>> = {
@@ -48,9 +60,9 @@ export async function startElectedController(
     '--metrics-bind-address': `127.0.0.1:${port}`,
     '--health-probe-bind-address': `127.0.0.1:${port}`,
   };
-  const args = deployedArguments().map((arg) => {
-    const [option = '', value] = arg.split('=');
-    return value === undefined ? arg : `${option}=${replaced[option] ?? value}`;
+  const args = deployed.map((arg) => {
+    const [option = ''] = arg.split('=', 1);
+    return replaced[option] === undefined ? arg : `${option}=${replaced[option]}`;
   });
   const logFile = join(plane.directory, `${name}-${port}.log`);
   writeFileSync(logFile, '');
@@ -78,7 +90,7 @@ export async function startElectedController(
     async leads() {
       try {
         const text = await (await get('/metrics')).text();
-        return /^leader_election_master_status\{name="dimmer-controller"\} 1$/m.test(text);
+        return /^leader_election_master_status\{name="[^"]+"\} 1$/m.test(text);
       } catch {
         return null;
       }

@@ -60,8 +60,34 @@ describe('the command line of the controller', () => {
     });
   });
 
+  it('is a shard when it is told its hosts, with a Lease that only the same selector has', () => {
+    const electionOf = (...argv: string[]) => {
+      const read = readControllerArguments([...tls, '--leader-elect', ...argv]);
+      return read.kind === 'run' ? read.options.election : read;
+    };
+    expect(electionOf('--shard-selector=zone in (b, a), !gpu')).toMatchObject({
+      shard: '!gpu,zone in (a,b)',
+      name: expect.stringMatching(/^dimmer-controller-gpu-zone-in-a-b-[0-9a-f]{10}$/) as string,
+    });
+    expect(electionOf('--shard-selector', '!gpu,zone in (a,b)')).toEqual(
+      electionOf('--shard-selector=zone in (b, a), !gpu'),
+    );
+    expect(electionOf('--shard-selector=!gpu,zone in (a,c)')).not.toEqual(
+      electionOf('--shard-selector=!gpu,zone in (a,b)'),
+    );
+    expect(electionOf('--shard-selector=zone=a', '--leader-elect-resource-name=mine')).toMatchObject({
+      ...{ shard: 'zone=a', name: 'mine' },
+    });
+    const long = Array.from({ length: 200 }, (_, nth) => `k-${nth}`).join(',');
+    const election = electionOf(`--shard-selector=${long}`);
+    expect(election).toMatchObject({ name: expect.stringMatching(/^[a-z0-9-]{20,63}$/) as string });
+  });
+
   it.each([
     [[], '--agent-client-cert-file is required'],
+    [[...tls, '--shard-selector=zone=a'], '--shard-selector needs --leader-elect'],
+    [[...tls, '--leader-elect', '--shard-selector=zone in a'], "--shard-selector: 'zone in a': values stand in"],
+    [[...tls, '--leader-elect', '--shard-selector='], '--shard-selector: an empty selector matches every host'],
     [['--agent-client-cert-file=/nowhere'], "--agent-client-cert-file: file /nowhere can't be read"],
     [[...tls, '--kubeconfig=/nowhere'], "--kubeconfig: file /nowhere can't be read"],
     [[...tls, '--max-concurrent-reconciles=0'], "--max-concurrent-reconciles: '0' is not a whole number from 1 to 256"],

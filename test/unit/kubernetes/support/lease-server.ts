@@ -157,7 +157,7 @@ export class ElectedProcess {
     };
     this.elector = new LeaderElector({
       ...{ client, clock, random: () => 0, logger: silentLogger, times },
-      ...{ namespace: 'dimmer-system', name: 'dimmer-controller', identity: name },
+      ...{ namespace: 'dimmer-system', name: 'dimmer-controller', selector: '', identity: name },
       onLost: (why) => this.log.push(why),
     });
     void this.elector.start(this.#ending.signal).then(() => {
