@@ -22,6 +22,7 @@ import { createControllerMetrics } from './memory/metrics.ts';
 import { Postponed } from './memory/postponed.ts';
 import { reconcile } from './memory/reconcile.ts';
 import { FailedPlans } from './memory/failed-plans.ts';
+import { Shown } from './memory/shown.ts';
 import { Unwritten } from './memory/unwritten.ts';
 import {
   keysOfDomain,
@@ -70,6 +71,7 @@ export function createController(options: ControllerOptions): Controller {
   const { virtualMachineMemories: resources, namespaces, events } = hub;
   const claims = new ClaimIndex(resources);
   const observeRequests = new ObserveRequests(clock);
+  const shown = new Shown();
   const enqueueHost = (name: string): void => {
     hostQueue.add(name);
     for (const key of keysOfHost(resources.list(), name)) queue.add(key, 'resync');
@@ -99,7 +101,9 @@ export function createController(options: ControllerOptions): Controller {
     source: hub.hosts,
     connect: options.connect,
     listener: {
-      onDomain: (uuid, what) => keysOfDomain(resources, claims, uuid, what).forEach((key) => queue.add(key)),
+      onDomain: (uuid, what, id) => {
+        for (const key of keysOfDomain(resources, claims, uuid, what)) if (!shown.has(key, id)) queue.add(key);
+      },
       onHost: enqueueHost,
     },
     clock,
@@ -121,6 +125,7 @@ export function createController(options: ControllerOptions): Controller {
     postponed: new Postponed(),
     unwritten: new Unwritten(),
     held: new Held(),
+    shown,
     observeRequests,
     metrics: createControllerMetrics(options.registry),
     clock,

@@ -50,8 +50,8 @@ export type ReconcileContext = ActContext &
 export async function reconcile(key: ResourceKey, context: ReconcileContext): Promise<Reconciled> {
   const found = context.resources.get(key);
   if (found === undefined) {
-    const { failed, postponed, unwritten, observeRequests, held } = context;
-    for (const memory of [failed, postponed, unwritten, observeRequests, held]) memory.forget(key);
+    const { failed, postponed, unwritten, observeRequests, held, shown } = context;
+    for (const memory of [failed, postponed, unwritten, observeRequests, held, shown]) memory.forget(key);
     return { kind: 'done' };
   }
   const { namespace, generation, deletionTimestamp } = found.metadata;
@@ -144,6 +144,7 @@ async function converge(scope: ReconcileScope, context: ReconcileContext): Promi
     return await drive(scope, desired.value, place, context);
   } finally {
     place.leave();
+    scope.dropAnswered();
   }
 }
 

@@ -16,7 +16,10 @@ export type Location =
 export type LocateContext = Pick<Turn, 'urgency' | 'signal' | 'looks'> & {
   readonly hosts: HostDirectory;
   readonly namespaceLabels: (namespace: string) => NamespaceLabels;
+  /** What the answer of the last change says of a machine on a host; null, or left out: look. */
+  readonly answered?: Answers | undefined;
 };
+type Answers = (entry: HostEntry, uuid: string) => DomainObservation | null;
 
 const problem = (found: Problem): Location => ({ kind: 'problem', problem: found });
 
@@ -32,7 +35,10 @@ export const describeMachine = ({ uuid, name }: VirtualMachineMemory['spec']['vi
   uuid === undefined ? `VM '${name ?? ''}'` : `VM ${uuid}`;
 
 /** Who asks: messages call the machine as it does, and copies that aren't open to it aren't there. */
-type Asker = Pick<Turn, 'urgency' | 'signal' | 'looks'> & { readonly namespace: string; readonly what: string };
+type Asker = Pick<LocateContext, 'urgency' | 'signal' | 'looks' | 'answered'> & {
+  readonly namespace: string;
+  readonly what: string;
+};
 
 /** Finds the virtual machine of `resource`. Changes nothing. */
 export async function locate(resource: VirtualMachineMemory, context: LocateContext): Promise<Location> {
@@ -43,8 +49,8 @@ export async function locate(resource: VirtualMachineMemory, context: LocateCont
     judgeHostUse(entry.resource.spec.allowedNamespaces, labels) === 'entitled';
 
   const { hostRef, virtualMachine } = resource.spec;
-  const { urgency, signal, looks } = context;
-  const asker = { namespace, what: describeMachine(virtualMachine), urgency, signal, looks };
+  const { urgency, signal, looks, answered } = context;
+  const asker = { namespace, what: describeMachine(virtualMachine), urgency, signal, looks, answered };
   if (hostRef !== undefined) {
     const entry = hosts.get(hostRef.name);
     if (entry === undefined || !isAllowed(entry)) {
@@ -77,7 +83,10 @@ function explainUnobserved(error: HostError, entry: HostEntry, { what }: Asker):
 async function observeOn(entry: HostEntry, uuid: string, asker: Asker): Promise<Location> {
   // Asked beside the observation, so that planning needn't wait for it; the entry keeps the answer.
   void entry.facts();
+  // In this moment: what is heard later may be more than that shows.
+  const known = asker.answered?.(entry, uuid) ?? null;
   asker.looks();
+  if (known !== null) return { kind: 'found', entry, observation: known };
   const answer = await entry.line.as(asker.urgency, asker.signal).observe(uuid);
   if (answer.ok) return { kind: 'found', entry, observation: answer.value };
   return problem(explainUnobserved(answer.error, entry, asker));
