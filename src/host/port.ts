@@ -43,7 +43,11 @@ export type DomainObservation = Of<typeof domainObservation>;
 
 /** Which leader asks; absent: a controller that takes part in no election. It travels as a header. */
 type Led = { readonly leader?: Leader };
-export type PlugRequest = Of<typeof plugRequest> & Led;
+export type PlugRequest = Of<typeof plugRequest> &
+  Led & {
+    /** The next plug of the same plan follows at once: nobody reads what this one has led to. It travels as a header. */
+    readonly isMidway?: boolean;
+  };
 export type UnplugRequest = Of<typeof unplugQuery> & Led & { readonly slot: number };
 /** Who asks for a change; see {@link Claim}. */
 export type ClaimRequest = Claim & Pick<PlugRequest, 'replacesUid'>;

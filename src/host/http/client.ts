@@ -66,12 +66,12 @@ export function createHttpsHost(options: HttpsHostOptions): Host {
 
     observe: (uuid, signal) => look(memoryPath(uuid), domainObservation, signal),
 
-    plug: (uuid, revision, { leader, ...request }) =>
+    plug: (uuid, revision, { leader, isMidway, ...request }) =>
       transport.call(
         {
           method: 'POST',
           path: modulesPath(uuid),
-          headers: { ...guarded(revision, leader), ...told },
+          headers: { ...guarded(revision, leader), ...(isMidway === true ? {} : told) },
           body: JSON.stringify(request),
           deadlineMs: mutationDeadlineMs,
         },

@@ -99,6 +99,7 @@ async function runSteps(
         node: step.node,
         ...(pageSize === null ? {} : { pageSize }),
         ...(beginsReplacement ? { beginsReplacement } : {}),
+        ...(steps[index + 1]?.operation === 'plug' ? { isMidway: true } : {}),
         hostReserve: limits.memoryReserve,
         hostOvercommit: limits.memoryOvercommit,
       });
