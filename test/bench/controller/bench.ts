@@ -3,13 +3,16 @@
  * simulated hosts behind HTTPS servers in another process. The yardstick is `rawresize`: the writes of a resize (a patch
  * of spec, two of status, as a plain controller makes them) by a client alone, in the same run.
  *
- * DIMMER_VMS says how many VMs there are (2,000).
+ * DIMMER_VMS says how many VMs there are (2,000), DIMMER_GROW by which growPolicy they grow: `Divisible`, the default, makes a
+ * resize of 1 GiB four modules, `Whole` one.
  */
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { parse } from 'yaml';
 import { uuidOfNumber } from '../../../src/host/simulated/numbered-domains.ts';
 import type { ControlPlane } from '../../lab/control-plane.ts';
 import { ensureLab } from '../../lab/ensure.ts';
@@ -24,6 +27,7 @@ import { cpuMs, residentMiB } from './processes.ts';
 import { inParallel, namespace, Vms } from './vms.ts';
 
 const vmCount = Number(process.env['DIMMER_VMS'] ?? 2_000);
+const growPolicy = process.env['DIMMER_GROW'] ?? 'Divisible';
 const hosts = 10;
 const rawCount = Math.min(vmCount, 1_000);
 /** Paced resizes: so many a second, for so long. */
@@ -184,7 +188,7 @@ async function measureColdStart(bench: Bench): Promise<void> {
 /** Runs the benchmark and prints its figures. */
 export async function runControllerBench(): Promise<void> {
   await ensureLab(report);
-  report(`starting a control plane and ${hosts} hosts with ${vmCount} VMs`);
+  report(`starting a control plane and ${hosts} hosts with ${vmCount} VMs, growPolicy ${growPolicy}`);
   const lab = await startLab({ controlPlane: {}, guests: [] });
   const { controlPlane } = lab;
   const directory = join(controlPlane.directory, 'fleet');
@@ -205,7 +209,7 @@ export async function runControllerBench(): Promise<void> {
     const names = Array.from({ length: vmCount }, (_, index) => nameOf(index + 1));
     report(`creating ${vmCount} resources`);
     await inParallel(names, (name) =>
-      vms.create(name, { virtualMachine: { uuid: uuidOfNumber(Number(name.slice(3))) }, memory: '1Gi' }),
+      vms.create(name, { virtualMachine: { uuid: uuidOfNumber(Number(name.slice(3))) }, memory: '1Gi', growPolicy }),
     );
     const controllerOf = await startController(controlPlane, fleet.ready);
     const bench: Bench = { fleet, controlPlane, vms, names, ...controllerOf };
@@ -229,6 +233,16 @@ export async function runControllerBench(): Promise<void> {
   }
 }
 
+/** How deploy/ sets Node and the C library up. */
+function deployedEnvironment(): Readonly<Record<string, string>> {
+  const [deployment = ''] = readFileSync(join(root, 'deploy/40-controller.yaml'), 'utf8').split('\n---\n');
+  const { spec } = parse(deployment) as {
+    spec: { template: { spec: { containers: { env: { name: string; value: string }[] }[] } } };
+  };
+  const env = spec.template.spec.containers.flatMap((container) => container.env);
+  return Object.fromEntries(env.map(({ name, value }) => [name, value]));
+}
+
 async function startController(
   controlPlane: ControlPlane,
   { files }: FleetReady,
@@ -246,6 +260,8 @@ async function startController(
     await response.body?.cancel();
     return response.ok;
   };
-  const controller = await startProcess('controller', args, controlPlane.directory, isReady);
+  const controller = await startProcess(
+    ...(['controller', args, controlPlane.directory, isReady, undefined, deployedEnvironment()] as const),
+  );
   return { controller, metricsUrl: `${url}/metrics` };
 }
