@@ -47,6 +47,23 @@ await build({
   plugins: [programApart],
 });
 
+/**
+ * Of the Kubernetes client only what is used (src/kubernetes/connect.ts). It doesn't say that its modules do nothing when they
+ * are loaded, so that esbuild would take all 700 models of the API along.
+ */
+const clientPruned: Plugin = {
+  name: 'client-pruned',
+  setup: (bundle) =>
+    bundle.onResolve({ filter: /./ }, async ({ path, importer, resolveDir, kind, pluginData, with: attributes }) => {
+      const isOfClient = [path, importer].some((place) => place.includes('@kubernetes/client-node'));
+      if (!isOfClient || pluginData === 'resolved') return undefined;
+      const resolved = await bundle.resolve(path, {
+        ...{ importer, resolveDir, kind, with: attributes, pluginData: 'resolved' },
+      });
+      return resolved.path.includes('@kubernetes/client-node') ? { ...resolved, sideEffects: false } : resolved;
+    }),
+};
+
 const { metafile } = await build({
   ...common,
   entryPoints: ['src/cmd/program.ts'],
@@ -62,6 +79,7 @@ const { metafile } = await build({
   // Packages in CommonJS ask for Node's own modules in their own way.
   banner: { js: "import{createRequire as $cr}from'node:module';const require=$cr(import.meta.url);" },
   metafile: true,
+  plugins: [clientPruned],
 });
 refuseForeign(metafile);
 for (const name of entries) chmodSync(join(dist, `cmd/${name}.js`), 0o755);

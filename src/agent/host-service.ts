@@ -10,7 +10,7 @@ import type { ChangeContext } from './change/prepare.ts';
 import { releaseClaim } from './change/release.ts';
 import { unplugModule } from './change/unplug.ts';
 import { createRunIdentities, type RunIdentities } from './domain/identity.ts';
-import { toObservation } from './domain/observation.ts';
+import { tellObservation } from './domain/observation.ts';
 import { DomainReader } from './domain/reader.ts';
 import { Leaders } from '../host/leaders.ts';
 import { RunningDomains } from './domain/running-domains.ts';
@@ -46,7 +46,8 @@ export function createHostService(options: HostServiceOptions): RunnableService 
   const identities = options.identities ?? createRunIdentities();
   const hostMemory = new HostMemory(() => driver.hostMemory());
   const leaders = new Leaders();
-  const reader = new DomainReader({ driver, runs, identities, hostMemory, leaders, admits, clock });
+  const newestEvent = (): string => events.lastId;
+  const reader = new DomainReader({ driver, runs, identities, hostMemory, leaders, newestEvent, admits, clock });
   const bell = new StatisticsBell({ driver, reader, clock, logger });
   const questions = new GuestQuestions({ driver, bell, clock, onQuestion: options.onQuestion });
   const followUp = new GuestFollowUp({ questions, runs, events, mutex, clock, logger });
@@ -117,9 +118,7 @@ export function createHostService(options: HostServiceOptions): RunnableService 
     async observe(uuid) {
       const gathered = await reader.gather(uuid);
       if (!gathered.ok) return gathered;
-      const observation = toObservation(gathered.value, clock.now());
-      gathered.value.run?.wasObserved(observation.guest, observation.observedAtMs);
-      return succeed(observation);
+      return succeed(tellObservation(gathered.value, clock));
     },
 
     observeAll: () =>
@@ -151,7 +150,9 @@ export function createHostService(options: HostServiceOptions): RunnableService 
 
     watch(listener) {
       let stopped = false;
-      const unsubscribe = events.subscribe(({ event }) => listener(event satisfies HostEvent));
+      const unsubscribe = events.subscribe(({ id, event }) =>
+        listener((event.kind === 'reset' ? event : { ...event, id }) satisfies HostEvent),
+      );
       queueMicrotask(() => {
         if (!stopped) listener({ kind: 'reset' });
       });

@@ -24,6 +24,7 @@ import { createControllerMetrics } from './memory/metrics.ts';
 import { Postponed } from './memory/postponed.ts';
 import { reconcile } from './memory/reconcile.ts';
 import { FailedPlans } from './memory/failed-plans.ts';
+import { Shown } from './memory/shown.ts';
 import { Unwritten } from './memory/unwritten.ts';
 import {
   keysOfDomain,
@@ -76,6 +77,7 @@ export function createController(options: ControllerOptions): Controller {
   const observeRequests = new ObserveRequests(clock);
   const shards = new Shards(options.shards ?? null);
   const own = new Set<ResourceKey>();
+  const shown = new Shown();
   const enqueueHost = (name: string): void => {
     hostQueue.add(name);
     for (const key of keysOfHost(resources.list(), name)) queue.add(key, 'resync');
@@ -109,10 +111,10 @@ export function createController(options: ControllerOptions): Controller {
     },
     isServedAnew: (before, now) => shards.mayAct(before) !== shards.mayAct(now),
     listener: {
-      onDomain(uuid, what, host) {
+      onDomain(uuid, what, host, id) {
         // Where it is may have changed; what its memory does is for the one who is there for its host.
         if (what === 'memory' && shards.shareOf(host).kind === 'other') return;
-        for (const key of keysOfDomain(resources, claims, uuid, what)) queue.add(key);
+        for (const key of keysOfDomain(resources, claims, uuid, what)) if (!shown.has(key, id)) queue.add(key);
       },
       onHost: enqueueHost,
     },
@@ -137,6 +139,7 @@ export function createController(options: ControllerOptions): Controller {
     postponed: new Postponed(),
     unwritten: new Unwritten(),
     held: new Held(),
+    shown,
     observeRequests,
     metrics: createControllerMetrics(options.registry),
     clock,

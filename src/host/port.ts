@@ -43,7 +43,11 @@ export type DomainObservation = Of<typeof domainObservation>;
 
 /** Which leader asks; absent: a controller that takes part in no election. It travels as a header. */
 type Led = { readonly leader?: Leader };
-export type PlugRequest = Of<typeof plugRequest> & Led;
+export type PlugRequest = Of<typeof plugRequest> &
+  Led & {
+    /** The next plug of the same plan follows at once: nobody reads what this one has led to. It travels as a header. */
+    readonly isMidway?: boolean;
+  };
 export type UnplugRequest = Of<typeof unplugQuery> & Led & { readonly slot: number };
 /** Who asks for a change; see {@link Claim}. */
 export type ClaimRequest = Claim & Pick<PlugRequest, 'replacesUid'>;
@@ -52,13 +56,13 @@ export type PlugAnswer = Of<typeof plugAnswer>;
 export type UnplugAnswer = Of<typeof unplugAnswer>;
 export type ReleaseAnswer = Of<typeof releaseAnswer>;
 
+/** What has happened to one VM. */
+export type DomainEventKind = 'lifecycle' | 'module-added' | 'module-removed' | 'module-refused' | 'statistics';
+
 /** What a host tells without being asked. Every event is a hint to observe, never a fact to compute with. */
 export type HostEvent =
-  | { readonly kind: 'lifecycle'; readonly uuid: string }
-  | { readonly kind: 'module-added'; readonly uuid: string }
-  | { readonly kind: 'module-removed'; readonly uuid: string }
-  | { readonly kind: 'module-refused'; readonly uuid: string }
-  | { readonly kind: 'statistics'; readonly uuid: string }
+  /** `id`: its place among the host's events (event-order.ts); absent: not known. */
+  | { readonly kind: DomainEventKind; readonly uuid: string; readonly id?: string }
   /** Events may have been lost, or the stream has just begun: look at everything once. */
   | { readonly kind: 'reset' }
   /** The stream broke; a `reset` follows when it is back. */
@@ -90,7 +94,10 @@ export interface Host {
   listDomains(signal?: AbortSignal): Promise<HostAnswer<readonly DomainSummary[]>>;
   /** One domain as it is now; `not-found` when it isn't there or isn't admitted. */
   observe(uuid: string, signal?: AbortSignal): Promise<HostAnswer<DomainObservation>>;
-  /** Plugs one module. Fails with `stale-revision` when the domain isn't as `revision` says. */
+  /**
+   * Plugs one module. Fails with `stale-revision` when the domain isn't as `revision` says. An answer may hold the
+   * observation after the change.
+   */
   plug(uuid: string, revision: string, request: PlugRequest): Promise<HostAnswer<PlugAnswer>>;
   /** Asks the guest to give one module up. Accepted is not done. */
   unplug(uuid: string, revision: string, request: UnplugRequest): Promise<HostAnswer<UnplugAnswer>>;

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { type Bytes, bytes, gib, mib, sumBytes } from '../../src/memory/bytes.ts';
 import { aliasOfSlot } from '../../src/memory/module.ts';
+import { isShownAsOf } from '../../src/host/event-order.ts';
 import { withLeadership } from '../../src/host/leadership.ts';
 import type { DomainObservation, GuestStatistics, Host } from '../../src/host/port.ts';
 import {
@@ -20,6 +21,12 @@ import {
 } from './bench.ts';
 
 const size = mib(128);
+
+/** What an answer tells and a look right after it shows, too; guests go on reporting in between. */
+const whatIs = (observation: DomainObservation | undefined) => {
+  const { uuid, runtimeId, layout, claim: held, replacement, revision } = observation ?? {};
+  return { uuid, runtimeId, modules: layout?.modules, slots: layout?.slots, held, replacement, revision };
+};
 
 /** The thing under test, and what is done to it again and again. */
 function kitOf(bench: ContractBench) {
@@ -108,17 +115,24 @@ export function describeHostContract(name: string, create: () => Promise<Contrac
 
     test('plugs a module where it was told to, claims the VM and gives the next revision', async (on) => {
       const watching = on.watch();
+      const before = await on.observe();
       const answer = valueOf(await on.plug(2));
       const after = await on.observe();
-      expect(answer).toEqual({ done: true, revision: after.revision });
+      expect(answer).toMatchObject({ done: true, revision: after.revision });
+      expect(whatIs(answer.observation)).toEqual(whatIs(after));
       expect(after.claim).toEqual(claim);
       expect(after.layout?.modules).toMatchObject([
         { slot: 2, size, node: 0, alias: aliasOfSlot(2), state: 'Plugged', mark: null },
       ]);
-      await eventually('the plug is told', () =>
-        watching.events.some((event) => event.kind === 'module-added') ? true : null,
+      const told = await eventually(
+        'the plug is told',
+        () => watching.events.find((event) => event.kind === 'module-added') ?? null,
       );
       watching.stop();
+      // A look before the plug can't show it, one after the event does.
+      const id = 'uuid' in told ? told.id : undefined;
+      expect(isShownAsOf(id, before.asOfEvent)).toBe(false);
+      expect(isShownAsOf(id, (await on.observe()).asOfEvent)).toBe(true);
     });
 
     test('lets plugs of one plan follow each other by the revision each answer gives', async (on) => {
@@ -422,8 +436,10 @@ export function describeHostContract(name: string, create: () => Promise<Contrac
       await on.bench.setUnplugBehaviour('silent');
       valueOf(await on.plug(0));
       valueOf(await on.plug(1));
-      valueOf(await on.unplug(0));
+      const asked = valueOf(await on.unplug(0));
       const leaving = await on.observe();
+      expect(asked.revision).toBe(leaving.revision);
+      expect(whatIs(asked.observation)).toEqual(whatIs(leaving));
       expect(leaving.layout?.modules).toMatchObject([
         { slot: 0, state: 'Leaving', mark: { generation: 1, attempts: 1 } },
         { slot: 1, state: 'Plugged' },

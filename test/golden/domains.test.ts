@@ -29,7 +29,7 @@ const quantity = (size: number | null): string => (size === null ? 'none' : form
 function layoutOf(memory: DomainMemoryXml): MemoryLayout {
   const run = new RunningDomain(memory.uuid, 'boot/1/7', 0);
   const facts = { ...emptyOperationState, memory, run, statistics: null, migrating: false, ownerNamespace: null };
-  const { layout } = toObservation({ ...facts, state: 'Running', defaultHugePageSize: mib(2) }, 0);
+  const { layout } = toObservation({ ...facts, state: 'Running', asOfEvent: null, defaultHugePageSize: mib(2) }, 0);
   if (layout === null) throw new Error('the domain is not running');
   return layout;
 }

@@ -65,6 +65,7 @@ export async function startProcess(
   directory: string,
   isReady: () => Promise<boolean>,
   first = program,
+  env: Readonly<Record<string, string>> = {},
 ): Promise<StackProcess> {
   const logFile = join(directory, `${name}.log`);
   let daemon: Daemon | null = null;
@@ -76,7 +77,7 @@ export async function startProcess(
   const start = async (other = main): Promise<void> => {
     if (daemon?.ended() === null) return;
     main = other;
-    const started = await startDaemon({ name, command: process.execPath, args: [main, ...args], logFile });
+    const started = await startDaemon({ name, command: process.execPath, args: [main, ...args], logFile, env });
     daemon = started;
     await waitFor(
       async () => {

@@ -12,6 +12,7 @@ import {
   modulesOf,
   regionOf,
   settledMarks,
+  tellObservation,
   toObservation,
   uptakeState,
 } from '../domain/observation.ts';
@@ -159,8 +160,8 @@ async function lookAfterwards(
     const isGone = await takeBack(context, after.value, { ...module, alias: module.alias ?? '' }, request);
     return fail(hostError('hotplug-unsupported', isGone ? problem : `${problem}; the module is still leaving`));
   }
-  const { revision } = toObservation(after.value, clock.now());
-  return succeed({ done: place.slot === request.slot, revision });
+  const observation = tellObservation(after.value, clock);
+  return succeed({ done: place.slot === request.slot, revision: observation.revision, observation });
 }
 
 /** A guest gives up within 0.2 s what it has refused; the first request may be lost on the insertion (facts-libvirt, (2)). */

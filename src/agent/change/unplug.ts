@@ -9,7 +9,7 @@ import type { OperationState } from '../../memory/operation-state.ts';
 import type { GuestAnswer } from '../guest/questions.ts';
 import { recordLeader, writeOperationState } from './write-operation-state.ts';
 import { askForModule } from '../../host/rules/marks.ts';
-import { type DomainFacts, modulesOf, toObservation } from '../domain/observation.ts';
+import { type DomainFacts, modulesOf, tellObservation, toObservation } from '../domain/observation.ts';
 import { isAnswered, toHostError } from '../driver-error.ts';
 import { type ChangeContext, findDomain, type Found } from './prepare.ts';
 import type { Totals } from '../with-audit.ts';
@@ -114,8 +114,14 @@ export async function unplugModule(
   } catch (error) {
     return fail(await settleFailedUnplug(context, facts, { claim, replacement, marks }, request, error));
   }
-  const runtimeId = facts.run?.runtimeId ?? null;
-  return succeed({ revision: computeRevision({ runtimeId, modules: modulesOf(facts.memory), marks: asked }) });
+  const after = await context.reader.gather(uuid, 'layout');
+  if (!after.ok) {
+    const runtimeId = facts.run?.runtimeId ?? null;
+    return succeed({ revision: computeRevision({ runtimeId, modules: modulesOf(facts.memory), marks: asked }) });
+  }
+  // The guest may have answered already.
+  const observation = tellObservation(after.value, context.clock);
+  return succeed({ revision: observation.revision, observation });
 }
 
 /** A detach that libvirt refused asked nobody: the mark is taken back. One without an answer keeps it. */

@@ -13,6 +13,7 @@ import { defaultGranularity } from '../../memory/granularity.ts';
 import { isSameModule, type ModuleIdentity } from '../../memory/module.ts';
 import { slotsOfDevices, sumOfDevices } from '../../memory/memory-devices.ts';
 import type { Mark } from '../../memory/operation-state.ts';
+import type { Clock } from '../../runtime/clock.ts';
 import { describeRepair, isOverdue } from '../repair/findings.ts';
 import { describeHiddenMemory, isCertain, isInTheWay } from '../repair/suspicion.ts';
 import type { DomainDescription, KeptState } from './description.ts';
@@ -57,6 +58,8 @@ export type DomainFacts = KeptState & {
   readonly ownerNamespace: string | null;
   /** The host's default huge page size; null: it has none. */
   readonly defaultHugePageSize: Bytes | null;
+  /** The newest event before this was gathered; null: not known. */
+  readonly asOfEvent: string | null;
 };
 
 /** The guest's report, as far as the balloon gave all of it, without what has left since. */
@@ -217,5 +220,13 @@ export function toObservation(facts: DomainFacts, nowMs: number): DomainObservat
       marks,
     }),
     observedAtMs: nowMs,
+    ...(facts.asOfEvent === null ? {} : { asOfEvent: facts.asOfEvent }),
   };
+}
+
+/** The same for somebody who is told: what the guest reports after this is news to them. */
+export function tellObservation(facts: DomainFacts, clock: Pick<Clock, 'now'>): DomainObservation {
+  const observation = toObservation(facts, clock.now());
+  facts.run?.wasObserved(observation.guest, observation.observedAtMs);
+  return observation;
 }

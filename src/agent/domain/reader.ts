@@ -22,6 +22,8 @@ export type DomainReaderOptions = {
   readonly hostMemory: HostMemory;
   /** Hears of those that are kept with the domains, which outlast the agent's process. Absent: nobody asks. */
   readonly leaders?: Leaders;
+  /** The id of the newest event. Absent: observations don't say how new they are. */
+  readonly newestEvent?: () => string;
   readonly admits: Admits;
   readonly clock: Clock;
 };
@@ -65,7 +67,8 @@ export class DomainReader {
    * spares a plug most of its reading: both were looked at when it was planned.
    */
   async gather(uuid: string, need: 'everything' | 'layout' = 'everything'): Promise<HostAnswer<DomainFacts>> {
-    const { driver, runs, hostMemory, clock } = this.#options;
+    const { driver, runs, hostMemory, newestEvent, clock } = this.#options;
+    const asOfEvent = newestEvent?.() ?? null;
     const known = runs.get(uuid);
     const isRecent = (run: RunningDomain): boolean => clock.now() - run.askedAtMs < recentMs;
     const asked = need === 'layout' && known !== undefined && isRecent(known) ? null : this.#ask(uuid, known);
@@ -92,6 +95,7 @@ export class DomainReader {
         ...operations.value,
         ownerNamespace: ownerNamespace.value,
         defaultHugePageSize: hostMemory.defaultHugePageSize,
+        asOfEvent,
       };
       run?.plugs.looked(uptakeState(facts, run, clock.now()));
       return succeed(facts);

@@ -189,6 +189,11 @@ export class RunningDomain {
     this.#operations = state;
   }
 
+  /** Its balloon has another size: what was asked before is of before. */
+  heardBalloon(): void {
+    this.#askedAtMs = 0;
+  }
+
   /** Statistics and migration were asked for: what can't be told is as before. */
   sawMigration(migrating: boolean): void {
     this.#migrating = migrating;

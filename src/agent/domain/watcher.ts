@@ -176,6 +176,7 @@ export class DomainWatcher {
         void this.#settler.recount(uuid);
         return;
       case 'balloon-changed':
+        run?.heardBalloon();
         this.#publish(domain, 'statistics');
         return;
       case 'module-added':

@@ -12,7 +12,15 @@ import {
 import { hostFacts } from '../../host/http/api/host.ts';
 import { memoryLayout, observedModule } from '../../host/http/api/layout.ts';
 import { problem } from '../../host/http/api/problem.ts';
-import { hostVersionHeader, leaderHeader, newestEpochHeader, versionPattern } from '../../host/http/api/headers.ts';
+import {
+  hostVersionHeader,
+  leaderHeader,
+  newestEpochHeader,
+  preferenceAppliedHeader,
+  preferHeader,
+  returnRepresentation,
+  versionPattern,
+} from '../../host/http/api/headers.ts';
 import { leaderPattern } from '../../memory/leader.ts';
 import type { JsonSchema, Shape } from '../../memory/shape.ts';
 import { type Operation, type OperationAnswer, operations } from './operations.ts';
@@ -89,6 +97,12 @@ const hostVersion: JsonSchema = {
     'the host is its own. Once a larger one is known of another election of the same cluster, smaller ones are refused',
   schema: { type: 'string', pattern: versionPattern },
 };
+const prefer: JsonSchema = {
+  name: preferHeader,
+  in: 'header',
+  description: `RFC 7240. With ${returnRepresentation} the answer holds the observation after the change, where there is one`,
+  schema: { type: 'string' },
+};
 const newestEpoch: JsonSchema = {
   [newestEpochHeader]: {
     description: 'Of not-leader: the largest epoch that is known of the same election',
@@ -129,9 +143,17 @@ const methodNotAllowed: JsonSchema = {
   content: problemContent,
 };
 
-const describeAnswer = (answer: OperationAnswer): JsonSchema => ({
+const applied: JsonSchema = {
+  [preferenceAppliedHeader]: {
+    description: 'RFC 7240. The answer holds the observation that was preferred',
+    required: false,
+    schema: { type: 'string', pattern: `^${returnRepresentation}$` },
+  },
+};
+
+const describeAnswer = (answer: OperationAnswer, tells: boolean): JsonSchema => ({
   description: answer.description,
-  ...(answer.tagged === true ? { headers: tag } : {}),
+  ...(answer.tagged === true ? { headers: { ...tag, ...(tells ? applied : {}) } } : {}),
   content: contentOf(answer),
 });
 
@@ -152,15 +174,19 @@ function describeProblems(codes: readonly HostErrorCode[]): Record<string, JsonS
 }
 
 function describeOperation(operation: Operation): JsonSchema {
-  const { operationId, summary, description, params, querystring, body, guarded, led, answers, problems } = operation;
+  const { operationId, summary, description, params, querystring, body, guarded, led, tells, answers, problems } =
+    operation;
   const parameters = [
     ...parametersIn('path', params),
     ...parametersIn('query', querystring),
     ...(guarded === true ? [ifMatch] : []),
     ...(led === true ? [leader, hostVersion] : []),
+    ...(tells === true ? [prefer] : []),
     ...(operation === operations.watchEvents ? [lastEventId] : []),
   ];
-  const good = Object.entries(answers).map(([status, answer]) => [status, describeAnswer(answer)] as const);
+  const good = Object.entries(answers).map(
+    ([status, answer]) => [status, describeAnswer(answer, tells === true)] as const,
+  );
   return {
     operationId,
     summary,

@@ -42,6 +42,8 @@ export type Operation = {
   readonly guarded?: boolean;
   /** Whether it takes the leader that asks in `Dimmer-Leader`. */
   readonly led?: boolean;
+  /** Whether it heeds `Prefer: return=representation`. */
+  readonly tells?: boolean;
   /** By HTTP status. */
   readonly answers: Readonly<Record<number, OperationAnswer>>;
   /** What it may end in. */
@@ -101,6 +103,7 @@ export const operations = {
     body: plugRequest,
     guarded: true,
     led: true,
+    tells: true,
     answers: {
       201: {
         description: 'Plugged; ETag is what the next change is guarded by',
@@ -119,6 +122,7 @@ export const operations = {
     querystring: unplugQuery,
     guarded: true,
     led: true,
+    tells: true,
     answers: { 202: { description: 'The guest was asked', schemas: [unplugAnswer.schema], tagged: true } },
     problems: [
       ...changing,

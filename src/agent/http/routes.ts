@@ -2,7 +2,15 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type HostAnswer, hostError } from '../../host/errors.ts';
 import { fail, succeed } from '../../memory/result.ts';
-import { hostVersionHeader, leaderHeader, readVersion } from '../../host/http/api/headers.ts';
+import {
+  hostVersionHeader,
+  leaderHeader,
+  preferenceAppliedHeader,
+  preferHeader,
+  prefersRepresentation,
+  readVersion,
+  returnRepresentation,
+} from '../../host/http/api/headers.ts';
 import type {
   domainParams,
   domainsQuery,
@@ -60,6 +68,23 @@ const tagged = (reply: FastifyReply, answer: HostAnswer<{ readonly revision: str
   if (answer.ok) reply.header('etag', `"${answer.value.revision}"`);
 };
 
+/** What a change has led to is told to whoever prefers that (RFC 7240): older clients have no use for it. */
+function sendChange<T extends { readonly revision: string; readonly observation?: DomainObservation }>(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  answer: HostAnswer<T>,
+  status: (value: T) => number,
+): FastifyReply {
+  tagged(reply, answer);
+  if (!answer.ok || answer.value.observation === undefined) return send(reply, answer, status);
+  if (!prefersRepresentation(request.headers[preferHeader])) {
+    const { observation: _, ...change } = answer.value;
+    return reply.code(status(answer.value)).send(change);
+  }
+  reply.header(preferenceAppliedHeader, returnRepresentation);
+  return send(reply, answer, status);
+}
+
 /** Declares the routes on `app`; `actorOf` tells on whose behalf a request is made. */
 export function declareRoutes(
   app: FastifyInstance,
@@ -99,9 +124,8 @@ export function declareRoutes(
       const { revision, led } = guards.value;
       const { uuid } = request.params;
       const answer = await service.plug(uuid, revision, { ...request.body, ...led }, actorOf(request));
-      tagged(reply, answer);
       if (answer.ok) reply.header('location', `/v1/domains/${uuid}/memory/modules/${request.body.slot}`);
-      return send(reply, answer, ({ done }) => (done ? 201 : 202));
+      return sendChange(request, reply, answer, ({ done }) => (done ? 201 : 202));
     },
   );
 
@@ -114,8 +138,7 @@ export function declareRoutes(
       const { revision, led } = guards.value;
       const { uuid, slot } = request.params;
       const answer = await service.unplug(uuid, revision, { ...request.query, ...led, slot }, actorOf(request));
-      tagged(reply, answer);
-      return send(reply, answer, () => 202);
+      return sendChange(request, reply, answer, () => 202);
     },
   );
 

@@ -7,6 +7,7 @@
 import {
   finiteNumber,
   lenient,
+  mapped,
   Mismatch,
   object,
   type Of,
@@ -29,6 +30,13 @@ export const observeRequestedAtAnnotation = 'dimmer.dev/observe-requested-at';
 /** Holds a deletion up until what Dimmer plugged has left the VM (spec.deletionPolicy Release). */
 export const releaseFinalizer = 'dimmer.dev/release';
 
+/** kubectl's own copy of a manifest, for its next apply: nobody else reads it, and it is as large as the spec. */
+const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration';
+const annotations = mapped(thoseIn(text()), (all) => {
+  const { [lastApplied]: _, ...others } = all;
+  return others;
+});
+
 const nonEmpty = text({ minLength: 1 });
 const metadataMembers = {
   name: nonEmpty,
@@ -38,7 +46,7 @@ const metadataMembers = {
   generation: orElse(0, finiteNumber),
   creationTimestamp: orElse('', text()),
   deletionTimestamp: lenient(text()),
-  annotations: lenient(thoseIn(text())),
+  annotations: lenient(annotations),
   labels: lenient(thoseIn(text())),
   finalizers: lenient(those(text())),
 };

@@ -1,11 +1,13 @@
 /**
  * The phases of a reconcile, in rounds: find the VM, see whether it may be had, plan, act, and look again, until there is
- * nothing to do right now. Every round plans from a fresh observation; what must outlast it is kept in the scope.
+ * nothing to do right now. Every round plans from an observation of its own, where the answer of the last change holds one
+ * from that; what must outlast it is kept in the scope.
  */
 import type { DesiredMemory } from '../../api/v1alpha1/spec.ts';
 import { recoveryOf } from '../../host/errors.ts';
 import { act, type ActContext, isOutdated } from './phases/act.ts';
-import { claim, observe, requireClaim } from './phases/observe.ts';
+import { isShortage } from './phases/execute.ts';
+import { claim, type Found, observe, requireClaim } from './phases/observe.ts';
 import type { HostPlace } from './host-place.ts';
 import { judge } from './phases/plan.ts';
 import { type Elsewhere, locate } from './phases/locate.ts';
@@ -39,17 +41,18 @@ export async function drive(
 ): Promise<Ending> {
   const { resource } = scope;
   let surprises = 0;
+  let wasShort = false;
   for (let round = 0; round < maxRounds; round += 1) {
     if (round > 0 && (context.signal.aborted || isOutdated(scope, context))) return { kind: 'interrupted' };
-    const found = await locate(resource, context);
+    const { answered } = scope;
+    const found = await locate(resource, {
+      ...context,
+      answered: (entry, uuid) => answered?.find(entry, uuid) ?? null,
+    });
+    scope.dropAnswered();
     if (found.kind !== 'found') return found;
-    const claimed = await claim(resource, found, context);
-    if (claimed.kind === 'problem') return claimed;
-    const observed = observe(found, claimed, context);
-    if (observed.kind === 'problem') return observed;
-    const notHeld = scope.deadlineMs === null ? null : requireClaim(resource, found, context);
-    if (notHeld !== null) return notHeld;
-    const planned = plan(scope, desired, observed.located, context);
+    context.shown.took(scope.key, found.observation);
+    const planned = await judgeFound(scope, desired, found, context);
     if (planned.kind === 'problem') return planned;
 
     scope.outcome = await act(scope, planned.judgement, place, context);
@@ -62,10 +65,44 @@ export async function drive(
     if (scope.outcome.kind === 'acted') continue;
     if (scope.outcome.kind === 'released') return { kind: 'planned' };
     if (scope.outcome.kind === 'failed' && scope.outcome.error.code === 'not-leader') return { kind: 'superseded' };
+    // The host has said anew what it has: the plan says what that is enough for.
+    if (isShort(scope.outcome) && !wasShort && !context.signal.aborted) {
+      wasShort = true;
+      continue;
+    }
     if (!isSurprise(scope.outcome) || surprises === maxSurprises) return { kind: 'planned' };
     surprises += 1;
   }
   return { kind: 'interrupted' };
+}
+
+/** From what was found to a plan. Where that is to do nothing, it isn't for want of what the host may have by now. */
+async function judgeFound(
+  scope: ReconcileScope,
+  desired: DesiredMemory,
+  found: Found,
+  context: ActContext,
+): Promise<Judged> {
+  const judged = await judgeByFacts(scope, desired, found, context);
+  const isBlocked = judged.kind === 'judged' && judged.judgement.plan.decision === 'blocked';
+  if (!isBlocked || !found.entry.mayHaveMore) return judged;
+  found.entry.forgetFacts();
+  return judgeByFacts(scope, desired, found, context);
+}
+
+async function judgeByFacts(
+  scope: ReconcileScope,
+  desired: DesiredMemory,
+  found: Found,
+  context: ActContext,
+): Promise<Judged> {
+  const { resource } = scope;
+  const claimed = await claim(resource, found, context);
+  if (claimed.kind === 'problem') return claimed;
+  const observed = observe(found, claimed, context);
+  if (observed.kind === 'problem') return observed;
+  const notHeld = scope.deadlineMs === null ? null : requireClaim(resource, found, context);
+  return notHeld ?? plan(scope, desired, observed.located, context);
 }
 
 /** Plans from what was observed. */
@@ -90,6 +127,8 @@ function plan(scope: ReconcileScope, desired: DesiredMemory, located: Located, c
   scope.plans(judged.judgement, clock.now());
   return judged;
 }
+
+const isShort = (outcome: Outcome): boolean => outcome.kind === 'failed' && isShortage(outcome.error);
 
 /** Whether the VM wasn't as it was planned for, or where, so that it is worth to look again at once. */
 const isSurprise = (outcome: Outcome): boolean =>

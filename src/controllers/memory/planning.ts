@@ -97,9 +97,14 @@ export function computeRooms(seen: PlannerObservation): readonly (NonNullable<Ba
   });
 }
 
-/** A status without what in its planning changes by itself, as the guest works and the host fills: no reason to write. */
+/**
+ * A status without what in its planning changes by itself, as the guest works, the host fills and slots have rested: no reason
+ * to write.
+ */
 export function withoutPassing(status: VirtualMachineMemoryStatus): object {
   if (status.planning === undefined) return status;
-  const { observedAt: _, guest: __, backings, ...planning } = status.planning;
-  return { ...status, planning: { ...planning, backings: backings.map(({ room: ___, ...backing }) => backing) } };
+  const { observedAt: _, guest: __, backings, slots, ...planning } = status.planning;
+  const { resting: ___, ...kept } = slots;
+  const bare = backings.map(({ room: ____, ...backing }) => backing);
+  return { ...status, planning: { ...planning, slots: kept, backings: bare } };
 }

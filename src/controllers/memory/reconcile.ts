@@ -81,9 +81,9 @@ export async function reconcile(key: ResourceKey, context: ReconcileContext): Pr
 /** What is remembered of a resource that is gone, or another controller's. */
 function forget(
   key: ResourceKey,
-  { failed, postponed, unwritten, observeRequests, held, own }: ReconcileContext,
+  { failed, postponed, unwritten, observeRequests, held, shown, own }: ReconcileContext,
 ): void {
-  for (const memory of [failed, postponed, unwritten, observeRequests, held]) memory.forget(key);
+  for (const memory of [failed, postponed, unwritten, observeRequests, held, shown]) memory.forget(key);
   own.delete(key);
 }
 
@@ -167,6 +167,7 @@ async function converge(scope: ReconcileScope, context: ReconcileContext): Promi
     return await drive(scope, desired.value, place, context);
   } finally {
     place.leave();
+    scope.dropAnswered();
   }
 }
 

@@ -10,6 +10,7 @@ import { preciseTimestamp } from '../../api/v1alpha1/conditions.ts';
 import { type Bytes, subtractBytes, sumBytes } from '../../memory/bytes.ts';
 import { keyOf, type ResourceKey } from '../../runtime/resources.ts';
 import { type Drift, forgetSize, judgeDrift } from './drift.ts';
+import type { Answered } from './phases/answered.ts';
 import { computeResize, isOpen, type Resize } from './resize.ts';
 import { ownOf } from './release.ts';
 import { computeCurrent } from './total.ts';
@@ -65,6 +66,8 @@ export class ReconcileScope {
   judgement: Judgement | null = null;
   /** What came of that. */
   outcome: Outcome = { kind: 'nothing' };
+  /** What the last change has led to, by its answer; null: that is to be looked at. */
+  answered: Answered | null = null;
   /** Something was changed in this reconcile, or may have been: its status says so, whatever ends it. */
   hasChanged = false;
 
@@ -181,6 +184,12 @@ export class ReconcileScope {
     const opened = { ...resize, startTime: preciseTimestamp(nowMs) };
     this.#run = { ...this.#run, resize: opened };
     this.#resize = opened;
+  }
+
+  /** It was looked at since, or nobody looks any more. */
+  dropAnswered(): void {
+    this.answered?.drop();
+    this.answered = null;
   }
 
   /** What was about to be changed was not: no resize was opened by it. */

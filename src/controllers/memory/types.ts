@@ -89,7 +89,13 @@ export type Executed =
   /** The claim is given up, or was never known to the agent's version as something to be given up. */
   | { readonly kind: 'released' }
   /** Something was changed, or asked for: observe again. */
-  | { readonly kind: 'acted'; readonly plugged: number; readonly asked: number }
+  | {
+      readonly kind: 'acted';
+      readonly plugged: number;
+      readonly asked: number;
+      /** What it has led to, as the host's answer says; null: that is to be looked at. */
+      readonly after: DomainObservation | null;
+    }
   | {
       readonly kind: 'failed';
       readonly what: string;

@@ -12,18 +12,24 @@ import type { DomainSummary, Host, HostEvent, HostFacts } from '../../host/port.
 import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { sleep } from '../../runtime/sleep.ts';
+import { type Hearing, Hearings } from './hearing.ts';
 import { orAborted } from '../../runtime/or-aborted.ts';
 import type { ResourceSource } from '../../runtime/resources.ts';
 
 /** How old facts about a host may be when a growth is planned; the agent judges again when it acts. */
 const factsMaxAgeMs = 5_000;
+/** Nobody is told no by facts that are older than this. */
+const factsFinalMs = 1_000;
 
 const askAnewEveryMs = 1_000;
 
 /** Told what concerns whom. */
 export interface HostListener {
-  /** Something happened to a domain on a host; `lifecycle`: it may be somebody else's now, or elsewhere. */
-  onDomain(uuid: string, what: 'lifecycle' | 'memory', host: HypervisorHost): void;
+  /**
+   * Something happened to a domain on a host; `lifecycle`: it may be somebody else's now, or elsewhere. `id`: of the event,
+   * where it has one.
+   */
+  onDomain(uuid: string, what: 'lifecycle' | 'memory', host: HypervisorHost, id?: string): void;
   /** Anything on this host may have changed, or the host can't be reached any more. */
   onHost(name: string): void;
 }
@@ -61,7 +67,8 @@ export class HostEntry {
   /** What last ran here; null: it has never said. */
   #last: ReadonlyMap<string, DomainSummary> | null = null;
   #failure: Domains | null = null;
-  #facts: { readonly atMs: number; readonly answer: Promise<HostAnswer<HostFacts>> } | null = null;
+  #facts: { readonly atMs: number; readonly answer: Promise<HostAnswer<HostFacts>>; hasMore: boolean } | null = null;
+  readonly #hearings = new Hearings();
 
   constructor(resource: HypervisorHost, host: Host, listener: HostListener, clock: Clock) {
     this.resource = resource;
@@ -124,11 +131,14 @@ export class HostEntry {
     this.#failure = null;
   }
 
-  /** Capacity and free memory, at most 5 s old. An error isn't cached. `signal` ends the waiting, not the question. */
+  /**
+   * Capacity and free memory, at most 5 s old, whatever was plugged meanwhile: the agent judges each plug by how the host
+   * is then. An error isn't cached. `signal` ends the waiting, not the question.
+   */
   async facts(signal?: AbortSignal): Promise<HostAnswer<HostFacts>> {
     const nowMs = this.#clock.now();
     if (this.#facts === null || nowMs - this.#facts.atMs > factsMaxAgeMs) {
-      const asked = { atMs: nowMs, answer: this.line.facts() };
+      const asked = { atMs: nowMs, answer: this.line.facts(), hasMore: false };
       this.#facts = asked;
       void asked.answer.then(({ ok }) => {
         if (!ok && this.#facts === asked) this.#facts = null;
@@ -137,9 +147,20 @@ export class HostEntry {
     return orAborted(this.#facts.answer, signal, giveUp);
   }
 
-  /** Forgets what the host's memory was, after a change to it. */
+  /** Whether the host may have more memory by now than {@link facts} said last, so that it is asked before it is told. */
+  get mayHaveMore(): boolean {
+    if (this.#facts === null) return false;
+    return this.#facts.hasMore || this.#clock.now() - this.#facts.atMs > factsFinalMs;
+  }
+
+  /** Forgets what the host's memory was: the next question asks the host. */
   forgetFacts(): void {
     this.#facts = null;
+  }
+
+  /** Listens to what is heard of a machine from now on. */
+  listen(uuid: string): Hearing {
+    return this.#hearings.listen(uuid);
   }
 
   /** Sends away whoever waits for this host. */
@@ -150,19 +171,20 @@ export class HostEntry {
   }
 
   #onEvent(event: HostEvent, listener: HostListener): void {
+    this.#hearings.heard(event);
     switch (event.kind) {
       case 'lifecycle':
         this.forgetDomains();
         listener.onDomain(event.uuid, 'lifecycle', this.resource);
         return;
-      case 'module-added':
       case 'module-removed':
-        this.forgetFacts();
-        listener.onDomain(event.uuid, 'memory', this.resource);
+        if (this.#facts !== null) this.#facts.hasMore = true;
+        listener.onDomain(event.uuid, 'memory', this.resource, event.id);
         return;
+      case 'module-added':
       case 'module-refused':
       case 'statistics':
-        listener.onDomain(event.uuid, 'memory', this.resource);
+        listener.onDomain(event.uuid, 'memory', this.resource, event.id);
         return;
       case 'reset':
       case 'lost':

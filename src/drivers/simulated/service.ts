@@ -8,7 +8,7 @@ import { type HostAnswer, hostError } from '../../host/errors.ts';
 import { Leaders } from '../../host/leaders.ts';
 import { succeed } from '../../memory/result.ts';
 import { totalOf } from '../../host/rules/total.ts';
-import type { Host, HostEvent, MemoryLayout } from '../../host/port.ts';
+import type { DomainObservation, Host, HostEvent, MemoryLayout } from '../../host/port.ts';
 import { KeyedMutex } from '../../runtime/keyed-mutex.ts';
 import { createRecordedChange, type Totals } from '../../agent/with-audit.ts';
 import type { RunnableService, ServiceParts } from '../../agent/service.ts';
@@ -21,6 +21,7 @@ export function createSimulatedService(host: Host, parts: ServiceParts): Runnabl
   const change = createRecordedChange(parts, mutex, (error) =>
     hostError('internal-error', 'The simulated host failed; the log of the agent has the details', error),
   );
+  const ids = new EventIds();
   /** Why the host can't be used now; null: it can. */
   let problem: string | null = null;
 
@@ -30,8 +31,30 @@ export function createSimulatedService(host: Host, parts: ServiceParts): Runnabl
       return;
     }
     problem = null;
-    events.append(event);
+    if (event.kind === 'reset') {
+      events.append(event);
+      return;
+    }
+    const { id, ...told } = event;
+    events.append(told);
+    if (id !== undefined) ids.took(id, events.lastId);
   }
+  const withOwnId = (observation: DomainObservation): DomainObservation => {
+    const { asOfEvent, ...seen } = observation;
+    const own = ids.own(asOfEvent);
+    return own === undefined ? seen : { ...seen, asOfEvent: own };
+  };
+  const observe = async (uuid: string): Promise<HostAnswer<DomainObservation>> => {
+    const answer = await host.observe(uuid);
+    return answer.ok ? succeed(withOwnId(answer.value)) : answer;
+  };
+  const changed = async <T extends { readonly observation?: DomainObservation }>(
+    change: Promise<HostAnswer<T>>,
+  ): Promise<HostAnswer<T>> => {
+    const answer = await change;
+    if (!answer.ok || answer.value.observation === undefined) return answer;
+    return succeed({ ...answer.value, observation: withOwnId(answer.value.observation) });
+  };
 
   /** `after`: what the change makes of the guest's total, bytes. */
   async function noteTotals(
@@ -63,12 +86,12 @@ export function createSimulatedService(host: Host, parts: ServiceParts): Runnabl
       return facts.ok ? succeed({ ...facts.value, agentVersion }) : facts;
     },
     listDomains: () => host.listDomains(),
-    observe: (uuid) => host.observe(uuid),
+    observe,
 
     async observeAll() {
       const domains = await host.listDomains();
       if (!domains.ok) return domains;
-      const observed = await Promise.all(domains.value.map(({ uuid }) => host.observe(uuid)));
+      const observed = await Promise.all(domains.value.map(({ uuid }) => observe(uuid)));
       return succeed(observed.flatMap((answer) => (answer.ok ? [answer.value] : [])));
     },
 
@@ -77,7 +100,7 @@ export function createSimulatedService(host: Host, parts: ServiceParts): Runnabl
         const led = leaders.admit(request.leader);
         if (!led.ok) return led;
         await noteTotals(totals, uuid, (total) => total + request.size);
-        return host.plug(uuid, revision, request);
+        return changed(host.plug(uuid, revision, request));
       }),
 
     unplug: (uuid, revision, request, actor) =>
@@ -87,7 +110,7 @@ export function createSimulatedService(host: Host, parts: ServiceParts): Runnabl
         const sizeIn = ({ modules }: MemoryLayout): number =>
           modules.find(({ slot }) => slot === request.slot)?.size ?? 0;
         await noteTotals(totals, uuid, (total, layout) => total - sizeIn(layout));
-        return host.unplug(uuid, revision, request);
+        return changed(host.unplug(uuid, revision, request));
       }),
 
     releaseClaim: (uuid, revision, request, actor) =>
@@ -98,11 +121,39 @@ export function createSimulatedService(host: Host, parts: ServiceParts): Runnabl
         return host.releaseClaim(uuid, revision, request);
       }),
 
-    watch: (listener) => host.watch(listener),
+    watch: (listener) =>
+      host.watch((event) => {
+        if (!('uuid' in event)) {
+          listener(event);
+          return;
+        }
+        const { id, ...told } = event;
+        const own = ids.own(id);
+        listener(own === undefined ? told : { ...told, id: own });
+      }),
 
     async close() {
       await mutex.idle();
       await host.close();
     },
   };
+}
+
+/** More events than any answer is under way for. */
+const maxIds = 1_024;
+
+/** What the host's events are called in the log, which has others, too. */
+class EventIds {
+  readonly #own = new Map<string, string>();
+
+  took(id: string, own: string): void {
+    this.#own.set(id, own);
+    const [first] = this.#own.keys();
+    if (first !== undefined && this.#own.size > maxIds) this.#own.delete(first);
+  }
+
+  /** undefined: not known. */
+  own(id: string | undefined): string | undefined {
+    return id === undefined ? undefined : this.#own.get(id);
+  }
 }

@@ -10,7 +10,7 @@ import type { TlsFiles } from '../../runtime/tls-files.ts';
 import { domainObservation, domainSummaries, plugAnswer, releaseAnswer, unplugAnswer } from './api/domain.ts';
 import { hostFacts } from './api/host.ts';
 import type { Leader } from '../../memory/leader.ts';
-import { leaderHeaders } from './api/headers.ts';
+import { leaderHeaders, preferHeader, returnRepresentation } from './api/headers.ts';
 
 export type HttpsHostOptions = {
   /** `https://name:port` of the agent. */
@@ -28,6 +28,9 @@ export type HttpsHostOptions = {
 const observeDeadlineMs = 5_000;
 /** The agent itself answers within 35 s, libvirt's job lock included. */
 const mutationDeadlineMs = 40_000;
+
+/** What a change has led to comes with its answer, which spares a look. */
+const told = { [preferHeader]: returnRepresentation };
 
 const memoryPath = (uuid: string): string => `/v1/domains/${encodeURIComponent(uuid)}/memory`;
 const modulesPath = (uuid: string): string => `${memoryPath(uuid)}/modules`;
@@ -63,12 +66,12 @@ export function createHttpsHost(options: HttpsHostOptions): Host {
 
     observe: (uuid, signal) => look(memoryPath(uuid), domainObservation, signal),
 
-    plug: (uuid, revision, { leader, ...request }) =>
+    plug: (uuid, revision, { leader, isMidway, ...request }) =>
       transport.call(
         {
           method: 'POST',
           path: modulesPath(uuid),
-          headers: guarded(revision, leader),
+          headers: { ...guarded(revision, leader), ...(isMidway === true ? {} : told) },
           body: JSON.stringify(request),
           deadlineMs: mutationDeadlineMs,
         },
@@ -80,7 +83,7 @@ export function createHttpsHost(options: HttpsHostOptions): Host {
         {
           method: 'DELETE',
           path: `${modulesPath(uuid)}/${slot}?${queryOf(query)}`,
-          headers: guarded(revision, leader),
+          headers: { ...guarded(revision, leader), ...told },
           deadlineMs: mutationDeadlineMs,
         },
         unplugAnswer,

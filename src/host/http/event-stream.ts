@@ -3,7 +3,7 @@ import { computeBackoffMs } from '../../runtime/backoff.ts';
 import type { Clock, Timer } from '../../runtime/clock.ts';
 import { Mismatch } from '../../memory/shape.ts';
 import type { HttpsTransport } from './transport.ts';
-import type { HostEvent, Leadership } from '../port.ts';
+import type { DomainEventKind, HostEvent, Leadership } from '../port.ts';
 import { type SseMessage, SseParser } from './sse.ts';
 import { eventData } from './api/domain.ts';
 import { leaderHeaders, newestEpochHeader, readVersion } from './api/headers.ts';
@@ -30,7 +30,8 @@ function toHostEvent(message: SseMessage): HostEvent | null {
   }
   const read = eventData.read(data);
   if (read instanceof Mismatch) return null;
-  return { kind: message.event as Exclude<HostEvent['kind'], 'reset' | 'lost'>, uuid: read.uuid };
+  const { id } = message;
+  return { kind: message.event as DomainEventKind, uuid: read.uuid, ...(id === '' ? {} : { id }) };
 }
 
 export type EventStreamOptions = {

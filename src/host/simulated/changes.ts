@@ -89,7 +89,8 @@ export function plugSimulated(
     return fail(hostError('hotplug-unsupported', problem));
   }
   followUp(context, domain, onlineAtMs);
-  return succeed({ done: slot === request.slot, revision: context.observe(domain).revision });
+  const observation = context.observe(domain);
+  return succeed({ done: slot === request.slot, revision: observation.revision, observation });
 }
 
 /** QEMU's words where another process has no room for one more region of memory; null: it has. */
@@ -122,7 +123,8 @@ export function unplugSimulated(
   domain.operations = { claim, marks, replacement };
   recordChange(context, domain, 'asked', module);
   letGuestAnswer(context, domain, module);
-  return succeed({ revision: context.observe(domain).revision });
+  const observation = context.observe(domain);
+  return succeed({ revision: observation.revision, observation });
 }
 
 /** Gives a claim up as the agent would. */

@@ -47,6 +47,9 @@ export interface SimulationScript {
   /** QEMU fails at every attach, as it does on a host that is short of memory at that moment; null: no more. */
   setAttachProblem(problem: string | null): void;
 
+  /** Whether answers tell what a change has led to; agents of 0.1.0 don't. */
+  setTells(tells: boolean): void;
+
   addDomain(spec: SimulatedDomainSpec): void;
   /** How the guest answers when asked for the modules of `slots` (`all`: for any), for the next `times` requests. */
   setUnplugBehaviour(

@@ -13,7 +13,7 @@ export type ScriptContext = ReportContext & {
   readonly changes: readonly SimulatedChange[];
   readonly calls: Readonly<Record<SimulatedOperation, number>>;
   readonly faults: { operation: SimulatedOperation; fault: SimulatedFault; times: number }[];
-  readonly settings: { reachable: boolean; available: Bytes | null; attachProblem: string | null };
+  readonly settings: { reachable: boolean; available: Bytes | null; attachProblem: string | null; tells: boolean };
 };
 
 /** The script that acts on `context`. */
@@ -62,6 +62,9 @@ export function createScript(context: ScriptContext): SimulationScript {
     },
     setAttachProblem(problem) {
       settings.attachProblem = problem;
+    },
+    setTells(tells) {
+      settings.tells = tells;
     },
     addDomain(spec) {
       domains.set(spec.uuid, createSimulatedDomain(spec, clock.now()));

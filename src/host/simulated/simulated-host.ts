@@ -6,6 +6,7 @@ import { fail, succeed } from '../../memory/result.ts';
 import { Leaders } from '../leaders.ts';
 import { isActiveState } from '../rules/boot.ts';
 import type {
+  DomainObservation,
   HostEvent,
   HostFacts,
   HostNode,
@@ -58,8 +59,12 @@ export function createSimulatedHost(options: SimulatedHostOptions): SimulatedHos
 
   const leaders = new Leaders();
   const listeners = new Set<(event: HostEvent) => void>();
+  let newest = 0;
+  const idOf = (number: number): string => `${id}-${number}`;
   const emit = (event: HostEvent): void => {
-    for (const listener of listeners) listener(event);
+    newest += 1;
+    const told = 'uuid' in event ? { ...event, id: idOf(newest) } : event;
+    for (const listener of listeners) listener(told);
   };
   const changes: SimulatedChange[] = [];
   const faults: { operation: SimulatedOperation; fault: SimulatedFault; times: number }[] = [];
@@ -71,7 +76,12 @@ export function createSimulatedHost(options: SimulatedHostOptions): SimulatedHos
     unplug: 0,
     releaseClaim: 0,
   };
-  const settings = { reachable: true, available: null as Bytes | null, attachProblem: null as string | null };
+  const settings = {
+    reachable: true,
+    available: null as Bytes | null,
+    attachProblem: null as string | null,
+    tells: true,
+  };
 
   const facts = (): HostFacts => {
     const active = [...domains.values()].filter((domain) => isActiveState(domain.state));
@@ -97,7 +107,7 @@ export function createSimulatedHost(options: SimulatedHostOptions): SimulatedHos
       changes.push(entry);
       if (changes.length > maxChanges) changes.shift();
     },
-    observe: (domain) => observeSimulatedDomain(domain, id, clock.now()),
+    observe: (domain) => ({ ...observeSimulatedDomain(domain, id, clock.now()), asOfEvent: idOf(newest) }),
     isHere: (domain, run) => domains.get(domain.uuid) === domain && domain.run === run && isActiveState(domain.state),
     attachProblem: () => settings.attachProblem,
     removalMs: options.removalMs ?? 50,
@@ -149,12 +159,16 @@ export function createSimulatedHost(options: SimulatedHostOptions): SimulatedHos
     return domain === undefined ? fail(hostError('not-found', `There is no VM ${uuid}`)) : act(domain);
   };
 
-  const led = <T>(
+  const led = <T extends object>(
     { leader }: PlugRequest | UnplugRequest | ReleaseRequest,
     act: () => HostAnswer<T>,
   ): HostAnswer<T> => {
     const admitted = leaders.admit(leader);
-    return admitted.ok ? act() : admitted;
+    if (!admitted.ok) return admitted;
+    const answer = act();
+    if (settings.tells || !answer.ok) return answer;
+    const { observation: _, ...untold }: T & { readonly observation?: DomainObservation } = answer.value;
+    return succeed(untold as T);
   };
 
   const scripting: ScriptContext = {

@@ -3,13 +3,16 @@
  * simulated hosts behind HTTPS servers in another process. The yardstick is `rawresize`: the writes of a resize (a patch
  * of spec, two of status, as a plain controller makes them) by a client alone, in the same run.
  *
- * DIMMER_VMS says how many VMs there are (2,000).
+ * DIMMER_VMS says how many VMs there are (2,000), DIMMER_GROW by which growPolicy they grow: `Divisible`, the default, makes a
+ * resize of 1 GiB four modules, `Whole` one.
  */
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { parse } from 'yaml';
 import { uuidOfNumber } from '../../../src/host/simulated/numbered-domains.ts';
 import type { ControlPlane } from '../../lab/control-plane.ts';
 import { ensureLab } from '../../lab/ensure.ts';
@@ -19,31 +22,43 @@ import { reportToTerminal as report } from '../../lab/progress.ts';
 import { root, startProcess, type StackProcess } from '../../lab/stack.ts';
 import { waitFor } from '../../lab/wait.ts';
 import { quantile } from '../summary.ts';
-import type { FleetOrder, FleetReady } from './fleet.ts';
+import type { FleetCalls, FleetOrder, FleetReady } from './fleet.ts';
 import { cpuMs, residentMiB } from './processes.ts';
 import { inParallel, namespace, Vms } from './vms.ts';
 
 const vmCount = Number(process.env['DIMMER_VMS'] ?? 2_000);
+const growPolicy = process.env['DIMMER_GROW'] ?? 'Divisible';
 const hosts = 10;
 const rawCount = Math.min(vmCount, 1_000);
 /** Paced resizes: so many a second, for so long. */
 const pace = { perSecond: 20, seconds: 15 };
 const idleSeconds = 20;
 
-type Fleet = { readonly ready: FleetReady; readonly stop: () => void };
+/** Resident memory that is aimed at, MiB, by VMs. */
+const residentAim = vmCount <= 2_000 ? 120 : vmCount <= 10_000 ? 200 : 500;
+
+type Fleet = { readonly ready: FleetReady; readonly calls: () => Promise<FleetCalls>; readonly stop: () => void };
 
 async function startFleet(order: FleetOrder): Promise<Fleet> {
   const file = join(fileURLToPath(new URL('.', import.meta.url)), 'fleet.ts');
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', process.execPath, file, JSON.stringify(order)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', 'inherit'],
   });
-  for await (const line of createInterface(child.stdout)) {
-    return { ready: JSON.parse(line) as FleetReady, stop: () => child.kill() };
-  }
-  throw new Error('the fleet did not start');
+  const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+  const next = async <T>(): Promise<T> => {
+    const line = await lines.next();
+    if (line.done === true) throw new Error('the fleet has ended');
+    return JSON.parse(line.value) as T;
+  };
+  const calls = (): Promise<FleetCalls> => {
+    child.stdin.write('\n');
+    return next();
+  };
+  return { ready: await next<FleetReady>(), calls, stop: () => child.kill() };
 }
 
 type Bench = {
+  readonly fleet: Fleet;
   readonly controlPlane: ControlPlane;
   readonly vms: Vms;
   readonly names: readonly string[];
@@ -59,6 +74,25 @@ async function controllerCounter({ metricsUrl }: Pick<Bench, 'metricsUrl'>, name
   const text = await (await fetch(metricsUrl)).text();
   const lines = text.split('\n').filter((line) => line.startsWith(`${name}{`));
   return lines.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
+}
+
+/** What has been used so far. */
+const readUse = async ({ vms, controlPlane, controller, fleet }: Bench) => ({
+  writes: vms.statusWrites,
+  api: cpuMs(controlPlane.apiServerPid()),
+  own: cpuMs(controller.pid()),
+  ...(await fleet.calls()),
+});
+
+/** What each of `count` resizes has used since `before`, in words. */
+async function describeUse(bench: Bench, before: Awaited<ReturnType<typeof readUse>>, count: number): Promise<string> {
+  const now = await readUse(bench);
+  const each = (what: keyof typeof now, digits: number): string => ((now[what] - before[what]) / count).toFixed(digits);
+  return (
+    `status writes a resize ${each('writes', 2)} (aim: 1.0), API server ${each('api', 1)} ms (aim: at most 11), controller ` +
+    `${each('own', 1)} ms of CPU a resize (aim: at most 2.0), hosts asked for ${each('looks', 2)} looks, ${each('facts', 2)} facts, ` +
+    `${each('lists', 2)} lists, ${each('changes', 2)} changes`
+  );
 }
 
 /** The writes of a resize without a controller, resizes a second. */
@@ -81,28 +115,26 @@ async function measureRaw({ vms }: Bench): Promise<number> {
 
 /** All VMs get another size at once. */
 async function measureAtOnce(bench: Bench, memory: string, title: string, raw: number): Promise<void> {
-  const { vms, names, controlPlane, controller } = bench;
-  const before = { writes: vms.statusWrites, api: cpuMs(controlPlane.apiServerPid()), own: cpuMs(controller.pid()) };
+  const { vms, names, controller } = bench;
+  const before = await readUse(bench);
   const startedMs = performance.now();
   const all = Promise.all(names.map((name) => vms.reaches(name, memory)));
   await inParallel(names, (name) => vms.patch(name, { memory }));
   const takenMs = Math.max(...(await all)) - startedMs;
   await delay(1_500);
   const rate = perSecond(names.length, takenMs);
-  const each = (value: number): string => (value / names.length).toFixed(1);
   console.log(
-    `${title}: ${rate.toFixed(0)}/s, share of rawresize ${(rate / raw).toFixed(2)} (aim: at least 1.2), status writes a resize ` +
-      `${((vms.statusWrites - before.writes) / names.length).toFixed(2)} (aim: 1.0), API server ` +
-      `${each(cpuMs(controlPlane.apiServerPid()) - before.api)} ms (aim: at most 11), controller ` +
-      `${each(cpuMs(controller.pid()) - before.own)} ms of CPU a resize (aim: at most 2.0)`,
+    `${title}: ${rate.toFixed(0)}/s, share of rawresize ${(rate / raw).toFixed(2)} (aim: at least 1.2), ` +
+      `${await describeUse(bench, before, names.length)}, ${residentMiB(controller.pid()).toFixed(0)} MiB resident`,
   );
 }
 
 /** Some VMs, one after the other at a steady pace. */
-async function measurePaced({ vms, names }: Bench, memory: string, title: string): Promise<void> {
+async function measurePaced(bench: Bench, memory: string, title: string): Promise<void> {
+  const { vms, names } = bench;
   const waits: Promise<number>[] = [];
   const count = Math.min(names.length, pace.perSecond * pace.seconds);
-  const before = vms.statusWrites;
+  const before = await readUse(bench);
   for (const name of names.slice(0, count)) {
     waits.push(
       vms.patch(name, { memory }).then(async () => {
@@ -116,7 +148,7 @@ async function measurePaced({ vms, names }: Bench, memory: string, title: string
   await delay(1_500);
   console.log(
     `${title}: patch answered to Ready p50 ${quantile(times, 0.5).toFixed(0)} p99 ${quantile(times, 0.99).toFixed(0)} ms ` +
-      `(aim: 15 / 60), status writes a resize ${((vms.statusWrites - before) / count).toFixed(2)} (aim: 1.0)`,
+      `(aim: 15 / 60), ${await describeUse(bench, before, count)}`,
   );
 }
 
@@ -132,7 +164,7 @@ async function measureIdle(bench: Bench): Promise<void> {
   const asked = ((await vms.serverCounter(counter)) - requests - 1) * (60 / idleSeconds);
   console.log(
     `idle: ${vms.statusWrites - before.writes} writes in ${idleSeconds} s (aim: 0), ${asked.toFixed(0)} requests to the API server a minute ` +
-      `(its own among them), ${share.toFixed(2)} % of a core (aim: under 0.3), ${residentMiB(controller.pid()).toFixed(0)} MiB resident`,
+      `(its own among them), ${share.toFixed(2)} % of a core (aim: under 0.3), ${residentMiB(controller.pid()).toFixed(0)} MiB resident (aim: ${residentAim})`,
   );
 }
 
@@ -148,14 +180,15 @@ async function measureColdStart(bench: Bench): Promise<void> {
   const seconds = (performance.now() - startedMs) / 1000;
   await delay(1_000);
   console.log(
-    `cold start: ${names.length} verified in ${seconds.toFixed(1)} s, ${vms.statusWrites - writes} writes (aim: 0)`,
+    `cold start: ${names.length} verified in ${seconds.toFixed(1)} s (aim: ${(names.length / 2_000).toFixed(1)}), ` +
+      `${vms.statusWrites - writes} writes (aim: 0), ${residentMiB(controller.pid()).toFixed(0)} MiB resident (aim: ${residentAim})`,
   );
 }
 
 /** Runs the benchmark and prints its figures. */
 export async function runControllerBench(): Promise<void> {
   await ensureLab(report);
-  report(`starting a control plane and ${hosts} hosts with ${vmCount} VMs`);
+  report(`starting a control plane and ${hosts} hosts with ${vmCount} VMs, growPolicy ${growPolicy}`);
   const lab = await startLab({ controlPlane: {}, guests: [] });
   const { controlPlane } = lab;
   const directory = join(controlPlane.directory, 'fleet');
@@ -176,10 +209,10 @@ export async function runControllerBench(): Promise<void> {
     const names = Array.from({ length: vmCount }, (_, index) => nameOf(index + 1));
     report(`creating ${vmCount} resources`);
     await inParallel(names, (name) =>
-      vms.create(name, { virtualMachine: { uuid: uuidOfNumber(Number(name.slice(3))) }, memory: '1Gi' }),
+      vms.create(name, { virtualMachine: { uuid: uuidOfNumber(Number(name.slice(3))) }, memory: '1Gi', growPolicy }),
     );
     const controllerOf = await startController(controlPlane, fleet.ready);
-    const bench: Bench = { controlPlane, vms, names, ...controllerOf };
+    const bench: Bench = { fleet, controlPlane, vms, names, ...controllerOf };
     await Promise.all(names.map((name) => vms.reaches(name, '1Gi')));
     await bench.controller.stop();
     report('writing as a plain controller would');
@@ -200,6 +233,16 @@ export async function runControllerBench(): Promise<void> {
   }
 }
 
+/** How deploy/ sets Node and the C library up. */
+function deployedEnvironment(): Readonly<Record<string, string>> {
+  const [deployment = ''] = readFileSync(join(root, 'deploy/40-controller.yaml'), 'utf8').split('\n---\n');
+  const { spec } = parse(deployment) as {
+    spec: { template: { spec: { containers: { env: { name: string; value: string }[] }[] } } };
+  };
+  const env = spec.template.spec.containers.flatMap((container) => container.env);
+  return Object.fromEntries(env.map(({ name, value }) => [name, value]));
+}
+
 async function startController(
   controlPlane: ControlPlane,
   { files }: FleetReady,
@@ -217,6 +260,8 @@ async function startController(
     await response.body?.cancel();
     return response.ok;
   };
-  const controller = await startProcess('controller', args, controlPlane.directory, isReady);
+  const controller = await startProcess(
+    ...(['controller', args, controlPlane.directory, isReady, undefined, deployedEnvironment()] as const),
+  );
   return { controller, metricsUrl: `${url}/metrics` };
 }

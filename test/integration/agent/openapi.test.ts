@@ -132,7 +132,25 @@ describe("agent's API and its document", () => {
     expect(await codeOf('GET', '/v1/domains', '/v1/domains?view=memory')).toBeNull();
     expect(await codeOf('GET', memoryPath, memory)).toBeNull();
     const { etag } = await ask(memory);
-    expect(await codeOf('POST', modulesPath, `${memory}/modules`, { headers: guarded(etag), body })).toBeNull();
+    // Who doesn't ask for more is answered as by version 0.1.0.
+    const plain = await ask(`${memory}/modules`, { method: 'POST', headers: guarded(etag), body });
+    expect(conforms('POST', modulesPath, plain)).toBeNull();
+    expect(Object.keys(JSON.parse(plain.body) as object)).toEqual(['done', 'revision']);
+    expect(plain.headers['preference-applied']).toBeUndefined();
+    const prefer = { prefer: 'respond-async, return=representation; x=1' };
+    const next = { ...guarded(plain.etag), ...prefer };
+    const more = JSON.stringify(plugRequest(1, mib(128)));
+    const full = await ask(`${memory}/modules`, { method: 'POST', headers: next, body: more });
+    expect(conforms('POST', modulesPath, full)).toBeNull();
+    expect(full.headers['preference-applied']).toBe('return=representation');
+    const told = memberOf(JSON.parse(full.body) as never, 'observation');
+    const seen = JSON.parse((await ask(memory)).body) as never;
+    for (const name of ['revision', 'layout', 'claim']) expect(memberOf(told, name)).toEqual(memberOf(seen, name));
+    const back = { headers: { 'if-match': full.etag, ...prefer } };
+    const asked = await ask(`${memory}/modules/1?${unplugQueryOf(claim)}`, { method: 'DELETE', ...back });
+    expect(conforms('DELETE', slotPath, asked)).toBeNull();
+    expect(asked.body).toContain('"state":"Leaving"');
+    await eventually('it has gone', async () => ((await ask(memory)).body.includes('"Leaving"') ? null : true));
     const after = await ask(memory);
     const headers = { 'if-match': after.etag };
     expect(await codeOf('DELETE', slotPath, `${memory}/modules/0?${unplugQueryOf(claim)}`, { headers })).toBeNull();

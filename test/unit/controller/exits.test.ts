@@ -85,6 +85,8 @@ const actions: readonly Action[] = [
 type Exit = {
   readonly name: string;
   readonly changesSpec?: true;
+  /** The host's agent is an older one, whose answers don't tell what a change has led to: it is looked at at once. */
+  readonly isOlder?: true;
   readonly take: (bench: ControllerBench, action: Action) => void;
 };
 
@@ -124,7 +126,7 @@ const other = {
   lastTransitionTime: '2026-01-01T00:00:00Z',
 } as const;
 
-const exits: readonly Exit[] = [
+const unseens: readonly Exit[] = [
   unseen('the answer is lost', { kind: 'lose-answer' }),
   unseen('the answer is lost', { kind: 'lose-answer' }, 5),
   unseen('the request is lost', { kind: 'lose-request' }),
@@ -132,7 +134,13 @@ const exits: readonly Exit[] = [
   unseen('the answer is late', { kind: 'answer-late', ms: 3_000 }),
   unseen('the agent fails', { kind: 'fail', error: hostError('internal-error', 'a fault on purpose') }),
   unseen('the VM is busy', { kind: 'fail', error: hostError('busy', 'a fault on purpose') }),
-  unseen('the VM is not there', { kind: 'fail', error: hostError('not-found', 'a fault on purpose') }),
+];
+/** Right after the action: later on, what the guest has refused would be forgotten with it. */
+const lost = unseen('the VM is not there', { kind: 'fail', error: hostError('not-found', 'a fault on purpose') });
+
+const exits: readonly Exit[] = [
+  ...unseens,
+  ...[...unseens, lost].map((exit): Exit => ({ ...exit, name: `${exit.name}, of an older agent`, isOlder: true })),
   {
     name: 'the host does not say what it has',
     take: (bench) => bench.host().script.inject('facts', { kind: 'lose-request' }, 3),
@@ -237,7 +245,12 @@ describe('after an action', () => {
   afterEach(() => bench.close());
 
   /** Brings the VM to the wish of `action`, with `before` and `after` called around its call. */
-  async function run(action: Action, before: () => void, after: () => void): Promise<ReturnType<typeof digest>> {
+  async function run(
+    action: Action,
+    before: () => void,
+    after: () => void,
+    tells = true,
+  ): Promise<ReturnType<typeof digest>> {
     const domain: SimulatedDomainSpec = { uuid: vmUuid, name: 'db-1', boot: gib(1), modules: action.modules };
     bench = await createControllerBench([domain]);
     const host = bench.host();
@@ -252,6 +265,7 @@ describe('after an action', () => {
       if (isIt) after();
       return answer;
     };
+    host.script.setTells(tells);
     action.guest(host.script);
     bench.apply(action.wish);
     await bench.clock.advance(1_800_000);
@@ -289,10 +303,10 @@ describe('after an action', () => {
       expect(bench.reason()).toBe(action.ends);
     });
 
-    it.each(exits)('$name', async ({ take, changesSpec }) => {
+    it.each(exits)('$name', async ({ take, changesSpec, isOlder }) => {
       const expected = await run(action, willing, willing);
       await bench.close();
-      const ended = await run(action, willing, () => take(bench, action));
+      const ended = await run(action, willing, () => take(bench, action), isOlder === undefined);
       if (changesSpec === undefined || action.endsChanged === undefined) {
         expect(ended).toEqual(expected);
         return;

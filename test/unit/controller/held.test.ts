@@ -24,6 +24,17 @@ describe('a resize', () => {
     expect(told().slice(events)).toEqual(['Converged']);
   });
 
+  it('is told no second time when its slots have rested, whenever somebody looks', async () => {
+    bench.apply({ memory: '1Gi' });
+    await bench.reaches('Converged');
+    expect(bench.status().planning?.slots.resting).toEqual([0]);
+    const before = writes();
+    await bench.clock.advance(90_000);
+    await bench.restart();
+    await bench.clock.advance(900_000);
+    expect(writes() - before).toBe(0);
+  });
+
   it('that takes longer is told after a second, while it goes on', async () => {
     bench.host().script.setOnlines(vmUuid, false);
     bench.apply({ memory: '3Gi' });

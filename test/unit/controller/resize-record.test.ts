@@ -13,7 +13,8 @@ describe('the record of a resize', () => {
   it('is not begun by a change that was certainly not made', async () => {
     bench = await createControllerBench([{ uuid: vmUuid, name: 'db-1', boot: gib(1) }]);
     const short = hostError('insufficient-host-memory', 'a fault on purpose');
-    bench.host().script.inject('plug', { kind: 'fail', error: short });
+    // It asks the host once more what it has, and tries again, before it says so.
+    bench.host().script.inject('plug', { kind: 'fail', error: short }, 2);
     bench.apply({ memory: '2Gi' });
     await bench.reaches('InsufficientHostMemory');
     expect(bench.status().lastResize).toBeUndefined();

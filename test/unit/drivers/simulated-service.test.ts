@@ -116,6 +116,22 @@ describe('agent on a simulated host', () => {
     expect(service.pendingOperations).toBe(0);
   });
 
+  it('numbers what it tells by its own log, in observations and answers alike', async () => {
+    const { clock, host, service, plug } = await setUp();
+    const heard: (string | undefined)[] = [];
+    service.watch((event) => heard.push('uuid' in event ? event.id : event.kind));
+    await clock.advance(0);
+    // A gap is an event of the log, and of no VM.
+    host.script.setReachable(false);
+    host.script.setReachable(true);
+    const answer = valueOf(await plug(0));
+    expect(heard).toEqual(['reset', 'lost', 'reset', 'test-3']);
+    expect([answer.observation?.asOfEvent, valueOf(await service.observe(uuid)).asOfEvent]).toEqual([
+      'test-3',
+      'test-3',
+    ]);
+  });
+
   it('tells what the host tells until it is closed, and whether the host can be used', async () => {
     const { clock, host, service, told, plug, unplug } = await setUp();
     expect(told).toEqual([{ kind: 'reset' }]);

@@ -50,6 +50,13 @@ describe('decoding a resource', () => {
     });
   });
 
+  it('drops what kubectl keeps for its next apply, and no other annotation', () => {
+    const lastApplied = { 'kubectl.kubernetes.io/last-applied-configuration': '{"spec":{}}' };
+    const raw = rawMemory('a', '1');
+    const decoded = decodeWith({ metadata: { ...raw.metadata, annotations: { ...lastApplied, 'a/b': 'c' } } });
+    expect(decoded.metadata.annotations).toEqual({ 'a/b': 'c' });
+  });
+
   it('drops managedFields', () => expect(decodeWith({}).metadata).not.toHaveProperty('managedFields'));
 
   it('takes a field of the wrong type for absent, so that the careful default holds', () => {

@@ -3,6 +3,7 @@ import type { Clock } from '../../../runtime/clock.ts';
 import type { Attempt } from '../../../runtime/reconcile-queue.ts';
 import { mayHaveBeenDone } from '../../../host/errors.ts';
 import { decideAction } from './action.ts';
+import { Answered } from './answered.ts';
 import { execute } from './execute.ts';
 import { isLeft, isUnrecorded } from '../drift.ts';
 import { type GatherContext, judgeRight } from './observe.ts';
@@ -16,6 +17,7 @@ import { computeKnown } from './summarise.ts';
 import { computeCurrent } from '../total.ts';
 import { isWorthReconciling } from '../triggers.ts';
 import type { Judgement, Outcome } from '../types.ts';
+import type { Shown } from '../shown.ts';
 import type { Unwritten } from '../unwritten.ts';
 
 export type ActContext = GatherContext &
@@ -24,6 +26,7 @@ export type ActContext = GatherContext &
     readonly metrics: ControllerMetrics;
     readonly failed: FailedPlans;
     readonly unwritten: Unwritten;
+    readonly shown: Shown;
   };
 
 /** Whether the resource has changed since this reconcile began, so that it should end. */
@@ -69,10 +72,16 @@ export async function act(
   const keep = (): void => unwritten.keep(scope.stored, computeKnown(scope), scope.told);
   keep();
   // Whoever acts keeps a place on the host, and no worker from those that only look.
+  const hearing = entry.listen(observation.uuid);
   const outcome = await context.aside(() =>
     execute(action, judgement, { resource, clusterId, entry, logger, mayGoOn }),
   );
   place.leave();
+  if (outcome.kind === 'acted' && outcome.after !== null) {
+    scope.answered = new Answered(entry, outcome.after, hearing);
+  } else {
+    hearing.end();
+  }
   const operation = action.kind === 'run' && action.steps[0]?.operation === 'plug' ? 'plug' : 'unplug';
   if (outcome.kind === 'released') return outcome;
   if (outcome.kind === 'acted') context.metrics.operated(operation, 'accepted');

@@ -4,11 +4,12 @@
  */
 import type { VirtualMachineMemory } from '../../../api/v1alpha1/virtual-machine-memory.ts';
 import { formatQuantity } from '../../../memory/quantity.ts';
-import type { HostErrorCode } from '../../../host/errors.ts';
-import type { ClaimRequest, UnplugRequest } from '../../../host/port.ts';
+import type { HostError, HostErrorCode } from '../../../host/errors.ts';
+import type { ClaimRequest, DomainObservation, UnplugRequest } from '../../../host/port.ts';
 import type { AskAgain, PlanStep } from '../../../planner/types.ts';
 import type { Logger } from '../../../runtime/logger.ts';
 import type { HostEntry } from '../../shared/host-directory.ts';
+import { readAnswered } from './answered.ts';
 import { pageSizeOn } from '../backing.ts';
 import type { Action, Executed, Judgement, Located } from '../types.ts';
 
@@ -53,13 +54,22 @@ function describeStep(step: PlanStep | AskAgain): string {
 /** Carries out `action`; the caller has a place for it on the host. Never throws; stops at the first step that fails. */
 export async function execute(action: Action, judgement: Judgement, context: ExecuteContext): Promise<Executed> {
   if (action.kind === 'nothing') return { kind: 'nothing' };
-  try {
-    if (action.kind === 'release-claim') return await releaseClaim(judgement, context);
-    return await runSteps(action, judgement, context);
-  } finally {
-    context.entry.forgetFacts();
-  }
+  const executed =
+    action.kind === 'release-claim'
+      ? await releaseClaim(judgement, context)
+      : await runSteps(action, judgement, context);
+  // What it said last was more than it has.
+  if (executed.kind === 'failed' && isShortage(executed.error)) context.entry.forgetFacts();
+  return executed;
 }
+
+const shortages: ReadonlySet<HostErrorCode> = new Set<HostErrorCode>([
+  'insufficient-host-memory',
+  'hugepages-unavailable',
+]);
+
+/** Whether the host has less than was thought when the step was planned. */
+export const isShortage = ({ code }: HostError): boolean => shortages.has(code);
 
 async function runSteps(
   action: Extract<Action, { kind: 'run' | 'ask-again' }>,
@@ -67,9 +77,11 @@ async function runSteps(
   context: ExecuteContext,
 ): Promise<Executed> {
   const { host, limits } = located;
-  const { uuid } = located.observation;
+  const { observation } = located;
+  const { uuid } = observation;
   const claim = buildClaim(context, located);
-  let { revision } = located.observation;
+  let { revision } = observation;
+  let after: DomainObservation | null = null;
   const steps = action.kind === 'run' ? action.steps : [action.module];
   const beginsReplacement = action.kind === 'run' && action.beginsReplacement;
   let plugged = 0;
@@ -87,20 +99,22 @@ async function runSteps(
         node: step.node,
         ...(pageSize === null ? {} : { pageSize }),
         ...(beginsReplacement ? { beginsReplacement } : {}),
+        ...(steps[index + 1]?.operation === 'plug' ? { isMidway: true } : {}),
         hostReserve: limits.memoryReserve,
         hostOvercommit: limits.memoryOvercommit,
       });
       if (!answer.ok) return { kind: 'failed', what, error: answer.error, plugged };
       plugged += 1;
       revision = answer.value.revision;
+      after = answer.value.done ? readAnswered(answer.value, step, claim, observation) : null;
       if (!answer.value.done) break;
     } else {
       const request: UnplugRequest = { ...claim, slot: step.slot };
       const guarded = step.minUsableAfter === null ? request : { ...request, minUsableAfter: step.minUsableAfter };
       const answer = await host.unplug(uuid, revision, guarded);
       if (!answer.ok) return { kind: 'failed', what, error: answer.error, plugged };
-      return { kind: 'acted', plugged, asked: 1 };
+      return { kind: 'acted', plugged, asked: 1, after: readAnswered(answer.value, step, claim, observation) };
     }
   }
-  return { kind: 'acted', plugged, asked: 0 };
+  return { kind: 'acted', plugged, asked: 0, after };
 }

@@ -14,6 +14,8 @@ import type { Problem, Stopped } from '../types.ts';
 export type WhereContext = Pick<Turn, 'urgency' | 'signal' | 'looks' | 'aside'> & {
   readonly hosts: HostDirectory;
   readonly namespaceLabels: (namespace: string) => NamespaceLabels;
+  /** What the answer of the last change says of a machine on a host; null, or left out: look. */
+  readonly answered?: ((entry: HostEntry, uuid: string) => DomainObservation | null) | undefined;
 };
 
 /** What came of a look. */
@@ -24,7 +26,10 @@ export type Seen =
   | { readonly kind: 'gone' };
 
 /** Who asks: messages call the machine as it does, and copies that aren't open to it aren't there. */
-type Asker = Pick<Turn, 'urgency' | 'signal' | 'looks'> & { readonly namespace: string; readonly what: string };
+type Asker = Pick<WhereContext, 'urgency' | 'signal' | 'looks' | 'answered'> & {
+  readonly namespace: string;
+  readonly what: string;
+};
 
 /**
  * Where the machine is, by what the hosts say they run; it was not observed yet, unless it had to be to know that.
@@ -65,8 +70,8 @@ export async function findWhereabouts(resource: VirtualMachineMemory, context: W
     judgeHostUse(entry.resource.spec.allowedNamespaces, labels) === 'entitled';
 
   const { hostRef, virtualMachine } = resource.spec;
-  const { urgency, signal, looks } = context;
-  const asker = { namespace, what: describeMachine(virtualMachine), urgency, signal, looks };
+  const { urgency, signal, looks, answered } = context;
+  const asker = { namespace, what: describeMachine(virtualMachine), urgency, signal, looks, answered };
   if (hostRef !== undefined) {
     const entry = hosts.get(hostRef.name);
     if (entry === undefined || !isAllowed(entry)) {
@@ -102,7 +107,10 @@ async function observeOn(entry: HostEntry, uuid: string, asker: Asker): Promise<
 async function observeListed(entry: HostEntry, uuid: string, asker: Asker): Promise<Seen> {
   // Asked beside the observation, so that planning needn't wait for it; the entry keeps the answer.
   void entry.facts();
+  // In this moment: what is heard later may be more than that shows.
+  const known = asker.answered?.(entry, uuid) ?? null;
   asker.looks();
+  if (known !== null) return { kind: 'found', entry, observation: known };
   const answer = await entry.line.as(asker.urgency, asker.signal).observe(uuid);
   if (answer.ok) return { kind: 'found', entry, observation: answer.value };
   return answer.error.code === 'not-found' ? { kind: 'gone' } : problem(explainUnobserved(answer.error, entry, asker));

@@ -1,8 +1,8 @@
 /** What the agent says of VMs, and of changes to them. */
 import type { Claim, Replacement } from '../../../memory/operation-state.ts';
-import { absentAs, described, object, type Shape } from '../../../memory/shape.ts';
+import { absentAs, described, lenient, object, optional, type Shape } from '../../../memory/shape.ts';
 import { memoryLayout } from './layout.ts';
-import { bytes, domainList, flag, name, orNull, revision, state, text, time, uuid, whole } from './words.ts';
+import { bytes, domainList, eventId, flag, name, orNull, revision, state, text, time, uuid, whole } from './words.ts';
 
 export const domainSummary = object({ uuid, name, state });
 export const domainSummaries = domainList(domainSummary);
@@ -72,18 +72,29 @@ export const domainObservation = described(
     revision,
     /** Marks and statistics go by the same clock. */
     observedAtMs: time('When this was observed'),
+    /** Absent: an older agent doesn't say. */
+    asOfEvent: optional(
+      described(eventId, 'Id of the newest event before this look: what older events tell of the memory is in it'),
+    ),
   }),
   'The memory of a VM as it is now',
 );
 export const domainObservations = domainList(domainObservation);
 
+/**
+ * What the change has led to, for a client that prefers to be told. One that can't be understood is left out: the change
+ * was made all the same, and whoever wants to know more observes.
+ */
+const observation = lenient(domainObservation);
+
 /** `revision` is what the next change of the same plan is guarded by. */
 export const plugAnswer = object({
   done: flag('false: not finished yet, or not as asked for (another slot was taken); observe'),
   revision,
+  observation,
 });
 /** The guest was asked; that means nothing yet. */
-export const unplugAnswer = object({ revision });
+export const unplugAnswer = object({ revision, observation });
 /** Nobody acts on the VM any more. */
 export const releaseAnswer = object({ revision });
 

@@ -40,4 +40,6 @@ export const state = described(
   oneOf(['Running', 'Blocked', 'Paused', 'ShuttingDown', 'ShutOff', 'Crashed', 'Suspended', 'Unknown']),
   'State of the VM, as libvirt has it',
 );
+/** Of events of the same prefix the one with the larger number is the later one. */
+export const eventId = textOf({ maxLength: 80, pattern: '^.{1,64}-[0-9]{1,15}$' });
 export const revision = text('Revision of the memory, for If-Match; the same as in ETag');
