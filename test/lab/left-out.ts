@@ -25,7 +25,7 @@ const sum = (all: readonly LeftOut[]): number => all.reduce((total, { tests }) =
 const count = (number: number, what: string): string => `${number} ${what}${number === 1 ? '' : 's'}`;
 
 /** What of a file was left out by name. */
-export function findLeftOut({ relativeModuleId: file, children }: TestModule): readonly LeftOut[] {
+function findLeftOut({ relativeModuleId: file, children }: TestModule): readonly LeftOut[] {
   return [...children.suites()].flatMap((suite): readonly LeftOut[] => {
     const reason = pattern.exec(suite.name)?.[1];
     return reason === undefined ? [] : [{ file, reason, tests: [...suite.children.allTests()].length }];

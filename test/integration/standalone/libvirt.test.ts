@@ -120,16 +120,12 @@ await describeLab(
       standalone.wish(guest, '896Mi');
       await standalone.reaches(guest, 'Converged', '896Mi');
       await guest.unplugDimm('ua-dimmer-0');
-      const isPutRightFrom = (from: string): Promise<unknown> =>
-        waitFor(() => standalone.read(guest).status?.lastResize?.from === from, {
-          what: `it to be put right from ${from}`,
-          timeoutMs: 60_000,
-          details: () => JSON.stringify(standalone.read(guest).status),
-        });
-      await isPutRightFrom('512Mi');
+      const untilPutRight = (what: string, isIt: () => boolean | Promise<boolean>): Promise<unknown> =>
+        waitFor(isIt, { what, timeoutMs: 60_000, details: () => JSON.stringify(standalone.read(guest).status) });
+      await untilPutRight('it to be put back', () => standalone.read(guest).status?.lastResize?.from === '512Mi');
       await standalone.reaches(guest, 'Converged', '896Mi');
       await guest.plugDimm(128, 'ua-by-hand');
-      await isPutRightFrom('1Gi');
+      await untilPutRight('it to be taken out', async () => !(await guest.moduleAliases()).includes('ua-by-hand'));
       await standalone.reaches(guest, 'Converged', '896Mi');
       expect(await guest.moduleAliases()).toEqual(['ua-dimmer-0']);
       standalone.wish(guest, '512Mi');

@@ -12,7 +12,7 @@ import { readManifests } from '../../../src/standalone/manifest.ts';
 import { type ControlPlane, startControlPlane } from '../../lab/control-plane.ts';
 import { describeLab } from '../../lab/describe.ts';
 
-import { corpus, memoryFile, randomFile } from './manifest-files.ts';
+import { corpus, memoryFile, randomFields, randomFile } from './manifest-files.ts';
 
 type File = { readonly name: string; readonly text: string };
 type Taken = { readonly metadata: { readonly name: string }; readonly spec: unknown };
@@ -101,6 +101,12 @@ await describeLab(
         { line: 8, column: 3, message: 'Map keys must be unique' },
         { line: 8, column: 3, message: 'Map keys must be unique' },
       ]);
+    });
+
+    test('chance has to do with every field', () => {
+      const byHand = ['virtualMachine', 'hostRef', 'allowedNamespaces'];
+      const fields = Object.values(schemas).flatMap(({ properties }) => Object.keys(properties ?? {}));
+      expect(fields.filter((field) => !randomFields.has(field) && !byHand.includes(field))).toEqual([]);
     });
 
     test('what chance makes of it', async () => {
