@@ -340,18 +340,33 @@ const spoiled = (make: MakeFile): fc.Arbitrary<MakeFile> =>
       return `${text.slice(0, at)}${how === 'without' ? '' : piece}${rest}`;
     });
 
+/** Mostly a right one: what is wrong with it is to be the shape. */
+const usualFile: fc.Arbitrary<MakeFile> = fc.oneof(
+  {
+    weight: 3,
+    arbitrary: fc.constantFrom<MakeFile>(
+      (name) => memoryFile(name, '  memory: 6Gi\n  guestSafety: BestEffort\n  paused: true\n'),
+      (name) =>
+        memoryFile(name, '  hostRef:\n    name: hv-1\n  memory: "1536Mi"\n', '\n    name: db', '  labels: {a: b}\n'),
+      (name) =>
+        hostFile(name, '  address: https://hv:9443\n  allowedNamespaces:\n    from: All\n  memoryOvercommit: "1.5"\n'),
+    ),
+  },
+  { weight: 1, arbitrary: oneFile },
+);
+
 /** A file as somebody, or something, may have written it. */
 export const randomFile: fc.Arbitrary<MakeFile> = fc.oneof(
   { weight: 4, arbitrary: oneFile },
   {
     weight: 2,
-    arbitrary: fc.tuple(oneFile, fc.constantFrom(...shapes)).map(
+    arbitrary: fc.tuple(usualFile, fc.constantFrom(...shapes)).map(
       ([make, shape]) =>
         (name: string) =>
           shape(make(name)),
     ),
   },
-  { weight: 2, arbitrary: oneFile.chain(spoiled) },
+  { weight: 3, arbitrary: usualFile.chain(spoiled) },
 );
 
 const ofSpec =
