@@ -296,7 +296,9 @@ const oneFile: fc.Arbitrary<MakeFile> = fc.oneof(
 
 /** Everything after the name, which tells whose the file is, and must stay. */
 const afterName = (text: string): number => text.indexOf('\n', text.indexOf('  name: ')) + 1;
-const inList = (text: string): string => text.trimEnd().replaceAll(/^/gm, '  ').replace(/^ {2}/, '- ');
+/** kubectl refuses a null for a label in a list, which it takes elsewhere: not told apart here. */
+const inList = (text: string): string =>
+  text.replaceAll(': ~}', ': ""}').trimEnd().replaceAll(/^/gm, '  ').replace(/^ {2}/, '- ');
 
 /** The same in another shape. */
 const shapes: readonly ((text: string) => string)[] = [

@@ -76,6 +76,11 @@ await describeLab(
         const { manifests, problems } = readManifests(`${name}.yaml`, text, schemas);
         const [ours] = manifests;
         const their = theirs.get(name);
+        // Said with its place, and unusual enough: a flow collection that goes on at the margin, odd ends of lines.
+        const isStricter = problems.some(({ message }) =>
+          /sufficiently indented|ends a line for kubectl/.test(message),
+        );
+        if (ours === undefined && isStricter) return [];
         if ((ours === undefined) !== (their === undefined)) {
           const said = stderr.split('\n').filter((line) => line.includes(name));
           const words = ours === undefined ? `refused (${problems[0]?.message ?? 'nothing in it'})` : 'taken';
