@@ -79,6 +79,6 @@ test('an anchor has a name as go-yaml reads it', () => {
   expect(readYaml('a: 1\nb: {&a: 2}\n')).toEqual({
     ok: false,
     message: "has an anchor 'a:': letters, digits, - and _ make its name",
-    position: { line: 2, column: 8 },
+    position: { line: 2, column: 9 },
   });
 });
