@@ -76,6 +76,22 @@ describe('when a file is read', () => {
     await reaches(2048);
   });
 
+  test('one that is written and renamed within a tick of the clock, as by sed -i, at once', async () => {
+    bench.rename('db.yaml', manifest('2Gi'));
+    await bench.start();
+    await reaches(2048);
+    for (const [index, memory] of ['3Gi', '2Gi', '3Gi', '2Gi'].entries()) {
+      const before = Date.now();
+      writeFileSync(bench.path('sedXYZ'), manifest(memory));
+      renameSync(bench.path('sedXYZ'), bench.path('db.yaml'));
+      await waitFor(() => bench.resource()?.metadata.generation === index + 2, {
+        ...{ what: 'the change', timeoutMs: 20_000, intervalMs: 1 },
+      });
+      // What is looked at twice takes 2 s.
+      expect(Date.now() - before).toBeLessThan(1_500);
+    }
+  });
+
   const inList = (text: string): string => text.trimEnd().replaceAll(/^/gm, '  ').replace(/^ {2}/, '- ');
   test.each([
     // Without its last line it would be another wish.
