@@ -16,7 +16,7 @@ const INTRODUCTION = `The lab needs, and installs or makes once what is missing:
 /** Installs and builds what these parts of the lab need. Throws with one message that says what to do if it can't. */
 export async function ensureLab(report: Report, parts: readonly LabPart[] = STACK_PARTS): Promise<void> {
   if ((await labProblem(parts)) === null) return;
-  if (parts.length > 1) for (const line of INTRODUCTION.split('\n')) report(line);
+  for (const line of INTRODUCTION.split('\n')) report(line);
   const unfit = await unfitReason(parts);
   const packages = await missingPackages(parts);
   if (unfit !== null) throw new Error([`The lab can't run here: ${unfit}.`, ...adviceFor(packages)].join('\n'));
@@ -48,29 +48,19 @@ function adviceFor(packages: readonly string[]): string[] {
 }
 
 /**
- * What `npm test` begins with: all parts of the lab, or where they can't all be had those that can.
- * Returns whether the tests may run: all of them, or those that find what they need.
+ * What `npm test` begins with: all parts of the lab. Where they can't all be had nothing more is built: what is there is
+ * used, and the rest left out. Returns whether the tests may run.
  */
 export async function ensureForTests(report: Report, isStrict: boolean, ensure = ensureLab): Promise<boolean> {
-  const told = new Set<string>();
-  const tell = (error: unknown): void => {
-    const problem = describe(error);
-    if (!told.has(problem)) report(problem);
-    told.add(problem);
-  };
   try {
     await ensure(report, ALL_PARTS);
     return true;
   } catch (error) {
-    tell(error);
-    if (isStrict) return false;
+    report(error instanceof Error ? error.message : String(error));
+    if (!isStrict) report('tests that need what is missing are left out; LAB_STRICT=1 makes that a failure');
+    return !isStrict;
   }
-  for (const part of ALL_PARTS) await ensure(report, [part]).catch(tell);
-  report('tests that need what is missing are left out; LAB_STRICT=1 makes that a failure');
-  return true;
 }
-
-const describe = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 if (import.meta.main) {
   const start = Date.now();
