@@ -1,5 +1,6 @@
 import { defineConfig } from 'vitest/config';
 import { alone } from './test/alone.ts';
+import { LeftOutReporter } from './test/lab/left-out.ts';
 import { LongestFirst } from './test/longest-first.ts';
 
 /** Each file has a lab of its own, and waits twice as long as it works: four at a time keep two cores busy. */
@@ -8,6 +9,7 @@ const integration = { include: ['test/integration/**/*.test.ts'], testTimeout: 1
 
 export default defineConfig({
   test: {
+    reporters: ['default', new LeftOutReporter()],
     sequence: { sequencer: LongestFirst },
     projects: [
       // Groups run one after the other: no unit test waits for a processor that a guest has.

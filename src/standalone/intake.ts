@@ -35,6 +35,8 @@ export type IntakeOptions = {
 
 /** After so long a manifest that may be half of one counts, when nothing has changed since. */
 const secondLookMs = 2_000;
+/** One that is being written is looked at no more often. */
+const movingMs = 100;
 const retryMs = 5_000;
 
 const keyOfResource = ({ kind, metadata }: OurResource): ManifestKey =>
@@ -124,18 +126,21 @@ export class Intake {
             message: `${formatPath(path)}: ${message}`,
           }));
         }
-        if (reading.inPlace && mayBeHalf(before, manifest)) {
-          const restMs = reading.sinceMs + secondLookMs - clock.monotonic();
-          if (reading.isMoving || restMs > 0) {
-            logger.debug({ key, restMs }, 'a manifest may be half-written, and is looked at again');
-            again(Math.max(restMs, 1));
-            return [];
-          }
-        }
       }
       const next = applyManifest(manifest, before, clock.now());
+      const isNews = before === undefined || !isDeepStrictEqual(before, next);
+      // What a file said before it was spoiled, and had no time to count, was half of something.
+      if (isNews && !reading.isWhole) return [];
+      if (isNews && reading.inPlace && mayBeHalf(before, manifest, reading.text)) {
+        const restMs = reading.sinceMs + secondLookMs - clock.monotonic();
+        if (reading.isMoving || restMs > 0) {
+          logger.debug({ key, restMs }, 'a manifest may be half-written, and is looked at again');
+          again(Math.max(restMs, movingMs));
+          return [];
+        }
+      }
       namespaces.know(metadata.namespace);
-      if (shown === undefined && before !== undefined && this.#kept.has(key) && isSameManifest(before, next)) {
+      if (shown === undefined && before !== undefined && this.#kept.has(key) && !isNews) {
         this.#show(next);
       } else {
         await this.#put(next);
@@ -191,5 +196,3 @@ export class Intake {
 const namespaceOf = ({ namespace }: { readonly namespace: string }): { readonly namespace?: string | undefined } => ({
   namespace: namespace === '' ? undefined : namespace,
 });
-
-const isSameManifest = (a: OurResource, b: OurResource): boolean => isDeepStrictEqual(a, b);

@@ -9,8 +9,13 @@ type Before = {
   readonly metadata: { readonly annotations?: Readonly<Record<string, string>> | undefined };
 };
 
-/** Whether a manifest asks for less memory than before, or doesn't say something that was said before. */
-export function mayBeHalf(before: Before, now: Manifest): boolean {
+/**
+ * Whether a manifest may go on: it is new, so that nothing tells what it leaves out (half a VM's name is another VM's); its
+ * last line has no end; it asks for less memory than before, or doesn't say something that was said before.
+ * @param before undefined: there was none
+ */
+export function mayBeHalf(before: Before | undefined, now: Manifest, text: string): boolean {
+  if (before === undefined || !text.endsWith('\n')) return true;
   const annotations = before.metadata.annotations ?? {};
   return (
     shrinks(memoryIn(before.spec), memoryIn(now.spec)) ||

@@ -3,8 +3,10 @@
  * is taken when it has arrived whole (renamed, or behind a link that was turned), or has stood still.
  */
 import { type FSWatcher, watch } from 'node:fs';
+import { join } from 'node:path';
 import type { Clock, Timer } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
+import { Arrivals } from './arrivals.ts';
 import { type FoundFile, findFiles, readWhole } from './find-files.ts';
 
 /** A file's text, as it was taken. */
@@ -52,6 +54,7 @@ export class ManifestDirectory {
   /** Files that were taken and aren't there, and since when. */
   readonly #missing = new Map<string, number>();
   #unread: ReadonlyMap<string, string> = new Map();
+  readonly #arrivals = new Arrivals();
   #watchers = new Map<string, FSWatcher>();
   #timer: Timer | null = null;
   #dueAtMs = Infinity;
@@ -121,6 +124,7 @@ export class ManifestDirectory {
 
   async #lookOnce(): Promise<void> {
     const { path, clock, onTaken } = this.#options;
+    const heardOf = this.#arrivals.paths();
     const found = await findFiles(path);
     this.#trouble = null;
     this.#watch(found.folders);
@@ -133,6 +137,8 @@ export class ManifestDirectory {
       else hasChanged ||= read;
     }
     const present = new Set(found.files.map(({ name }) => name));
+    const paths = new Set(found.files.map((file) => file.path));
+    for (const each of heardOf) if (!paths.has(each)) this.#arrivals.forget(each);
     for (const name of this.#moving.keys()) if (!present.has(name)) this.#moving.delete(name);
     hasChanged = this.#forget(present, nowMs) || hasChanged;
     hasChanged ||= !isSameMap(unread, this.#unread);
@@ -189,12 +195,17 @@ export class ManifestDirectory {
       this.lookWithin(swarmMs);
       return false;
     }
-    const arrived = file.identity !== taken?.file.identity && (file.isMoved || (this.#isFirst && file.isOld));
     const before = this.#moving.get(name);
     const isStill = before?.file.signature === file.signature && before.text === text;
-    if (!arrived && !(isStill && nowMs - before.sinceMs >= stillMs)) {
+    const stillForMs = isStill ? nowMs - before.sinceMs : 0;
+    const isOther = file.identity !== taken?.file.identity;
+    // What the events say counts once those of the time of the last look have been heard.
+    const cameWhole = text !== '' && this.#arrivals.cameWhole(file.path);
+    const isWhole = file.isMoved || (this.#isFirst && file.isOld) || (cameWhole && stillForMs >= swarmMs);
+    const arrived = isOther && isWhole;
+    if (!arrived && stillForMs < stillMs) {
       if (!isStill) this.#moving.set(name, { file, text, sinceMs: nowMs });
-      this.lookWithin(isStill ? before.sinceMs + stillMs - nowMs : stillMs);
+      this.lookWithin((isOther && cameWhole ? swarmMs : stillMs) - stillForMs);
       return false;
     }
     this.#moving.delete(name);
@@ -214,9 +225,10 @@ export class ManifestDirectory {
     for (const folder of folders) {
       if (this.#watchers.has(folder) || this.#closed) continue;
       try {
-        const watcher = watch(folder, { persistent: false }, () =>
-          this.lookWithin(this.#looking === null ? 0 : swarmMs),
-        );
+        const watcher = watch(folder, { persistent: false }, (event, name) => {
+          if (name !== null) this.#arrivals.heard(event, join(folder, name));
+          this.lookWithin(this.#looking === null ? 0 : swarmMs);
+        });
         // It has gone, or the system has no more watches: looking now and then finds what it would have told.
         watcher.on('error', () => {
           watcher.close();

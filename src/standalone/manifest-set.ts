@@ -5,6 +5,8 @@ import type { Manifest, ManifestKey, ManifestProblem, ReadManifests } from './ma
 /** What a file said when it was last whole, and what is wrong with it now. */
 export type FileReading = ReadManifests & {
   readonly name: string;
+  /** As it was taken. */
+  readonly text: string;
   readonly inPlace: boolean;
   readonly sinceMs: number;
   /** It is being written: what it says is not the last word. */

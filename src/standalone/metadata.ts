@@ -85,8 +85,9 @@ function readTexts(
   }
   const read: Record<string, string> = {};
   for (const [key, each] of Object.entries(value)) {
-    // kubectl counts a null as an empty text here.
-    const text = each ?? '';
+    // As if it weren't there (a text that is no name is none then, either).
+    if (each === null || each === undefined) continue;
+    const text = each;
     if (typeof text !== 'string') wrong([field, key], 'must be a text: put it in quotes');
     // Keys of annotations may have capitals in their domain (ValidateAnnotations).
     else if (!isQualifiedName(field === 'annotations' ? key.toLowerCase() : key))

@@ -40,10 +40,24 @@ function asInteger(nanos: bigint): bigint {
   return value;
 }
 
+/** What Go's net/url takes in a host without a %, beside what is beyond ASCII (shouldEscape, encodeHost). */
+const host = /^[-\w.~!$&'()*+,;=:[\]<>"\u0080-\uFFFF]*$/;
+const isEscaped = (text: string): boolean => !/%(?![0-9a-f]{2})/i.test(text);
+
 /** An absolute URI or an absolute path (Go's url.ParseRequestURI). */
 function isUrl(text: string): boolean {
-  if (text.startsWith('/')) return true;
-  return /^[a-z][a-z0-9+.-]*:/i.test(text) && URL.canParse(text) && !/[\s\p{Cc}]/u.test(text);
+  // eslint-disable-next-line no-control-regex -- what Go looks for, too
+  if (/[\u0000-\u001F\u007F]/.test(text)) return false;
+  const [, scheme = '', rest = ''] = /^([a-z][a-z0-9+.-]*:)?(.*)$/is.exec(text) ?? [];
+  // Without a path it is opaque, and nothing of it is judged.
+  if (!rest.startsWith('/')) return scheme !== '' && rest !== '';
+  const [path = ''] = rest.split('?', 1);
+  if (scheme === '' || !path.startsWith('//')) return isEscaped(path);
+  const [, authority = '', below = ''] = /^\/\/([^/]*)(.*)$/s.exec(path) ?? [];
+  const at = authority.lastIndexOf('@');
+  const [, port = ''] = /^(?:\[[^\]]*\]|[^:]*)(:.*)?$/s.exec(authority.slice(at + 1)) ?? [];
+  const isAddress = host.test(authority.slice(at + 1)) && /^(:\d*)?$/.test(port);
+  return isAddress && isEscaped(authority.slice(0, at + 1)) && isEscaped(below);
 }
 
 /** The functions for an evaluator. */

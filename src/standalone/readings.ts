@@ -9,6 +9,7 @@ import type { FileReading } from './manifest-set.ts';
 /** What counts where no file speaks of the in-process host. */
 const localhostReading: FileReading = {
   name: '',
+  text: '',
   manifests: [localhostManifest],
   problems: [],
   isWhole: true,
@@ -19,7 +20,7 @@ const localhostReading: FileReading = {
 
 export class Readings {
   readonly #schemas: SpecSchemas;
-  readonly #byName = new Map<string, { readonly text: string; readonly reading: FileReading }>();
+  readonly #byName = new Map<string, FileReading>();
 
   constructor(schemas: SpecSchemas) {
     this.#schemas = schemas;
@@ -41,17 +42,18 @@ export class Readings {
 
   #readFile({ name, text, inPlace, sinceMs }: TakenFile, isMoving: boolean): FileReading {
     const known = this.#byName.get(name);
-    if (known?.text === text) return { ...known.reading, isMoving, sinceMs };
+    if (known?.text === text) return { ...known, isMoving, sinceMs };
     const read = readManifests(name, text, this.#schemas);
-    const manifests = read.isWhole ? read.manifests : (known?.reading.manifests ?? []);
-    const reading = { ...read, manifests, name, inPlace, sinceMs, isMoving };
-    this.#byName.set(name, { text, reading });
+    const manifests = read.isWhole ? read.manifests : (known?.manifests ?? []);
+    const reading = { ...read, manifests, name, text, inPlace, sinceMs, isMoving };
+    this.#byName.set(name, reading);
     return reading;
   }
 }
 
 const unreadable = (name: string, message: string): FileReading => ({
   name,
+  text: '',
   manifests: [],
   problems: [{ file: name, line: 1, column: 1, message }],
   isWhole: false,

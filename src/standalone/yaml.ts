@@ -2,7 +2,18 @@
  * Text as kubectl reads it: YAML 1.1 by the rules of go-yaml 2 (sigs.k8s.io/yaml), whose numbers differ a little from
  * those of the specification: there are no sexagesimal ones, and a date is a text.
  */
-import { isAlias, isCollection, isMap, isNode, LineCounter, parseAllDocuments, type ScalarTag, type Tags } from 'yaml';
+import {
+  type Document,
+  isAlias,
+  isCollection,
+  isMap,
+  isNode,
+  LineCounter,
+  parseAllDocuments,
+  type ScalarTag,
+  type Tags,
+  visit,
+} from 'yaml';
 
 /** From 1. */
 export type Position = { readonly line: number; readonly column: number };
@@ -64,6 +75,23 @@ const customTags = (tags: Tags): Tags => [
 const isInfinity = (tag: Exclude<Tags[number], string>): boolean =>
   'test' in tag && tag.tag.endsWith(':float') && tag.test.test('.inf');
 
+/** Ends of lines for YAML 1.1, and for no editor: what looks like a comment might be none. */
+const strangeEnd = /[\u0085\u2028\u2029]/;
+
+/** What go-yaml (yaml_parser_scan_anchor) takes for no anchor's name; null: there is nothing of that sort. */
+function findStrangeAnchor(document: Document.Parsed): { readonly name: string; readonly offset: number } | null {
+  let found: { readonly name: string; readonly offset: number } | null = null;
+  visit(document, {
+    Node(_, node) {
+      const name = 'anchor' in node ? node.anchor : undefined;
+      if (name === undefined || /^[\w-]+$/.test(name)) return undefined;
+      found = { name, offset: node.range?.[0] ?? 0 };
+      return visit.BREAK;
+    },
+  });
+  return found;
+}
+
 /** Reads all documents of `text`, empty ones left out. One that can't be read spoils the others: it may be half-written. */
 export function readYaml(text: string): ReadYaml {
   const lines = new LineCounter();
@@ -71,6 +99,14 @@ export function readYaml(text: string): ReadYaml {
     const { line, col } = lines.linePos(offset);
     return { line, column: col };
   };
+  const strange = strangeEnd.exec(text);
+  if (strange !== null) {
+    const code = strange[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, '0');
+    const message = `has a character that ends a line for kubectl and for no editor (U+${code}): take it away`;
+    lines.addNewLine(0);
+    for (const { index } of text.slice(0, strange.index).matchAll(/\n/g)) lines.addNewLine(index + 1);
+    return { ok: false, message, position: positionAt(strange.index) };
+  }
   const parsed = parseAllDocuments(text, {
     version: '1.1',
     customTags,
@@ -87,6 +123,11 @@ export function readYaml(text: string): ReadYaml {
     // It takes files apart at their `---` before it reads them, and a directive is then alone.
     if (document.directives.yaml.explicit === true) {
       return { ok: false, message: 'has a directive (%YAML), which kubectl does not read', position: positionAt(0) };
+    }
+    const anchor = text.includes('&') ? findStrangeAnchor(document) : null;
+    if (anchor !== null) {
+      const message = `has an anchor '${anchor.name}': letters, digits, - and _ make its name`;
+      return { ok: false, message, position: positionAt(anchor.offset) };
     }
     const start = positionAt(document.contents?.range[0] ?? document.range[0]);
     let value: unknown;

@@ -5,6 +5,7 @@ import { runCrowdBench } from './crowd/bench.ts';
 import { runLineBench } from './line/bench.ts';
 import { runPausesBench } from './pauses/bench.ts';
 import { runPlannerBench } from './planner/bench.ts';
+import { runStandaloneBench } from './standalone/bench.ts';
 
 const benches: Readonly<Record<string, () => Promise<void>>> = {
   line: runLineBench,
@@ -13,6 +14,7 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   crowd: runCrowdBench,
   controller: runControllerBench,
   pauses: runPausesBench,
+  standalone: runStandaloneBench,
 };
 
 const names = process.argv.slice(2);

@@ -1,9 +1,10 @@
 import { describe, test } from 'vitest';
+import { nameLeftOut } from './left-out.ts';
 import { STACK_PARTS, type LabPart, labProblem } from './needs.ts';
 
 /**
- * A `describe` for tests on the lab. Where the lab can't run, it is skipped with the reason in its name, or fails with
- * that reason if LAB_STRICT=1 (CI), so that nothing is skipped silently.
+ * A `describe` for tests on the lab. Where the lab can't run, it is left out with the reason in its name, which the run
+ * tells at its end, or fails with that reason if LAB_STRICT=1 (CI): nothing is left out silently.
  */
 export async function describeLab(
   name: string,
@@ -20,6 +21,6 @@ export async function describeLab(
       });
     });
   } else {
-    describe.skip(`${name} [skipped: ${problem}]`, body);
+    describe.skip(nameLeftOut(name, problem), body);
   }
 }

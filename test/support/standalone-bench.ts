@@ -87,9 +87,9 @@ export class StandaloneBench {
   }
 
   /** As a careless one does it: byte by byte where it stands, with pauses in the middle and at the end of every line. */
-  async type(name: string, text: string, pauseMs = 40): Promise<void> {
+  async type(name: string, text: string, pauseMs = 20): Promise<void> {
     writeFileSync(this.path(name), '');
-    const lines = text.match(/.*\n/g) ?? [];
+    const lines = text.match(/[^\n]*\n|[^\n]+$/g) ?? [];
     const pieces = lines.flatMap((line) => [line.slice(0, line.length / 2), line.slice(line.length / 2)]);
     for (const piece of pieces) {
       for (const byte of piece) writeFileSync(this.path(name), byte, { flag: 'a' });

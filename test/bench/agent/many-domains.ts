@@ -6,6 +6,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { LabGuest } from '../../lab/guest-types.ts';
 import { startGuests } from '../../lab/lab.ts';
 import type { LabHypervisor } from '../../lab/hypervisor.ts';
 import { reportToTerminal as report } from '../../lab/progress.ts';
@@ -19,16 +20,17 @@ const idleMs = 60_000;
 const starts = 10;
 const views = 20;
 
-/** Starts the real ones, paused. */
-export async function startPausedDomains(lab: LabHypervisor): Promise<void> {
+/** Starts real ones, paused. */
+export async function startPausedDomains(lab: LabHypervisor, count = realDomains): Promise<readonly LabGuest[]> {
   const guests = await startGuests(
     lab,
-    Array.from({ length: realDomains }, (_, index) => ({
+    Array.from({ length: count }, (_, index) => ({
       ...({ kind: 'no-os', name: `idle-${index}`, leaveOff: true } as const),
       nodes: [{ mib: 64, vcpus: 1 }],
     })),
   );
   for (const { name } of guests) await lab.virshOk(['start', name, '--paused']);
+  return guests;
 }
 
 /** Defines and starts domains of the test driver. They are there as long as somebody is connected to it. */

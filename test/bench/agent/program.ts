@@ -1,7 +1,7 @@
 /** The built agent as its systemd unit starts it, and what it costs the host. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { createHttpsHost } from '../../../src/host/http/client.ts';
@@ -12,15 +12,16 @@ import { domainObservations } from '../../../src/host/http/api/domain.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { silentLogger } from '../../../src/runtime/logger.ts';
 import { valueOf } from '../../contract/bench.ts';
+import { residentMiB, threadsMs } from '../processes.ts';
 import { createPki } from '../../lab/pki.ts';
 
 const root = join(import.meta.dirname, '../../..');
 const program = join(root, 'dist/cmd/main.js');
 const clientUri = 'urn:dimmer:bench';
 
-/** `Environment=NAME=VALUE` lines of the unit: what is measured is what is installed. */
-export function unitEnvironment(): Record<string, string> {
-  const unit = readFileSync(join(root, 'deploy/agent/dimmer-agent.service'), 'utf8');
+/** `Environment=NAME=VALUE` lines of a unit below deploy/: what is measured is what is installed. */
+export function unitEnvironment(name = 'agent/dimmer-agent.service'): Record<string, string> {
+  const unit = readFileSync(join(root, 'deploy', name), 'utf8');
   return Object.fromEntries(
     [...unit.matchAll(/^Environment="?([A-Z_]+)=([^"\n]*)"?$/gm)].map(([, name, value]) => [name, value]),
   ) as Record<string, string>;
@@ -69,7 +70,6 @@ export async function startAgent(uri: string, files: AgentFiles): Promise<AgentP
   const options = { address: `https://127.0.0.1:${port}`, tls: files.clientTls, clock: systemClock };
   const client = createHttpsHost(options);
   const transport = new HttpsTransport(options);
-  const proc = `/proc/${child.pid}`;
   return {
     readyMs,
     client,
@@ -77,12 +77,8 @@ export async function startAgent(uri: string, files: AgentFiles): Promise<AgentP
       const request = { method: 'GET', path: '/v1/domains?view=memory', deadlineMs: 60_000 } as const;
       return valueOf(await transport.call(request, domainObservations)).domains;
     },
-    residentMib: () => Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`${proc}/status`, 'utf8'))?.[1]) / 1024,
-    cpuMs: () => {
-      // The first number is the time on a processor in ns (Documentation/scheduler/sched-stats.rst).
-      const threads = readdirSync(`${proc}/task`).map((id) => readFileSync(`${proc}/task/${id}/schedstat`, 'utf8'));
-      return threads.reduce((sum, text) => sum + Number(text.split(' ')[0]), 0) / 1e6;
-    },
+    residentMib: () => residentMiB(child.pid ?? 0),
+    cpuMs: () => threadsMs(child.pid ?? 0),
     async stop() {
       await Promise.all([client.close(), transport.close()]);
       const ended = once(child, 'exit');

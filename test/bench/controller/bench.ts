@@ -23,7 +23,7 @@ import { root, startProcess, type StackProcess } from '../../lab/stack.ts';
 import { waitFor } from '../../lab/wait.ts';
 import { quantile } from '../summary.ts';
 import type { FleetCalls, FleetOrder, FleetReady } from './fleet.ts';
-import { cpuMs, residentMiB } from './processes.ts';
+import { cpuMs, residentMiB } from '../processes.ts';
 import { inParallel, namespace, Vms } from './vms.ts';
 
 const vmCount = Number(process.env['DIMMER_VMS'] ?? 2_000);

@@ -3,38 +3,26 @@
  * until the guest's own MemTotal, next to a bare `virsh attach-device` from its start to the same, and until a watcher
  * hears Ready=True, up and down; on the same guest, in turn, in one run.
  */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
+import { readFileSync } from 'node:fs';
 import { Agent, request } from 'undici';
-import { connectHypervisor } from '../../../src/drivers/libvirt/connect.ts';
 import type { Hypervisor } from '../../../src/libvirt/domain/hypervisor.ts';
-import { parseLibvirtUri } from '../../../src/libvirt/rpc/uri.ts';
-import { silentLogger } from '../../../src/runtime/logger.ts';
 import { ensureLab } from '../../lab/ensure.ts';
-import { dimmXml } from '../../lab/guest-xml.ts';
 import type { LabGuest } from '../../lab/guest-types.ts';
 import { startLab } from '../../lab/lab.ts';
 import { reportToTerminal as report } from '../../lab/progress.ts';
 import { namespace, type Stack, startStack } from '../../lab/stack.ts';
-import { waitFor } from '../../lab/wait.ts';
-import { median, summaryRow } from '../summary.ts';
+import {
+  connectObserver,
+  firstVirshSlot,
+  measurePlug,
+  measureVirsh,
+  reportPlugs,
+  type Series,
+  untilAnyMoment,
+} from '../attach.ts';
+import { summaryRow } from '../summary.ts';
 
 const rounds = Number(process.env['DIMMER_ROUNDS'] ?? 40);
-/** virsh takes slots from here up, Dimmer the lowest free one: they never meet. */
-const firstVirshSlot = 128;
-
-/** Resolves with the time of the next device-added of a domain, by this process's monotonic clock, ms. */
-const nextAdded = (observer: Hypervisor, uuid: string): Promise<number> =>
-  new Promise((resolve) => {
-    const stop = observer.onEvent((event) => {
-      if (event.kind !== 'deviceAdded' || event.domain.uuid !== uuid) return;
-      stop();
-      resolve(performance.now());
-    });
-  });
 
 type ApiServer = {
   /** Patches as kubectl does, over a connection that is open already; gives the time of the answer. */
@@ -101,19 +89,6 @@ function connectToApi(stack: Stack): ApiServer {
   return { patch, untilReady };
 }
 
-/** Watches the guest's own total in the background of a measurement: the time until it shows more, ms. */
-async function untilGrown(guest: LabGuest, beforeKiB: number): Promise<number> {
-  const start = performance.now();
-  await waitFor(async () => (await guest.memTotalKiB()) > beforeKiB, {
-    what: 'the guest to show the memory',
-    timeoutMs: 20_000,
-    intervalMs: 1,
-  });
-  return performance.now() - start;
-}
-
-type Series = { readonly toEvent: number[]; readonly toGuest: number[] };
-
 async function measureDimmer(
   stack: Stack,
   guest: LabGuest,
@@ -122,17 +97,9 @@ async function measureDimmer(
   into: Series,
 ): Promise<void> {
   await untilAnyMoment();
-  const before = await guest.memTotalKiB();
-  const added = nextAdded(observer, guest.uuid);
-  const answeredAt = await patch(guest.name, { memory: '640Mi' });
-  const addedAt = await added;
-  into.toEvent.push(addedAt - answeredAt);
-  into.toGuest.push(addedAt - answeredAt + (await untilGrown(guest, before)));
+  await measurePlug(guest, observer, () => patch(guest.name, { memory: '640Mi' }), into);
   await stack.reaches(guest.name, 'Converged');
 }
-
-/** Users patch a guest at rest, when they like: at any moment of the 2 s from one of its own reports to the next. */
-const untilAnyMoment = (): Promise<void> => delay(2_000 + Math.random() * 2_000);
 
 /** The time from a patch's answer until a watcher hears that it has been done, ms; with nobody else at the guest. */
 async function measureReady(guest: LabGuest, { patch, untilReady }: ApiServer, memory: string): Promise<number> {
@@ -142,52 +109,14 @@ async function measureReady(guest: LabGuest, { patch, untilReady }: ApiServer, m
   return (await ready) - answeredAt;
 }
 
-async function measureVirsh(
-  stack: Stack,
-  guest: LabGuest,
-  observer: Hypervisor,
-  slot: number,
-  into: Series,
-): Promise<void> {
-  const { hypervisor } = stack.lab;
-  const alias = `ua-bench-${slot}`;
-  const file = join(hypervisor.directory, 'bench-dimm.xml');
-  writeFileSync(file, dimmXml(128, alias).replace('</memory>', `<address type='dimm' slot='${slot}'/></memory>`));
-  const before = await guest.memTotalKiB();
-  const added = nextAdded(observer, guest.uuid);
-  const start = performance.now();
-  const virsh = spawn('virsh', ['--connect', hypervisor.uri, 'attach-device', guest.uuid, file, '--live'], {
-    stdio: 'ignore',
-  });
-  const ended = once(virsh, 'exit');
-  const addedAt = await added;
-  into.toEvent.push(addedAt - start);
-  into.toGuest.push(addedAt - start + (await untilGrown(guest, before)));
-  await ended;
-  await guest.unplugDimm(alias);
-  await waitFor(async () => !(await guest.moduleAliases()).includes(alias), {
-    what: `${alias} to go`,
-    timeoutMs: 30_000,
-  });
-}
-
 /** Runs the benchmark and prints its figures. */
 export async function runLineBench(): Promise<void> {
   await ensureLab(report);
   report('starting a control plane, a hypervisor and a guest with 256 slots');
   const lab = await startLab({ controlPlane: {}, guests: [{ kind: 'accepting', name: 'bench', slots: 256 }] });
   const stack = await startStack(lab);
-  const endpoint = parseLibvirtUri(`qemu:///system?socket=${lab.hypervisor.socketPath}`);
-  if (!endpoint.ok) throw new Error('the lab has a strange socket path');
-  const observer = connectHypervisor(endpoint.value, silentLogger);
+  const observer = await connectObserver(lab.hypervisor);
   try {
-    const connected = new Promise<void>((resolve) =>
-      observer.onConnection((change) => {
-        if (change.kind === 'connected') resolve();
-      }),
-    );
-    observer.start();
-    await connected;
     const guest = lab.guest('accepting');
     const api = connectToApi(stack);
     const { patch } = api;
@@ -203,20 +132,13 @@ export async function runLineBench(): Promise<void> {
       // While virsh has its turn, the controller would take its module out again.
       await patch(guest.name, { paused: true });
       await stack.reaches(guest.name, 'Converged');
-      await measureVirsh(stack, guest, observer, firstVirshSlot + round, virsh);
+      await measureVirsh(lab.hypervisor, guest, observer, firstVirshSlot + round, virsh);
       await patch(guest.name, { paused: false, memory: '512Mi' });
       await stack.reaches(guest.name, 'Converged');
       ready.up.push(await measureReady(guest, api, '640Mi'));
       ready.down.push(await measureReady(guest, api, '512Mi'));
     }
-    console.log(summaryRow('dimmer: patch answered to device-added', dimmer.toEvent));
-    console.log(summaryRow('virsh attach-device: start to device-added', virsh.toEvent));
-    console.log(summaryRow('dimmer: patch answered to guest MemTotal', dimmer.toGuest));
-    console.log(summaryRow('virsh attach-device: start to guest MemTotal', virsh.toGuest));
-    const ratio = median(dimmer.toEvent) / median(virsh.toEvent);
-    console.log(`ratio of medians to device-added: ${ratio.toFixed(2)} (aim: at most 1.5)`);
-    const guestRatio = median(dimmer.toGuest) / median(virsh.toGuest);
-    console.log(`ratio of medians to guest MemTotal: ${guestRatio.toFixed(2)} (aim: at most 1.0)`);
+    reportPlugs(dimmer, virsh, 'patch answered', { event: '1.5', guest: '1.0' });
     console.log(`${summaryRow('dimmer: patch answered to Ready=True, up', ready.up)} (aim: at most 300)`);
     console.log(`${summaryRow('dimmer: patch answered to Ready=True, down', ready.down)} (aim: at most 300)`);
   } finally {

@@ -1,42 +1,31 @@
 /** `dimmer standalone` as it ships on a real libvirtd with real guests: the stories of the cluster, without one. */
-import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { VirtualMachineMemory } from '../../../src/api/v1alpha1/virtual-machine-memory.ts';
-import { type Daemon, startDaemon } from '../../lab/daemon.ts';
+import { startDaemon } from '../../lab/daemon.ts';
 import { describeLab } from '../../lab/describe.ts';
-import type { LabGuest } from '../../lab/guest-types.ts';
 import { type Lab, startLab } from '../../lab/lab.ts';
 import { run, SEARCH_PATH } from '../../lab/run.ts';
 import { waitFor } from '../../lab/wait.ts';
-import { builtMain, runProgram } from '../../support/built-program.ts';
+import { builtMain } from '../../support/built-program.ts';
 import { commandsOf, documented } from '../../support/documents.ts';
-
-/** The machine under the lab is small and shared: the guests' memory is never really used up. */
-const localhost = `apiVersion: dimmer.dev/v1alpha1
-kind: HypervisorHost
-metadata: {name: localhost}
-spec:
-  address: https://localhost
-  allowedNamespaces: {from: All}
-  memoryReserve: 256Mi
-  memoryOvercommit: "8.0"
-`;
+import { StandaloneProcess } from '../../support/standalone-process.ts';
 
 await describeLab(
   'standalone on libvirt',
   () => {
     let lab: Lab;
-    let manifests: string;
-    let state: string;
-    let daemon: Daemon;
+    let standalone: StandaloneProcess;
+    let instances = 0;
 
     beforeAll(async () => {
       lab = await startLab({
         guests: [
           { kind: 'accepting', name: 'db-1' },
           { kind: 'refusing', name: 'web-1' },
+          { kind: 'silent' },
           // Nothing can be done with it.
           { kind: 'no-os', name: 'Odd_1', maxMemoryMib: null, balloon: false, nodes: [{ mib: 100, vcpus: 1 }] },
         ],
@@ -45,79 +34,28 @@ await describeLab(
     afterAll(() => lab.stop());
 
     beforeEach(async () => {
-      const root = join(lab.hypervisor.directory, `standalone-${Date.now()}`);
-      manifests = join(root, 'manifests');
-      state = join(root, 'state');
-      mkdirSync(manifests, { recursive: true });
-      rename('localhost.yaml', localhost);
-      await start();
+      instances += 1;
+      standalone = new StandaloneProcess(lab.hypervisor, join(lab.hypervisor.directory, `standalone-${instances}`));
+      await standalone.start();
     });
     afterEach(async () => {
-      await daemon.stop(15_000);
+      await standalone.stop();
       // The next one is another instance, and these guests are its, too.
-      for (const guest of lab.guests) {
-        const uri = `qemu:///system?socket=${lab.hypervisor.socketPath}`;
-        expect(await runProgram(['agent', 'release', guest.uuid, `--libvirt-uri=${uri}`])).toMatchObject({ exit: 0 });
-      }
+      for (const guest of lab.guests) await standalone.release(guest);
     });
 
-    async function start(): Promise<void> {
-      const logFile = join(state, '../standalone.log');
-      const args = [`--manifests=${manifests}`, `--state-dir=${state}`];
-      daemon = await startDaemon({
-        name: 'dimmer standalone',
-        command: process.execPath,
-        args: [builtMain, 'standalone', ...args, `--libvirt-uri=qemu:///system?socket=${lab.hypervisor.socketPath}`],
-        logFile,
-      });
-      await waitFor(() => daemon.logTail().includes('standalone is ready'), {
-        what: 'standalone to be ready',
-        timeoutMs: 20_000,
-        details: daemon.logTail,
-      });
-    }
-
-    function rename(name: string, text: string): void {
-      writeFileSync(join(manifests, `.${name}`), text, { flush: true });
-      renameSync(join(manifests, `.${name}`), join(manifests, name));
-    }
-    const wish = (guest: LabGuest, memory: string, more = ''): void =>
-      rename(
-        `${guest.name}.yaml`,
-        `apiVersion: dimmer.dev/v1alpha1\nkind: VirtualMachineMemory\nmetadata: {name: ${guest.name}}\nspec:\n  virtualMachine: {uuid: ${guest.uuid}}\n  growPolicy: Whole\n  memory: ${memory}\n${more}`,
-      );
-    const read = (guest: LabGuest): VirtualMachineMemory =>
-      JSON.parse(
-        readFileSync(join(state, `virtualmachinememories/default/${guest.name}/resource.json`), 'utf8'),
-      ) as VirtualMachineMemory;
-    const readyOf = (resource: VirtualMachineMemory) =>
-      resource.status?.conditions?.find(({ type }) => type === 'Ready');
-    const reaches = (guest: LabGuest, reason: string, memory: string, timeoutMs = 60_000) =>
-      waitFor(
-        () => {
-          const resource = read(guest);
-          const isCurrent = resource.status?.observedGeneration === resource.metadata.generation;
-          return resource.spec.memory === memory && isCurrent && readyOf(resource)?.reason === reason && resource;
-        },
-        {
-          what: `${guest.name} to say ${reason} of ${memory}`,
-          timeoutMs,
-          details: () => `${JSON.stringify(readyOf(read(guest)))}\n${daemon.logTail()}`,
-        },
-      );
     const sizes = ({ status }: VirtualMachineMemory): readonly string[] =>
       (status?.modules ?? []).map(({ size }) => size);
 
     test("the user guide's first resize on one host: adopted VMs, odd ones too, stay as they are until a manifest is changed", async () => {
-      await daemon.stop(15_000);
-      const home = join(state, '../guide');
-      mkdirSync(join(home, 'vms'), { recursive: true });
-      mkdirSync(join(home, 'bin'));
-      writeFileSync(join(home, 'vms/localhost.yaml'), localhost);
+      await standalone.stop();
+      const home = join(lab.hypervisor.directory, 'guide');
+      mkdirSync(join(home, 'bin'), { recursive: true });
+      cpSync(standalone.manifests, join(home, 'vms'), { recursive: true });
       const uri = `--libvirt-uri=qemu:///system?socket=${lab.hypervisor.socketPath}`;
       const program = `#!/bin/sh\nc=$1; shift\ncase $c in adopt|standalone) set -- '${uri}' "$@" ;; esac\nexec '${process.execPath}' '${builtMain}' "$c" "$@"\n`;
       writeFileSync(join(home, 'bin/dimmer'), program, { mode: 0o755 });
-      const env = { STATE_DIRECTORY: state, PATH: `${join(home, 'bin')}:${SEARCH_PATH}` };
+      const env = { STATE_DIRECTORY: join(home, 'state'), PATH: `${join(home, 'bin')}:${SEARCH_PATH}` };
       const adopt = documented('docs/user-guide.md', 'dimmer adopt --output-dir vms/');
       expect(commandsOf(documented('docs/operations.md', 'dimmer adopt --output-dir vms/'))[0]?.command).toBe(
         commandsOf(adopt)[0]?.command,
@@ -155,7 +93,7 @@ await describeLab(
       const before = await Promise.all([db, web, odd].map((guest) => guest.dumpXml()));
       const exec = ['-euc', `exec ${follows?.command ?? ''}`];
       const logFile = join(home, 'standalone.log');
-      daemon = await startDaemon({ name: 'the guide', command: 'sh', args: exec, logFile, cwd: home, env });
+      const daemon = await startDaemon({ name: 'the guide', command: 'sh', args: exec, logFile, cwd: home, env });
       let shown = '';
       const shows = (pattern: RegExp): Promise<unknown> =>
         waitFor(async () => pattern.test((shown = (await type('dimmer status -o wide')).stdout)), {
@@ -198,28 +136,29 @@ await describeLab(
       const guest = lab.guest('accepting');
       const before = await guest.memTotalKiB();
       for (const memory of ['896Mi', '1152Mi', '1408Mi']) {
-        wish(guest, memory);
-        await reaches(guest, 'Converged', memory);
+        standalone.wish(guest, memory);
+        await standalone.reaches(guest, 'Converged', memory);
       }
       expect((await guest.memTotalKiB()) - before).toBe(896 * 1024);
-      wish(guest, '896Mi');
-      expect(sizes(await reaches(guest, 'Converged', '896Mi'))).toEqual(['384Mi']);
+      standalone.wish(guest, '896Mi');
+      expect(sizes(await standalone.reaches(guest, 'Converged', '896Mi'))).toEqual(['384Mi']);
       expect((await guest.memTotalKiB()) - before).toBe(384 * 1024);
-      wish(guest, '640Mi');
-      const stuck = await reaches(guest, 'UnreachableSize', '640Mi');
-      expect(readyOf(stuck)?.message).toMatch(/512Mi, 896Mi/);
-      wish(guest, '512Mi');
-      await reaches(guest, 'Converged', '512Mi');
+      standalone.wish(guest, '640Mi');
+      await standalone.reaches(guest, 'UnreachableSize', '640Mi');
+      expect(standalone.ready(guest)?.message).toMatch(/512Mi, 896Mi/);
+      standalone.wish(guest, '512Mi');
+      await standalone.reaches(guest, 'Converged', '512Mi');
       expect(await guest.memTotalKiB()).toBe(before);
 
-      await delay(3_000);
       const look = async (): Promise<unknown> => [
-        readdirSync(state, { recursive: true, encoding: 'utf8' }).map((name) => [
+        readdirSync(standalone.state, { recursive: true, encoding: 'utf8' }).map((name) => [
           name,
-          statSync(join(state, name)).mtimeMs,
+          statSync(join(standalone.state, name)).mtimeMs,
         ]),
         await guest.dumpXml(),
       ];
+      // What is written of an end may come a moment after it.
+      await delay(3_000);
       const quiet = await look();
       await delay(8_000);
       expect(await look()).toEqual(quiet);
@@ -227,81 +166,118 @@ await describeLab(
 
     test('memory in use is not asked for, and is once it is free', async () => {
       const guest = lab.guest('accepting');
-      wish(guest, '896Mi');
-      await reaches(guest, 'Converged', '896Mi');
+      standalone.wish(guest, '896Mi');
+      await standalone.reaches(guest, 'Converged', '896Mi');
       const work = await guest.useMemory(500);
       await waitFor(
         async () =>
           Number(/usable (\d+)/.exec(await lab.hypervisor.virshOk(['dommemstat', guest.uuid]))?.[1]) < 384 * 1024,
         { what: 'the statistics to show it', timeoutMs: 20_000 },
       );
-      wish(guest, '512Mi');
-      await reaches(guest, 'GuestMemoryInUse', '512Mi');
+      standalone.wish(guest, '512Mi');
+      await standalone.reaches(guest, 'GuestMemoryInUse', '512Mi');
       expect(await work.isAlive()).toBe(true);
       await work.free();
-      await reaches(guest, 'Converged', '512Mi');
+      await standalone.reaches(guest, 'Converged', '512Mi');
     });
 
     test('a guest that refuses is told of, module by module', async () => {
       const guest = lab.guest('refusing');
-      wish(guest, '640Mi');
-      await reaches(guest, 'Converged', '640Mi');
-      wish(guest, '512Mi');
-      const refused = await reaches(guest, 'GuestRefused', '512Mi');
+      standalone.wish(guest, '640Mi');
+      await standalone.reaches(guest, 'Converged', '640Mi');
+      standalone.wish(guest, '512Mi');
+      const refused = await standalone.reaches(guest, 'GuestRefused', '512Mi');
       expect(refused.status?.modules).toMatchObject([{ alias: 'ua-dimmer-0', state: 'Refused', refusals: 1 }]);
-      const { stdout, exit } = await runProgram(['status', guest.name, `--state-dir=${state}`]);
+      const { stdout, exit } = await standalone.status(guest.name);
       expect([exit, stdout]).toEqual([0, expect.stringMatching(/ 0 +128Mi +█+ +refused; asked again in /)]);
-      wish(guest, '640Mi');
-      await reaches(guest, 'Converged', '640Mi');
-      // The guest keeps it: the next test begins with it.
+      standalone.wish(guest, '640Mi');
+      await standalone.reaches(guest, 'Converged', '640Mi');
+      // The guest keeps it.
     });
 
-    test('what somebody does by virsh is seen', async () => {
+    test('a guest that says nothing is unknown, through a restart too, and done with when it lets go', async () => {
+      const guest = lab.guest('silent');
+      standalone.wish(guest, '640Mi');
+      await standalone.reaches(guest, 'Converged', '640Mi');
+      await guest.waitPinned();
+      standalone.wish(guest, '512Mi', '  unplugTimeout: 2s\n');
+      const silent = await standalone.reaches(guest, 'UnplugUnknown', '512Mi');
+      expect(silent.status?.modules).toMatchObject([{ alias: 'ua-dimmer-0', state: 'Leaving' }]);
+      await standalone.kill();
+      await standalone.start();
+      expect((await standalone.status(guest.name)).stdout).toMatch(/ 0 +128Mi +\S+ +leaving/);
+      expect(await guest.moduleAliases()).toEqual(['ua-dimmer-0']);
+      await guest.letGo();
+      await standalone.reaches(guest, 'Converged', '512Mi');
+      expect(await guest.moduleAliases()).toEqual([]);
+    });
+
+    test('what somebody does by virsh is seen, and put right', async () => {
       const guest = lab.guest('accepting');
-      wish(guest, '896Mi');
-      await reaches(guest, 'Converged', '896Mi');
+      standalone.wish(guest, '896Mi');
+      await standalone.reaches(guest, 'Converged', '896Mi');
       await guest.unplugDimm('ua-dimmer-0');
-      await waitFor(() => read(guest).status?.lastResize?.from === '512Mi', {
-        what: 'it to be put back',
-        timeoutMs: 60_000,
-        details: () => JSON.stringify(read(guest).status),
-      });
-      await reaches(guest, 'Converged', '896Mi');
-      wish(guest, '512Mi');
-      await reaches(guest, 'Converged', '512Mi');
+      const untilPutRight = (what: string, isIt: () => boolean | Promise<boolean>): Promise<unknown> =>
+        waitFor(isIt, { what, timeoutMs: 60_000, details: () => JSON.stringify(standalone.read(guest).status) });
+      await untilPutRight('it to be put back', () => standalone.read(guest).status?.lastResize?.from === '512Mi');
+      await standalone.reaches(guest, 'Converged', '896Mi');
+      await guest.plugDimm(128, 'ua-by-hand');
+      await untilPutRight('it to be taken out', async () => !(await guest.moduleAliases()).includes('ua-by-hand'));
+      await standalone.reaches(guest, 'Converged', '896Mi');
+      expect(await guest.moduleAliases()).toEqual(['ua-dimmer-0']);
+      standalone.wish(guest, '512Mi');
+      await standalone.reaches(guest, 'Converged', '512Mi');
     });
 
-    test.each([[5], [40], [120]])('killed %i ms after a wish, it comes to the same end', async (ms) => {
+    const killStandalone = async (): Promise<void> => {
+      await standalone.kill();
+      await standalone.start();
+    };
+    const killLibvirtd = async (): Promise<void> => {
+      await lab.hypervisor.killDaemon('SIGKILL');
+      await lab.hypervisor.startDaemon();
+    };
+    /** Standalone comes back first, and finds nobody. */
+    const killBoth = async (): Promise<void> => {
+      await lab.hypervisor.killDaemon('SIGKILL');
+      await killStandalone();
+      await lab.hypervisor.startDaemon();
+    };
+    test.each([
+      ['standalone', 5, killStandalone],
+      ['standalone', 120, killStandalone],
+      ['libvirtd', 40, killLibvirtd],
+      ['everything', 40, killBoth],
+    ])('%s killed %i ms after a wish, it comes to the same end', async (_, ms, kill) => {
       const guest = lab.guest('accepting');
-      wish(guest, '896Mi');
-      await reaches(guest, 'Converged', '896Mi');
+      const before = await guest.memTotalKiB();
+      standalone.wish(guest, '896Mi');
+      await standalone.reaches(guest, 'Converged', '896Mi');
       for (const memory of ['1152Mi', '896Mi']) {
-        wish(guest, memory);
+        standalone.wish(guest, memory);
         await delay(ms);
-        daemon.kill('SIGKILL');
-        await daemon.whenEnded;
-        await start();
-        await reaches(guest, 'Converged', memory);
+        await kill();
+        await standalone.reaches(guest, 'Converged', memory);
       }
       expect(await guest.moduleAliases()).toEqual(['ua-dimmer-0']);
-      wish(guest, '512Mi');
-      await reaches(guest, 'Converged', '512Mi');
+      expect((await guest.memTotalKiB()) - before).toBe(384 * 1024);
+      standalone.wish(guest, '512Mi');
+      await standalone.reaches(guest, 'Converged', '512Mi');
     });
 
     test('another instance leaves the VM alone, and says the way out', async () => {
       const guest = lab.guest('accepting');
-      wish(guest, '640Mi');
-      await reaches(guest, 'Converged', '640Mi');
-      await daemon.stop(15_000);
-      state = `${state}-lost`;
-      wish(guest, '768Mi');
-      await start();
-      const left = await reaches(guest, 'ClaimedByOther', '768Mi');
-      expect(readyOf(left)?.message).toContain('dimmer agent release');
-      const uri = `qemu:///system?socket=${lab.hypervisor.socketPath}`;
-      await runProgram(['agent', 'release', guest.uuid, `--libvirt-uri=${uri}`]);
-      wish(guest, '512Mi');
-      await reaches(guest, 'Converged', '512Mi', 90_000);
+      standalone.wish(guest, '640Mi');
+      await standalone.reaches(guest, 'Converged', '640Mi');
+      await standalone.stop();
+      standalone.state = `${standalone.state}-lost`;
+      standalone.wish(guest, '768Mi');
+      await standalone.start();
+      await standalone.reaches(guest, 'ClaimedByOther', '768Mi');
+      expect(standalone.ready(guest)?.message).toContain('dimmer agent release');
+      await standalone.release(guest);
+      standalone.wish(guest, '512Mi');
+      await standalone.reaches(guest, 'Converged', '512Mi', 90_000);
     });
   },
   ['hypervisor'],

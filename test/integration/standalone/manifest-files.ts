@@ -118,6 +118,10 @@ const words = [
   'BestEffort',
   'Off',
   '"Off"',
+  'Correct',
+  'Report',
+  'Retain',
+  'Release',
   '~',
   '1',
   '""',
@@ -145,8 +149,12 @@ const durations = [
 const booleans = ['true', 'false', 'yes', 'Off', 'no', 'on', 'y', 'N', '"true"', '1', '~', 'TRUE', 'True'];
 const names = ['hv-1', 'HV', '""', 'a.b', 'a..b', '-a', '5', '~', 'a_b', `"${'a'.repeat(254)}"`];
 
-const line = (indent: number, field: string, values: readonly string[]): fc.Arbitrary<string> =>
-  fc.constantFrom(...values).map((value) => `${' '.repeat(indent)}${field}: ${value}\n`);
+/** Fields whose values are left to chance. */
+export const randomFields = new Set<string>();
+const line = (indent: number, field: string, values: readonly string[]): fc.Arbitrary<string> => {
+  randomFields.add(field);
+  return fc.constantFrom(...values).map((value) => `${' '.repeat(indent)}${field}: ${value}\n`);
+};
 const some = (lines: readonly fc.Arbitrary<string>[], weight = 3): fc.Arbitrary<string> =>
   fc.tuple(...lines.map((each) => fc.option(each, { nil: '', freq: weight }))).map((texts) => texts.reverse().join(''));
 
@@ -161,6 +169,9 @@ const memoryLines = some([
     { weight: 1, arbitrary: line(2, 'granularity', blocks) },
     { weight: 1, arbitrary: line(2, 'pageSize', pages) },
     { weight: 1, arbitrary: line(2, 'unplugTimeout', durations) },
+    { weight: 1, arbitrary: line(2, 'driftPolicy', words) },
+    { weight: 1, arbitrary: line(2, 'deletionPolicy', words) },
+    { weight: 1, arbitrary: line(2, 'releaseTimeout', durations) },
     { weight: 1, arbitrary: line(2, 'paused', booleans) },
   ),
   fc.oneof(
@@ -253,6 +264,7 @@ const hostLines = fc
         ]),
         line(2, 'maxConcurrentOperations', ['1', '4', '64', '65', '0', '-1', '1.5', '1.0', '"4"', '~', '0x10', '010']),
         line(2, 'cordoned', booleans),
+        line(2, 'requireOwner', booleans),
         line(2, 'tlsServerName', names),
       ],
       1,
@@ -260,8 +272,8 @@ const hostLines = fc
   )
   .map(([address, allowed, rest]) => `${address}  allowedNamespaces: ${allowed}\n${rest}`);
 
-/** Mostly one thing that may be wrong. */
-export const randomFile: fc.Arbitrary<MakeFile> = fc.oneof(
+/** Mostly one thing that may be wrong, in lines as people write them. */
+const oneFile: fc.Arbitrary<MakeFile> = fc.oneof(
   {
     weight: 3,
     arbitrary: fc
@@ -280,6 +292,83 @@ export const randomFile: fc.Arbitrary<MakeFile> = fc.oneof(
       ),
   },
   { weight: 2, arbitrary: hostLines.map((lines) => (name: string) => hostFile(name, lines)) },
+);
+
+/** Everything after the name, which tells whose the file is, and must stay. */
+const afterName = (text: string): number => text.indexOf('\n', text.indexOf('  name: ')) + 1;
+/** kubectl refuses a null for a label in a list, which it takes elsewhere: not told apart here. */
+const inList = (text: string): string =>
+  text.replaceAll(': ~}', ': ""}').trimEnd().replaceAll(/^/gm, '  ').replace(/^ {2}/, '- ');
+
+/** The same in another shape. */
+const shapes: readonly ((text: string) => string)[] = [
+  (text) => `apiVersion: v1\nkind: List\nitems:\n${inList(text)}\n`,
+  (text) =>
+    `apiVersion: v1\nitems:\n${inList(text)}\n  status:\n    conditions: []\nkind: List\nmetadata:\n  resourceVersion: ""\n`,
+  (text) => text.replaceAll('\n', '\r\n'),
+  (text) => `# what it is for\n---\n\n${text}\n...\n`,
+  (text) => text.replaceAll(/^( *)(\w+):/gm, '$1"$2":'),
+  (text) => text.replaceAll(/^( *)(\w+):/gm, "$1'$2' :"),
+  (text) => text.replaceAll(/: (?=[^\n])/g, ':   ').replaceAll('\n', '  # so\n\n'),
+  (text) => text.trimEnd(),
+];
+const spoilers = [
+  ...Array.from(':-#{}[],&*!|>\'"%@`?~'),
+  '\t',
+  ' ',
+  '\n',
+  '\n\n',
+  '\n  ',
+  '\n    ',
+  '---\n',
+  '\u00A0',
+  '\u2028',
+  '\u0085',
+  '\u0001',
+  '😀',
+  '\\',
+];
+
+/** The same cut short somewhere, or with a character more or less. */
+const spoiled = (make: MakeFile): fc.Arbitrary<MakeFile> =>
+  fc
+    .tuple(fc.nat(10_000), fc.constantFrom('cut', 'without', 'with', 'instead'), fc.constantFrom(...spoilers))
+    .map(([where, how, piece]) => (name) => {
+      const text = make(name);
+      const first = afterName(text);
+      const at = first + (where % Math.max(1, text.length - first));
+      if (how === 'cut') return text.slice(0, at);
+      const rest = text.slice(how === 'with' ? at : at + 1);
+      return `${text.slice(0, at)}${how === 'without' ? '' : piece}${rest}`;
+    });
+
+/** Mostly a right one: what is wrong with it is to be the shape. */
+const usualFile: fc.Arbitrary<MakeFile> = fc.oneof(
+  {
+    weight: 3,
+    arbitrary: fc.constantFrom<MakeFile>(
+      (name) => memoryFile(name, '  memory: 6Gi\n  guestSafety: BestEffort\n  paused: true\n'),
+      (name) =>
+        memoryFile(name, '  hostRef:\n    name: hv-1\n  memory: "1536Mi"\n', '\n    name: db', '  labels: {a: b}\n'),
+      (name) =>
+        hostFile(name, '  address: https://hv:9443\n  allowedNamespaces:\n    from: All\n  memoryOvercommit: "1.5"\n'),
+    ),
+  },
+  { weight: 1, arbitrary: oneFile },
+);
+
+/** A file as somebody, or something, may have written it. */
+export const randomFile: fc.Arbitrary<MakeFile> = fc.oneof(
+  { weight: 4, arbitrary: oneFile },
+  {
+    weight: 2,
+    arbitrary: fc.tuple(usualFile, fc.constantFrom(...shapes)).map(
+      ([make, shape]) =>
+        (name: string) =>
+          shape(make(name)),
+    ),
+  },
+  { weight: 3, arbitrary: usualFile.chain(spoiled) },
 );
 
 const ofSpec =

@@ -64,3 +64,21 @@ test('the place of a member, and of what is missing the place that should have i
     { line: 2, column: 1 },
   ]);
 });
+
+test('what ends a line for YAML 1.1 and for no editor is refused: a comment would end there', () => {
+  expect(readYaml('a: 1\n# so\u2028b: 2\n')).toEqual({
+    ok: false,
+    message: 'has a character that ends a line for kubectl and for no editor (U+2028): take it away',
+    position: { line: 2, column: 5 },
+  });
+  expect(readYaml('a: b\u0085c\n')).toMatchObject({ ok: false, position: { line: 1, column: 5 } });
+});
+
+test('an anchor has a name as go-yaml reads it', () => {
+  expect(readYaml('a: &b-1_c 2\nd: *b-1_c\n')).toMatchObject({ ok: true });
+  expect(readYaml('a: 1\nb: {&a: 2}\n')).toEqual({
+    ok: false,
+    message: "has an anchor 'a:': letters, digits, - and _ make its name",
+    position: { line: 2, column: 9 },
+  });
+});

@@ -1,5 +1,5 @@
 /** What processes have used, as the kernel counts it. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 
 /** Of `man 5 proc`: USER_HZ is 100 on every Linux that Node runs on. */
 const msPerTick = 10;
@@ -16,4 +16,13 @@ export function cpuMs(pid: number): number {
 export function residentMiB(pid: number): number {
   const kib = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
   return Number(kib) / 1024;
+}
+
+/** Time on a processor of all threads that a process has, ms: finer than {@link cpuMs}, without those that have ended. */
+export function threadsMs(pid: number): number {
+  // The first number is ns (Documentation/scheduler/sched-stats.rst).
+  const threads = readdirSync(`/proc/${pid}/task`).map((id) =>
+    readFileSync(`/proc/${pid}/task/${id}/schedstat`, 'utf8'),
+  );
+  return threads.reduce((sum, text) => sum + Number(text.split(' ')[0]), 0) / 1e6;
 }

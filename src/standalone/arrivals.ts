@@ -1,0 +1,32 @@
+/**
+ * How files came, by the events of their folders. A program that writes and renames within one tick of the file system's
+ * clock (`sed -i`) leaves no trace in the file's times; what tells is that nothing was written under the name it has now.
+ */
+
+/** Whether the system tells of every write: inotify does (IN_MODIFY), what other systems have only of a folder's entries. */
+const tellsOfWrites = process.platform === 'linux';
+
+export class Arrivals {
+  /** By path: whether something was written under that name since its entry is there. */
+  readonly #written = new Map<string, boolean>();
+
+  /** Takes an event of `fs.watch`: `rename` where an entry came or went, `change` where something was written. */
+  heard(event: string, path: string): void {
+    if (event === 'rename') this.#written.set(path, false);
+    else if (this.#written.has(path)) this.#written.set(path, true);
+  }
+
+  /** Whether the file at `path` was given its name when it was written already. False where nobody knows. */
+  cameWhole(path: string): boolean {
+    return tellsOfWrites && this.#written.get(path) === false;
+  }
+
+  /** The paths that something was heard of. */
+  paths(): readonly string[] {
+    return [...this.#written.keys()];
+  }
+
+  forget(path: string): void {
+    this.#written.delete(path);
+  }
+}
