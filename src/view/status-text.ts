@@ -5,7 +5,7 @@ import { lastEvents, type ShownEvent } from './events.ts';
 import { age, block, field, type Look, paint } from './layout.ts';
 import { describeReachable } from './reachable.ts';
 import { slotPicture } from './slot-picture.ts';
-import { adviceFor, obstaclesOf, readinessOf, styleOf, titleOf } from './subject.ts';
+import { adviceFor, moreAbout, obstaclesOf, readinessOf, styleOf, titleOf } from './subject.ts';
 
 const shownEvents = 5;
 
@@ -51,13 +51,14 @@ function stateLines(resource: VirtualMachineMemory, look: Look, nowMs: number): 
   const { plan, lastResize } = resource.status ?? {};
   const readiness = readinessOf(resource);
   const { ready, reason, message, since } = readiness;
-  const help = ready === 'True' ? null : adviceFor(reason);
+  const [help, more] = ready === 'True' ? [null, null] : [adviceFor(reason), moreAbout(reason)];
   const sinceText = since === null ? '' : ` for ${age(nowMs - Date.parse(since))}`;
   return [
     ...field(look, 'ready', `${ready}${sinceText}, ${reason}: ${message}`).map((text, index) =>
       index === 0 ? text.replace(ready, paint(look, styleOf(readiness), ready)) : text,
     ),
     ...(help === null ? [] : field(look, 'to do', help)),
+    ...(more === null ? [] : field(look, 'more', more)),
     ...(plan === undefined || plan.steps.length === 0 || plan.message === message
       ? []
       : field(look, 'plan', plan.message)),

@@ -2,8 +2,9 @@
 import { findCondition } from '../api/v1alpha1/conditions.ts';
 import { type Reason, reasonTable } from '../api/v1alpha1/reasons.ts';
 import type { VirtualMachineMemory } from '../api/v1alpha1/virtual-machine-memory.ts';
-import { advice } from './advice.ts';
 import { cut, type Style } from './layout.ts';
+import { anchorOf, isCall } from './runbook.ts';
+import { runbookOf } from './runbooks/all.ts';
 
 /** `default/web`. */
 export const fullName = ({ metadata }: VirtualMachineMemory): string => `${metadata.namespace}/${metadata.name}`;
@@ -59,7 +60,15 @@ export function obstaclesOf(
 const isReason = (reason: string): reason is Reason => Object.hasOwn(reasonTable, reason);
 
 /** What to do about a reason; null: there is nothing to do, or it is none that is known. */
-export const adviceFor = (reason: string): string | null => (isReason(reason) ? (advice[reason] ?? null) : null);
+export const adviceFor = (reason: string): string | null =>
+  // As it is written for a document; a terminal shows no code.
+  runbookOf(reason)?.todo?.replaceAll('`', "'") ?? null;
+
+/** Where there is more about a reason that needs somebody, or holds something up; null: there is no more. */
+export function moreAbout(reason: string): string | null {
+  const runbook = runbookOf(reason);
+  return runbook !== undefined && isCall(runbook) ? anchorOf(reason) : null;
+}
 
 /** Whether Dimmer goes on by itself: nobody's help is needed, though it may take long. */
 export const goesOn = (reason: string): boolean => isReason(reason) && !reasonTable[reason].stalled;

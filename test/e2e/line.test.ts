@@ -88,8 +88,36 @@ await describeLab('the line', () => {
     const object = await stack.reaches('db-1', 'UnreachableSize');
     expect(object.status?.reachable).toMatchObject({ below: '512Mi', above: '896Mi', complete: true });
     expect(await guest.moduleAliases()).toEqual(['ua-dimmer-0']);
+    expect(await guest.memTotalKiB()).toBe(bootTotal + kib(384));
     await stack.lab.controlPlane.kubectlOk(['label', 'namespace', namespace, 'dimmer.dev/unreachable-size-']);
     await resize('896Mi');
+  });
+
+  it('gets no more on a cordoned host, gives memory back there, and gets it when the cordon ends', async () => {
+    const cordon = (cordoned: boolean) =>
+      stack.lab.controlPlane.kubectlOk([
+        'patch',
+        'hvh',
+        'hv-1',
+        '--type=merge',
+        '-p',
+        JSON.stringify({ spec: { cordoned } }),
+      ]);
+    const apply = (memory: string) => stack.apply(stack.manifest('db-1', guest.uuid, { memory, growPolicy: 'Whole' }));
+    await cordon(true);
+    await apply('1280Mi');
+    await stack.reaches('db-1', 'HostCordoned');
+    expect(await guest.memTotalKiB()).toBe(bootTotal + kib(384));
+    await resize('512Mi');
+    await waitFor(async () => (await guest.memTotalKiB()) === bootTotal, {
+      ...{ what: 'MemTotal to fall', timeoutMs: 20_000 },
+      details: async () => `${await guest.memTotalKiB()} KiB, ${bootTotal} at boot`,
+    });
+    await apply('896Mi');
+    await stack.reaches('db-1', 'HostCordoned');
+    await cordon(false);
+    await stack.reaches('db-1', 'Converged');
+    expect(await guest.memTotalKiB()).toBe(bootTotal + kib(384));
   });
 
   it('gives everything back', async () => {

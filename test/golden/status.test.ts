@@ -3,15 +3,13 @@
  * look at it in a terminal.
  */
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { decodeHypervisorHost, decodeVirtualMachineMemory } from '../../src/api/v1alpha1/decode.ts';
-import { type Reason, reasonTable } from '../../src/api/v1alpha1/reasons.ts';
 import type { VirtualMachineMemory } from '../../src/api/v1alpha1/virtual-machine-memory.ts';
 import type { HypervisorHost } from '../../src/api/v1alpha1/hypervisor-host.ts';
 import { parseQuantity } from '../../src/memory/quantity.ts';
 import { planLive } from '../../src/preview/live-plan.ts';
 import type { StatusWish } from '../../src/preview/from-status.ts';
-import { advice } from '../../src/view/advice.ts';
 import { age, type Look } from '../../src/view/layout.ts';
 import { describeEvents, type ShownEvent } from '../../src/view/events.ts';
 import { describeHosts } from '../../src/view/host-table.ts';
@@ -220,13 +218,4 @@ test('ages', () => {
   expect([0, 59, 60, 61, 3600, 3660, 86_400, 90_000, 864_000, -5].map((seconds) => age(seconds * 1000))).toEqual([
     ...['0s', '59s', '1m', '1m1s', '1h', '1h1m', '1d', '1d1h', '10d', '0s'],
   ]);
-});
-
-describe('what to do', () => {
-  test('is said of every reason that needs somebody, or holds something up', () => {
-    const silent = Object.entries(reasonTable)
-      .filter(([reason, { stalled, warning }]) => (stalled || warning) && advice[reason as Reason] === undefined)
-      .map(([reason]) => reason);
-    expect(silent).toEqual([]);
-  });
 });

@@ -34,7 +34,9 @@ export function isStatisticsNews(published: GuestStatistics | null, now: GuestSt
 export class StatisticsPoll {
   readonly #options: StatisticsPollOptions;
   readonly #times = new WeakMap<RunningDomain, LookTimes>();
-  #timer: Timer | null = null;
+  /** Those whose look isn't answered yet: one that hangs isn't asked twice, and keeps no other from being looked at. */
+  readonly #lookedAt = new Set<RunningDomain>();
+  #timer: { readonly atMs: number; readonly timer: Timer } | null = null;
   #stopped = false;
 
   constructor(options: StatisticsPollOptions) {
@@ -42,48 +44,59 @@ export class StatisticsPoll {
   }
 
   start(): void {
-    this.#timer = this.#options.clock.after(lookPeriodMs, () => void this.#look());
+    this.#lookAgainBy(this.#options.clock.now() + lookPeriodMs);
   }
 
   stop(): void {
     this.#stopped = true;
-    this.#timer?.cancel();
+    this.#timer?.timer.cancel();
   }
 
-  async #look(): Promise<void> {
+  #look(): void {
     const { clock, isReady } = this.#options;
-    if (isReady()) {
-      const untilMs = clock.now() + togetherMs;
-      const due = this.#interesting().filter((run) => (this.#times.get(run)?.nextMs ?? 0) <= untilMs);
-      await Promise.all(due.map((run) => this.#lookAt(run)));
-    }
-    if (this.#stopped) return;
+    this.#timer = null;
     const nowMs = clock.now();
-    const nextMs = this.#interesting().map((run) => this.#times.get(run)?.nextMs ?? nowMs + lookPeriodMs);
-    const pauseMs = Math.max(togetherMs, Math.min(lookPeriodMs, ...nextMs.map((at) => at - nowMs)));
-    this.#timer = clock.after(pauseMs, () => void this.#look());
+    this.#lookAgainBy(nowMs + lookPeriodMs);
+    for (const run of this.#interesting()) {
+      const nextMs = this.#times.get(run)?.nextMs ?? nowMs;
+      if (nextMs > nowMs + togetherMs) this.#lookAgainBy(nextMs);
+      else if (isReady()) void this.#lookAt(run);
+    }
+  }
+
+  /** Sees to it that the next look comes at `atMs` at the latest. Epoch ms. */
+  #lookAgainBy(atMs: number): void {
+    if (this.#stopped || (this.#timer !== null && this.#timer.atMs <= atMs)) return;
+    this.#timer?.timer.cancel();
+    const pauseMs = Math.max(togetherMs, atMs - this.#options.clock.now());
+    this.#timer = { atMs, timer: this.#options.clock.after(pauseMs, () => this.#look()) };
   }
 
   #interesting(): readonly RunningDomain[] {
     const { runs, events, clock } = this.#options;
     if (events.listeners === 0) return [];
     const sinceMs = clock.now() - interestMs;
-    return runs.all().filter((run) => run.observedAtMs >= sinceMs);
+    return runs.all().filter((run) => run.observedAtMs >= sinceMs && !this.#lookedAt.has(run));
   }
 
   async #lookAt(run: RunningDomain): Promise<void> {
     const { driver, clock } = this.#options;
     const atMs = clock.now();
     const before = this.#times.get(run) ?? null;
+    this.#lookedAt.add(run);
+    let times = lookAgain(before, atMs);
+    let hasReported = false;
     try {
       const report = run.tookStatistics(await driver.statistics(run.uuid), atMs);
-      this.#times.set(run, planLook(before, { ...report, atMs }));
+      times = planLook(before, { ...report, atMs });
+      hasReported = true;
     } catch {
       // It stops, or it is busy.
-      this.#times.set(run, lookAgain(before, atMs));
-      return;
     }
-    publishReport(this.#options, run);
+    this.#lookedAt.delete(run);
+    this.#times.set(run, times);
+    this.#lookAgainBy(times.nextMs);
+    if (hasReported) publishReport(this.#options, run);
   }
 }
 

@@ -1,6 +1,7 @@
 /**
  * The reasons, shared by condition, event, log and metric: one table says what each means for the conditions.
- * docs/api.md shows the same table to users.
+ * docs/api.md shows the same table to users; what a reason means for people, and what to do about it, is in
+ * view/runbooks (docs/adr/0042-a-runbook-a-reason.md).
  */
 import type { ConditionStatus } from './meta.ts';
 
@@ -74,6 +75,8 @@ export const reasonTable = {
   ShardConflict: stuck,
   /** None does. */
   NoShard: stuck,
+  /** The agent doesn't know what the controller asks it for: it is of another version. */
+  UnsupportedAgent: stuck,
   ReplaceRolledBack: stuck,
   DriftReported: stuck,
   DriftContested: stuck,
@@ -84,3 +87,29 @@ export type Reason = keyof typeof reasonTable;
 
 /** What `reason` means for the conditions. */
 export const rowOf = (reason: Reason): Row => reasonTable[reason];
+
+/** Told by an event only: no condition has these reasons. */
+export const eventTable = {
+  ConditionLeftOut: { warning: true },
+  Released: { warning: false },
+  ReleaseIncomplete: { warning: true },
+  FinalizerNotWritten: { warning: true },
+  Cordoned: { warning: false },
+  Uncordoned: { warning: false },
+} as const satisfies Record<string, { readonly warning: boolean }>;
+
+export type EventReason = keyof typeof eventTable;
+
+/** Conditions of a HypervisorHost have these beside {@link Reason}: Ready where all is well, OwnersNamed where it is False. */
+export type HostReason = 'AgentAnswers' | 'VMsWithoutOwner' | 'OwnerRequired';
+
+/** Every word that an event or a condition may have for a reason, and somebody may look up. */
+export type AnyReason = Reason | EventReason | HostReason;
+
+/** Type and reason of an event that is told by its own word. */
+export const eventOf = <R extends EventReason>(
+  reason: R,
+): { readonly type: 'Normal' | 'Warning'; readonly reason: R } => ({
+  type: eventTable[reason].warning ? 'Warning' : 'Normal',
+  reason,
+});

@@ -1,6 +1,7 @@
 /** Whether the VMs of a host can only be had by those they belong to, as a condition of the host. Pure. */
 import type { ConditionInput } from '../../api/v1alpha1/conditions.ts';
 import type { HypervisorHost } from '../../api/v1alpha1/hypervisor-host.ts';
+import type { HostReason } from '../../api/v1alpha1/reasons.ts';
 import type { HostAnswer } from '../../host/errors.ts';
 import type { HostFacts } from '../../host/port.ts';
 import type { LabelledResource } from '../../runtime/resources.ts';
@@ -29,7 +30,7 @@ export function computeOwnersCondition(
   const vms = count === 1 ? '1 running VM has no owner' : `${count} running VMs have no owner`;
   if (spec.requireOwner === true) {
     const message = `${vms}, so nobody may have them (spec.requireOwner): ${reserve}`;
-    return { type, status: 'False', reason: 'OwnerRequired', message };
+    return { type, status: 'False', reason: 'OwnerRequired' satisfies HostReason, message };
   }
   const users = namespaces.filter(
     ({ metadata }) => judgeHostUse(spec.allowedNamespaces, metadata.labels ?? {}) === 'entitled',
@@ -40,5 +41,5 @@ export function computeOwnersCondition(
   const message =
     `${vms}, and ${users} namespaces may use this host: each VM is had by the first that asks for it; ` +
     `${reserve}, or set spec.requireOwner`;
-  return { type, status: 'False', reason: 'VMsWithoutOwner', message };
+  return { type, status: 'False', reason: 'VMsWithoutOwner' satisfies HostReason, message };
 }

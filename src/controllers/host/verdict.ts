@@ -2,7 +2,7 @@
 import type { ConditionInput } from '../../api/v1alpha1/conditions.ts';
 import { findCondition } from '../../api/v1alpha1/conditions.ts';
 import type { HypervisorHostStatus } from '../../api/v1alpha1/hypervisor-host.ts';
-import { type Reason, rowOf } from '../../api/v1alpha1/reasons.ts';
+import { eventOf, type HostReason, type Reason, rowOf } from '../../api/v1alpha1/reasons.ts';
 import type { HostAnswer } from '../../host/errors.ts';
 import type { HostFacts } from '../../host/port.ts';
 import type { RecordedEvent } from '../../runtime/resources.ts';
@@ -10,7 +10,7 @@ import type { Unserved } from '../shared/shards.ts';
 import { explainHostError } from '../shared/explain-host-error.ts';
 
 /** `AgentAnswers`: all is well; else a reason that VMs on the host are told, too. */
-export type HostVerdict = { readonly reason: 'AgentAnswers' | Reason; readonly message: string };
+export type HostVerdict = { readonly reason: Extract<HostReason, 'AgentAnswers'> | Reason; readonly message: string };
 
 /** The verdict on a host's answer; `limitsProblem`: what is wrong with its spec, null: nothing. */
 export function judgeHost(limitsProblem: string | null, answer: HostAnswer<HostFacts>, name: string): HostVerdict {
@@ -53,10 +53,9 @@ export function computeCordonEvent(before: boolean | undefined, isCordoned: bool
   if (before === undefined || before === isCordoned) return null;
   return isCordoned
     ? {
-        type: 'Normal',
-        reason: 'Cordoned',
+        ...eventOf('Cordoned'),
         action: 'Cordon',
         message: 'no memory is plugged on this host until spec.cordoned is false again; unplugging goes on',
       }
-    : { type: 'Normal', reason: 'Uncordoned', action: 'Cordon', message: 'memory is plugged on this host again' };
+    : { ...eventOf('Uncordoned'), action: 'Cordon', message: 'memory is plugged on this host again' };
 }

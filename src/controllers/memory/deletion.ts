@@ -1,4 +1,5 @@
 /** What is done at the API server for `deletionPolicy: Release`: a finalizer holds a deletion up, and is let go of. */
+import { eventOf } from '../../api/v1alpha1/reasons.ts';
 import type { VirtualMachineMemory } from '../../api/v1alpha1/virtual-machine-memory.ts';
 import { fail, type Result, succeed } from '../../memory/result.ts';
 import type { Clock } from '../../runtime/clock.ts';
@@ -50,7 +51,7 @@ export async function keepFinalizer(
       const message =
         `the finalizer of spec.deletionPolicy could not be written, so a deletion would not wait for anything yet: ` +
         `${written.message}; the controller needs the rights of deploy/ of its version`;
-      events.record(resource, { type: 'Warning', reason: 'FinalizerNotWritten', action: 'WriteFinalizer', message });
+      events.record(resource, { ...eventOf('FinalizerNotWritten'), action: 'WriteFinalizer', message });
       // The VM gets its size all the same.
       return succeed({ resource, isArmed: false });
     }

@@ -1,11 +1,12 @@
 /**
- * Plans that the hypervisor rejected or failed at. The same plan for the same generation and the same running domain
- * would be rejected again: it isn't tried a second time. What failed for a cause that may pass, such as a host short of
- * memory for a moment, is tried again after a growing delay, whatever is heard of the VM meanwhile. Kept in memory only;
- * a restarted controller tries once more.
+ * Plans that the hypervisor rejected or failed at. The same plan for the same generation, the same running domain and
+ * the same versions of agent and hypervisor would be rejected again: it isn't tried a second time. What failed for a
+ * cause that may pass, such as a host short of memory for a moment, is tried again after a growing delay, whatever is
+ * heard of the VM meanwhile. Kept in memory only; a restarted controller tries once more.
  */
 import type { VirtualMachineMemory } from '../../api/v1alpha1/virtual-machine-memory.ts';
 import { recoveryOf } from '../../host/errors.ts';
+import type { HostFacts } from '../../host/port.ts';
 import { computeDelayMs } from '../../runtime/backoff.ts';
 import { keyOf, type ResourceKey } from '../../runtime/resources.ts';
 import type { Action, Judgement, Executed } from './types.ts';
@@ -52,9 +53,17 @@ export class FailedPlans {
   }
 }
 
+const versionsOf = ({ agentVersion, libvirtVersion, hypervisorVersion }: HostFacts): readonly string[] => [
+  agentVersion,
+  libvirtVersion,
+  hypervisorVersion,
+];
+
 function fingerprintOf({ metadata }: VirtualMachineMemory, { located }: Judgement, action: Action): string {
   const { runtimeId, claim } = located.observation;
+  // A new version may know what the former did not.
+  const versions = located.facts === null ? null : versionsOf(located.facts);
   // Our own claim is written before the first step is tried: it is no change.
   const others = claim?.objectUid === metadata.uid ? null : claim;
-  return JSON.stringify([metadata.uid, metadata.generation, runtimeId, others, action]);
+  return JSON.stringify([metadata.uid, metadata.generation, runtimeId, others, versions, action]);
 }

@@ -187,6 +187,8 @@ async function tellWaiting(scope: ReconcileScope, context: ReconcileContext): Pr
   const { outcome } = await write(scope, conclusion, context);
   const { reason, message } = conclusion.verdict;
   context.logger.info({ reason, detail: message, written: outcome }, 'waits in line');
+  const event = outcome === 'written' ? computeRecordedEvent(scope.told, conclusion.status, conclusion.verdict) : null;
+  if (event !== null) context.events.record(scope.stored, event);
   const now = context.resources.get(scope.key);
   const { uid, generation } = scope.resource.metadata;
   if (now?.metadata.uid === uid && now.metadata.generation === generation) scope.stored = now;

@@ -6,6 +6,7 @@
  */
 import { timestamp } from '../../api/v1alpha1/conditions.ts';
 import { releaseFinalizer } from '../../api/v1alpha1/meta.ts';
+import { eventOf } from '../../api/v1alpha1/reasons.ts';
 import type { DesiredMemory } from '../../api/v1alpha1/spec.ts';
 import type { VirtualMachineMemory, VirtualMachineMemoryStatus } from '../../api/v1alpha1/virtual-machine-memory.ts';
 import type { DomainObservation } from '../../host/port.ts';
@@ -165,11 +166,11 @@ export function computeReleaseEvent(why: string | null, vm: string, left: Left):
   const action = 'Release';
   if (why === null) {
     const message = `${vm} has none of the modules that Dimmer plugged any more, and nobody acts on it`;
-    return { type: 'Normal', reason: 'Released', action, message };
+    return { ...eventOf('Released'), action, message };
   }
   const modules = left.modules.map(({ alias, size }) => `${alias} (${formatQuantity(size)})`).join(', ');
   const there = left.isSeen ? 'stays plugged' : 'was plugged when it was last seen';
   const stays = modules === '' ? `nothing that Dimmer plugged ${there}` : `what Dimmer plugged ${there}: ${modules}`;
   // An event has room for 1024 bytes: what stays comes first.
-  return { type: 'Warning', reason: 'ReleaseIncomplete', action, message: `${vm}: ${stays}; ${why}` };
+  return { ...eventOf('ReleaseIncomplete'), action, message: `${vm}: ${stays}; ${why}` };
 }

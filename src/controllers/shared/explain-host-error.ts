@@ -62,7 +62,11 @@ export function explainHostError(error: HostError, hostName: string): ErrorVerdi
     case 'method-not-allowed':
     case 'body-too-large':
     case 'revision-required':
-      return said('HypervisorRejected', false, `host ${hostName}: the agent did not understand the controller: `);
+      return said(
+        'UnsupportedAgent',
+        false,
+        `host ${hostName}: the agent doesn't know what this controller asks for; bring both to one version: `,
+      );
     default:
       return error.code satisfies never;
   }

@@ -40,8 +40,8 @@ export interface SimulationScript {
   clearFaults(): void;
   /** False: every call fails with `unreachable` and watchers get `lost`; true: they get `reset`. */
   setReachable(reachable: boolean): void;
-  /** The agent dies and comes back: watchers get `lost` and `reset`, what only its process knew is forgotten. */
-  restartAgent(): void;
+  /** The agent dies and comes back: watchers get `lost` and `reset`, what only its process knew is forgotten. @param version of the new one; default: as before */
+  restartAgent(version?: string): void;
   /** Available memory of the host; null: what running VMs leave of the total. */
   setAvailable(available: Bytes | null): void;
   /** QEMU fails at every attach, as it does on a host that is short of memory at that moment; null: no more. */

@@ -13,7 +13,13 @@ export type ScriptContext = ReportContext & {
   readonly changes: readonly SimulatedChange[];
   readonly calls: Readonly<Record<SimulatedOperation, number>>;
   readonly faults: { operation: SimulatedOperation; fault: SimulatedFault; times: number }[];
-  readonly settings: { reachable: boolean; available: Bytes | null; attachProblem: string | null; tells: boolean };
+  readonly settings: {
+    agentVersion: string;
+    reachable: boolean;
+    available: Bytes | null;
+    attachProblem: string | null;
+    tells: boolean;
+  };
 };
 
 /** The script that acts on `context`. */
@@ -48,7 +54,8 @@ export function createScript(context: ScriptContext): SimulationScript {
       settings.reachable = reachable;
       emit(reachable ? { kind: 'reset' } : { kind: 'lost', error: 'The simulated host is down' });
     },
-    restartAgent() {
+    restartAgent(version = settings.agentVersion) {
+      settings.agentVersion = version;
       emit({ kind: 'lost', error: 'The simulated agent restarts' });
       for (const domain of domains.values()) {
         for (const module of domain.modules) module.refusedAtMs = null;

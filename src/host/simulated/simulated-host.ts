@@ -77,6 +77,7 @@ export function createSimulatedHost(options: SimulatedHostOptions): SimulatedHos
     releaseClaim: 0,
   };
   const settings = {
+    agentVersion: 'simulated',
     reachable: true,
     available: null as Bytes | null,
     attachProblem: null as string | null,
@@ -88,7 +89,7 @@ export function createSimulatedHost(options: SimulatedHostOptions): SimulatedHos
     const committed = active.reduce((sum, domain) => sum + simulatedTotal(domain), 0);
     const available = settings.available ?? bytes(Math.max(zeroBytes, totalMemory - committed));
     return {
-      agentVersion: 'simulated',
+      agentVersion: settings.agentVersion,
       libvirtVersion: 'simulated',
       hypervisorVersion: 'simulated',
       memory: { total: totalMemory, available, committed: bytes(committed) },

@@ -119,5 +119,7 @@ describe('dimmer agent --driver simulated, the program', () => {
     const withLibvirt = await loadedBy(['--libvirt-uri=qemu:///system?socket=/nonexistent/socket']);
     expect(withLibvirt).toContain('libvirt/rpc/session.ts');
     expect(withLibvirt.filter(ofSimulation)).toEqual([]);
+    // Long texts for people are for `dimmer status`.
+    expect([...withSimulated, ...withLibvirt].filter((path) => path.startsWith('view/'))).toEqual([]);
   });
 });

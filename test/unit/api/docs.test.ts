@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { expect, it, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { reasonTable } from '../../../src/api/v1alpha1/reasons.ts';
 
 const read = (path: string): string => readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8');
 
@@ -18,27 +17,6 @@ function tableAfter(document: string, heading: string): string[][] {
 }
 
 const named = (cell = ''): string => /^`(.*)`$/.exec(cell)?.[1] ?? cell;
-
-it('the user guide explains every reason, and no other', () => {
-  const guide = read('docs/user-guide.md');
-  const table = guide.slice(guide.search(/^\| reason/m));
-  const cells = table
-    .split('\n')
-    .filter((line) => line.startsWith('| `'))
-    .map((line) => line.split('|')[1] ?? '');
-  const explained = cells.flatMap((cell) => [...cell.matchAll(/`(\w+)`/g)].map(([, reason]) => reason));
-  expect(explained.toSorted()).toEqual(Object.keys(reasonTable).toSorted());
-});
-
-it('docs/api.md has the table of reasons as it is', () => {
-  const rows = tableAfter(read('docs/api.md'), '### Reasons').map(([reason, ...others]) => [named(reason), ...others]);
-  const word = (value: boolean): string => (value ? 'True' : 'False');
-  const table = Object.entries(reasonTable).map(([reason, row]) => [
-    ...[reason, row.ready, word(row.reconciling), word(row.stalled)],
-    row.warning ? 'Warning' : 'Normal',
-  ]);
-  expect(rows).toEqual(table);
-});
 
 type Schema = { readonly properties?: Readonly<Record<string, Schema>>; readonly items?: Schema };
 type Definition = {

@@ -111,8 +111,10 @@ test('it loads neither the client of an API server nor what speaks HTTPS', async
   await start([], ['--import', preload]);
   await end('SIGTERM');
   const line = log.split('\n').find((text) => text.includes('loaded modules')) ?? '{}';
-  const { packages } = JSON.parse(line) as { readonly packages: readonly string[] };
+  const { modules, packages } = JSON.parse(line) as Record<'modules' | 'packages', readonly string[]>;
   expect(packages).toContain('@bufbuild/cel');
+  expect(modules).toContain('api/v1alpha1/reasons.ts');
+  expect(modules.filter((path) => path.startsWith('view/'))).toEqual([]);
   expect(
     packages.filter((name) => ['@kubernetes/client-node', 'fastify', 'undici', 'xmlbuilder2'].includes(name)),
   ).toEqual([]);

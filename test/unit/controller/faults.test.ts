@@ -100,6 +100,27 @@ describe('faults', () => {
     expect(script.calls().plug).toBe(2);
   });
 
+  it('says that an agent is of another version, and tries again at once when it is replaced', async () => {
+    bench = await createControllerBench([domain]);
+    const { script } = bench.host();
+    script.inject('plug', { kind: 'fail', error: hostError('bad-request', 'body/future is not allowed') }, 100);
+    bench.apply({ memory: '3Gi' });
+    await bench.reaches('UnsupportedAgent');
+    expect(bench.condition('Ready')?.message).toMatch(
+      /: host hv-1: the agent doesn't know what .* bring both to one version: body\/future is not allowed$/,
+    );
+    const said = ['HostReachable', 'Stalled'].map((type) => bench.condition(type)?.status);
+    expect(said).toEqual(['True', 'True']);
+    await bench.clock.advance(7_200_000);
+    script.restartAgent();
+    await bench.clock.advance(60_000);
+    expect(script.calls().plug).toBe(1);
+    script.clearFaults();
+    script.restartAgent('0.2.0');
+    await bench.reaches('Converged', 'vm', 5_000);
+    expect(script.calls().plug).toBe(2);
+  });
+
   it('tries a plug again that QEMU failed at, ever more slowly, and says so', async () => {
     bench = await createControllerBench([domain]);
     const { script } = bench.host();

@@ -175,6 +175,10 @@ describe('many VMs of one host at once', () => {
     expect(bench.condition('Reconciling', nameOf(10))?.status).toBe('True');
     await allDone(12, 60_000);
     expect(saidBusy()).toBe(6);
+    const told = bench.events.events.filter(({ reason }) => reason === 'HostBusy');
+    expect(told.map(({ key, type }) => `${key} ${type}`).toSorted()).toEqual(
+      busy.map((number) => `tenants/${nameOf(number)} Warning`).toSorted(),
+    );
     expect(
       bench
         .host()

@@ -15,6 +15,7 @@ const claimed = globSync(join(tests, '**/*.ts')).flatMap((file) => {
 const asName = "names what a sentence is about, isn't to be typed as it stands";
 const edits = 'opens an editor; a test writes the file that it is told to hold';
 const notRun: readonly (readonly [DocumentName, string, string])[] = [
+  ['docs/user-guide.md', '`virsh list --all --uuid`', 'prints the uuids of VMs; tests ask libvirt for them'],
   ['README.md', 'npm run demo:real', 'minutes of guests; their parts are what the tests here run'],
   ['README.md', 'npm ci && npm test', 'runs this test'],
   ['README.md', '`npm run lab`', 'waits for Ctrl-C; the demo and the tests in test/integration/lab use the same lab'],

@@ -5,7 +5,7 @@ import type { SimulatedDomainSpec } from '../../../../src/host/simulated/model.t
 import type { SimulatedHost } from '../../../../src/host/simulated/script.ts';
 import { createSimulatedHost } from '../../../../src/host/simulated/simulated-host.ts';
 import type { Cluster } from '../../../../src/kubernetes/cluster.ts';
-import { systemClock } from '../../../../src/runtime/clock.ts';
+import { type Clock, systemClock } from '../../../../src/runtime/clock.ts';
 import { silentLogger } from '../../../../src/runtime/logger.ts';
 import { connectAsController, type DimmerCluster } from './dimmer-cluster.ts';
 
@@ -19,6 +19,8 @@ export type LiveController = {
 export type LiveOptions = {
   /** What runs on which host; any other HypervisorHost leads to an empty one. */
   readonly domains?: Readonly<Record<string, readonly SimulatedDomainSpec[]>>;
+  /** Of controller and hosts. Default: as time goes by. */
+  readonly clock?: Clock;
   /** Puts something between the controller and the API server. */
   readonly wrap?: (cluster: Cluster) => Cluster;
 };
@@ -26,15 +28,14 @@ export type LiveOptions = {
 /** Starts a controller with the rights of deploy/; simulated hosts outlive it in `hosts`, if that is given. */
 export async function startLiveController(
   plane: DimmerCluster,
-  { domains = {}, wrap = (cluster) => cluster }: LiveOptions = {},
+  { domains = {}, clock = systemClock, wrap = (cluster) => cluster }: LiveOptions = {},
   hosts = new Map<string, SimulatedHost>(),
 ): Promise<LiveController> {
   const connection = connectAsController(plane);
   await connection.start();
   const cluster = wrap(connection);
   const hostOf = (name: string): SimulatedHost => {
-    const known =
-      hosts.get(name) ?? createSimulatedHost({ clock: systemClock, id: name, domains: domains[name] ?? [] });
+    const known = hosts.get(name) ?? createSimulatedHost({ clock, id: name, domains: domains[name] ?? [] });
     hosts.set(name, known);
     return known;
   };
@@ -43,7 +44,7 @@ export async function startLiveController(
     hub: cluster,
     clusterId: await cluster.clusterId(),
     connect: (resource) => hostOf(resource.metadata.name),
-    clock: systemClock,
+    clock,
     random: Math.random,
     logger: silentLogger,
     registry,
