@@ -193,8 +193,8 @@ describe('HTTPS client and agents that misbehave', () => {
     await eventually('it is resumed', () => (watching.events.length === 3 ? true : null));
     expect(watching.events).toEqual([
       { kind: 'reset' },
-      { kind: 'lifecycle', uuid: 'u1' },
-      { kind: 'lifecycle', uuid: 'u2' },
+      { kind: 'lifecycle', uuid: 'u1', id: 'a-15' },
+      { kind: 'lifecycle', uuid: 'u2', id: 'a-25' },
     ]);
     expect(lastIds).toEqual([undefined, 'a-15']);
 
@@ -202,7 +202,7 @@ describe('HTTPS client and agents that misbehave', () => {
     await eventually('it is lost', () => (watching.events.at(-1)?.kind === 'lost' ? true : null));
     await serve(stream);
     await eventually('it is back', () => (watching.events.at(-1)?.kind === 'lifecycle' ? true : null));
-    expect(watching.events.slice(4)).toEqual([{ kind: 'reset' }, { kind: 'lifecycle', uuid: 'u3' }]);
+    expect(watching.events.slice(4)).toEqual([{ kind: 'reset' }, { kind: 'lifecycle', uuid: 'u3', id: 'a-35' }]);
     watching.stop();
   });
 });

@@ -69,7 +69,7 @@ describe('dimmer agent --driver simulated, the program', () => {
     await eventually('the removal is told', () =>
       watching.events.some((event) => event.kind === 'module-removed' && event.uuid === uuid) ? true : null,
     );
-    expect(watching.events.slice(0, 2)).toEqual([{ kind: 'reset' }, { kind: 'module-added', uuid }]);
+    expect(watching.events.slice(0, 2)).toMatchObject([{ kind: 'reset' }, { kind: 'module-added', uuid }]);
 
     const whose = { audit: true, client: controllerUri, uuid, slot: 0, objectUid: claim.objectUid };
     expect(lines.filter((line) => line['audit'] === true)).toEqual([

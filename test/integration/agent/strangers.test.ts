@@ -439,10 +439,16 @@ describe('agent and strangers', () => {
     const client = clientOf(controller);
     const watching = collectEvents(client);
     await eventually('the stream begins', () => (watching.events.length === 1 ? true : null));
-    events.append({ kind: 'module-added', uuid });
-    events.append({ kind: 'statistics', uuid });
+    const ids = (['module-added', 'statistics'] as const).map((kind) => {
+      events.append({ kind, uuid });
+      return events.lastId;
+    });
     await eventually('both are delivered', () => (watching.events.length === 3 ? true : null));
-    expect(watching.events).toEqual([{ kind: 'reset' }, { kind: 'module-added', uuid }, { kind: 'statistics', uuid }]);
+    expect(watching.events).toEqual([
+      { kind: 'reset' },
+      { kind: 'module-added', uuid, id: ids[0] },
+      { kind: 'statistics', uuid, id: ids[1] },
+    ]);
     watching.stop();
     await client.close();
 

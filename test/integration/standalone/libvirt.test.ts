@@ -219,10 +219,12 @@ await describeLab(
       await guest.unplugDimm('ua-dimmer-0');
       const untilPutRight = (what: string, isIt: () => boolean | Promise<boolean>): Promise<unknown> =>
         waitFor(isIt, { what, timeoutMs: 60_000, details: () => JSON.stringify(standalone.read(guest).status) });
-      await untilPutRight('it to be put back', () => standalone.read(guest).status?.lastResize?.from === '512Mi');
+      const corrections = () => standalone.read(guest).status?.drift?.corrections?.length ?? 0;
+      await untilPutRight('it to be put back', () => corrections() === 1);
       await standalone.reaches(guest, 'Converged', '896Mi');
+      expect(await guest.moduleAliases()).toEqual(['ua-dimmer-0']);
       await guest.plugDimm(128, 'ua-by-hand');
-      await untilPutRight('it to be taken out', async () => !(await guest.moduleAliases()).includes('ua-by-hand'));
+      await untilPutRight('it to be taken out', () => corrections() === 2);
       await standalone.reaches(guest, 'Converged', '896Mi');
       expect(await guest.moduleAliases()).toEqual(['ua-dimmer-0']);
       standalone.wish(guest, '512Mi');
