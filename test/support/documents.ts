@@ -9,8 +9,8 @@ export const documents = ['README.md', 'docs/user-guide.md', 'docs/operations.md
 export type DocumentName = (typeof documents)[number];
 
 /** A fenced block, or a command in the middle of a sentence. */
-export type Snippet = {
-  readonly document: DocumentName;
+export type Snippet<T extends string = DocumentName> = {
+  readonly document: T;
   /** Of a block as after its fence, '' if nothing is there; of a command in a sentence `inline`. */
   readonly language: string;
   readonly text: string;
@@ -24,7 +24,7 @@ const inlineCommand =
   /`((?:kubectl|virsh|dimmer|npm|npx|node|systemctl|journalctl|systemd-analyze|runuser|\w+add|\w+mod|install|cp)\s[^`]+)`/g;
 
 /** All of a document, from top to bottom. */
-export function snippetsOf(document: DocumentName): readonly Snippet[] {
+export function snippetsOf<T extends string = DocumentName>(document: T): readonly Snippet<T>[] {
   const text = readFileSync(join(root, document), 'utf8');
   const blocks = [...text.matchAll(fence)].map(([, indent = '', language = '', body = '']) => ({
     ...{ document, language },

@@ -1,53 +1,27 @@
 /** One reconcile: a key comes in, the VM is brought one wish further, its status says what is true. */
 import { isDeepStrictEqual } from 'node:util';
 import type { VirtualMachineMemory } from '../../api/v1alpha1/virtual-machine-memory.ts';
-import { keyOf, type ResourceKey } from '../../runtime/resources.ts';
+import type { ResourceKey } from '../../runtime/resources.ts';
 import type { Cut, Reconciled } from '../../runtime/reconcile-queue.ts';
-import type { ActContext } from './phases/act.ts';
 import { findShare } from './phases/locate.ts';
 import { drive, type Ending } from './converge.ts';
-import {
-  byDeadline,
-  type DeletionContext,
-  keepFinalizer,
-  letGo,
-  letGoAtEnd,
-  limitLooks,
-  soonEnough,
-} from './deletion.ts';
-import type { Held } from './held.ts';
+import { byDeadline, keepFinalizer, letGo, letGoAtEnd, limitLooks, soonEnough } from './deletion.ts';
 import { HostPlace } from './host-place.ts';
-import type { ObserveRequests } from './observe-requests.ts';
 import { findUnheeded, openScope } from './open-scope.ts';
 import { isBusy, type Postponed } from './postponed.ts';
-import { computeLeftOutEvent } from '../shared/left-out-event.ts';
-import { computeRecordedEvent, computeResizeOutcome } from './recorded-event.ts';
+import { computeRecordedEvent } from './recorded-event.ts';
 import { findWaiver, hasFinalizer } from './release.ts';
 import type { ReconcileScope } from './scope.ts';
-import { computeRefusedEvent } from '../shared/refused-status.ts';
-import { computeShortStatus } from './status.ts';
-import { keepStatus, type KeptResult, type StatusStore } from '../shared/status-store.ts';
-import { type Conclusion, summarise } from './phases/summarise.ts';
-import type { Verdict } from './types.ts';
+import { summarise } from './phases/summarise.ts';
+import { busyMaxMs, hold, resyncLater, settle, type TellContext, write } from './tell.ts';
 
-/** Settled resources are looked at again this often, whatever happens; less up to a quarter by chance. */
-const resyncMs = 600_000;
-/** A busy host or VM costs seconds, never minutes, however often it has been busy before. */
-const busyMaxMs = 5_000;
-/** After a write conflict: long enough for the source to have read the object again. */
-const conflictMs = 50;
 const atOnce = { kind: 'after', ms: 0 } as const;
 
-export type ReconcileContext = ActContext &
-  DeletionContext & {
-    readonly statuses: StatusStore<VirtualMachineMemory>;
-    readonly random: () => number;
-    readonly postponed: Postponed;
-    readonly held: Held;
-    /** Keys of the resources that this controller speaks of. */
-    readonly own: Set<ResourceKey>;
-    readonly observeRequests: ObserveRequests;
-  };
+export type ReconcileContext = TellContext & {
+  readonly postponed: Postponed;
+  /** Keys of the resources that this controller speaks of. */
+  readonly own: Set<ResourceKey>;
+};
 
 /** Reconciles the resource of `key`. */
 export async function reconcile(key: ResourceKey, context: ReconcileContext): Promise<Reconciled> {
@@ -193,93 +167,3 @@ async function tellWaiting(scope: ReconcileScope, context: ReconcileContext): Pr
   const { uid, generation } = scope.resource.metadata;
   if (now?.metadata.uid === uid && now.metadata.generation === generation) scope.stored = now;
 }
-
-/** Keeps what was concluded unwritten for a moment, if it may be over then. For how long, ms; 0: it is to be written. */
-function hold(scope: ReconcileScope, conclusion: Conclusion, context: ReconcileContext): number {
-  const { unwritten, held, clock } = context;
-  const writeIt = () => write(scope, conclusion, context);
-  const holdMs = held.hold(scope, conclusion.verdict.reason, clock.now(), writeIt);
-  if (holdMs > 0) unwritten.keep(scope.stored, conclusion.status, scope.told);
-  return holdMs;
-}
-
-/** Writes what was concluded. Until that is done it is kept: the next reconcile begins with it. */
-async function write(
-  { stored, told }: ReconcileScope,
-  { status }: Conclusion,
-  { statuses, metrics, unwritten, held, clock }: ReconcileContext,
-): Promise<KeptResult> {
-  held.forget(keyOf(stored));
-  unwritten.keep(stored, status, told);
-  const shorten = (refusal: string) => computeShortStatus(stored.status ?? {}, status, refusal, clock.now());
-  const written = await keepStatus(statuses, stored, status, shorten);
-  metrics.statusWritten(written.outcome);
-  return written;
-}
-
-/** Says what has changed, and when to look again. */
-function settle(
-  scope: ReconcileScope,
-  conclusion: Conclusion,
-  written: KeptResult,
-  context: ReconcileContext,
-): Reconciled {
-  const { key, stored, told, observeRequestedAt } = scope;
-  const { verdict, status } = conclusion;
-  const { events, metrics, unwritten, observeRequests, logger, random, clock } = context;
-  switch (written.outcome) {
-    case 'conflict':
-      return { kind: 'after', ms: conflictMs };
-    case 'gone':
-      unwritten.forget(key);
-      return { kind: 'done' };
-    case 'failed':
-      logger.warn({ err: written.message }, 'status could not be written');
-      return { kind: 'retry', message: written.message };
-    case 'refused':
-      return settleRefused(scope, conclusion, written, context);
-    case 'written':
-    case 'unchanged': {
-      unwritten.forget(key);
-      if (observeRequestedAt !== undefined) observeRequests.heeded(key);
-      for (const condition of written.leftOut) events.record(stored, computeLeftOutEvent(condition));
-      const event = computeRecordedEvent(told, status, verdict);
-      if (event !== null) events.record(stored, event);
-      const resized = computeResizeOutcome(told, status, verdict, clock.now());
-      if (resized !== null) metrics.resized(resized);
-      return computeResult(verdict, random);
-    }
-    default:
-      return written satisfies never;
-  }
-}
-
-/** The status was refused for what it holds: a short one was tried. What was concluded stays known here. */
-function settleRefused(
-  { key, stored, told }: ReconcileScope,
-  { status }: Conclusion,
-  { message, short }: Extract<KeptResult, { readonly outcome: 'refused' }>,
-  { events, unwritten, resources, logger }: ReconcileContext,
-): Reconciled {
-  logger.warn({ err: message, short: short.outcome }, 'status was refused');
-  if (short.outcome === 'gone') {
-    unwritten.forget(key);
-    return { kind: 'done' };
-  }
-  if (short.outcome === 'conflict') return { kind: 'after', ms: conflictMs };
-  const event = computeRefusedEvent(message, stored.status?.conditions);
-  if (event !== null) events.record(stored, event);
-  unwritten.keep(resources.get(key) ?? stored, status, told);
-  return { kind: 'retry', message };
-}
-
-function computeResult({ reason, message, againInMs }: Verdict, random: () => number): Reconciled {
-  if (againInMs === 'backoff') return { kind: 'retry', message, ...(isBusy(reason) ? { maxMs: busyMaxMs } : {}) };
-  if (againInMs !== null) return { kind: 'after', ms: againInMs };
-  return resyncLater(random);
-}
-
-const resyncLater = (random: () => number): Reconciled => ({
-  ...{ kind: 'after', urgency: 'resync' },
-  ms: Math.round(resyncMs * (1 - random() / 4)),
-});
