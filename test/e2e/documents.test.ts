@@ -182,6 +182,7 @@ const notTyped: ReadonlyMap<string, string> = new Map([
   ['virsh undefine UUID', changes],
   ['virsh start DOMAIN', changes],
   ['virsh resume DOMAIN', changes],
+  ['virsh memtune DOMAIN', 'takes the control groups of memory, which this machine may not have'],
   ['virsh memtune DOMAIN --hard-limit SIZE', changes],
   ['virsh domjobabort DOMAIN', changes],
   ['virsh detach-device-alias DOMAIN ua-dimmer-N --live', changes],

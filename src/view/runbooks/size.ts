@@ -81,7 +81,7 @@ export const sizeRunbooks = {
     impact,
     diagnosis: [
       'The message names what is missing, or in the way.',
-      '`dimmer agent check` on the host says it of all VMs; `dimmer plan --domain-xml FILE` of a definition, before a VM is started with it.',
+      '`dimmer agent check` on the host says it of all VMs; `dimmer plan --domain-xml FILE --memory SIZE` of a definition, before a VM is started with it.',
     ],
     remedy: [
       `Add what is named (\`<maxMemory slots="...">\`, a NUMA cell, \`<acpi/>\`). ${atStart}`,
