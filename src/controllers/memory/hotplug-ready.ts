@@ -124,5 +124,5 @@ function explainRefused(refused: readonly KnownModule[]): string {
 function explainLimit({ located: { layout } }: Judgement): string {
   if (layout.maxMemory === null) return '';
   const boot = sumBytes(layout.boot.map(({ size }) => size));
-  return explainBound({ boot, present: 0, max: layout.maxMemory, slots: { total: 0, used: 0 } }) ?? '';
+  return explainBound({ boot, max: layout.maxMemory }) ?? '';
 }

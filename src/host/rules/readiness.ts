@@ -17,18 +17,18 @@ export type Room = {
 };
 
 /** No module can be plugged for want of a slot; null: there is one. */
-export function explainSlots({ slots: { total, used } }: Room): string | null {
+export function explainSlots({ slots: { total, used } }: Pick<Room, 'slots'>): string | null {
   if (used < total) return null;
   const all = total === 1 ? 'its only slot is in use' : `all ${total} slots are in use`;
   return `${all}: no module can be plugged before one is gone; a VM may have up to ${maxSlots} slots`;
 }
 
 /** It has its maximum; null: it has less. */
-export const explainFull = ({ present, max }: Room): string | null =>
+export const explainFull = ({ present, max }: Pick<Room, 'present' | 'max'>): string | null =>
   present < max ? null : `it has its maximum of ${formatQuantity(max)} already`;
 
 /** Its boot memory is too small for its maximum; null: it isn't. */
-export function explainBound({ boot, max }: Room): string | null {
+export function explainBound({ boot, max }: Pick<Room, 'boot' | 'max'>): string | null {
   const bound = (boot * maxTotalPerBootMemory) as Bytes;
   return max <= bound
     ? null
