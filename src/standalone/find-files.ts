@@ -1,6 +1,6 @@
 /** The files of manifests below a directory, as `kubectl apply -R -f` finds them, and what tells one state of a file from another. */
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
-import type { BigIntStats } from 'node:fs';
+import type { BigIntStats, Dirent } from 'node:fs';
 import { join } from 'node:path';
 import { fail, type Result, succeed } from '../memory/result.ts';
 
@@ -35,34 +35,39 @@ export async function findFiles(root: string): Promise<Found> {
   const seen = new Set<string>();
   const realRoot = await realpath(root);
 
-  async function visit(folder: string, below: string): Promise<void> {
-    const real = await realpath(folder);
+  /** `real`: the folder, links followed. */
+  async function visit(folder: string, real: string, below: string): Promise<void> {
     // A link that leads back up.
     if (seen.has(real)) return;
     seen.add(real);
-    const names = await readdir(folder);
+    const entries = await readdir(folder, { withFileTypes: true });
     folders.push(folder);
-    for (const name of names.sort()) {
-      if (isHidden(name)) continue;
-      const path = join(folder, name);
+    for (const entry of entries.sort(byName)) {
+      if (isHidden(entry.name)) continue;
+      const path = join(folder, entry.name);
+      const name = join(below, entry.name);
       // Gone meanwhile, or a link to nothing.
       const facts = await stat(path, { bigint: true }).catch(() => null);
-      if (facts?.isDirectory() === true) await visit(path, join(below, name)).catch(() => undefined);
-      else if (facts?.isFile() === true && extensions.some((extension) => name.endsWith(extension))) {
-        files.push(await describe(realRoot, path, join(below, name), facts));
-      }
+      if (facts === null) continue;
+      const isManifest = facts.isFile() && extensions.some((extension) => entry.name.endsWith(extension));
+      if (!isManifest && !facts.isDirectory()) continue;
+      const realPath = entry.isSymbolicLink() ? await realpath(path).catch(() => path) : join(real, entry.name);
+      if (isManifest) files.push(describe({ path, name, isLinked: realPath !== join(realRoot, name) }, realPath, facts));
+      else await visit(path, realPath, name).catch(() => undefined);
     }
   }
 
-  await visit(root, '');
+  await visit(root, realRoot, '');
   return { files, folders };
 }
 
-/** `root`: the directory, links followed. */
-async function describe(root: string, path: string, name: string, facts: BigIntStats): Promise<FoundFile> {
-  const real = await realpath(path).catch(() => path);
+const byName = (a: Dirent, b: Dirent): number => (a.name < b.name ? -1 : 1);
+
+type Place = { readonly path: string; readonly name: string; readonly isLinked: boolean };
+
+/** @param real the file, links followed */
+function describe({ path, name, isLinked }: Place, real: string, facts: BigIntStats): FoundFile {
   const identity = `${facts.dev}:${facts.ino}:${real}`;
-  const isLinked = real !== join(root, name);
   const ageMs = Date.now() - Number(facts.ctimeMs);
   return {
     name,
