@@ -1,5 +1,5 @@
 /** `dimmer controller`: the cluster assembly. Resources come from an API server, hosts are reached by HTTPS. */
-import { Registry, collectDefaultMetrics } from 'prom-client';
+import { Registry } from 'prom-client';
 import { type Controller, createController } from '../../controllers/controller.ts';
 import { withLeadership } from '../../host/leadership.ts';
 import { orAborted } from '../../runtime/or-aborted.ts';
@@ -9,10 +9,12 @@ import { systemClock } from '../../runtime/clock.ts';
 import { type HealthServer, startHealthServer } from '../../runtime/health-server.ts';
 import { Lifecycle } from '../../runtime/lifecycle.ts';
 import type { Logger } from '../../runtime/logger.ts';
+import { declareProcessMetrics } from '../../runtime/process-metrics.ts';
 import { connectToAgent } from '../agent-connection.ts';
 import type { CommandIo } from '../io.ts';
 import { planServers } from '../probe-servers.ts';
 import { runProgram } from '../run-program.ts';
+import { version } from '../version.ts';
 import { declareCertificateExpiry } from './certificate-metric.ts';
 import { addElection } from './election.ts';
 import { type ControllerArguments, controllerUsage, readControllerArguments } from './options.ts';
@@ -28,7 +30,7 @@ async function serve(options: ControllerArguments, logger: Logger, signal: Abort
   const clock = systemClock;
   const lifecycle = new Lifecycle({ clock, logger });
   const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
+  declareProcessMetrics(registry, 'controller', version);
   const tls = openTlsFiles(
     { certFile: options.clientCertFile, keyFile: options.clientKeyFile, caFile: options.caFile },
     clock,

@@ -42,7 +42,7 @@ async function serve(options: StandaloneArguments, logger: Logger, signal: Abort
   const clock = systemClock;
   const lifecycle = new Lifecycle({ clock, logger });
   let service: RunnableService | null = null;
-  const metrics = createAgentMetrics(version, () => service?.pendingOperations ?? 0);
+  const metrics = createAgentMetrics(version, () => service?.pendingOperations ?? 0, 'standalone');
   const { registry } = metrics;
   const agents = await openAgents(options, logger);
   if (agents !== null) lifecycle.add({ name: 'TLS files', group: 'servers', stop: () => agents.tls.close() });

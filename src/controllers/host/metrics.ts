@@ -5,11 +5,16 @@
  */
 import { Gauge, type Registry } from 'prom-client';
 import type { HostFacts } from '../../host/port.ts';
+import { type CapacityLimits, computeCommittable } from '../../host/rules/capacity.ts';
+import type { HostVerdict } from './verdict.ts';
 
 /** The last look at a host. */
 export type HostReading = {
-  readonly isReady: boolean;
+  /** Of its Ready. */
+  readonly reason: HostVerdict['reason'];
   readonly isCordoned: boolean;
+  /** null: its spec makes no sense. */
+  readonly limits: CapacityLimits | null;
   /** null: it didn't answer. */
   readonly facts: Pick<HostFacts, 'memory' | 'virtualMachines'> | null;
 };
@@ -23,7 +28,7 @@ const gauges: readonly {
   {
     name: 'dimmer_host_ready',
     help: 'Whether the agent of a HypervisorHost answers and its spec makes sense (1), or not (0).',
-    read: ({ isReady }) => (isReady ? 1 : 0),
+    read: ({ reason }) => (reason === 'AgentAnswers' ? 1 : 0),
   },
   {
     name: 'dimmer_host_cordoned',
@@ -44,6 +49,11 @@ const gauges: readonly {
     name: 'dimmer_host_memory_committed_bytes',
     help: 'Memory that running VMs of a HypervisorHost may use; no series while its agent does not answer.',
     read: ({ facts }) => facts?.memory.committed ?? null,
+  },
+  {
+    name: 'dimmer_host_memory_limit_bytes',
+    help: 'What memory_committed may reach on a HypervisorHost, by its memoryReserve and memoryOvercommit; no series while its agent does not answer.',
+    read: ({ facts, limits }) => (facts === null || limits === null ? null : computeCommittable(facts.memory, limits)),
   },
   {
     name: 'dimmer_host_virtual_machines',
@@ -69,4 +79,14 @@ export function declareHostMetrics(registry: Registry, readings: () => Iterable<
       },
     });
   }
+  new Gauge({
+    name: 'dimmer_host_reason',
+    help: 'Always 1; the reason of Ready of a HypervisorHost: AgentAnswers, or what keeps it from being ready.',
+    labelNames: ['host', 'reason'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const [host, { reason }] of readings()) this.set({ host, reason }, 1);
+    },
+  });
 }

@@ -149,7 +149,10 @@ export async function reconcileHostStatus(
   const isCordoned = resource.spec.cordoned ?? false;
   const remembered: KnownHost = {
     ...known.get(name),
-    reading: { isReady: reason === 'AgentAnswers', isCordoned, facts: answer.ok ? answer.value : null },
+    reading: {
+      ...{ reason, isCordoned, facts: answer.ok ? answer.value : null },
+      limits: entry.limits.ok ? entry.limits.value : null,
+    },
   };
   known.set(name, remembered);
   const { writtenAtMs } = remembered;

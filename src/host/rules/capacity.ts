@@ -17,11 +17,15 @@ export type CapacityLimits = {
 
 type HostMemoryFacts = HostFacts['memory'];
 
-/** What may still be promised to VMs, whatever it is backed by; negative where too much is promised already. */
-const promisable = (
-  { total, committed }: HostMemoryFacts,
+/** What may be promised to VMs in all, bytes. */
+export const computeCommittable = (
+  { total }: Pick<HostMemoryFacts, 'total'>,
   { memoryReserve, memoryOvercommit }: CapacityLimits,
-): number => Math.floor(Math.max(0, total - memoryReserve) * memoryOvercommit) - committed;
+): number => Math.floor(Math.max(0, total - memoryReserve) * memoryOvercommit);
+
+/** What may still be promised to VMs, whatever it is backed by; negative where too much is promised already. */
+const promisable = (memory: HostMemoryFacts, limits: CapacityLimits): number =>
+  computeCommittable(memory, limits) - memory.committed;
 
 /** What is available above the reserve; may be negative. */
 const aboveReserve = ({ available }: HostMemoryFacts, { memoryReserve }: CapacityLimits): number =>

@@ -86,7 +86,7 @@ describe('a host', () => {
 
   it('keeps in its status what was last known, and in the metrics only what is so', async () => {
     bench = await createControllerBench([domain]);
-    bench.addHost('hv-2', [], { cordoned: true });
+    bench.addHost('hv-2', [], { cordoned: true, memoryReserve: '4Gi', memoryOvercommit: '1.5' });
     await says('AgentAnswers', 'hv-2');
     const series = async (host: string) =>
       (await bench.metrics())
@@ -102,17 +102,20 @@ describe('a host', () => {
       `memory_total_bytes ${total}`,
       `memory_available_bytes ${available}`,
       `memory_committed_bytes ${committed}`,
+      `memory_limit_bytes ${total}`,
       'virtual_machines 1',
+      'reason{host="hv-1",reason="AgentAnswers"} 1',
     ]);
     expect(await series('hv-2')).toContain('cordoned 1');
+    expect(await series('hv-2')).toContain(`memory_limit_bytes ${(total - 4 * 2 ** 30) * 1.5}`);
 
     bench.host('hv-2').script.setReachable(false);
     await says('HostUnreachable', 'hv-2');
-    expect(await series('hv-2')).toEqual(['ready 0', 'cordoned 1']);
+    expect(await series('hv-2')).toEqual(['ready 0', 'cordoned 1', 'reason{host="hv-2",reason="HostUnreachable"} 1']);
     expect(bench.hostStatus('hv-2').memory).toBeDefined();
     bench.hosts.remove('hv-2');
     expect(await series('hv-2')).toEqual([]);
-    expect(await series('hv-1')).toHaveLength(6);
+    expect(await series('hv-1')).toHaveLength(8);
   });
 });
 
