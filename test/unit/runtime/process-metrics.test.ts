@@ -10,6 +10,7 @@ it('a program says which it is, and no gauge is called like a counter', async ()
   expect(text).toContain('dimmer_build_info{component="controller",version="1.2.3"} 1\n');
   const gauges = [...text.matchAll(/^# TYPE (\S+) gauge$/gm)].map(([, name]) => name);
   expect(gauges).toContain('nodejs_active_resources');
+  expect(gauges.filter((name) => name?.includes('eventloop'))).toEqual(['nodejs_eventloop_lag_seconds']);
   expect(gauges.filter((name) => name?.endsWith('_total'))).toEqual([]);
 });
 
