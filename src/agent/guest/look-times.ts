@@ -14,10 +14,6 @@ const firstStepMs = 256;
 const leastStepMs = 24;
 /** Back from a report, and so long not there again: where it was there at a look, the next question is in doubt. ms */
 const backMs = 3 * leastStepMs;
-/** Looks at guests at rest come at multiples of it, so that those at many come together. ms */
-const slotMs = 500;
-/** A report so young was made after the last look before the period's end. ms */
-const youngMs = 0.75 * lookPeriodMs;
 /** Known that closely, nothing has to be found out. */
 const closeMs = 100;
 
@@ -56,27 +52,11 @@ export function planLook(times: LookTimes | null, look: Look): LookTimes {
   if (seenAtMs - madeAfterMs <= closeMs) return { nextMs: nextDue(madeAfterMs, atMs), stepMs: leastStepMs };
   if (times === null) return { nextMs: nextDue(lastUpdateMs, atMs), stepMs: firstStepMs };
   const { stepMs } = times;
-  return lastUpdateMs > atMs - youngMs
+  const isThere = lastUpdateMs > atMs - 0.75 * lookPeriodMs;
+  return isThere
     ? { nextMs: atMs + lookPeriodMs - stepMs - backMs, stepMs: Math.max(leastStepMs, stepMs / 2) }
     : { nextMs: atMs + lookPeriodMs + stepMs, stepMs };
 }
-
-/**
- * When to look next at a guest at rest, of which nobody is about to ask anything. A call that stands alone costs as much
- * as five at once, so looks come in slots: in the last one before the report, of which up to {@link slotMs} are left in
- * doubt. Twenty looks on, the next slot is tried, since reports come later and later.
- * @param times what came out after the look before; null: there was none
- */
-export function planRestingLook(times: LookTimes | null, { atMs, lastUpdateMs }: Look): LookTimes {
-  const beginMs = slotOf(atMs);
-  const plannedMs = Math.max(beginMs, times?.nextMs ?? beginMs);
-  const isThere = lastUpdateMs !== null && lastUpdateMs > atMs - youngMs;
-  const nextMs = isThere ? beginMs - slotMs : Math.min(plannedMs + leastStepMs, beginMs + slotMs);
-  return { nextMs: nextMs + lookPeriodMs, stepMs: leastStepMs };
-}
-
-/** The beginning of the slot in which a moment is. Epoch ms. */
-export const slotOf = (ms: number): number => ms - (ms % slotMs);
 
 /** The next moment, a few ms early, at which a guest reports that has reported at `madeMs` or later. */
 function nextDue(madeMs: number, nowMs: number): number {

@@ -7,7 +7,7 @@ import type { RunningDomain } from '../domain/running-domain.ts';
 import type { RunningDomains } from '../domain/running-domains.ts';
 import type { Driver } from '../driver.ts';
 import type { EventLog } from '../event-log.ts';
-import { lookAgain, lookPeriodMs, type LookTimes, planLook, planRestingLook, slotOf } from './look-times.ts';
+import { lookAgain, lookPeriodMs, type LookTimes, planLook } from './look-times.ts';
 
 export type StatisticsPollOptions = {
   readonly driver: Driver;
@@ -20,8 +20,6 @@ export type StatisticsPollOptions = {
 
 /** Statistics of domains that nobody has looked at for longer aren't polled. */
 const interestMs = 10 * 60_000;
-/** A domain at which nobody has looked for so long is at rest. */
-const restMs = 10_000;
 /** Looks that are due within so much are one round. */
 const togetherMs = 10;
 
@@ -60,7 +58,7 @@ export class StatisticsPoll {
     const nowMs = clock.now();
     this.#lookAgainBy(nowMs + lookPeriodMs);
     for (const run of this.#interesting()) {
-      const nextMs = this.#dueAt(run) ?? nowMs;
+      const nextMs = this.#times.get(run)?.nextMs ?? nowMs;
       if (nextMs > nowMs + togetherMs) this.#lookAgainBy(nextMs);
       else if (isReady()) void this.#lookAt(run);
     }
@@ -81,16 +79,6 @@ export class StatisticsPoll {
     return runs.all().filter((run) => run.observedAtMs >= sinceMs && !this.#lookedAt.has(run));
   }
 
-  #isAtRest(run: RunningDomain): boolean {
-    return run.observedAtMs < this.#options.clock.now() - restMs;
-  }
-
-  /** When to look at it; null: as soon as possible. Epoch ms. */
-  #dueAt(run: RunningDomain): number | null {
-    const nextMs = this.#times.get(run)?.nextMs ?? null;
-    return nextMs !== null && this.#isAtRest(run) ? slotOf(nextMs) : nextMs;
-  }
-
   async #lookAt(run: RunningDomain): Promise<void> {
     const { driver, clock } = this.#options;
     const atMs = clock.now();
@@ -100,15 +88,14 @@ export class StatisticsPoll {
     let hasReported = false;
     try {
       const report = run.tookStatistics(await driver.statistics(run.uuid), atMs);
-      const look = { ...report, atMs };
-      times = this.#isAtRest(run) ? planRestingLook(before, look) : planLook(before, look);
+      times = planLook(before, { ...report, atMs });
       hasReported = true;
     } catch {
       // It stops, or it is busy.
     }
     this.#lookedAt.delete(run);
     this.#times.set(run, times);
-    this.#lookAgainBy(this.#dueAt(run) ?? times.nextMs);
+    this.#lookAgainBy(times.nextMs);
     if (hasReported) publishReport(this.#options, run);
   }
 }

@@ -195,11 +195,6 @@ export class Connection {
 
   #write(program: number, procedure: number, type: number, serial: number, payload: Buffer): void {
     const header = { program, version: protocolVersion, procedure, type, serial, status: frameStatus.ok };
-    if (this.#socket.writableCorked === 0) {
-      // What is asked for in one go leaves in one go.
-      this.#socket.cork();
-      process.nextTick(() => this.#socket.uncork());
-    }
     this.#socket.write(encodeFrame(header, payload));
   }
 }
