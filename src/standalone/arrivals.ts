@@ -2,6 +2,7 @@
  * How files came, by the events of their folders. A program that writes and renames within one tick of the file system's
  * clock (`sed -i`) leaves no trace in the file's times; what tells is that nothing was written under the name it has now.
  */
+import { setImmediate } from 'node:timers/promises';
 
 /** Whether the system tells of every write: inotify does (IN_MODIFY), what other systems have only of a folder's entries. */
 const tellsOfWrites = process.platform === 'linux';
@@ -16,9 +17,16 @@ export class Arrivals {
     else if (this.#written.has(path)) this.#written.set(path, true);
   }
 
-  /** Whether the file at `path` was given its name when it was written already. False where nobody knows. */
-  cameWhole(path: string): boolean {
-    return tellsOfWrites && this.#written.get(path) === false;
+  /**
+   * Whether the file at `path` was given its name when it was written already, by all that has happened until now. False
+   * where nobody knows.
+   */
+  async cameWhole(path: string): Promise<boolean> {
+    if (!tellsOfWrites || this.#written.get(path) !== false) return false;
+    // What the system had to tell before is heard once it was asked: by the turn of the event loop after this one.
+    await setImmediate();
+    await setImmediate();
+    return this.#written.get(path) === false;
   }
 
   /** The paths that something was heard of. */

@@ -40,19 +40,20 @@ export async function findFiles(root: string): Promise<Found> {
     // A link that leads back up.
     if (seen.has(real)) return;
     seen.add(real);
-    const entries = await readdir(folder, { withFileTypes: true });
+    const entries = (await readdir(folder, { withFileTypes: true })).filter(({ name }) => !isHidden(name)).sort(byName);
     folders.push(folder);
-    for (const entry of entries.sort(byName)) {
-      if (isHidden(entry.name)) continue;
-      const path = join(folder, entry.name);
+    const paths = entries.map(({ name }) => join(folder, name));
+    // null: gone meanwhile, or a link to nothing.
+    const allFacts = await Promise.all(paths.map((path) => stat(path, { bigint: true }).catch(() => null)));
+    for (const [index, entry] of entries.entries()) {
+      const [path, facts] = [paths[index], allFacts[index]];
+      if (path === undefined || facts === undefined || facts === null) continue;
       const name = join(below, entry.name);
-      // Gone meanwhile, or a link to nothing.
-      const facts = await stat(path, { bigint: true }).catch(() => null);
-      if (facts === null) continue;
       const isManifest = facts.isFile() && extensions.some((extension) => entry.name.endsWith(extension));
       if (!isManifest && !facts.isDirectory()) continue;
       const realPath = entry.isSymbolicLink() ? await realpath(path).catch(() => path) : join(real, entry.name);
-      if (isManifest) files.push(describe({ path, name, isLinked: realPath !== join(realRoot, name) }, realPath, facts));
+      if (isManifest)
+        files.push(describe({ path, name, isLinked: realPath !== join(realRoot, name) }, realPath, facts));
       else await visit(path, realPath, name).catch(() => undefined);
     }
   }

@@ -33,9 +33,7 @@ export type IntakeOptions = {
   readonly again: (ms: number) => void;
 };
 
-/** After so long a manifest that may be half of one counts, when nothing has changed since. */
-const secondLookMs = 2_000;
-/** One that is being written is looked at no more often. */
+/** A manifest that is being written is looked at no more often. */
 const movingMs = 100;
 const retryMs = 5_000;
 
@@ -131,11 +129,11 @@ export class Intake {
       const isNews = before === undefined || !isDeepStrictEqual(before, next);
       // What a file said before it was spoiled, and had no time to count, was half of something.
       if (isNews && !reading.isWhole) return [];
-      if (isNews && reading.inPlace && mayBeHalf(before, manifest, reading.text)) {
-        const restMs = reading.sinceMs + secondLookMs - clock.monotonic();
+      if (isNews && reading.doubtMs > 0 && mayBeHalf(before, manifest, reading.text)) {
+        const restMs = reading.sinceMs + reading.doubtMs - clock.monotonic();
         if (reading.isMoving || restMs > 0) {
           logger.debug({ key, restMs }, 'a manifest may be half-written, and is looked at again');
-          again(Math.max(restMs, movingMs));
+          again(Math.max(restMs, reading.isMoving ? movingMs : 0));
           return [];
         }
       }

@@ -14,8 +14,8 @@ export type TakenFile = {
   /** Below the directory, for people. */
   readonly name: string;
   readonly text: string;
-  /** It may have been written piece by piece. */
-  readonly inPlace: boolean;
+  /** How long it must have been so before what may be half of something counts; 0: it came whole. ms */
+  readonly doubtMs: number;
   /** Since when it is so, by the monotonic clock. */
   readonly sinceMs: number;
 };
@@ -43,6 +43,10 @@ const firstMs = 1_000;
 const lookMs = 5_000;
 /** Events come in swarms; the first is followed at once, the next after so long. */
 const swarmMs = 10;
+/** Of a file that was written piece by piece, for all that is known. */
+const inPlaceDoubtMs = 2_000;
+/** Of one that was given its name whole, by the events: that of a write is told a moment after its bytes can be read. */
+const heardDoubtMs = 10;
 
 type Seen = { readonly file: FoundFile; readonly text: string; readonly sinceMs: number };
 
@@ -199,20 +203,22 @@ export class ManifestDirectory {
     const isStill = before?.file.signature === file.signature && before.text === text;
     const stillForMs = isStill ? nowMs - before.sinceMs : 0;
     const isOther = file.identity !== taken?.file.identity;
-    // What the events say counts once those of the time of the last look have been heard.
-    const cameWhole = text !== '' && this.#arrivals.cameWhole(file.path);
-    const isWhole = file.isMoved || (this.#isFirst && file.isOld) || (cameWhole && stillForMs >= swarmMs);
-    const arrived = isOther && isWhole;
+    const isMoved = file.isMoved || (this.#isFirst && file.isOld);
+    const arrived = isOther && (isMoved || (text !== '' && (await this.#arrivals.cameWhole(file.path))));
     if (!arrived && stillForMs < stillMs) {
       if (!isStill) this.#moving.set(name, { file, text, sinceMs: nowMs });
-      this.lookWithin((isOther && cameWhole ? swarmMs : stillMs) - stillForMs);
+      this.lookWithin(stillMs - stillForMs);
       return false;
     }
     this.#moving.delete(name);
+    if (taken?.text === text) {
+      this.#taken.set(name, { ...taken, file });
+      return false;
+    }
     const sinceMs = arrived ? nowMs : (before?.sinceMs ?? nowMs);
-    const isSameText = taken?.text === text;
-    this.#taken.set(name, { name, text, inPlace: !arrived, sinceMs: isSameText ? taken.sinceMs : sinceMs, file });
-    return !isSameText;
+    const doubtMs = !arrived ? inPlaceDoubtMs : isMoved ? 0 : heardDoubtMs;
+    this.#taken.set(name, { name, text, doubtMs, sinceMs, file });
+    return true;
   }
 
   /** One watcher a folder: what is behind links is watched where it is. */

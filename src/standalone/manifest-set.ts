@@ -7,7 +7,7 @@ export type FileReading = ReadManifests & {
   readonly name: string;
   /** As it was taken. */
   readonly text: string;
-  readonly inPlace: boolean;
+  readonly doubtMs: number;
   readonly sinceMs: number;
   /** It is being written: what it says is not the last word. */
   readonly isMoving: boolean;

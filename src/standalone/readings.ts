@@ -13,7 +13,7 @@ const localhostReading: FileReading = {
   manifests: [localhostManifest],
   problems: [],
   isWhole: true,
-  inPlace: false,
+  doubtMs: 0,
   sinceMs: 0,
   isMoving: false,
 };
@@ -40,12 +40,12 @@ export class Readings {
     return speaksOfLocalhost(all) || mayStillSpeak(all, keptHost) ? all : [...all, localhostReading];
   }
 
-  #readFile({ name, text, inPlace, sinceMs }: TakenFile, isMoving: boolean): FileReading {
+  #readFile({ name, text, doubtMs, sinceMs }: TakenFile, isMoving: boolean): FileReading {
     const known = this.#byName.get(name);
     if (known?.text === text) return { ...known, isMoving, sinceMs };
     const read = readManifests(name, text, this.#schemas);
     const manifests = read.isWhole ? read.manifests : (known?.manifests ?? []);
-    const reading = { ...read, manifests, name, text, inPlace, sinceMs, isMoving };
+    const reading = { ...read, manifests, name, text, doubtMs, sinceMs, isMoving };
     this.#byName.set(name, reading);
     return reading;
   }
@@ -57,7 +57,7 @@ const unreadable = (name: string, message: string): FileReading => ({
   manifests: [],
   problems: [{ file: name, line: 1, column: 1, message }],
   isWhole: false,
-  inPlace: true,
+  doubtMs: 0,
   sinceMs: 0,
   isMoving: false,
 });
