@@ -138,7 +138,8 @@ export class Vms {
   #hear({ type, object }: WatchEvent, heardAtMs: number): void {
     if (type === 'ERROR') throw new Error(`the watch of the benchmark: ${JSON.stringify(object)}`);
     this.#version = object.metadata.resourceVersion;
-    if (type !== 'BOOKMARK') this.#take(object, heardAtMs);
+    if (type === 'DELETED') this.#known.delete(object.metadata.name);
+    else if (type !== 'BOOKMARK') this.#take(object, heardAtMs);
   }
 
   #take(object: VirtualMachineMemory, heardAtMs: number): void {
