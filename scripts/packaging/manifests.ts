@@ -30,7 +30,7 @@ const resourcesOf = (folder: string): readonly string[] =>
 /** The files of crds/, by their names there. */
 export const crdFiles: readonly string[] = resourcesOf('crds');
 /** The files of deploy/ that `kubectl apply -k deploy/` takes, in its order. */
-export const deployFiles: readonly string[] = resourcesOf('deploy').filter((name) => name !== '../crds');
+const deployFiles: readonly string[] = resourcesOf('deploy').filter((name) => name !== '../crds');
 
 /**
  * The documents of a file, with their comments and to be edited. Read as Kubernetes does, by YAML 1.1: there 0440 is octal.
