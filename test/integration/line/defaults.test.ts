@@ -13,7 +13,7 @@ import { type Lab, startLab } from '../../lab/lab.ts';
 import { type LabMachine, startMachine } from '../../lab/machine.ts';
 import { type CommandResult, run, SEARCH_PATH } from '../../lab/run.ts';
 import { waitFor } from '../../lab/wait.ts';
-import { commandsOf, documented } from '../../support/documents.ts';
+import { commandsOf, documented, type Snippet } from '../../support/documents.ts';
 import { programFiles } from '../agent/agent-service.ts';
 import { makePodFiles, type PodFiles, type PodSpec, runPod, unitOf } from './pods.ts';
 
@@ -51,11 +51,14 @@ await describeLab(
       copyFileSync(controlPlane.pki.caFile, join(desk, 'ca.crt'));
 
       const [install = '', check = ''] = typed(
-        'helm install dimmer deploy/helm/dimmer --namespace dimmer-system --create',
+        documented('docs/operations.md', 'helm install dimmer deploy/helm/dimmer --namespace dimmer-system --create'),
       );
       checkCommand = check;
       await type(install, desk);
-      await type(typed('kubectl create secret generic dimmer-agent-client')[0] ?? '', desk);
+      await type(
+        typed(documented('docs/operations.md', 'kubectl create secret generic dimmer-agent-client'))[0] ?? '',
+        desk,
+      );
       files = await makePodFiles(controlPlane);
       pod = await podOf('deployment', 'dimmer-controller');
       await files.fill(pod, 'dimmer-system');
@@ -69,8 +72,7 @@ await describeLab(
     });
 
     let checkCommand = '';
-    const typed = (part: string): readonly string[] =>
-      commandsOf(documented('docs/operations.md', part)).map(({ command }) => command);
+    const typed = (snippet: Snippet): readonly string[] => commandsOf(snippet).map(({ command }) => command);
     const shell = (command: string, cwd: string): Promise<CommandResult> => {
       const { controlPlane } = lab;
       const places = [findChartTools()?.helm ?? '', controlPlane.kubectlPath].map(dirname);
@@ -235,7 +237,7 @@ await describeLab(
     test('helm upgrade changes the definitions as well, and no resource is lost', async () => {
       const columns = async () => (await lab.controlPlane.kubectlOk(['get', 'hvh'])).split('\n')[0] ?? '';
       expect(await columns()).not.toContain('ADDRESS');
-      await type(typed('helm upgrade dimmer deploy/helm/dimmer')[0] ?? '');
+      await type(typed(documented('docs/operations.md', 'helm upgrade dimmer deploy/helm/dimmer'))[0] ?? '');
       await waitFor(async () => (await columns()).includes('ADDRESS'), { what: 'the new column', timeoutMs: 30_000 });
       const read = ['get', 'vmmem', 'vm-1', `--namespace=${namespace}`, '-o=jsonpath={.spec.memory}'];
       expect(await lab.controlPlane.kubectlOk(read)).toBe('2Gi');
@@ -246,7 +248,7 @@ await describeLab(
     });
 
     test('helm uninstall takes the rest, and leaves the definitions with every resource', async () => {
-      await type(typed('helm uninstall dimmer')[0] ?? '');
+      await type(typed(documented('docs/operations.md', 'helm uninstall dimmer'))[0] ?? '');
       expect(await installed()).toEqual([]);
       const read = ['get', 'vmmem,hvh', '--all-namespaces', '-o', 'name'];
       expect((await lab.controlPlane.kubectlOk(read)).trim().split('\n')).toEqual([
@@ -259,7 +261,7 @@ await describeLab(
       await lab.controlPlane.kubectlOk(['apply', '-k', join(root, 'deploy')]);
       const before = await installed();
       expect(before.length).toBeGreaterThan(12);
-      await type(typed('--take-ownership')[0] ?? '');
+      await type(typed(documented('docs/operations.md', '--take-ownership'))[0] ?? '');
       expect(await installed()).toEqual(before);
       expect(await type('helm list --all-namespaces --short')).toBe('dimmer\n');
     });

@@ -20,6 +20,7 @@ const notRun: readonly (readonly [DocumentName, string, string])[] = [
   ['README.md', 'npm ci && npm test', 'runs this test'],
   ['README.md', '`npm run lab`', 'waits for Ctrl-C; the demo and the tests in test/integration/lab use the same lab'],
   ['README.md', '`kubectl apply`', asName],
+  ['README.md', '`kubectl apply -k deploy/`', asName],
   ['README.md', '`dimmer plan`', asName],
   ['docs/user-guide.md', '`kubectl apply`', asName],
   ['docs/user-guide.md', '`dimmer agent check`', asName],
