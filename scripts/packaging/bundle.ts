@@ -103,7 +103,6 @@ function computeServiceVersion(): object {
       annotations: {
         'alm-examples': JSON.stringify(examples, null, 2),
         capabilities: 'Basic Install',
-        categories: 'Infrastructure',
         containerImage: image,
         description: release.description,
         'operatorframework.io/suggested-namespace': deployment.metadata.namespace ?? '',

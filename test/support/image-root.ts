@@ -2,7 +2,7 @@
  * The image's root file system, made without a container engine: what the Dockerfile's last stage copies, over a base that has what
  * its own is said to have (Node at /nodejs/bin/node, the libraries that it names, certificates, users) and nothing else.
  */
-import { chmodSync, cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { runOk } from '../lab/run.ts';
 import { type ImageFile, readImageFile } from './image-file.ts';
@@ -30,7 +30,7 @@ export async function makeImageRoot(directory: string, mountPoints: MountPoints)
 async function makeBase(directory: string): Promise<void> {
   const put = (source: string, target: string): void => {
     mkdirSync(dirname(join(directory, target)), { recursive: true });
-    cpSync(source, join(directory, target), { dereference: true });
+    copyFileSync(source, join(directory, target));
   };
   for (const place of ['dev', 'etc', 'proc', 'run', 'sys', 'tmp', 'var']) {
     mkdirSync(join(directory, place), { recursive: true });

@@ -2,7 +2,7 @@
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { findChartTools } from '../../lab/chart-tools.ts';
 import { findControlPlane } from '../../lab/control-plane-binaries.ts';
 import { describeLab } from '../../lab/describe.ts';
@@ -178,27 +178,38 @@ await describeLab(
 await describeLab(
   'the bundle for OLM',
   () => {
-    const verify = async (folder: string): Promise<string> => {
+    /** What is said of any bundle like this one, and why it says nothing of it. */
+    const reasons: readonly RegExp[] = [
+      // It takes the right to record events for the use of events.k8s.io/v1beta1; RBAC names no version, and v1 is what is used.
+      /APIs which were deprecated and removed in v1\.25\..* for events: \(\["ClusterServiceVersion\.Spec\.InstallStrategy\.StrategySpec\.ClusterPermissions\[0\]\.Rules\[4\]"\]\)/,
+      // Of the checks themselves: what is to replace them can't be asked for at the command line.
+      /The "operatorhub" validator is deprecated/,
+    ];
+    /** What is found, without what has a reason. */
+    const verify = async (folder: string): Promise<readonly string[]> => {
       const options = ['--operatorhub_validate', '--object_validate'];
       const { stdout, stderr } = await run(findChartTools()?.operatorVerify ?? '', ['manifests', ...options, folder]);
-      return stdout + stderr;
+      const said = (stdout + stderr)
+        .replaceAll('\\"', '"')
+        .split('\n')
+        .filter((line) => line !== '');
+      for (const reason of reasons) expect(said.filter((line) => reason.test(line))).toHaveLength(1);
+      return said.filter((line) => !reasons.some((reason) => reason.test(line)));
     };
 
     test("is what OLM's own library accepts, without a warning", async () => {
-      expect(await verify(join(root, 'deploy/olm'))).toBe('');
+      expect(await verify(join(root, 'deploy/olm'))).toEqual([]);
     });
 
-    describe('which that library', () => {
-      test('would not, were it otherwise', async () => {
-        const copy = mkdtempSync(join(tmpdir(), 'dimmer-bundle-'));
-        try {
-          cpSync(join(root, 'deploy/olm'), copy, { recursive: true });
-          rmSync(join(copy, 'manifests/dimmer.dev_hypervisorhosts.yaml'));
-          expect(await verify(copy)).toMatch(/owned CRD .*HypervisorHost.* not found in bundle/);
-        } finally {
-          rmSync(copy, { recursive: true });
-        }
-      });
+    test('and which it would not, were a definition missing', async () => {
+      const copy = mkdtempSync(join(tmpdir(), 'dimmer-bundle-'));
+      try {
+        cpSync(join(root, 'deploy/olm'), copy, { recursive: true });
+        rmSync(join(copy, 'manifests/dimmer.dev_hypervisorhosts.yaml'));
+        expect((await verify(copy)).join('\n')).toMatch(/owned CRD .*HypervisorHost.* not found in bundle/);
+      } finally {
+        rmSync(copy, { recursive: true });
+      }
     });
   },
   ['chart-tools'],

@@ -85,6 +85,8 @@ export function unitOf(pod: PodSpec, image: ImageFile, plane: ControlPlane): str
   return [
     ...['[Service]', `RootDirectory=${imageAt}`, 'MountAPIVFS=yes', `WorkingDirectory=${image.workingDirectory}`],
     ...[`User=${pod.securityContext.runAsUser}`, `Group=${pod.securityContext.runAsGroup}`],
+    // systemd mounts an empty /run with /proc and /dev.
+    `BindReadOnlyPaths=${imageAt}${accountAt}:${accountAt}`,
     ...(readOnlyRootFilesystem ? ['ReadOnlyPaths=/'] : []),
     ...(allowPrivilegeEscalation ? [] : ['NoNewPrivileges=yes']),
     'CapabilityBoundingSet=',
@@ -106,5 +108,7 @@ export function runPod(
   const command = [...(container.command ?? image.entrypoint), ...container.args];
   // chroot has the shell's way of finding a command: by the PATH that it is given, in the root that it enters.
   const variables = variablesOf(container, image, plane);
-  return machine.run('env', ['--ignore-environment', ...variables, '/usr/sbin/chroot', user, imageAt, ...command]);
+  return machine.run('env', ['--ignore-environment', ...variables, '/usr/sbin/chroot', user, imageAt, ...command], {
+    timeoutMs: 90_000,
+  });
 }
