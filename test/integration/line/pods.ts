@@ -24,6 +24,7 @@ type Container = {
 
 const imageAt = '/srv/image';
 const accountAt = '/run/secrets/kubernetes.io/serviceaccount';
+const accountBeside = '/srv/account';
 const secretAt = '/etc/dimmer/agent-client';
 
 /** The image, and directories that become a pod's volumes; to be shown by the machine. */
@@ -45,7 +46,10 @@ export async function makePodFiles(plane: ControlPlane): Promise<PodFiles> {
   const image = await makeImageRoot(root, [accountAt, secretAt]);
   return {
     image,
-    shows: { [imageAt]: root, [`${imageAt}${accountAt}`]: account, [`${imageAt}${secretAt}`]: secret },
+    shows: {
+      ...{ [imageAt]: root, [`${imageAt}${accountAt}`]: account, [`${imageAt}${secretAt}`]: secret },
+      [accountBeside]: account,
+    },
     async fill({ serviceAccountName, securityContext, volumes = [] }, namespace) {
       const scope = `--namespace=${namespace}`;
       const token = await plane.kubectlOk(['create', 'token', serviceAccountName, scope, '--duration=24h']);
@@ -85,8 +89,8 @@ export function unitOf(pod: PodSpec, image: ImageFile, plane: ControlPlane): str
   return [
     ...['[Service]', `RootDirectory=${imageAt}`, 'MountAPIVFS=yes', `WorkingDirectory=${image.workingDirectory}`],
     ...[`User=${pod.securityContext.runAsUser}`, `Group=${pod.securityContext.runAsGroup}`],
-    // systemd mounts an empty /run with /proc and /dev.
-    `BindReadOnlyPaths=${imageAt}${accountAt}:${accountAt}`,
+    // With /proc and /dev systemd mounts an empty /run, over what is there.
+    `BindReadOnlyPaths=${accountBeside}:${accountAt}`,
     ...(readOnlyRootFilesystem ? ['ReadOnlyPaths=/'] : []),
     ...(allowPrivilegeEscalation ? [] : ['NoNewPrivileges=yes']),
     'CapabilityBoundingSet=',
