@@ -70,7 +70,17 @@ function templates(): Readonly<Record<string, string>> {
       template.replace(['spec', 'egress'], 'egress:\n  {{- toYaml $.Values.networkPolicy.egress | nindent 4 }}');
     },
   });
+  const monitor = templateFile('monitoring/pod-monitor.yaml', {
+    PodMonitor: (template) => {
+      template.append(
+        ['metadata', 'labels'],
+        '{{- with $.Values.podMonitor.labels }}\n{{- toYaml . | nindent 4 }}\n{{- end }}',
+      );
+      template.fill(['spec', 'podMetricsEndpoints', 0, 'interval'], '{{ $.Values.podMonitor.interval }}');
+    },
+  });
   return {
+    'pod-monitor.yaml': made('deploy/monitoring/pod-monitor.yaml') + when('.Values.podMonitor.enabled', monitor),
     'priority-class.yaml':
       made('deploy/05-priority-class.yaml') +
       when('and .Values.priorityClass.create .Values.priorityClass.name', priority),

@@ -1,6 +1,6 @@
 /** What whoever installs the chart may set: one table, of which values.yaml, its schema and the chart's README are made. */
 import { Document, isCollection, isMap, type Scalar } from 'yaml';
-import { deployed, type Manifest } from './manifests.ts';
+import { deployed, documentsIn, type Manifest } from './manifests.ts';
 
 type JsonSchema = Readonly<Record<string, unknown>>;
 
@@ -26,6 +26,8 @@ type Deployment = Manifest & {
   };
 };
 
+type PodMonitor = { readonly spec: { readonly podMetricsEndpoints: readonly [{ readonly interval: string }] } };
+
 const text: JsonSchema = { type: 'string' };
 const name: JsonSchema = { type: 'string', pattern: '^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$', maxLength: 253 };
 const yesOrNo: JsonSchema = { type: 'boolean' };
@@ -42,6 +44,8 @@ export function chartValues(): readonly ChartValue[] {
   const { spec: budget } = deployed('PodDisruptionBudget') as Manifest & { readonly spec: { minAvailable: number } };
   const { spec: network } = deployed('NetworkPolicy') as Manifest & { readonly spec: { egress: readonly object[] } };
   if (container === undefined) throw new Error('the Deployment has no container');
+  const [monitored] = (documentsIn('deploy/monitoring/pod-monitor.yaml')[0]?.toJS() as PodMonitor).spec
+    .podMetricsEndpoints;
   const [repository = ''] = container.image.split(':');
   return [
     { path: 'image.repository', about: 'Where the image is, without a tag.', initial: repository, schema: text },
@@ -140,6 +144,16 @@ export function chartValues(): readonly ChartValue[] {
       about:
         'Where it may go: the API server, the name servers, and the agents. Everywhere, where you name nothing less.',
       ...{ initial: network.egress, schema: list(object) },
+    },
+    {
+      path: 'podMonitor.enabled',
+      about: 'Whether there is a PodMonitor, for the Prometheus operator, which must be there.',
+      ...{ initial: false, schema: yesOrNo },
+    },
+    { path: 'podMonitor.labels', about: 'Labels by which it is found.', initial: {}, schema: words },
+    {
+      ...{ path: 'podMonitor.interval', about: 'How often metrics are read.', initial: monitored.interval },
+      schema: { type: 'string', pattern: '^[0-9]+(ms|s|m|h)$' },
     },
     {
       path: 'crds.enabled',

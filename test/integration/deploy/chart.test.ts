@@ -127,6 +127,18 @@ await describeLab(
       expect(JSON.stringify(tag['Deployment/dimmer-controller'])).toContain('"dimmer:v9"');
     });
 
+    test('has the PodMonitor of deploy/monitoring/ where the Prometheus operator is', async () => {
+      const name = 'PodMonitor/dimmer-controller';
+      expect(Object.keys(await installed())).not.toContain(name);
+      const { [name]: own } = objectsIn(readFileSync(join(root, 'deploy/monitoring/pod-monitor.yaml'), 'utf8'));
+      expect((await installed({ podMonitor: { enabled: true } }))[name]).toEqual(own);
+      const named = await installed({ podMonitor: { enabled: true, labels: { release: 'prom' }, interval: '5s' } });
+      expect(named[name]).toMatchObject({
+        metadata: { labels: { release: 'prom' } },
+        spec: { podMetricsEndpoints: [{ interval: '5s' }] },
+      });
+    });
+
     test('leaves out what is switched off, and nothing else', async () => {
       const off = { enabled: false };
       const objects = await installed({
