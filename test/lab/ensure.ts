@@ -1,4 +1,5 @@
 import { hasApt, installPackages } from './apt.ts';
+import { ensureChartTools } from './chart-tools.ts';
 import { ensureControlPlane } from './control-plane-binaries.ts';
 import { MINIMUM_GO } from './go-toolchain.ts';
 import { ensureGuestImage } from './guest-image.ts';
@@ -11,6 +12,7 @@ const INTRODUCTION = `The lab needs, and installs or makes once what is missing:
   - libvirt, QEMU, systemd, polkit, zsh, fish and small tools from Debian's packages (as root, without recommended packages)
   - a Kubernetes control plane: from KUBEBUILDER_ASSETS or the PATH, else built with Go (about 4 minutes)
   - a guest: a Debian kernel and busybox, downloaded but not installed (30 MB)
+  - for the tests: helm and OLM's checker of bundles, built with Go (about 2 minutes)
   - for the tests: the program of version 0.1.0, built from this repository's history with npm (a minute)`;
 
 /** Installs and builds what these parts of the lab need. Throws with one message that says what to do if it can't. */
@@ -25,6 +27,7 @@ export async function ensureLab(report: Report, parts: readonly LabPart[] = STAC
     await installPackages(packages, report);
   }
   if (parts.includes('control-plane')) await ensureControlPlane(report);
+  if (parts.includes('chart-tools')) await ensureChartTools(report);
   if (parts.includes('hypervisor')) await ensureGuestImage(report);
   if (parts.includes('machine')) await ensureShippedLibvirt(report);
   if (parts.includes('released')) {

@@ -1,5 +1,6 @@
 import { globSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { CHART_TOOLS_MISSING, findChartTools } from './chart-tools.ts';
 import { CONTROL_PLANE_MISSING, findControlPlane } from './control-plane-binaries.ts';
 import { findGo } from './go-toolchain.ts';
 import { findGuestImage } from './guest-image.ts';
@@ -9,12 +10,12 @@ import { SEARCH_PATH } from './run.ts';
 import { hasShippedLibvirt } from './shipped-libvirt.ts';
 
 /** The parts of the lab; a test names those that it needs. */
-export type LabPart = 'control-plane' | 'hypervisor' | 'machine' | 'released' | 'shells';
+export type LabPart = 'chart-tools' | 'control-plane' | 'hypervisor' | 'machine' | 'released' | 'shells';
 
 /** What it takes to run the whole product. */
 export const STACK_PARTS: readonly LabPart[] = ['control-plane', 'hypervisor'];
 /** What it takes to run all tests. */
-export const ALL_PARTS: readonly LabPart[] = [...STACK_PARTS, 'machine', 'released', 'shells'];
+export const ALL_PARTS: readonly LabPart[] = [...STACK_PARTS, 'chart-tools', 'machine', 'released', 'shells'];
 
 /** A program or file that the lab uses, and the Debian packages that bring it. */
 type Need = { readonly files: string; readonly packages: readonly string[]; readonly parts: readonly LabPart[] };
@@ -66,9 +67,10 @@ export async function missingPackages(parts: readonly LabPart[]): Promise<string
   ];
   const missing = needs.filter((need) => need.parts.some((part) => parts.includes(part)) && !isThere(need.files));
   const packages = missing.flatMap((need) => need.packages);
-  if (parts.includes('control-plane') && (await findControlPlane()) === null && (await findGo()) === null) {
-    packages.push('golang-go', 'ca-certificates');
-  }
+  const mustBuild =
+    (parts.includes('control-plane') && (await findControlPlane()) === null) ||
+    (parts.includes('chart-tools') && findChartTools() === null);
+  if (mustBuild && (await findGo()) === null) packages.push('golang-go', 'ca-certificates');
   return [...new Set(packages)];
 }
 
@@ -102,6 +104,7 @@ async function findProblem(parts: readonly LabPart[]): Promise<string | null> {
   if (packages.length > 0) return `missing Debian packages: ${packages.join(' ')}; ${remedy}`;
   if (parts.includes('control-plane') && (await findControlPlane()) === null)
     return `${CONTROL_PLANE_MISSING}; ${remedy}`;
+  if (parts.includes('chart-tools') && findChartTools() === null) return `${CHART_TOOLS_MISSING}; ${remedy}`;
   if (parts.includes('hypervisor') && findGuestImage() === null) return `the guest image is not made yet; ${remedy}`;
   if (parts.includes('machine') && !hasShippedLibvirt()) return `libvirt's package is not unpacked yet; ${remedy}`;
   if (parts.includes('released') && findReleasedProgram() === null) {

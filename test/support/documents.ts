@@ -21,7 +21,7 @@ export type ConsoleCommand = { readonly command: string; readonly printed: strin
 
 const fence = /^( *)```(\w*)\n([\s\S]*?)^\1```$/gm;
 const inlineCommand =
-  /`((?:kubectl|virsh|dimmer|npm|npx|node|systemctl|journalctl|systemd-analyze|runuser|\w+add|\w+mod|install|cp)\s[^`]+)`/g;
+  /`((?:kubectl|helm|virsh|dimmer|npm|npx|node|systemctl|journalctl|systemd-analyze|runuser|\w+add|\w+mod|install|cp)\s[^`]+)`/g;
 
 /** All of a document, from top to bottom. */
 export function snippetsOf<T extends string = DocumentName>(document: T): readonly Snippet<T>[] {

@@ -1,37 +1,32 @@
 /**
- * Controller and agent with what they have when nothing is said: the controller as deploy/40-controller.yaml starts it in a
- * pod, the agent with libvirt's PKI paths and its own port.
+ * Controller and agent with what they have when nothing is said: the controller as the chart installs it with the real helm, and as a
+ * kubelet would start it, in the image's own root; the agent with libvirt's PKI paths and its own port. Then what the guide says
+ * of a release: tested, upgraded, uninstalled, and taken over from kubectl.
  */
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { parse } from 'yaml';
 import { uuidOfNumber } from '../../../src/host/simulated/numbered-domains.ts';
+import { findChartTools } from '../../lab/chart-tools.ts';
 import { describeLab } from '../../lab/describe.ts';
 import { type Lab, startLab } from '../../lab/lab.ts';
 import { type LabMachine, startMachine } from '../../lab/machine.ts';
+import { type CommandResult, run, SEARCH_PATH } from '../../lab/run.ts';
 import { waitFor } from '../../lab/wait.ts';
+import { commandsOf, documented, type Snippet } from '../../support/documents.ts';
 import { programFiles } from '../agent/agent-service.ts';
+import { makePodFiles, type PodFiles, type PodSpec, runPod, unitOf } from './pods.ts';
 
 const root = join(import.meta.dirname, '../../..');
 const clientUri = 'spiffe://example.net/dimmer/controller';
 const namespace = 'tenants';
+const system = '--namespace=dimmer-system';
 const program = '/usr/lib/node_modules/dimmer/dist/cmd/main.js';
 vi.setConfig({ testTimeout: 120_000 });
 
-type Deployment = {
-  readonly spec: {
-    readonly template: {
-      readonly spec: {
-        readonly containers: readonly {
-          readonly args: readonly string[];
-          readonly ports: readonly { readonly name: string; readonly containerPort: number }[];
-          readonly livenessProbe: { readonly httpGet: { readonly path: string; readonly port: string } };
-          readonly readinessProbe: { readonly httpGet: { readonly path: string; readonly port: string } };
-        }[];
-      };
-    };
-  };
+type Probe = { readonly httpGet: { readonly path: string; readonly port: string } };
+type DeployedPod = PodSpec & {
+  readonly containers: readonly [{ readonly livenessProbe: Probe; readonly readinessProbe: Probe }];
 };
 
 await describeLab(
@@ -39,65 +34,119 @@ await describeLab(
   () => {
     let lab: Lab;
     let machine: LabMachine;
-    const [deployment = ''] = readFileSync(join(root, 'deploy/40-controller.yaml'), 'utf8').split('\n---\n');
-    const { spec } = parse(deployment) as Deployment;
-    const [container] = spec.template.spec.containers;
-    if (container === undefined) throw new Error('the Deployment has no container');
+    let files: PodFiles;
+    let pod: DeployedPod;
+    /** Where the admin types, with certificates, and with the chart of an earlier version. */
+    let desk: string;
 
     beforeAll(async () => {
       lab = await startLab({ controlPlane: {}, hypervisor: null });
       const { controlPlane } = lab;
-      await controlPlane.kubectlOk(['apply', '-k', join(root, 'deploy')]);
-      const account = join(controlPlane.directory, 'service-account');
-      mkdirSync(account);
-      const token = await controlPlane.kubectlOk([
-        ...['create', 'token', 'dimmer-controller', '--namespace=dimmer-system', '--duration=24h'],
-      ]);
-      writeFileSync(join(account, 'token'), token.trim());
-      writeFileSync(join(account, 'namespace'), 'dimmer-system');
-      copyFileSync(controlPlane.caFile, join(account, 'ca.crt'));
-      machine = await startMachine({
-        shows: { ...programFiles(), '/run/secrets/kubernetes.io/serviceaccount': account },
-      });
+      desk = join(controlPlane.directory, 'desk');
+      mkdirSync(desk);
+      makeEarlierChart();
+      const controller = await controlPlane.pki.issue({ name: 'controller', uri: [clientUri] });
+      copyFileSync(controller.certFile, join(desk, 'tls.crt'));
+      copyFileSync(controller.keyFile, join(desk, 'tls.key'));
+      copyFileSync(controlPlane.pki.caFile, join(desk, 'ca.crt'));
+
+      const [install = '', check = ''] = typed(
+        documented('docs/operations.md', 'helm install dimmer deploy/helm/dimmer --namespace dimmer-system --create'),
+      );
+      checkCommand = check;
+      await type(install, desk);
+      await type(
+        typed(documented('docs/operations.md', 'kubectl create secret generic dimmer-agent-client'))[0] ?? '',
+        desk,
+      );
+      files = await makePodFiles(controlPlane);
+      pod = await podOf('deployment', 'dimmer-controller');
+      await files.fill(pod, 'dimmer-system');
+      machine = await startMachine({ shows: { ...programFiles(), ...files.shows } });
       await machine.showPort(Number(new URL(controlPlane.url).port));
-      await install();
+      await installAgent();
     });
     afterAll(async () => {
       await machine.stop();
       await lab.stop();
     });
 
-    /** The certificates, where both look for them. */
-    async function install(): Promise<void> {
+    let checkCommand = '';
+    const typed = (snippet: Snippet): readonly string[] => commandsOf(snippet).map(({ command }) => command);
+    const shell = (command: string, cwd: string): Promise<CommandResult> => {
+      const { controlPlane } = lab;
+      const places = [findChartTools()?.helm ?? '', controlPlane.kubectlPath].map(dirname);
+      const home = (name: string) => join(controlPlane.directory, `helm-${name}`);
+      return run('sh', ['-euc', command], {
+        cwd,
+        env: {
+          ...{ PATH: [...places, SEARCH_PATH].join(':'), KUBECONFIG: controlPlane.adminKubeconfig },
+          ...{ HELM_CACHE_HOME: home('cache'), HELM_CONFIG_HOME: home('config'), HELM_DATA_HOME: home('data') },
+        },
+        timeoutMs: 90_000,
+      });
+    };
+    const type = async (command: string, cwd = root): Promise<string> => {
+      const { code, stdout, stderr } = await shell(command, cwd);
+      expect(code, `${command}\n${stdout}${stderr}`).toBe(0);
+      return stdout;
+    };
+    /** The pods that an object asks for; a Pod's own. */
+    const podOf = async (kind: string, name: string): Promise<DeployedPod> => {
+      const { spec } = JSON.parse(await lab.controlPlane.kubectlOk(['get', kind, name, system, '-o', 'json'])) as {
+        readonly spec: DeployedPod & { readonly template?: { readonly spec: DeployedPod } };
+      };
+      return spec.template?.spec ?? spec;
+    };
+    /** The objects of ours that there are, by kind and name. */
+    const installed = async (): Promise<readonly string[]> => {
+      const kinds = [
+        ...['crd', 'clusterrole', 'clusterrolebinding', 'role', 'rolebinding', 'serviceaccount', 'deployment', 'pdb'],
+        ...['networkpolicy', 'priorityclass', 'validatingadmissionpolicy', 'validatingadmissionpolicybinding'],
+      ].join(',');
+      const list = ['get', kinds, '--all-namespaces', '--selector=app.kubernetes.io/part-of=dimmer', '-o', 'name'];
+      return (await lab.controlPlane.kubectlOk(list)).trim().split('\n').filter(Boolean).sort();
+    };
+
+    /** Of a version before this one, which knew a column less. */
+    function makeEarlierChart(): void {
+      const chart = join(desk, 'deploy/helm/dimmer');
+      cpSync(join(root, 'deploy/helm/dimmer'), chart, { recursive: true });
+      const edit = (name: string, pattern: RegExp, becomes: string): void => {
+        const before = readFileSync(join(chart, name), 'utf8');
+        const after = before.replaceAll(pattern, becomes);
+        if (after === before) throw new Error(`${name} has nothing like ${String(pattern)}`);
+        writeFileSync(join(chart, name), after);
+      };
+      edit('Chart.yaml', /^(version|appVersion): .*$/gm, '$1: 0.0.9');
+      edit('templates/crd-hypervisorhosts.yaml', /^ +- name: Address\n(?: {10}.*\n)+/gm, '');
+    }
+
+    /** The agent's certificates, where it looks for them. */
+    async function installAgent(): Promise<void> {
       const { pki } = lab.controlPlane;
       const agent = await pki.issue({ name: 'agent', ip: ['127.0.0.1'] });
-      const controller = await pki.issue({ name: 'controller', uri: [clientUri] });
-      const files = {
+      const places = {
         'pki/libvirt/servercert.pem': agent.certFile,
         'pki/libvirt/private/serverkey.pem': agent.keyFile,
         'pki/CA/cacert.pem': pki.caFile,
-        'dimmer/agent-client/tls.crt': controller.certFile,
-        'dimmer/agent-client/tls.key': controller.keyFile,
-        'dimmer/agent-client/ca.crt': pki.caFile,
       };
-      for (const [name, source] of Object.entries(files)) {
+      for (const [name, source] of Object.entries(places)) {
         const target = join(machine.etcDirectory, name);
         mkdirSync(dirname(target), { recursive: true });
         copyFileSync(source, target);
       }
       // systemd takes no number that has no name.
-      await machine.runOk('groupadd', ['--gid=65532', 'nonroot']);
-      await machine.runOk('useradd', ['--uid=65532', '--gid=65532', '--no-create-home', 'nonroot']);
-      await machine.runOk('sh', ['-c', 'chown -R 65532:65532 /etc/dimmer && chmod 755 /etc/dimmer']);
+      const { runAsUser, runAsGroup } = pod.securityContext;
+      await machine.runOk('groupadd', [`--gid=${runAsGroup}`, 'nonroot']);
+      await machine.runOk('useradd', [`--uid=${runAsUser}`, `--gid=${runAsGroup}`, '--no-create-home', 'nonroot']);
     }
 
-    /** Runs the program in the background of the machine, as a pod would: nothing of it may be written to. */
-    const start = (unit: string, settings: readonly string[], args: readonly string[]): Promise<string> =>
-      machine.runOk('systemd-run', [`--unit=${unit}`, ...settings, '--', '/usr/local/bin/node', program, ...args]);
     const logOf = (unit: string) => machine.runOk('journalctl', ['--unit', unit, '--output', 'cat', '--no-pager']);
 
     test('the agent needs nothing but to be told its client', async () => {
-      await start('agent', [], ['agent', '--driver', 'simulated', '--allow-client', clientUri]);
+      const agent = ['agent', '--driver', 'simulated', '--allow-client', clientUri];
+      await machine.runOk('systemd-run', ['--unit=agent', '--', '/usr/local/bin/node', program, ...agent]);
       await waitFor(async () => (await logOf('agent')).includes('"agent is ready"'), {
         ...{ what: 'the agent to be ready', timeoutMs: 20_000 },
       });
@@ -105,15 +154,16 @@ await describeLab(
     });
 
     test('the controller runs as its Deployment says, in the cluster, and its probes and metrics answer', async () => {
-      const url = new URL(lab.controlPlane.url);
-      const settings = [
-        ...['--uid=65532', '--gid=65532', '--property=NoNewPrivileges=yes', '--property=CapabilityBoundingSet='],
-        ...['--property=ProtectSystem=strict', `--setenv=KUBERNETES_SERVICE_HOST=${url.hostname}`],
-        `--setenv=KUBERNETES_SERVICE_PORT=${url.port}`,
-      ];
-      await start('controller', settings, container.args);
+      // All of it from the image, of which nothing can be written to.
+      writeFileSync(
+        join(machine.etcDirectory, 'systemd/system/controller.service'),
+        unitOf(pod, files.image, lab.controlPlane),
+      );
+      await machine.runOk('systemctl', ['daemon-reload']);
+      await machine.runOk('systemctl', ['start', 'controller']);
+      const [container] = pod.containers;
       const portOf = async (name: string): Promise<number> => {
-        const port = container.ports.find((one) => one.name === name)?.containerPort;
+        const port = container.ports?.find((one) => one.name === name)?.containerPort;
         if (port === undefined) throw new Error(`the Deployment has no port ${name}`);
         return machine.relayPort(port);
       };
@@ -167,6 +217,54 @@ await describeLab(
         await kubectlOk(['get', 'vmmem', 'vm-1', `--namespace=${namespace}`, '-o=jsonpath={.status.memory.current}']),
       ).toBe('2Gi');
     });
+
+    test('helm test looks whether one leads, with nothing but what the controller has', async () => {
+      const tested = shell(checkCommand, root);
+      const name = 'dimmer-controller-test';
+      const isThere = async () => (await lab.controlPlane.kubectl(['get', 'pod', name, system])).code === 0;
+      await waitFor(isThere, { what: 'helm to make the pod', timeoutMs: 60_000 });
+      const answer = await runPod(machine, await podOf('pod', name), files.image, lab.controlPlane);
+      const phase = answer.code === 0 ? 'Succeeded' : 'Failed';
+      const patch = ['--subresource=status', '--type=merge', '-p', JSON.stringify({ status: { phase } })];
+      await lab.controlPlane.kubectlOk(['patch', 'pod', name, system, ...patch]);
+      expect(answer).toMatchObject({ code: 0, stderr: '' });
+      expect(answer.stdout).toMatch(/^\S+ leads, by the Lease dimmer-system\/dimmer-controller\n$/);
+      const { code, stdout, stderr } = await tested;
+      expect([code, stderr]).toEqual([0, '']);
+      expect(stdout).toMatch(/Phase: +Succeeded/);
+    });
+
+    test('helm upgrade changes the definitions as well, and no resource is lost', async () => {
+      const columns = async () => (await lab.controlPlane.kubectlOk(['get', 'hvh'])).split('\n')[0] ?? '';
+      expect(await columns()).not.toContain('ADDRESS');
+      await type(typed(documented('docs/operations.md', 'helm upgrade dimmer deploy/helm/dimmer'))[0] ?? '');
+      await waitFor(async () => (await columns()).includes('ADDRESS'), { what: 'the new column', timeoutMs: 30_000 });
+      const read = ['get', 'vmmem', 'vm-1', `--namespace=${namespace}`, '-o=jsonpath={.spec.memory}'];
+      expect(await lab.controlPlane.kubectlOk(read)).toBe('2Gi');
+      const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
+      expect((await podOf('deployment', 'dimmer-controller')).containers[0]).toMatchObject({
+        image: `dimmer:${version}`,
+      });
+    });
+
+    test('helm uninstall takes the rest, and leaves the definitions with every resource', async () => {
+      await type(typed(documented('docs/operations.md', 'helm uninstall dimmer'))[0] ?? '');
+      expect(await installed()).toEqual([]);
+      const read = ['get', 'vmmem,hvh', '--all-namespaces', '-o', 'name'];
+      expect((await lab.controlPlane.kubectlOk(read)).trim().split('\n')).toEqual([
+        'virtualmachinememory.dimmer.dev/vm-1',
+        'hypervisorhost.dimmer.dev/hv-1',
+      ]);
+    });
+
+    test('a release takes over what kubectl has installed', async () => {
+      await lab.controlPlane.kubectlOk(['apply', '-k', join(root, 'deploy')]);
+      const before = await installed();
+      expect(before.length).toBeGreaterThan(12);
+      await type(typed(documented('docs/operations.md', '--take-ownership'))[0] ?? '');
+      expect(await installed()).toEqual(before);
+      expect(await type('helm list --all-namespaces --short')).toBe('dimmer\n');
+    });
   },
-  ['control-plane', 'machine'],
+  ['control-plane', 'machine', 'chart-tools'],
 );
