@@ -3,8 +3,8 @@ import type { HostErrorCode } from '../host/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
 
 export type AuditRecord = {
-  /** `release`: the claim is given up. `repair`: the agent takes away what a killed libvirtd forgot, on behalf of the claim that stands. */
-  readonly operation: 'plug' | 'unplug' | 'release' | 'repair';
+  /** `persist`: the modules are written to the stored definition. `release`: the claim is given up. `repair`: the agent takes away what a killed libvirtd forgot, on behalf of the claim that stands. */
+  readonly operation: 'plug' | 'unplug' | 'persist' | 'release' | 'repair';
   /** The allowed URI of the client's certificate; `agent` for what the agent does by itself. */
   readonly client: string;
   readonly requestId: string;

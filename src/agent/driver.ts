@@ -6,7 +6,7 @@ import type { DomainState, HostNode, HugepagePool } from '../host/port.ts';
 import type { Bytes } from '../memory/bytes.ts';
 import type { Leader } from '../memory/leader.ts';
 import type { OperationState } from '../memory/operation-state.ts';
-import type { DomainDescription, KeptState, Readable } from './domain/description.ts';
+import type { DescribedModule, DomainDescription, KeptState, Readable } from './domain/description.ts';
 
 /** A domain by its names; `id` is the number of its run, null when it isn't running. */
 export type DomainRef = { readonly uuid: string; readonly name: string; readonly id: number | null };
@@ -53,7 +53,8 @@ export type MemoryStatistics = {
 /** A module to attach. */
 export type NewModule = {
   readonly slot: number;
-  readonly alias: string;
+  /** null: it has none of its own, and the hypervisor gives it one. */
+  readonly alias: string | null;
   readonly size: Bytes;
   /** Guest NUMA node; null: the guest has none, and none is named. */
   readonly node: number | null;
@@ -110,6 +111,8 @@ export type DriverCapabilities = {
   readonly refusalEvents: boolean;
   /** A guest can be asked what memory it has now. Without it nothing is unplugged that its word is needed for. */
   readonly statisticsOnDemand: boolean;
+  /** The definition that a VM is started from can be read and changed. Without it no size outlasts the run. */
+  readonly storedDefinition: boolean;
 };
 
 /** Every call rejects only with a DriverError. Domains are named by uuid. */
@@ -160,4 +163,14 @@ export type Driver = {
   /** Success says only that the guest was asked. */
   detach(uuid: string, alias: string): Promise<void>;
   readonly monitor: DomainMonitor;
+
+  /**
+   * What the domain is started from, also while it runs; null: it is transient. Never waits for a change of it. Only with
+   * the capability `storedDefinition`, as are the next two.
+   */
+  describeStored(uuid: string): Promise<Readable<DomainDescription> | null>;
+  /** Puts a module into the stored definition alone. */
+  storeModule(uuid: string, module: Omit<NewModule, 'base'>): Promise<void>;
+  /** Takes a module out of the stored definition alone, by its alias or else by slot, size and node. */
+  unstoreModule(uuid: string, module: DescribedModule): Promise<void>;
 };

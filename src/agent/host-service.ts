@@ -5,6 +5,7 @@ import type { DomainSummary, HostEvent, HostFacts } from '../host/port.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { KeyedMutex } from '../runtime/keyed-mutex.ts';
 import type { Admits } from './admission.ts';
+import { persistMemory } from './change/persist.ts';
 import { plugModule } from './change/plug.ts';
 import type { ChangeContext } from './change/prepare.ts';
 import { releaseClaim } from './change/release.ts';
@@ -144,6 +145,9 @@ export function createHostService(options: HostServiceOptions): RunnableService 
 
     unplug: (uuid, revision, request, actor) =>
       change('unplug', uuid, request, actor, (totals) => unplugModule(changes, uuid, revision, request, totals)),
+
+    persist: (uuid, revision, request, actor) =>
+      change('persist', uuid, request, actor, (totals) => persistMemory(changes, uuid, revision, request, totals)),
 
     releaseClaim: (uuid, revision, request, actor) =>
       change('release', uuid, request, actor, (totals) => releaseClaim(changes, uuid, revision, request, totals)),

@@ -3,6 +3,8 @@ import type { HostAnswer } from '../host/errors.ts';
 import type {
   DomainObservation,
   Host,
+  PersistAnswer,
+  PersistRequest,
   PlugAnswer,
   PlugRequest,
   ReleaseAnswer,
@@ -30,6 +32,7 @@ export interface HostService extends Host {
   observeAll(): Promise<HostAnswer<readonly DomainObservation[]>>;
   plug(uuid: string, revision: string, request: PlugRequest, actor?: Actor): Promise<HostAnswer<PlugAnswer>>;
   unplug(uuid: string, revision: string, request: UnplugRequest, actor?: Actor): Promise<HostAnswer<UnplugAnswer>>;
+  persist(uuid: string, revision: string, request: PersistRequest, actor?: Actor): Promise<HostAnswer<PersistAnswer>>;
   releaseClaim(
     uuid: string,
     revision: string,

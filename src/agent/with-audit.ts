@@ -2,6 +2,8 @@
 import type { HostAnswer, HostError } from '../host/errors.ts';
 import { fail } from '../memory/result.ts';
 import type {
+  PersistAnswer,
+  PersistRequest,
   PlugAnswer,
   PlugRequest,
   ReleaseAnswer,
@@ -17,10 +19,10 @@ import type { Actor, ServiceParts } from './service.ts';
 export type Totals = { from: number | null; to: number | null };
 
 /** Runs `act` under the lock of the domain and records what became of it. An exception in it becomes an answer. */
-export type RecordedChange = <T extends PlugAnswer | UnplugAnswer | ReleaseAnswer>(
+export type RecordedChange = <T extends PlugAnswer | UnplugAnswer | PersistAnswer | ReleaseAnswer>(
   operation: Exclude<AuditRecord['operation'], 'repair'>,
   uuid: string,
-  request: PlugRequest | UnplugRequest | ReleaseRequest,
+  request: PlugRequest | UnplugRequest | PersistRequest | ReleaseRequest,
   actor: Actor | undefined,
   act: (totals: Totals) => Promise<HostAnswer<T>>,
 ) => Promise<HostAnswer<T>>;

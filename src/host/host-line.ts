@@ -21,7 +21,7 @@ const longestPauseMs = 10_000;
 const patienceMs = 30_000;
 
 /** What is asked of a host about one virtual machine. */
-export type HostCalls = Pick<Host, 'observe' | 'plug' | 'unplug' | 'releaseClaim'>;
+export type HostCalls = Pick<Host, 'observe' | 'plug' | 'unplug' | 'persist' | 'releaseClaim'>;
 
 export class HostLine {
   /** Changes under way on the host. Whoever sends one holds a place here first. */
@@ -74,6 +74,7 @@ export class HostLine {
       observe: (uuid) => this.#look(urgency, () => host.observe(uuid, signal), signal),
       plug: (uuid, revision, request) => this.#patiently(() => host.plug(uuid, revision, request), signal),
       unplug: (uuid, revision, request) => this.#patiently(() => host.unplug(uuid, revision, request), signal),
+      persist: (uuid, revision, request) => this.#patiently(() => host.persist(uuid, revision, request), signal),
       releaseClaim: (uuid, revision, request) =>
         this.#patiently(() => host.releaseClaim(uuid, revision, request), signal),
     };

@@ -46,6 +46,7 @@ export function withLeadership(
     observe: (uuid, signal) => host.observe(uuid, signal),
     plug: (uuid, revision, request) => change((leader) => host.plug(uuid, revision, { ...request, leader })),
     unplug: (uuid, revision, request) => change((leader) => host.unplug(uuid, revision, { ...request, leader })),
+    persist: (uuid, revision, request) => change((leader) => host.persist(uuid, revision, { ...request, leader })),
     releaseClaim: (uuid, revision, request) =>
       change((leader) => host.releaseClaim(uuid, revision, { ...request, leader })),
     watch: (listener) => host.watch(listener, listening),

@@ -13,13 +13,15 @@ import type {
   domainObservation,
   domainSummary,
   guestStatistics,
+  persistAnswer,
   plugAnswer,
   releaseAnswer,
   unplugAnswer,
 } from './http/api/domain.ts';
 import type { hostFacts } from './http/api/host.ts';
 import type { memoryLayout, observedModule } from './http/api/layout.ts';
-import type { plugRequest, releaseQuery, unplugQuery } from './http/api/requests.ts';
+import type { persistRequest, plugRequest, releaseQuery, unplugQuery } from './http/api/requests.ts';
+import type { storedMemory } from './http/api/stored.ts';
 
 export type HostFacts = Of<typeof hostFacts>;
 /** Memory of one NUMA node of the host. */
@@ -38,6 +40,8 @@ export type GuestStatistics = Of<typeof guestStatistics>;
 export type MemoryLayout = Of<typeof memoryLayout>;
 /** What stands behind new modules of some guest nodes. */
 export type LayoutBacking = MemoryLayout['backings'][number];
+/** What a VM would be started with. */
+export type StoredMemory = Of<typeof storedMemory>;
 /** A domain as observed. `layout` is null when no QEMU process runs. */
 export type DomainObservation = Of<typeof domainObservation>;
 
@@ -52,6 +56,8 @@ export type UnplugRequest = Of<typeof unplugQuery> & Led & { readonly slot: numb
 /** Who asks for a change; see {@link Claim}. */
 export type ClaimRequest = Claim & Pick<PlugRequest, 'replacesUid'>;
 export type ReleaseRequest = Of<typeof releaseQuery> & Led;
+export type PersistRequest = Of<typeof persistRequest> & Led;
+export type PersistAnswer = Of<typeof persistAnswer>;
 export type PlugAnswer = Of<typeof plugAnswer>;
 export type UnplugAnswer = Of<typeof unplugAnswer>;
 export type ReleaseAnswer = Of<typeof releaseAnswer>;
@@ -103,6 +109,11 @@ export interface Host {
   unplug(uuid: string, revision: string, request: UnplugRequest): Promise<HostAnswer<UnplugAnswer>>;
   /** Gives the claim up, whose holder goes; the memory stays as it is. Agents of 0.1.0 know no such thing. */
   releaseClaim(uuid: string, revision: string, request: ReleaseRequest): Promise<HostAnswer<ReleaseAnswer>>;
+  /**
+   * Makes the modules of the running VM those of its stored definition, and touches nothing else of it. `rejected` where
+   * that may not be, as the observation says. Older agents know no such thing.
+   */
+  persist(uuid: string, revision: string, request: PersistRequest): Promise<HostAnswer<PersistAnswer>>;
   /**
    * Delivers events until the returned function is called; begins with `reset` (or `lost`). `leadership`: the host
    * learns of this leader by it, and refuses what an earlier one sends from then on.

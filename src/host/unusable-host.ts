@@ -12,6 +12,7 @@ export function createUnusableHost(error: HostError): Host {
     observe: refuse,
     plug: refuse,
     unplug: refuse,
+    persist: refuse,
     releaseClaim: refuse,
     watch(listener) {
       let open = true;

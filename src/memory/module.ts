@@ -25,6 +25,9 @@ export type NodeMemory = { readonly node: number; readonly size: Bytes };
 /** The alias that Dimmer gives the module of a slot. libvirt keeps only aliases that start with `ua-`. */
 export const aliasOfSlot = (slot: number): string => `ua-dimmer-${slot}`;
 
+/** Whether libvirt keeps an alias, in a stored definition, too (virDomainDefCheckUserAlias and domaincommon.rng). */
+export const isKeptAlias = (alias: string): boolean => /^ua-[a-zA-Z0-9_-]{1,60}$/.test(alias);
+
 /** Whether Dimmer plugged the module that has this alias; one that had to be tried again there has a number behind it. */
 export const isOwnAlias = (alias: string): boolean => /^ua-dimmer-\d{1,3}(-[23])?$/.test(alias);
 

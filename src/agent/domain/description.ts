@@ -22,6 +22,10 @@ export type DescribedModule = {
   readonly alias: string | null;
   /** Guest NUMA node. */
   readonly node: number;
+  /** Size of the host pages behind it; null: as the domain's memory is backed. */
+  readonly pageSize: Bytes | null;
+  /** Host nodes that it is bound to; null: not bound. */
+  readonly hostNodes: readonly number[] | null;
 };
 
 /** A memory device that Dimmer never touches. */
@@ -68,3 +72,6 @@ export type DomainDescription = Machine & {
   /** Namespace that the host's admin says the domain belongs to; null: not said. */
   readonly ownerNamespace: Readable<string | null>;
 };
+
+/** What a domain would be started from; null: it is transient. */
+export type Stored = Readable<DomainDescription> | null;

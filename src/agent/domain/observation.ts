@@ -2,12 +2,20 @@
 import type { Region } from '../../host/rules/addresses.ts';
 import { correctReport, isCorrected, isSettled } from '../../host/rules/report-correction.ts';
 import { isBooting, isFreshReport, isReportOfThisBoot } from '../../host/rules/boot.ts';
-import type { DomainObservation, DomainState, GuestStatistics, MemoryLayout, ObservedModule } from '../../host/port.ts';
+import type {
+  DomainObservation,
+  DomainState,
+  GuestStatistics,
+  MemoryLayout,
+  ObservedModule,
+  StoredMemory,
+} from '../../host/port.ts';
 import { settleMarks, toObservedMark } from '../../host/rules/marks.ts';
 import type { UptakeState } from '../../host/rules/uptake.ts';
 import { computeRevision } from '../../host/rules/revision.ts';
 import { backingsOf, regionsLeft } from '../../memory/backing.ts';
 import { type Bytes, sumBytes, zeroBytes } from '../../memory/bytes.ts';
+import { compareStored, type Comparison, toStoredMemory, transientMemory, unreadableMemory, type RunningDefinition } from '../../host/rules/stored.ts';
 import { describeObstacle } from '../../memory/hotplug-obstacle.ts';
 import { defaultGranularity } from '../../memory/granularity.ts';
 import { isSameModule, type ModuleIdentity } from '../../memory/module.ts';
@@ -16,7 +24,7 @@ import type { Mark } from '../../memory/operation-state.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { describeRepair, isOverdue } from '../repair/findings.ts';
 import { describeHiddenMemory, isCertain, isInTheWay } from '../repair/suspicion.ts';
-import type { DomainDescription, KeptState } from './description.ts';
+import type { DomainDescription, KeptState, Stored } from './description.ts';
 import type { HeardReport, RunningDomain } from './running-domain.ts';
 
 function describeHotplugProblem(
@@ -195,6 +203,28 @@ function toGuest(facts: DomainFacts, run: RunningDomain, nowMs: number): GuestSt
   );
 }
 
+const definitionOf = (memory: DomainDescription) => ({
+  ...memory,
+  hotplugProblem: memory.hotplugObstacle === null ? null : describeObstacle(memory.hotplugObstacle, memory),
+});
+
+/** A running domain as its stored definition is compared with it. */
+const runningDefinitionOf = (memory: DomainDescription): RunningDefinition => ({
+  ...definitionOf(memory),
+  modules: modulesOf(memory),
+});
+
+/** What is to be written to a stored definition, and what is in the way. */
+export const compareWithStored = (memory: DomainDescription, stored: DomainDescription): Comparison =>
+  compareStored(runningDefinitionOf(memory), definitionOf(stored));
+
+/** What the port says of a stored definition. */
+export function tellStored(memory: DomainDescription, stored: Stored): StoredMemory {
+  if (stored === null) return transientMemory(memory.name);
+  if (!stored.ok) return unreadableMemory(`${stored.error.path}: ${stored.error.problem}`);
+  return toStoredMemory(runningDefinitionOf(memory), definitionOf(stored.value));
+}
+
 /** What the port says of the domain at `nowMs`. */
 export function toObservation(facts: DomainFacts, nowMs: number): DomainObservation {
   const { memory, run, state } = facts;
@@ -210,6 +240,7 @@ export function toObservation(facts: DomainFacts, nowMs: number): DomainObservat
     layout: run === null ? null : toLayout(facts, run, marks, nowMs),
     guest,
     unchangedSinceMs: run?.unchangedSinceMs ?? null,
+    ...(run?.stored === undefined ? {} : { stored: tellStored(memory, run.stored) }),
     booting: run !== null && isBooting({ ...run.boot, state, reportedAtMs }, nowMs),
     claim: facts.claim,
     replacement: facts.replacement,

@@ -9,7 +9,7 @@ import type { Admits } from '../admission.ts';
 import type { Driver, DomainRef, MemoryStatistics } from '../driver.ts';
 import { isDriverError, toHostError } from '../driver-error.ts';
 import type { HostMemory } from '../host-memory.ts';
-import type { DomainDescription } from './description.ts';
+import type { DomainDescription, Stored } from './description.ts';
 import type { RunIdentities } from './identity.ts';
 import { committedBytes, type DomainFacts, modulesOf, uptakeState } from './observation.ts';
 import type { RunningDomain } from './running-domain.ts';
@@ -43,6 +43,8 @@ type Asked = {
   /** Just before they were asked for. */
   readonly readAtMs: number;
   readonly migrating: boolean;
+  /** undefined: not known. */
+  readonly stored: Stored | undefined;
 };
 
 /** A domain that isn't there and one that isn't admitted give the same answer. */
@@ -108,14 +110,23 @@ export class DomainReader {
   async #ask(uuid: string, known: RunningDomain | undefined): Promise<Asked> {
     const { driver, clock } = this.#options;
     const readAtMs = clock.now();
-    const [statistics, job] = await Promise.all([
+    const [statistics, job, stored] = await Promise.all([
       this.#soon(driver.statistics(uuid), null),
       this.#soon(driver.job(uuid), null),
+      this.#soon<Stored | undefined>(
+        driver.capabilities.storedDefinition ? driver.describeStored(uuid) : Promise.resolve(undefined),
+        undefined,
+      ),
     ]);
-    return { statistics, readAtMs, migrating: job === null ? (known?.migrating ?? false) : job === 'migration' };
+    const migrating = job === null ? (known?.migrating ?? false) : job === 'migration';
+    return { statistics, readAtMs, migrating, stored };
   }
 
-  #take(run: RunningDomain, memory: DomainDescription, { statistics, readAtMs, migrating }: Asked): void {
+  #take(
+    run: RunningDomain,
+    memory: DomainDescription,
+    { statistics, readAtMs, migrating, stored }: Asked,
+  ): void {
     const nowMs = this.#options.clock.now();
     if (statistics !== null) {
       if (run.repair.sawBalloon(memory, statistics, nowMs)) this.#onHidden(run.uuid);
@@ -123,6 +134,7 @@ export class DomainReader {
       run.wasAsked(nowMs);
     }
     run.sawMigration(migrating);
+    run.sawStored(stored);
   }
 
   /**

@@ -1,4 +1,5 @@
 /** What this process has heard about one run of a domain. Losing it costs time, never safety. */
+import type { Stored } from './description.ts';
 import type { GuestStatistics } from '../../host/port.ts';
 import { unchangedSince } from '../../host/rules/boot.ts';
 import type { MarkEvidence } from '../../host/rules/marks.ts';
@@ -70,6 +71,7 @@ export class RunningDomain {
    */
   #unanswered: string | null = null;
   #migrating = false;
+  #stored: Stored | undefined;
   /** 0: not yet. */
   #askedAtMs = 0;
   #observedAtMs = 0;
@@ -112,6 +114,11 @@ export class RunningDomain {
 
   get migrating(): boolean {
     return this.#migrating;
+  }
+
+  /** What the domain would be started from, as it was last read; undefined: not known. */
+  get stored(): Stored | undefined {
+    return this.#stored;
   }
 
   /** When statistics and migration were last asked for, with events heard ever since; 0: not yet. */
@@ -197,6 +204,11 @@ export class RunningDomain {
   /** Statistics and migration were asked for: what can't be told is as before. */
   sawMigration(migrating: boolean): void {
     this.#migrating = migrating;
+  }
+
+  /** Its stored definition was read, or could not be. */
+  sawStored(stored: Stored | undefined): void {
+    this.#stored = stored;
   }
 
   /** Statistics were asked for and came. */

@@ -4,6 +4,7 @@ import {
   domainObservation,
   domainObservations,
   domainSummaries,
+  persistAnswer,
   plugAnswer,
   releaseAnswer,
   unplugAnswer,
@@ -14,6 +15,7 @@ import {
   domainsQuery,
   moduleParams,
   noQuery,
+  persistRequest,
   plugRequest,
   releaseQuery,
   unplugQuery,
@@ -128,6 +130,26 @@ export const operations = {
       ...changing,
       ...(['no-such-module', 'unplug-unsettled', 'guest-memory-in-use', 'guest-memory-unknown', 'guest-late'] as const),
     ],
+  },
+  persistMemory: {
+    operationId: 'persistMemory',
+    summary: "Make the running VM's modules those of its stored definition",
+    description:
+      'What the running VM has is written with slot and alias, what has left is taken out; nothing else of the ' +
+      'definition is touched. Refused as the observation says (stored.obstacle).',
+    params: domainParams,
+    querystring: noQuery,
+    body: persistRequest,
+    guarded: true,
+    led: true,
+    answers: {
+      200: {
+        description: 'A start gives what the VM has now',
+        schemas: [persistAnswer.schema],
+        tagged: true,
+      },
+    },
+    problems: [...changing, 'body-too-large', 'unplug-unsettled'],
   },
   releaseClaim: {
     operationId: 'releaseClaim',

@@ -15,6 +15,7 @@ import type {
   domainParams,
   domainsQuery,
   moduleParams,
+  persistRequest,
   plugRequest,
   releaseQuery,
   unplugQuery,
@@ -139,6 +140,24 @@ export function declareRoutes(
       const { uuid, slot } = request.params;
       const answer = await service.unplug(uuid, revision, { ...request.query, ...led, slot }, actorOf(request));
       return sendChange(request, reply, answer, () => 202);
+    },
+  );
+
+  app.put<{ Params: Of<typeof domainParams>; Body: Of<typeof persistRequest> }>(
+    '/v1/domains/:uuid/memory/stored',
+    { schema: operations.persistMemory },
+    async (request, reply) => {
+      const guards = guardsOf(request);
+      if (!guards.ok) return sendProblem(reply, guards.error);
+      const { revision, led } = guards.value;
+      const answer = await service.persist(
+        request.params.uuid,
+        revision,
+        { ...request.body, ...led },
+        actorOf(request),
+      );
+      tagged(reply, answer);
+      return send(reply, answer, () => 200);
     },
   );
 

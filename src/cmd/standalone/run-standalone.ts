@@ -142,6 +142,7 @@ const sharedHost = (host: Host): Host => ({
   observe: (uuid, signal) => host.observe(uuid, signal),
   plug: (uuid, revision, request) => host.plug(uuid, revision, request),
   unplug: (uuid, revision, request) => host.unplug(uuid, revision, request),
+  persist: (uuid, revision, request) => host.persist(uuid, revision, request),
   releaseClaim: (uuid, revision, request) => host.releaseClaim(uuid, revision, request),
   watch: (listener) => host.watch(listener),
   close: () => Promise.resolve(),

@@ -1,4 +1,5 @@
 /** The driver port over libvirt: what a daemon says in the agent's words, and the agent's words as calls. */
+import type { DescribedModule } from '../../agent/domain/description.ts';
 import type { Driver, DriverEvent, HostMemoryReading } from '../../agent/driver.ts';
 import type { DomainState } from '../../host/port.ts';
 import type { DomainEvent } from '../../libvirt/domain/events.ts';
@@ -42,6 +43,17 @@ function toDomainState(state: LibvirtState): DomainState {
 export const formatVersion = (version: number): string =>
   `${Math.floor(version / 1_000_000)}.${Math.floor(version / 1_000) % 1_000}.${version % 1_000}`;
 
+/** A module of a definition, for libvirt to find it by: of those that are alike the slot says which. */
+function writeDefinedDimm({ slot, base, size, node, pageSize, hostNodes }: DescribedModule): string {
+  if (slot === null) throw new RangeError('a module of a definition is found by its alias or its slot');
+  return writeDimmXml({
+    ...{ slot, alias: null, size, node },
+    ...(base === null ? {} : { base }),
+    ...(pageSize === null ? {} : { pageSize }),
+    ...(hostNodes === null ? {} : { hostNodes }),
+  });
+}
+
 /** An event in the agent's words; null: it is none of the agent's business. */
 function toDriverEvent(event: DomainEvent): DriverEvent | null {
   const { domain } = event;
@@ -79,9 +91,10 @@ export function createLibvirtDriver(
   hostMemory: () => HostMemoryReading = readHostMemory,
 ): Driver {
   const memo = new XmlMemo();
+  const storedMemo = new XmlMemo();
   return {
     name: 'libvirt',
-    capabilities: { refusalEvents: true, statisticsOnDemand: true },
+    capabilities: { refusalEvents: true, statisticsOnDemand: true, storedDefinition: true },
     get connected() {
       return hypervisor.connected;
     },
@@ -121,6 +134,16 @@ export function createLibvirtDriver(
     ),
     attach: translated(async (uuid, module) => hypervisor.attachDevice(uuid, writeDimmXml(module))),
     detach: translated((uuid: string, alias: string) => hypervisor.detachDeviceAlias(uuid, alias)),
+
+    describeStored: translated(async (uuid: string) => {
+      const xml = await hypervisor.storedXml(uuid);
+      return xml === null ? null : storedMemo.read(uuid, xml);
+    }),
+    storeModule: translated(async (uuid, module) => hypervisor.attachStoredDevice(uuid, writeDimmXml(module))),
+    unstoreModule: translated(async (uuid, module) => {
+      const { alias } = module;
+      await hypervisor.detachStoredDevice(uuid, alias === null ? { xml: writeDefinedDimm(module) } : { alias });
+    }),
 
     monitor: {
       memory: translated((uuid: string) => askMonitorMemory(hypervisor, uuid)),

@@ -63,6 +63,7 @@ export function keepDomains(
     observe: (uuid) => host.observe(uuid),
     plug: (uuid, revision, request) => kept(host.plug(uuid, revision, request)),
     unplug: (uuid, revision, request) => kept(host.unplug(uuid, revision, request)),
+    persist: (uuid, revision, request) => kept(host.persist(uuid, revision, request)),
     releaseClaim: (uuid, revision, request) => kept(host.releaseClaim(uuid, revision, request)),
     watch: (listener) => host.watch(listener),
     close: () => host.close(),

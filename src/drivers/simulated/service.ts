@@ -113,6 +113,14 @@ export function createSimulatedService(host: Host, parts: ServiceParts): Runnabl
         return changed(host.unplug(uuid, revision, request));
       }),
 
+    persist: (uuid, revision, request, actor) =>
+      change('persist', uuid, request, actor, async (totals) => {
+        const led = leaders.admit(request.leader);
+        if (!led.ok) return led;
+        await noteTotals(totals, uuid, (total) => total);
+        return host.persist(uuid, revision, request);
+      }),
+
     releaseClaim: (uuid, revision, request, actor) =>
       change('release', uuid, request, actor, async (totals) => {
         const led = leaders.admit(request.leader);

@@ -7,7 +7,14 @@ import { openEventStream } from './event-stream.ts';
 import { HttpsTransport } from './transport.ts';
 import type { Host } from '../port.ts';
 import type { TlsFiles } from '../../runtime/tls-files.ts';
-import { domainObservation, domainSummaries, plugAnswer, releaseAnswer, unplugAnswer } from './api/domain.ts';
+import {
+  domainObservation,
+  domainSummaries,
+  persistAnswer,
+  plugAnswer,
+  releaseAnswer,
+  unplugAnswer,
+} from './api/domain.ts';
 import { hostFacts } from './api/host.ts';
 import type { Leader } from '../../memory/leader.ts';
 import { leaderHeaders, preferHeader, returnRepresentation } from './api/headers.ts';
@@ -87,6 +94,18 @@ export function createHttpsHost(options: HttpsHostOptions): Host {
           deadlineMs: mutationDeadlineMs,
         },
         unplugAnswer,
+      ),
+
+    persist: (uuid, revision, { leader, ...request }) =>
+      transport.call(
+        {
+          method: 'PUT',
+          path: `${memoryPath(uuid)}/stored`,
+          headers: guarded(revision, leader),
+          body: JSON.stringify(request),
+          deadlineMs: mutationDeadlineMs,
+        },
+        persistAnswer,
       ),
 
     releaseClaim: (uuid, revision, { leader, ...query }) =>

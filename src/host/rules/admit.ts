@@ -14,6 +14,7 @@ import type {
   DomainObservation,
   MemoryLayout,
   ObservedModule,
+  PersistRequest,
   PlugRequest,
   ReleaseRequest,
   UnplugRequest,
@@ -68,6 +69,24 @@ export function admitUnplug(
   if (!admitted.ok) return admitted;
   const judged = by === 'layout' ? judgeLeaving(observation, request.slot) : judgeByReport(observation, request);
   return judged.ok ? succeed({ ...admitted.value, module: judged.value }) : judged;
+}
+
+/**
+ * {@link admitChange}, and what the VM has now is what a start is to give: no module is on its way out. Whether the stored
+ * definition takes it is stored.ts.
+ */
+export function admitPersist(
+  observation: DomainObservation,
+  revision: string,
+  request: PersistRequest,
+): HostAnswer<Admitted> {
+  const admitted = admitChange(observation, revision, request);
+  if (!admitted.ok) return admitted;
+  const changeable = judgeChangeable(observation);
+  if (!changeable.ok) return changeable;
+  const leaving = changeable.value.modules.find(({ state }) => state === 'Leaving');
+  if (leaving === undefined) return admitted;
+  return refuse('unplug-unsettled', `Module ${leaving.alias} in slot ${leaving.slot} is still leaving`);
 }
 
 /** The claim may be given up: by who holds it, and as often as he likes. */

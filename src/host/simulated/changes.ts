@@ -40,6 +40,10 @@ export type SimulatedChangeContext = ReportContext & {
   readonly observe: (domain: SimulatedDomain) => DomainObservation;
   /** Why QEMU fails at every attach; null: it doesn't. */
   readonly attachProblem: () => string | null;
+  /** Why no stored definition can be written; null: they can. */
+  readonly storeProblem: () => string | null;
+  /** A stored definition was written. */
+  readonly stored: () => void;
   readonly removalMs: number;
   readonly onlineMs: number;
 };
@@ -173,6 +177,7 @@ function letGuestAnswer(context: SimulatedChangeContext, domain: SimulatedDomain
 /** Takes a domain over from a host that has ended: what only its agent knew is forgotten, what guests do goes on. */
 export function meetKept(context: SimulatedChangeContext, domain: SimulatedDomain): void {
   for (const module of domain.modules) module.refusedAtMs = null;
+  meetStored(domain);
   domain.uptake = null;
   domain.misplaced = null;
   const nowMs = context.clock.now();
@@ -180,6 +185,14 @@ export function meetKept(context: SimulatedChangeContext, domain: SimulatedDomai
   // As an agent's looks at every guest do: what it said last may be of before the last plug.
   tellReport(context, domain, nowMs);
   for (const module of domain.modules) if (isLeaving(domain, module)) letGuestAnswer(context, domain, module);
+}
+
+/** Those of before 0.2 were kept without a stored definition. */
+function meetStored(domain: SimulatedDomain): void {
+  const { boot, maxMemory, slots } = domain;
+  const { stored = { boot, maxMemory, slots, modules: [] } }: Partial<SimulatedDomain> = domain;
+  domain.stored = stored;
+  domain.saysStored = true;
 }
 
 const isLeaving = (domain: SimulatedDomain, module: SimulatedModule): boolean =>

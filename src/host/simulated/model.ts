@@ -4,6 +4,7 @@ import { type Bytes, bytes, GiB, gib, MiB, mib, sumBytes, zeroBytes } from '../.
 import { aliasOfSlot, type NodeMemory } from '../../memory/module.ts';
 import { emptyOperationState, type OperationState, restingMs } from '../../memory/operation-state.ts';
 import { isTakenAt, type PlacedDevice, type Region } from '../rules/addresses.ts';
+import type { DefinedModule } from '../rules/stored.ts';
 import type { BareGuest, Uptake } from '../rules/uptake.ts';
 import { totalOf } from '../rules/total.ts';
 import type { Departure, ReportTime } from '../rules/report-correction.ts';
@@ -84,6 +85,16 @@ export type SimulatedDomainSpec = {
   /** Slots of modules that the guest never gives up, whatever it does about others. Default none. */
   readonly pinnedSlots?: readonly number[];
   readonly ownerNamespace?: string | null;
+  /** What the VM would be started with. Default: as it is, without modules. null: it is transient. */
+  readonly stored?: Partial<SimulatedStored> | null;
+};
+
+/** A stored definition. */
+export type SimulatedStored = {
+  readonly boot: readonly NodeMemory[];
+  readonly maxMemory: Bytes | null;
+  readonly slots: number;
+  readonly modules: readonly DefinedModule[];
 };
 
 /** The mutable truth about a simulated virtual machine. */
@@ -91,13 +102,15 @@ export type SimulatedDomain = {
   readonly uuid: string;
   readonly name: string;
   state: DomainState;
-  readonly boot: readonly NodeMemory[];
+  boot: readonly NodeMemory[];
   modules: readonly SimulatedModule[];
-  readonly slots: number;
+  slots: number;
+  /** null: it is transient. */
+  stored: SimulatedStored | null;
   slotsUsedByOthers: readonly number[];
   readonly slotsTakenUnseen: readonly number[];
   readonly others: readonly SimulatedDevice[];
-  readonly maxMemory: Bytes | null;
+  maxMemory: Bytes | null;
   readonly otherBytes: Bytes;
   readonly otherTotal: Bytes;
   readonly backings: readonly LayoutBacking[];
@@ -127,6 +140,8 @@ export type SimulatedDomain = {
   firstSeenAtMs: number;
   /** Whether the agent says since when nothing has changed. */
   saysSince: boolean;
+  /** Whether the agent says what is stored. */
+  saysStored: boolean;
   /** Memory that QEMU has and the agent knows to be hidden. */
   hidden: MemoryLayout['hidden'];
   /** What the balloon holds back. */
@@ -185,14 +200,16 @@ export const regionOf = ({ architecture, boot, modules, others }: SimulatedDomai
 
 /** A virtual machine as `spec` says, booted an hour before `nowMs`. */
 export function createSimulatedDomain(spec: SimulatedDomainSpec, nowMs: number): SimulatedDomain {
-  const boot = spec.boot ?? gib(1);
+  const { boot: bootSpec = gib(1), slots = 16, maxMemory = gib(64) } = spec;
+  const boot: readonly NodeMemory[] = typeof bootSpec === 'number' ? [{ node: 0, size: bootSpec }] : bootSpec;
   const domain: SimulatedDomain = {
     uuid: spec.uuid,
     name: spec.name,
     state: spec.state ?? 'Running',
-    boot: typeof boot === 'number' ? [{ node: 0, size: boot }] : boot,
+    boot,
     modules: [],
-    slots: spec.slots ?? 16,
+    slots,
+    stored: spec.stored === null ? null : { boot, maxMemory, slots, modules: [], ...spec.stored },
     slotsUsedByOthers: spec.slotsUsedByOthers ?? [],
     slotsTakenUnseen: spec.slotsTakenUnseen ?? [],
     others: placeOthers(spec.others ?? []),
@@ -201,10 +218,11 @@ export function createSimulatedDomain(spec: SimulatedDomainSpec, nowMs: number):
     modulesChangedAtMs: null,
     firstSeenAtMs: nowMs - 3_600_000,
     saysSince: true,
+    saysStored: true,
     hidden: null,
     inflated: zeroBytes,
     misplaced: null,
-    maxMemory: spec.maxMemory === undefined ? gib(64) : spec.maxMemory,
+    maxMemory,
     otherBytes: spec.otherBytes ?? zeroBytes,
     otherTotal: spec.otherTotal ?? zeroBytes,
     backings: spec.backings ?? [],

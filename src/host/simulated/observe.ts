@@ -8,6 +8,7 @@ import type { DomainObservation, MemoryLayout, ObservedModule } from '../port.ts
 import { computeRevision } from '../rules/revision.ts';
 import { toObservedMark } from '../rules/marks.ts';
 import { guestStatistics } from './guest.ts';
+import { observeStored } from './stored.ts';
 import { liveMarks, regionOf, type SimulatedDomain, simulatedTotal } from './model.ts';
 
 function observeLayout(domain: SimulatedDomain, nowMs: number): MemoryLayout {
@@ -80,6 +81,7 @@ export function observeSimulatedDomain(domain: SimulatedDomain, hostId: string, 
     layout: active ? observeLayout(domain, nowMs) : null,
     guest,
     unchangedSinceMs: active && domain.saysSince ? changedSince(domain) : null,
+    ...(active && domain.saysStored ? { stored: observeStored(domain) } : {}),
     booting: active && isBooting(evidence, nowMs),
     claim: domain.operations.claim,
     replacement: domain.operations.replacement,

@@ -2,9 +2,9 @@
 import type { Bytes } from '../../memory/bytes.ts';
 import type { HostError } from '../errors.ts';
 import type { Host, HostEvent, MemoryLayout } from '../port.ts';
-import type { SimulatedDomain, SimulatedDomainSpec, UnplugBehaviour } from './model.ts';
+import type { SimulatedDomain, SimulatedDomainSpec, SimulatedStored, UnplugBehaviour } from './model.ts';
 
-export type SimulatedOperation = 'facts' | 'listDomains' | 'observe' | 'plug' | 'unplug' | 'releaseClaim';
+export type SimulatedOperation = 'facts' | 'listDomains' | 'observe' | 'plug' | 'unplug' | 'persist' | 'releaseClaim';
 
 /** A fault that hits the next call (or the next `times` calls) of one operation. */
 export type SimulatedFault =
@@ -47,6 +47,15 @@ export interface SimulationScript {
   /** QEMU fails at every attach, as it does on a host that is short of memory at that moment; null: no more. */
   setAttachProblem(problem: string | null): void;
 
+  /** No stored definition can be written, as on a full disk; null: they can again. */
+  setStoreProblem(problem: string | null): void;
+  /** Somebody changes the stored definition; null: undefines the domain, which is transient from now on. */
+  setStored(uuid: string, stored: Partial<SimulatedStored> | null): void;
+  /** False: an older agent, which says nothing of stored definitions. */
+  setSaysStored(uuid: string, saysStored: boolean): void;
+  /** How often a stored definition was written so far. */
+  storeWrites(): number;
+
   /** Whether answers tell what a change has led to; agents of 0.1.0 don't. */
   setTells(tells: boolean): void;
 
@@ -85,8 +94,9 @@ export interface SimulationScript {
   unplugByHand(uuid: string, slot: number): void;
   /** The guest resets itself: the QEMU process, its modules and the claim stay; unplugs under way are off. */
   reset(uuid: string): void;
-  /** The QEMU process ends; modules and operation state go with it. */
+  /** The QEMU process ends; modules and operation state go with it. A transient domain is gone. */
   shutDown(uuid: string): void;
+  /** From the stored definition. */
   start(uuid: string): void;
   pause(uuid: string): void;
   resume(uuid: string): void;

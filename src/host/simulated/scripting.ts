@@ -4,6 +4,7 @@ import { emptyOperationState } from '../../memory/operation-state.ts';
 import { recordChange, removeSimulated } from './changes.ts';
 import { meetDomain, removeModule, type ReportContext, takeReport, tellReport } from './guest.ts';
 import { addModule, createSimulatedDomain, onlinedOf, type SimulatedDomain, simulatedTotal } from './model.ts';
+import { startFromStored } from './stored.ts';
 import type { SimulatedChange, SimulatedFault, SimulatedOperation, SimulationScript } from './script.ts';
 
 /** The parts of a simulated host that its script changes. */
@@ -18,6 +19,8 @@ export type ScriptContext = ReportContext & {
     reachable: boolean;
     available: Bytes | null;
     attachProblem: string | null;
+    storeProblem: string | null;
+    storeWrites: number;
     tells: boolean;
   };
 };
@@ -70,6 +73,19 @@ export function createScript(context: ScriptContext): SimulationScript {
     setAttachProblem(problem) {
       settings.attachProblem = problem;
     },
+    setStoreProblem(problem) {
+      settings.storeProblem = problem;
+    },
+    setStored(uuid, stored) {
+      const domain = find(uuid);
+      const { boot, maxMemory, slots } = domain;
+      domain.stored = stored === null ? null : { ...(domain.stored ?? { boot, maxMemory, slots, modules: [] }), ...stored };
+      lifecycle(uuid);
+    },
+    setSaysStored(uuid, saysStored) {
+      find(uuid).saysStored = saysStored;
+    },
+    storeWrites: () => settings.storeWrites,
     setTells(tells) {
       settings.tells = tells;
     },
@@ -169,10 +185,12 @@ export function createScript(context: ScriptContext): SimulationScript {
       domain.state = 'ShutOff';
       domain.modules = [];
       domain.operations = emptyOperationState;
+      if (domain.stored === null) domains.delete(uuid);
       lifecycle(uuid);
     },
     start(uuid) {
       const domain = find(uuid);
+      startFromStored(domain, clock.now());
       domain.state = 'Running';
       domain.run += 1;
       domain.departures = [];

@@ -11,6 +11,7 @@ import type {
   HostFacts,
   HostNode,
   HugepagePool,
+  PersistRequest,
   PlugRequest,
   ReleaseRequest,
   UnplugRequest,
@@ -18,6 +19,7 @@ import type {
 import { meetKept, type SimulatedChangeContext, plugSimulated, releaseSimulated, unplugSimulated } from './changes.ts';
 import { createSimulatedDomain, type SimulatedDomain, type SimulatedDomainSpec, simulatedTotal } from './model.ts';
 import { observeSimulatedDomain } from './observe.ts';
+import { persistSimulated } from './stored.ts';
 import type { SimulatedChange, SimulatedFault, SimulatedHost, SimulatedOperation } from './script.ts';
 import { createScript, type ScriptContext } from './scripting.ts';
 
@@ -74,6 +76,7 @@ export function createSimulatedHost(options: SimulatedHostOptions): SimulatedHos
     observe: 0,
     plug: 0,
     unplug: 0,
+    persist: 0,
     releaseClaim: 0,
   };
   const settings = {
@@ -81,6 +84,8 @@ export function createSimulatedHost(options: SimulatedHostOptions): SimulatedHos
     reachable: true,
     available: null as Bytes | null,
     attachProblem: null as string | null,
+    storeProblem: null as string | null,
+    storeWrites: 0,
     tells: true,
   };
 
@@ -111,6 +116,10 @@ export function createSimulatedHost(options: SimulatedHostOptions): SimulatedHos
     observe: (domain) => ({ ...observeSimulatedDomain(domain, id, clock.now()), asOfEvent: idOf(newest) }),
     isHere: (domain, run) => domains.get(domain.uuid) === domain && domain.run === run && isActiveState(domain.state),
     attachProblem: () => settings.attachProblem,
+    storeProblem: () => settings.storeProblem,
+    stored: () => {
+      settings.storeWrites += 1;
+    },
     removalMs: options.removalMs ?? 50,
     onlineMs: options.onlineMs ?? 100,
   };
@@ -161,7 +170,7 @@ export function createSimulatedHost(options: SimulatedHostOptions): SimulatedHos
   };
 
   const led = <T extends object>(
-    { leader }: PlugRequest | UnplugRequest | ReleaseRequest,
+    { leader }: PlugRequest | UnplugRequest | PersistRequest | ReleaseRequest,
     act: () => HostAnswer<T>,
   ): HostAnswer<T> => {
     const admitted = leaders.admit(leader);
@@ -197,6 +206,10 @@ export function createSimulatedHost(options: SimulatedHostOptions): SimulatedHos
     unplug: (uuid, revision, request) =>
       call('unplug', () =>
         withDomain(uuid, (domain) => led(request, () => unplugSimulated(change, domain, revision, request))),
+      ),
+    persist: (uuid, revision, request) =>
+      call('persist', () =>
+        withDomain(uuid, (domain) => led(request, () => persistSimulated(change, domain, revision, request))),
       ),
     releaseClaim: (uuid, revision, request) =>
       call('releaseClaim', () =>

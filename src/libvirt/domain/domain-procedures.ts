@@ -11,6 +11,7 @@ import {
 
 /** virDomainModificationImpact and virDomainMetadataType of libvirt-domain.h. */
 const affectLive = 1;
+const affectConfig = 2;
 const metadataElement = 2;
 
 export const domainLookupByUuid = procedure(
@@ -31,6 +32,30 @@ export const domainGetXmlDesc = procedure(
     writer.uint32(0);
   },
   readString,
+);
+
+/** VIR_DOMAIN_XML_INACTIVE */
+const inactive = 2;
+
+/** The stored definition; of a transient domain, which has none, what its live one would be. */
+export const domainGetInactiveXmlDesc = procedure(
+  14,
+  'DOMAIN_GET_XML_DESC',
+  (writer, args: { uuid: string }) => {
+    writeDomain(writer, args.uuid);
+    writer.uint32(inactive);
+  },
+  readString,
+);
+
+/** Whether it has a stored definition. */
+export const domainIsPersistent = procedure(
+  151,
+  'DOMAIN_IS_PERSISTENT',
+  (writer, args: { uuid: string }) => {
+    writeDomain(writer, args.uuid);
+  },
+  (reader) => reader.int32() !== 0,
 );
 
 export const domainGetState = procedure(
@@ -91,24 +116,40 @@ export const domainSetMetadata = procedure(
   slow,
 );
 
+/** What a change of devices affects: the running domain, or its stored definition; never both in one call (ADR 0048). */
+export type Affects = 'live' | 'config';
+const flagOf = (affects: Affects = 'live'): number => (affects === 'live' ? affectLive : affectConfig);
+
 export const domainAttachDevice = procedure(
   160,
   'DOMAIN_ATTACH_DEVICE_FLAGS',
-  (writer, args: { uuid: string; xml: string }) => {
+  (writer, args: { uuid: string; xml: string; affects?: Affects }) => {
     writeDomain(writer, args.uuid);
-    writer.string(args.xml).uint32(affectLive);
+    writer.string(args.xml).uint32(flagOf(args.affects));
   },
   nothing,
   slow,
 );
 
-/** Asks the guest to give a device up. Success says only that it was asked. */
+/** Takes the device that an XML describes out of the stored definition. */
+export const domainDetachStoredDevice = procedure(
+  161,
+  'DOMAIN_DETACH_DEVICE_FLAGS',
+  (writer, args: { uuid: string; xml: string }) => {
+    writeDomain(writer, args.uuid);
+    writer.string(args.xml).uint32(affectConfig);
+  },
+  nothing,
+  slow,
+);
+
+/** Live: asks the guest to give a device up, and success says only that it was asked. */
 export const domainDetachDeviceAlias = procedure(
   392,
   'DOMAIN_DETACH_DEVICE_ALIAS',
-  (writer, args: { uuid: string; alias: string }) => {
+  (writer, args: { uuid: string; alias: string; affects?: Affects }) => {
     writeDomain(writer, args.uuid);
-    writer.string(args.alias).uint32(affectLive);
+    writer.string(args.alias).uint32(flagOf(args.affects));
   },
   nothing,
   slow,

@@ -21,11 +21,14 @@ import {
 import {
   domainAttachDevice,
   domainDetachDeviceAlias,
+  domainDetachStoredDevice,
   domainGetControlInfo,
+  domainGetInactiveXmlDesc,
   domainGetJobStats,
   domainGetMetadata,
   domainGetState,
   domainGetXmlDesc,
+  domainIsPersistent,
   domainLookupByUuid,
   domainSetMemoryStatsPeriod,
   domainSetMetadata,
@@ -66,6 +69,8 @@ export type Hypervisor = {
   lookup(uuid: string): Promise<DomainRef | null>;
   /** The live definition of a running domain, else the stored one. */
   domainXml(uuid: string): Promise<string>;
+  /** The stored definition, also of a running domain; null: it is transient and has none. */
+  storedXml(uuid: string): Promise<string | null>;
   domainState(uuid: string): Promise<{ readonly state: DomainState; readonly reason: number }>;
   /** What long job is under way. Hardly ever waits behind the domain's job lock: it looks first. */
   domainJob(uuid: string): Promise<DomainJob>;
@@ -83,6 +88,10 @@ export type Hypervisor = {
   attachDevice(uuid: string, xml: string): Promise<void>;
   /** Live only, asynchronous: success says only that the guest was asked. */
   detachDeviceAlias(uuid: string, alias: string): Promise<void>;
+  /** Puts a device into the stored definition alone. Rejects with class `InvalidState` where there is none. */
+  attachStoredDevice(uuid: string, xml: string): Promise<void>;
+  /** Takes a device out of the stored definition alone: by its alias, or as an XML describes it. */
+  detachStoredDevice(uuid: string, device: { readonly alias: string } | { readonly xml: string }): Promise<void>;
   /** A command for QEMU itself; that QEMU refuses it is an answer. Taints the domain: see monitor.ts. */
   monitorCommand(uuid: string, command: MonitorCommand): Promise<MonitorAnswer>;
 };
@@ -156,6 +165,15 @@ export function createHypervisor(session: Session): Hypervisor {
     },
 
     domainXml: (uuid) => session.call(domainGetXmlDesc, { uuid }, quickDeadlineMs),
+
+    async storedXml(uuid) {
+      const [isPersistent, xml] = await Promise.all([
+        session.call(domainIsPersistent, { uuid }, quickDeadlineMs),
+        session.call(domainGetInactiveXmlDesc, { uuid }, quickDeadlineMs),
+      ]);
+      return isPersistent ? xml : null;
+    },
+
     domainState,
 
     async domainJob(uuid) {
@@ -200,6 +218,12 @@ export function createHypervisor(session: Session): Hypervisor {
 
     attachDevice: (uuid, xml) => session.call(domainAttachDevice, { uuid, xml }, attachDeadlineMs),
     detachDeviceAlias: (uuid, alias) => session.call(domainDetachDeviceAlias, { uuid, alias }, jobDeadlineMs),
+    attachStoredDevice: (uuid, xml) =>
+      session.call(domainAttachDevice, { uuid, xml, affects: 'config' }, jobDeadlineMs),
+    detachStoredDevice: (uuid, device) =>
+      'alias' in device
+        ? session.call(domainDetachDeviceAlias, { uuid, alias: device.alias, affects: 'config' }, jobDeadlineMs)
+        : session.call(domainDetachStoredDevice, { uuid, xml: device.xml }, jobDeadlineMs),
 
     async monitorCommand(uuid, command) {
       const text = await session.call(qemuDomainMonitorCommand, { uuid, command }, jobDeadlineMs);

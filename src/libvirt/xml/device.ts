@@ -1,14 +1,15 @@
 /** Writes the XML of a memory module from structured fields: nothing else ever gets into a device (invariant I6). */
 import { create } from 'xmlbuilder2';
 import { type Bytes, isBytes, KiB } from '../../memory/bytes.ts';
+import { isKeptAlias } from '../../memory/module.ts';
 import { formatNodeSet } from './scaled-size.ts';
 
 /** A module to plug. */
 export type DimmRequest = {
   /** 0 to 255. */
   readonly slot: number;
-  /** Must start with `ua-`: libvirt replaces any other silently. */
-  readonly alias: string;
+  /** Must start with `ua-`: libvirt replaces any other silently. null: libvirt gives it one. */
+  readonly alias: string | null;
   /** A positive multiple of 1 KiB. */
   readonly size: Bytes;
   /** Guest NUMA node; null: the guest has none, and libvirt wants none named. */
@@ -21,9 +22,6 @@ export type DimmRequest = {
   readonly base?: Bytes;
 };
 
-/** libvirt's rule for a user alias (virDomainDefCheckUserAlias and domaincommon.rng). */
-const aliasPattern = /^ua-[a-zA-Z0-9_-]{1,60}$/;
-
 const isIndex = (value: number, max: number): boolean => Number.isInteger(value) && value >= 0 && value <= max;
 
 /** A positive multiple of 1 KiB, whatever the type promised. */
@@ -35,7 +33,7 @@ function check(request: DimmRequest): void {
     throw new RangeError(`module to plug: ${what}`);
   };
   if (!isIndex(slot, 255)) wrong(`slot ${slot} is not 0 to 255`);
-  if (!aliasPattern.test(alias)) wrong(`alias '${alias.slice(0, 80)}' is not one that libvirt keeps`);
+  if (alias !== null && !isKeptAlias(alias)) wrong(`alias '${alias.slice(0, 80)}' is not one that libvirt keeps`);
   if (!isWholeKiB(size)) wrong(`size ${size} is not a positive multiple of 1 KiB`);
   if (node !== null && !isIndex(node, 1023)) wrong(`node ${node} is not 0 to 1023`);
   if (pageSize !== undefined && !isWholeKiB(pageSize)) wrong(`page size ${pageSize}`);
@@ -61,7 +59,7 @@ export function writeDimmXml(request: DimmRequest): string {
   const target = memory.ele('target');
   target.ele('size', { unit: 'KiB' }).txt(String(size / KiB));
   if (node !== null) target.ele('node').txt(String(node));
-  memory.ele('alias', { name: alias });
+  if (alias !== null) memory.ele('alias', { name: alias });
   const address = { type: 'dimm', slot: String(slot) };
   memory.ele('address', base === undefined ? address : { ...address, base: `0x${base.toString(16)}` });
   return memory.end({ headless: true });

@@ -26,6 +26,7 @@ async function setUp(capabilities: DriverCapabilities, preallocates = false) {
   let leader: Leader | null = null;
   let written: () => unknown = () => undefined;
   let connected: (change: ConnectionChange) => void | Promise<void> = () => undefined;
+  const backing = { pageSize: null, hostNodes: null };
   const domain = (): DomainDescription => ({
     ...ref,
     ...{ type: 'kvm', arch: 'x86_64', machine: 'q35' },
@@ -33,7 +34,7 @@ async function setUp(capabilities: DriverCapabilities, preallocates = false) {
     hotplugObstacle: null,
     boot: [{ node: 0, size: gib(1) }],
     hasNumaNodes: true,
-    modules: [{ slot: 0, base: bytes(4 * GiB), size: mib(512), alias: 'ua-dimmer-0', node: 0 }],
+    modules: [{ slot: 0, base: bytes(4 * GiB), size: mib(512), alias: 'ua-dimmer-0', node: 0, ...backing }],
     ...{ others: [], otherTotal: bytes(0), hardLimit: null, currentMemory: mib(1536) },
     backing: {
       ...{ hugePages: [], preallocates, pins: false, sharedWith: null },
@@ -86,6 +87,9 @@ async function setUp(capabilities: DriverCapabilities, preallocates = false) {
       return Promise.reject(new DriverError('Failed', 'QEMU refused'));
     },
     detach: (_uuid, alias) => does(`detach ${alias}`),
+    describeStored: () => Promise.resolve(null),
+    storeModule: (_uuid, { slot }) => does(`store ${slot}`),
+    unstoreModule: (_uuid, { slot }) => does(`unstore ${slot}`),
     monitor: {
       memory: () => Promise.resolve({ devices: [], backends: [] }),
       requestRemoval: () => Promise.resolve(null),
@@ -121,7 +125,7 @@ async function setUp(capabilities: DriverCapabilities, preallocates = false) {
 }
 
 describe('a driver that cannot ask a guest for its memory', () => {
-  const lacking = { refusalEvents: true, statisticsOnDemand: false };
+  const lacking = { refusalEvents: true, statisticsOnDemand: false, storedDefinition: false };
 
   it("unplugs nothing that the guest's word is needed for, says why, and leaves the VM as it is", async () => {
     const { done, unplug } = await setUp(lacking);
@@ -146,15 +150,15 @@ it('what a driver lacks is in the log at each connect', async () => {
       message === 'other is connected' ? [fields] : [],
     );
   const domains = { domains: 1, running: 1 };
-  expect(await connects({ refusalEvents: false, statisticsOnDemand: false })).toEqual([
+  expect(await connects({ refusalEvents: false, statisticsOnDemand: false, storedDefinition: false })).toEqual([
     { ...domains, lacks: ['refusalEvents', 'statisticsOnDemand'] },
   ]);
-  expect(await connects({ refusalEvents: true, statisticsOnDemand: true })).toEqual([domains]);
+  expect(await connects({ refusalEvents: true, statisticsOnDemand: true, storedDefinition: false })).toEqual([domains]);
 });
 
 describe('a plug that QEMU refuses wherever it is tried', () => {
   const attaches = async (preallocates: boolean) => {
-    const { done, plug } = await setUp({ refusalEvents: true, statisticsOnDemand: true }, preallocates);
+    const { done, plug } = await setUp({ refusalEvents: true, statisticsOnDemand: true, storedDefinition: false }, preallocates);
     expect(codeOf(await plug())).toBe('hypervisor-failed');
     return done.filter((what) => what.startsWith('attach'));
   };
@@ -169,7 +173,7 @@ describe('a plug that QEMU refuses wherever it is tried', () => {
 });
 
 describe('an agent on any driver', () => {
-  const plain = { refusalEvents: true, statisticsOnDemand: false };
+  const plain = { refusalEvents: true, statisticsOnDemand: false, storedDefinition: false };
 
   it('keeps with the VM which leader changed it, before it changes anything, and once', async () => {
     const { done, host } = await setUp(plain);

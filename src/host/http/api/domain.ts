@@ -2,6 +2,7 @@
 import type { Claim, Replacement } from '../../../memory/operation-state.ts';
 import { absentAs, described, lenient, object, optional, type Shape } from '../../../memory/shape.ts';
 import { memoryLayout } from './layout.ts';
+import { storedMemory } from './stored.ts';
 import { bytes, domainList, eventId, flag, name, orNull, revision, state, text, time, uuid, whole } from './words.ts';
 
 export const domainSummary = object({ uuid, name, state });
@@ -60,6 +61,8 @@ export const domainObservation = described(
         'As far as the agent has heard; not much before it first saw the VM. null: not known',
       ),
     ),
+    /** Absent: it is not running, it could not be read just now, or an older agent doesn't say. */
+    stored: optional(storedMemory),
     /** No statistics since the guest booted, and booted (or first seen) less than 60 s ago. */
     booting: flag('The guest may still be booting; nothing is changed meanwhile'),
     claim: orNull(claim, 'Who acts on the VM; null: nobody'),
@@ -95,6 +98,8 @@ export const plugAnswer = object({
 });
 /** The guest was asked; that means nothing yet. */
 export const unplugAnswer = object({ revision, observation });
+/** The stored definition as it is now; `revision` is the running VM's, which is as before. */
+export const persistAnswer = object({ revision, stored: storedMemory });
 /** Nobody acts on the VM any more. */
 export const releaseAnswer = object({ revision });
 

@@ -59,6 +59,9 @@ export const plugRequest = closed({
   hostOvercommit: positiveNumber(1000),
 });
 
+/** The modules that the running VM has are to be those of its stored definition. */
+export const persistRequest = closed({ ...claimant, generation: wholeOf({ minimum: 1 }) });
+
 export const releaseQuery = closed({
   clusterId: claimant.clusterId,
   objectUid: claimant.objectUid,
