@@ -5,13 +5,21 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { format, resolveConfig } from 'prettier';
-import { type AnyReason, type EventReason, eventTable, type Reason, reasonTable } from '../src/api/v1alpha1/reasons.ts';
+import {
+  type AnyReason,
+  type EventReason,
+  eventTable,
+  persistReasons,
+  type Reason,
+  reasonTable,
+} from '../src/api/v1alpha1/reasons.ts';
 import { isCall, type Runbook } from '../src/view/runbook.ts';
 import { runbooks } from '../src/view/runbooks/all.ts';
 
 const root = join(import.meta.dirname, '..');
 const reasons = Object.keys(reasonTable) as readonly Reason[];
 const eventReasons = Object.keys(eventTable) as readonly EventReason[];
+const ofPersisted = new Set<string>(persistReasons);
 const told = new Set<string>([...reasons, ...eventReasons]);
 const others = (Object.keys(runbooks) as readonly AnyReason[]).filter((reason) => !told.has(reason));
 
@@ -24,6 +32,7 @@ const tableOf = (head: readonly string[], rows: readonly (readonly string[])[]):
 /** Where a reason is told, in one line. */
 function whereTold(reason: AnyReason): string {
   if (reason in eventTable) return `Told by an event only: ${typeOf(eventTable[reason as EventReason])}.`;
+  if (ofPersisted.has(reason)) return 'The condition Persisted is False; Ready says nothing of it.';
   if (!(reason in reasonTable)) return 'A condition of a HypervisorHost.';
   const { ready, reconciling, stalled, warning } = reasonTable[reason as Reason];
   const states = [

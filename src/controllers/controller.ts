@@ -24,6 +24,7 @@ import { createControllerMetrics } from './memory/metrics.ts';
 import { Postponed } from './memory/postponed.ts';
 import { reconcile } from './memory/reconcile.ts';
 import { FailedPlans } from './memory/failed-plans.ts';
+import { FailedStores } from './memory/failed-stores.ts';
 import { Shown } from './memory/shown.ts';
 import { Unwritten } from './memory/unwritten.ts';
 import {
@@ -136,6 +137,7 @@ export function createController(options: ControllerOptions): Controller {
     finalizers: hub.virtualMachineMemoryFinalizers,
     events,
     failed: new FailedPlans(),
+    failedStores: new FailedStores(),
     postponed: new Postponed(),
     unwritten: new Unwritten(),
     held: new Held(),

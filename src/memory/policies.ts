@@ -18,5 +18,9 @@ export type DriftPolicy = (typeof driftPolicies)[number];
 export const deletionPolicies = ['Retain', 'Release'] as const;
 export type DeletionPolicy = (typeof deletionPolicies)[number];
 
+/** What a size outlasts: nothing but the run of the VM, or a start from its stored definition, too. */
+export const persistences = ['Live', 'LiveAndConfig'] as const;
+export type Persistence = (typeof persistences)[number];
+
 export const guestSafeties = ['Required', 'BestEffort', 'Off'] as const;
 export type GuestSafety = (typeof guestSafeties)[number];

@@ -39,6 +39,10 @@ function memoryLines({ spec, status = {} }: VirtualMachineMemory, look: Look, no
   if (memory === undefined) return lines;
   const max = memory.max === undefined ? '' : `, of at most ${memory.max}`;
   lines.push(...field(look, 'current', `${memory.current}: boot ${memory.boot}, plugged ${memory.plugged}${max}`));
+  if (memory.atNextBoot !== undefined) {
+    const isKept = memory.atNextBoot === memory.current;
+    lines.push(...field(look, 'next boot', isKept ? `${memory.atNextBoot}, as now` : memory.atNextBoot));
+  }
   if (memory.guestTotal === undefined) return lines;
   const usable =
     guest === undefined

@@ -43,17 +43,21 @@ export function readinessOf({ metadata, status }: VirtualMachineMemory): Readine
 export const styleOf = ({ ready }: Readiness): Style =>
   ready === 'True' ? 'green' : ready === 'False' ? 'red' : 'yellow';
 
-/** What lies in the way of any size, or of this one until the VM is started anew; nothing that Ready says already. */
+/** What lies in the way of any size, of this one until the VM is started anew, or of keeping it then; nothing that Ready says already. */
 export function obstaclesOf(
   resource: VirtualMachineMemory,
 ): readonly { readonly label: string; readonly message: string }[] {
   const ready = readinessOf(resource);
-  const [hotplug, restart] = ['HotplugReady', 'RestartRequired'].map((type) =>
+  const [hotplug, restart, persisted] = ['HotplugReady', 'RestartRequired', 'Persisted'].map((type) =>
     findCondition(resource.status?.conditions, type),
   );
   return [
     ...(hotplug?.status === 'False' ? [{ label: 'hotplug', message: `${hotplug.reason}: ${hotplug.message}` }] : []),
     ...(restart?.status === 'True' ? [{ label: 'restart', message: `needed: ${restart.message}` }] : []),
+    // While it is being resized that is no news.
+    ...(persisted?.status === 'False' && persisted.reason !== 'NotConverged'
+      ? [{ label: 'next boot', message: `${persisted.reason}: ${persisted.message}` }]
+      : []),
   ].filter(({ message }) => !message.endsWith(`: ${ready.message}`));
 }
 

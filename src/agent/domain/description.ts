@@ -75,3 +75,6 @@ export type DomainDescription = Machine & {
 
 /** What a domain would be started from; null: it is transient. */
 export type Stored = Readable<DomainDescription> | null;
+
+/** What is known of it; `unread`: the hypervisor didn't say, and nothing was known before. */
+export type KnownStored = Stored | 'unread';

@@ -24,7 +24,7 @@ import type { Mark } from '../../memory/operation-state.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { describeRepair, isOverdue } from '../repair/findings.ts';
 import { describeHiddenMemory, isCertain, isInTheWay } from '../repair/suspicion.ts';
-import type { DomainDescription, KeptState, Stored } from './description.ts';
+import type { DomainDescription, KeptState, KnownStored } from './description.ts';
 import type { HeardReport, RunningDomain } from './running-domain.ts';
 
 function describeHotplugProblem(
@@ -219,7 +219,8 @@ export const compareWithStored = (memory: DomainDescription, stored: DomainDescr
   compareStored(runningDefinitionOf(memory), definitionOf(stored));
 
 /** What the port says of a stored definition. */
-export function tellStored(memory: DomainDescription, stored: Stored): StoredMemory {
+export function tellStored(memory: DomainDescription, stored: KnownStored): StoredMemory {
+  if (stored === 'unread') return unreadableMemory('the hypervisor did not say what it is');
   if (stored === null) return transientMemory(memory.name);
   if (!stored.ok) return unreadableMemory(`${stored.error.path}: ${stored.error.problem}`);
   return toStoredMemory(runningDefinitionOf(memory), definitionOf(stored.value));

@@ -9,7 +9,7 @@ import type { Admits } from '../admission.ts';
 import type { Driver, DomainRef, MemoryStatistics } from '../driver.ts';
 import { isDriverError, toHostError } from '../driver-error.ts';
 import type { HostMemory } from '../host-memory.ts';
-import type { DomainDescription, Stored } from './description.ts';
+import type { DomainDescription, KnownStored } from './description.ts';
 import type { RunIdentities } from './identity.ts';
 import { committedBytes, type DomainFacts, modulesOf, uptakeState } from './observation.ts';
 import type { RunningDomain } from './running-domain.ts';
@@ -43,8 +43,8 @@ type Asked = {
   /** Just before they were asked for. */
   readonly readAtMs: number;
   readonly migrating: boolean;
-  /** undefined: not known. */
-  readonly stored: Stored | undefined;
+  /** undefined: the driver knows no such thing. */
+  readonly stored: KnownStored | undefined;
 };
 
 /** A domain that isn't there and one that isn't admitted give the same answer. */
@@ -113,10 +113,9 @@ export class DomainReader {
     const [statistics, job, stored] = await Promise.all([
       this.#soon(driver.statistics(uuid), null),
       this.#soon(driver.job(uuid), null),
-      this.#soon<Stored | undefined>(
-        driver.capabilities.storedDefinition ? driver.describeStored(uuid) : Promise.resolve(undefined),
-        undefined,
-      ),
+      driver.capabilities.storedDefinition
+        ? this.#soon<KnownStored>(driver.describeStored(uuid), 'unread')
+        : Promise.resolve(undefined),
     ]);
     const migrating = job === null ? (known?.migrating ?? false) : job === 'migration';
     return { statistics, readAtMs, migrating, stored };
@@ -134,7 +133,7 @@ export class DomainReader {
       run.wasAsked(nowMs);
     }
     run.sawMigration(migrating);
-    run.sawStored(stored);
+    if (stored !== undefined) run.sawStored(stored);
   }
 
   /**

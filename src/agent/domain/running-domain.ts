@@ -1,5 +1,5 @@
 /** What this process has heard about one run of a domain. Losing it costs time, never safety. */
-import type { Stored } from './description.ts';
+import type { KnownStored } from './description.ts';
 import type { GuestStatistics } from '../../host/port.ts';
 import { unchangedSince } from '../../host/rules/boot.ts';
 import type { MarkEvidence } from '../../host/rules/marks.ts';
@@ -71,7 +71,7 @@ export class RunningDomain {
    */
   #unanswered: string | null = null;
   #migrating = false;
-  #stored: Stored | undefined;
+  #stored: KnownStored | undefined;
   /** 0: not yet. */
   #askedAtMs = 0;
   #observedAtMs = 0;
@@ -116,8 +116,8 @@ export class RunningDomain {
     return this.#migrating;
   }
 
-  /** What the domain would be started from, as it was last read; undefined: not known. */
-  get stored(): Stored | undefined {
+  /** What the domain would be started from, as it was last read; undefined: its driver knows no such thing. */
+  get stored(): KnownStored | undefined {
     return this.#stored;
   }
 
@@ -206,9 +206,9 @@ export class RunningDomain {
     this.#migrating = migrating;
   }
 
-  /** Its stored definition was read, or could not be. */
-  sawStored(stored: Stored | undefined): void {
-    this.#stored = stored;
+  /** Its stored definition was read, or could not be: then what was read before has to do. */
+  sawStored(stored: KnownStored): void {
+    this.#stored = stored === 'unread' ? (this.#stored ?? stored) : stored;
   }
 
   /** Statistics were asked for and came. */

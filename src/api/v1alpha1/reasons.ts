@@ -103,8 +103,12 @@ export type EventReason = keyof typeof eventTable;
 /** Conditions of a HypervisorHost have these beside {@link Reason}: Ready where all is well, OwnersNamed where it is False. */
 export type HostReason = 'AgentAnswers' | 'VMsWithoutOwner' | 'OwnerRequired';
 
+/** The condition Persisted has these beside {@link Reason}, where it isn't True. */
+export const persistReasons = ['NotConverged', 'DefinitionDiffers', 'DefinitionNotWritten', 'TransientVM'] as const;
+export type PersistReason = (typeof persistReasons)[number];
+
 /** Every word that an event or a condition may have for a reason, and somebody may look up. */
-export type AnyReason = Reason | EventReason | HostReason;
+export type AnyReason = Reason | EventReason | HostReason | PersistReason;
 
 /** Type and reason of an event that is told by its own word. */
 export const eventOf = <R extends EventReason>(

@@ -9,6 +9,7 @@ import type {
   DriftPolicy,
   GrowPolicy,
   GuestSafety,
+  Persistence,
   Rounding,
   ShrinkPolicy,
 } from '../../memory/policies.ts';
@@ -33,6 +34,7 @@ export type DesiredMemory = {
   readonly driftPolicy: DriftPolicy;
   readonly deletionPolicy: DeletionPolicy;
   readonly releaseTimeoutMs: number;
+  readonly persistence: Persistence;
 };
 
 /** The part of a HypervisorHost's spec that planning needs. */
@@ -61,7 +63,8 @@ function parseSize(value: Quantity | undefined, field: string): Result<Bytes | n
 }
 
 /** Reads a spec; the problem names the field. Default shrinkPolicy Exact, growPolicy Divisible, rounding
- * Exact, guestSafety Required, unplugTimeout 30s, driftPolicy Correct, deletionPolicy Retain, releaseTimeout 10m. */
+ * Exact, guestSafety Required, unplugTimeout 30s, driftPolicy Correct, deletionPolicy Retain, releaseTimeout 10m,
+ * persistence Live. */
 export function parseSpec(spec: VirtualMachineMemorySpec): Result<DesiredMemory, string> {
   const { uuid, name } = spec.virtualMachine;
   if ((uuid === undefined) === (name === undefined)) {
@@ -96,6 +99,7 @@ export function parseSpec(spec: VirtualMachineMemorySpec): Result<DesiredMemory,
     driftPolicy: spec.driftPolicy ?? 'Correct',
     deletionPolicy: spec.deletionPolicy ?? 'Retain',
     releaseTimeoutMs,
+    persistence: spec.persistence ?? 'Live',
   });
 }
 

@@ -11,6 +11,7 @@ import {
   driftPolicies,
   growPolicies,
   guestSafeties,
+  persistences,
   roundings,
   shrinkPolicies,
 } from '../../memory/policies.ts';
@@ -39,6 +40,7 @@ export const virtualMachineMemorySpec = object({
   deletionPolicy: lenient(oneOf(deletionPolicies)),
   /** How long a deletion may wait for what deletionPolicy Release asks for. */
   releaseTimeout: lenient(text()),
+  persistence: lenient(oneOf(persistences)),
   paused: lenient(boolean),
 });
 export type VirtualMachineMemorySpec = Of<typeof virtualMachineMemorySpec>;
@@ -176,6 +178,8 @@ export const virtualMachineMemoryStatus = object({
       guestTotal: lenient(text()),
       balloon: lenient(text()),
       max: lenient(text()),
+      /** What the guest would have after a start from the stored definition; absent: there is none, or it isn't known. */
+      atNextBoot: lenient(text()),
     }),
   ),
   slots: lenient(object({ total: whole(), used: whole() })),

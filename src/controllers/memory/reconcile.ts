@@ -12,12 +12,14 @@ import { isBusy, type Postponed } from './postponed.ts';
 import { computeRecordedEvent } from './recorded-event.ts';
 import { findWaiver, hasFinalizer } from './release.ts';
 import type { ReconcileScope } from './scope.ts';
+import { persist, type PersistContext, soonEnoughFor } from './phases/persist.ts';
 import { summarise } from './phases/summarise.ts';
 import { busyMaxMs, hold, resyncLater, settle, type TellContext, write } from './tell.ts';
 
 const atOnce = { kind: 'after', ms: 0 } as const;
 
-export type ReconcileContext = TellContext & {
+export type ReconcileContext = TellContext &
+  PersistContext & {
   readonly postponed: Postponed;
   /** Keys of the resources that this controller speaks of. */
   readonly own: Set<ResourceKey>;
@@ -55,9 +57,9 @@ export async function reconcile(key: ResourceKey, context: ReconcileContext): Pr
 /** What is remembered of a resource that is gone, or another controller's. */
 function forget(
   key: ResourceKey,
-  { failed, postponed, unwritten, observeRequests, held, shown, own }: ReconcileContext,
+  { failed, failedStores, postponed, unwritten, observeRequests, held, shown, own }: ReconcileContext,
 ): void {
-  for (const memory of [failed, postponed, unwritten, observeRequests, held, shown]) memory.forget(key);
+  for (const memory of [failed, failedStores, postponed, unwritten, observeRequests, held, shown]) memory.forget(key);
   own.delete(key);
 }
 
@@ -119,7 +121,8 @@ async function reconcileScope(scope: ReconcileScope, context: ReconcileContext):
   if (holdMs > 0) return { kind: 'after', ms: holdMs, reason, said: { detail, adminDetail, written: 'held' } };
   const written = await write(scope, conclusion, context);
   const result = settle(scope, conclusion, written, context);
-  const next = isHalfway && result.kind === 'after' ? atOnce : result;
+  const ms = (later: number): number => soonEnoughFor(scope.notStored, later, clock.now());
+  const next = isHalfway && result.kind === 'after' ? atOnce : result.kind === 'after' ? { ...result, ms: ms(result.ms) } : result;
   return { ...next, reason, said: { detail, adminDetail, written: written.outcome } };
 }
 
@@ -138,7 +141,10 @@ async function converge(scope: ReconcileScope, context: ReconcileContext): Promi
   }
   const place = new HostPlace(context, () => tellWaiting(scope, context));
   try {
-    return await drive(scope, desired.value, place, context);
+    const ending = await drive(scope, desired.value, place, context);
+    place.leave();
+    if (ending.kind === 'planned') await persist(scope, context);
+    return ending;
   } finally {
     place.leave();
     scope.dropAnswered();

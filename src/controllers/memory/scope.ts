@@ -7,9 +7,11 @@ import { cutText, memoryStatusBounds } from '../../api/v1alpha1/bounds.ts';
 import type { DesiredMemory } from '../../api/v1alpha1/spec.ts';
 import type { VirtualMachineMemory, VirtualMachineMemoryStatus } from '../../api/v1alpha1/virtual-machine-memory.ts';
 import { preciseTimestamp } from '../../api/v1alpha1/conditions.ts';
+import type { StoredMemory } from '../../host/port.ts';
 import { type Bytes, subtractBytes, sumBytes } from '../../memory/bytes.ts';
 import { keyOf, type ResourceKey } from '../../runtime/resources.ts';
 import { type Drift, forgetSize, judgeDrift } from './drift.ts';
+import type { NotStored } from './persisted.ts';
 import type { Answered } from './phases/answered.ts';
 import { computeResize, isOpen, type Resize } from './resize.ts';
 import { ownOf } from './release.ts';
@@ -68,6 +70,8 @@ export class ReconcileScope {
   outcome: Outcome = { kind: 'nothing' };
   /** What the last change has led to, by its answer; null: that is to be looked at. */
   answered: Answered | null = null;
+  /** Why its stored definition isn't written; null: it is, or was not to be. */
+  notStored: NotStored | null = null;
   /** Something was changed in this reconcile, or may have been: its status says so, whatever ends it. */
   hasChanged = false;
 
@@ -190,6 +194,14 @@ export class ReconcileScope {
   dropAnswered(): void {
     this.answered?.drop();
     this.answered = null;
+  }
+
+  /** The stored definition is another one now; all else is as it was judged. */
+  sawStored(stored: StoredMemory): void {
+    if (this.judgement === null) return;
+    const { located } = this.judgement;
+    const observation = { ...located.observation, stored };
+    this.judgement = { ...this.judgement, located: { ...located, observation } };
   }
 
   /** What was about to be changed was not: no resize was opened by it. */

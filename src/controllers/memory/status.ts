@@ -14,6 +14,7 @@ import { formatMeasured, formatQuantity } from '../../memory/quantity.ts';
 import type { Plan } from '../../planner/types.ts';
 import { computeRefusedConditions, explainRefusedStatus } from '../shared/refused-status.ts';
 import { judgeHotplugReady } from './hotplug-ready.ts';
+import { judgePersisted, type PersistedInput } from './persisted.ts';
 import { computePlanning } from './planning.ts';
 import { formatBase } from './refusals.ts';
 import { judgeRestart } from './restart-required.ts';
@@ -38,6 +39,9 @@ export type StatusInput = MachineInput & {
   readonly generation: number;
   readonly verdict: Verdict;
   readonly nowMs: number;
+  readonly desired: PersistedInput['desired'];
+  readonly mode: PersistedInput['mode'];
+  readonly notStored: PersistedInput['notStored'];
   /** What pauses it, in words; null: nothing. */
   readonly pausedBy: string | null;
   /** Values of the annotations that asked for a retry and for a look, once that has been done. */
@@ -107,6 +111,7 @@ const computeVirtualMachine = (
 function computeObserved(judgement: Judgement, target: Bytes | null): Partial<VirtualMachineMemoryStatus> {
   const { located, plan, granularity, replacement } = judgement;
   const { layout, observation } = located;
+  const nextBoot = observation.stored?.memory ?? undefined;
   return {
     hostName: located.hostName,
     virtualMachine: computeVirtualMachine(observation),
@@ -118,6 +123,7 @@ function computeObserved(judgement: Judgement, target: Bytes | null): Partial<Vi
       ...(observation.guest === null ? {} : { guestTotal: formatMeasured(observation.guest.total) }),
       balloon: formatQuantity(layout.balloon),
       ...(layout.maxMemory === null ? {} : { max: formatQuantity(layout.maxMemory) }),
+      ...(nextBoot === undefined ? {} : { atNextBoot: formatQuantity(nextBoot.total) }),
     },
     slots: { total: layout.slots.total, used: layout.modules.length + layout.slots.usedByOthers.length },
     granularity: formatQuantity(granularity),
@@ -192,6 +198,7 @@ function computeConditionInputs({ verdict, problem, pausedBy, ...input }: Status
         ),
     judgeHotplugReady(judgement, verdict),
     judgeRestart(judgement),
+    ...[judgePersisted({ ...input, judgement, verdict })].filter((persisted) => persisted !== null),
     pausedBy === null
       ? { type: 'Paused', status: 'False', reason: 'NotPaused', message: '' }
       : { type: 'Paused', status: 'True', reason: 'Paused', message: `paused by ${pausedBy}` },

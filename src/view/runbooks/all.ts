@@ -4,6 +4,7 @@ import type { Runbook } from '../runbook.ts';
 import { guestRunbooks } from './guest.ts';
 import { hostRunbooks } from './host.ts';
 import { ownershipRunbooks } from './ownership.ts';
+import { persistedRunbooks } from './persisted.ts';
 import { settledRunbooks } from './settled.ts';
 import { sizeRunbooks } from './size.ts';
 
@@ -14,6 +15,7 @@ export const runbooks: Readonly<Record<AnyReason, Runbook>> = {
   ...hostRunbooks,
   ...sizeRunbooks,
   ...ownershipRunbooks,
+  ...persistedRunbooks,
 };
 
 /** The runbook of what a resource says; undefined: nobody has written such a reason. */

@@ -31,6 +31,7 @@ const statusOf = (reason: Reason): VirtualMachineMemoryStatus =>
     ...{ previous: {}, generation: 1, nowMs, judgement: null, target: null, lastResize: undefined },
     verdict: { reason, message: 'the figures', againInMs: null },
     problem: { reason, message: 'the figures', retry: false },
+    ...{ desired: null, mode: { kind: 'act' }, notStored: null },
     ...{ pausedBy: null, handled: {}, drift: undefined, release: undefined },
   });
 const resourceOf = (reason: Reason): VirtualMachineMemory => ({

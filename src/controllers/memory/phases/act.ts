@@ -7,6 +7,7 @@ import { Answered } from './answered.ts';
 import { execute } from './execute.ts';
 import { isLeft, isUnrecorded } from '../drift.ts';
 import { type GatherContext, judgeRight } from './observe.ts';
+import type { HostEntry } from '../../shared/host-directory.ts';
 import type { HostPlace } from '../host-place.ts';
 import type { ControllerMetrics } from '../metrics.ts';
 import { judgeOnlined } from '../onlined.ts';
@@ -32,6 +33,19 @@ export type ActContext = GatherContext &
 /** Whether the resource has changed since this reconcile began, so that it should end. */
 export const isOutdated = ({ key, resource }: ReconcileScope, { resources }: Pick<ActContext, 'resources'>): boolean =>
   isWorthReconciling({ key, previous: resource, current: resources.get(key) });
+
+/** Whether the resource still wants what was judged, and may have it done. */
+export const mayAct = (
+  scope: ReconcileScope,
+  { located: { hostName, observation } }: Judgement,
+  entry: HostEntry,
+  context: ActContext,
+): boolean =>
+  !context.signal.aborted &&
+  !isOutdated(scope, context) &&
+  context.hosts.get(hostName) === entry &&
+  context.shards.mayAct(entry.resource) &&
+  judgeRight(scope.resource, entry, observation, context).ok;
 
 /** Whether the guest has taken up all that was plugged since the resize began, or since this reconcile did. */
 function hasOnlined({ baseline }: ReconcileScope, { located, granularity }: Judgement): boolean {
@@ -61,12 +75,7 @@ export async function act(
   if (!place.take(entry)) return { kind: 'host-busy' };
 
   const { observation } = judgement.located;
-  const mayGoOn = (): boolean =>
-    !context.signal.aborted &&
-    !isOutdated(scope, context) &&
-    context.hosts.get(judgement.located.hostName) === entry &&
-    context.shards.mayAct(entry.resource) &&
-    judgeRight(resource, entry, observation, context).ok;
+  const mayGoOn = (): boolean => mayAct(scope, judgement, entry, context);
   // Before the first step, so that it is known whatever becomes of this reconcile.
   scope.beginsChange(clock.now());
   const keep = (): void => unwritten.keep(scope.stored, computeKnown(scope), scope.told);

@@ -4,12 +4,13 @@
  */
 import type { VirtualMachineMemory } from '../../../api/v1alpha1/virtual-machine-memory.ts';
 import { formatQuantity } from '../../../memory/quantity.ts';
-import type { HostError, HostErrorCode } from '../../../host/errors.ts';
-import type { ClaimRequest, DomainObservation, UnplugRequest } from '../../../host/port.ts';
+import type { HostAnswer, HostError, HostErrorCode } from '../../../host/errors.ts';
+import type { ClaimRequest, DomainObservation, PersistAnswer, UnplugRequest } from '../../../host/port.ts';
 import type { AskAgain, PlanStep } from '../../../planner/types.ts';
 import type { Logger } from '../../../runtime/logger.ts';
 import type { HostEntry } from '../../shared/host-directory.ts';
 import { readAnswered } from './answered.ts';
+import { isToBeStored } from '../persisted.ts';
 import { pageSizeOn } from '../backing.ts';
 import type { Action, Executed, Judgement, Located } from '../types.ts';
 
@@ -22,17 +23,32 @@ export type ExecuteContext = {
   readonly mayGoOn: () => boolean;
 };
 
-function buildClaim({ resource, clusterId }: ExecuteContext, located: Located): ClaimRequest {
+type Claimant = Pick<ExecuteContext, 'resource' | 'clusterId' | 'logger'>;
+
+function buildClaim({ resource, clusterId }: Claimant, located: Located): ClaimRequest {
   const { uid, namespace, generation } = resource.metadata;
   const claim = { clusterId, objectUid: uid, namespace, generation };
   return located.replacesUid === null ? claim : { ...claim, replacesUid: located.replacesUid };
 }
 
+/** Has the modules of the running VM written to its stored definition. */
+export function store({ located }: Judgement, context: Claimant): Promise<HostAnswer<PersistAnswer>> {
+  const { uuid, revision } = located.observation;
+  context.logger.info({ uuid }, 'writing the stored definition');
+  return located.host.persist(uuid, revision, buildClaim(context, located));
+}
+
 /** Agents of 0.1.0 have no such call: their claim stays, and whoever has the VM next takes it over. */
 const isUnknownCall: ReadonlySet<HostErrorCode> = new Set<HostErrorCode>(['no-such-route', 'method-not-allowed']);
 
-async function releaseClaim({ located }: Judgement, context: ExecuteContext): Promise<Executed> {
+async function releaseClaim(judgement: Judgement, context: ExecuteContext): Promise<Executed> {
+  const { located } = judgement;
   const { uuid, revision } = located.observation;
+  if (isToBeStored(judgement)) {
+    // What has left would be back after a start.
+    const stored = await store(judgement, context);
+    if (!stored.ok) context.logger.warn({ code: stored.error.code, err: stored.error.cause }, 'stored definition stays');
+  }
   context.logger.info({ uuid }, 'giving the claim up');
   const { replacesUid: _, ...holder } = buildClaim(context, located);
   const answer = await located.host.releaseClaim(uuid, revision, holder);

@@ -23,7 +23,8 @@ function judgeScope(scope: ReconcileScope, nowMs: number): Verdict {
   return { ...verdict, reason: isUnderWay ? 'Releasing' : reason, message: `${until}: ${verdict.message}` };
 }
 
-function judgeVerdict(scope: ReconcileScope, nowMs: number): Verdict {
+/** What is said of the VM, whether the resource goes or stays. */
+export function judgeVerdict(scope: ReconcileScope, nowMs: number): Verdict {
   const { problem, judgement, outcome, mode, resize, drift, stored } = scope;
   if (problem !== null) return judgeProblem(problem);
   if (judgement === null) throw new Error('a reconcile ended with neither a plan nor a problem');
@@ -54,6 +55,9 @@ export function summarise(scope: ReconcileScope, nowMs: number): Conclusion {
     verdict,
     nowMs,
     pausedBy: scope.pausedBy,
+    desired: scope.desired.ok ? scope.desired.value : null,
+    mode: scope.mode,
+    notStored: scope.notStored,
     handled: handledBy(scope),
   });
   return { verdict, status };
