@@ -1,0 +1,254 @@
+/** Sizes that survive a restart, on real guests: started from the stored definition, restored, reverted, changed by hand. */
+import { join } from 'node:path';
+import { writeFileSync } from 'node:fs';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { findCondition } from '../../src/api/v1alpha1/conditions.ts';
+import type { VirtualMachineMemory } from '../../src/api/v1alpha1/virtual-machine-memory.ts';
+import { beside } from '../lab/beside.ts';
+import { describeLab } from '../lab/describe.ts';
+import { startGuest } from '../lab/guest.ts';
+import type { LabGuest } from '../lab/guest-types.ts';
+import { startLab } from '../lab/lab.ts';
+import { writeEmptyDisk } from '../lab/qcow2.ts';
+import { runOk } from '../lab/run.ts';
+import { namespace, type Stack, startStack } from '../lab/stack.ts';
+import { waitFor } from '../lab/wait.ts';
+
+vi.setConfig({ maxConcurrency: 2 });
+
+await describeLab('a size that survives a restart', () => {
+  let stack: Stack;
+  let snapped: LabGuest;
+  beforeAll(async () => {
+    const lab = await startLab({ controlPlane: {}, guests: [{ kind: 'accepting', name: 'kept' }] });
+    const disk = join(lab.hypervisor.directory, 'snapped.qcow2');
+    writeEmptyDisk(disk);
+    [stack, snapped] = await Promise.all([
+      startStack(lab),
+      startGuest(lab.hypervisor, {
+        ...{ kind: 'accepting', name: 'snapped', maxMemoryMib: 1024 },
+        extraDevicesXml: `<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='${disk}'/><target dev='vda' bus='virtio'/></disk>`,
+      }),
+    ]);
+  });
+  afterAll(() => stack.stop());
+
+  const virsh = (...args: readonly string[]) => stack.lab.hypervisor.virshOk(args);
+  const inside = async (command: string, ...args: readonly string[]): Promise<string> =>
+    runOk(...stack.lab.hypervisor.commandInside(command, args), { timeoutMs: 120_000 });
+  const apply = async (name: string, uuid: string, spec: Record<string, unknown>) => {
+    const wish = { persistence: 'LiveAndConfig', growPolicy: 'Whole', ...spec };
+    const applied = await stack.apply(stack.manifest(name, uuid, wish));
+    expect(applied.code, applied.stderr).toBe(0);
+  };
+  const brief = ({ status }: VirtualMachineMemory): string =>
+    JSON.stringify({
+      memory: status?.memory,
+      conditions: status?.conditions?.map(({ type, status: is, reason, message }) => [type, is, reason, message]),
+    });
+  const readUntil = async (name: string, what: string, holds: (object: VirtualMachineMemory) => boolean) => {
+    let last = '';
+    const probe = async () => {
+      const object = await stack.read(name);
+      last = brief(object);
+      return holds(object) ? object : undefined;
+    };
+    return waitFor(probe, { what, timeoutMs: 90_000, intervalMs: 100, details: () => last });
+  };
+  /** Waits until Persisted has that reason, for the newest generation. */
+  const persisted = (name: string, reason: string) =>
+    readUntil(name, `${name}'s Persisted to say ${reason}`, ({ status, metadata }) => {
+      const condition = findCondition(status?.conditions, 'Persisted');
+      return condition?.reason === reason && condition.observedGeneration === metadata.generation;
+    });
+  const messageOf = ({ status }: VirtualMachineMemory, type: string) => findCondition(status?.conditions, type)?.message;
+  const stored = (name: string): Promise<string> => virsh('dumpxml', name, '--inactive');
+  const modulesIn = (xml: string): readonly string[] =>
+    (xml.match(/<memory model='dimm'[\s\S]*?<\/memory>/g) ?? []).map((module) => module.replaceAll(/\s*\n\s*/g, ''));
+  /** All of a definition but modules and what counts them. */
+  const restOf = (xml: string): string =>
+    xml
+      .replaceAll(/ *<memory model='dimm'[\s\S]*?<\/memory>\n/g, '')
+      .replaceAll(/ *<(memory|currentMemory) [^\n]*\n/g, '');
+  const dimm = (slot: number, mib: number): string =>
+    `<memory model='dimm'><target><size unit='KiB'>${mib * 1024}</size><node>0</node></target>` +
+    `<alias name='ua-dimmer-${slot}'/><address type='dimm' slot='${slot}'/></memory>`;
+  const define = (name: string, xml: string) => {
+    const file = join(stack.lab.hypervisor.directory, `${name}-edited.xml`);
+    writeFileSync(file, xml);
+    return virsh('define', file);
+  };
+  const claim = (name: string) =>
+    stack.lab.hypervisor.virsh(['metadata', name, 'https://dimmer.dev/xmlns/state/1', '--live']).then((r) => r.stdout);
+  /** It has the size, by a start and not by plugging: no resize was begun since. */
+  async function hasWithoutPlugging(name: string, before: VirtualMachineMemory, runs: string): Promise<void> {
+    const now = await readUntil(name, `${name} to have its size in another run`, ({ status }) => {
+      const { virtualMachine, memory, conditions } = status ?? {};
+      return (
+        virtualMachine?.runtimeId !== runs &&
+        memory?.current === before.status?.memory?.current &&
+        findCondition(conditions, 'Ready')?.reason === 'Converged' &&
+        findCondition(conditions, 'Persisted')?.status === 'True'
+      );
+    });
+    expect(now.status?.lastResize).toEqual(before.status?.lastResize);
+  }
+
+  beside('one guest', () => {
+    const guest = () => stack.lab.guest('accepting');
+
+    it('what is plugged is in the stored definition once the guest has it, with slot and alias, and nothing else of it is touched', async () => {
+      const before = await stored('kept');
+      await apply('kept', guest().uuid, { memory: '1Gi' });
+      const { status } = await persisted('kept', 'AsExpected');
+      expect(status?.memory).toMatchObject({ current: '1Gi', atNextBoot: '1Gi' });
+      const after = await stored('kept');
+      expect(modulesIn(after)).toEqual([dimm(0, 512)]);
+      expect(restOf(after)).toBe(restOf(before));
+      expect(after).toMatch(/<memory unit='KiB'>1048576<\/memory>/);
+    });
+
+    it('managed save and start: the size, the claim and the definition are as they were', async () => {
+      const before = await stack.read('kept');
+      const held = await claim('kept');
+      expect(held).toContain('<claim');
+      await virsh('managedsave', 'kept');
+      await virsh('start', 'kept');
+      await hasWithoutPlugging('kept', before, before.status?.virtualMachine?.runtimeId ?? '');
+      expect(await claim('kept')).toBe(held);
+    });
+
+    it('destroyed and started: the guest has it all at once, and gives back what it was started with', async () => {
+      const before = await stack.read('kept');
+      await virsh('destroy', 'kept');
+      await stack.reaches('kept', 'VMNotRunning');
+      await guest().start();
+      expect(await guest().moduleAliases()).toEqual(['ua-dimmer-0']);
+      expect(await guest().memTotalKiB()).toBeGreaterThan(900 * 1024);
+      await hasWithoutPlugging('kept', before, before.status?.virtualMachine?.runtimeId ?? '');
+      // Rebooted by the guest: QEMU goes on, and so does all that it has.
+      await guest().reset();
+      await guest().waitReady();
+      expect(await guest().memTotalKiB()).toBeGreaterThan(900 * 1024);
+      expect((await stack.read('kept')).status?.lastResize).toEqual(before.status?.lastResize);
+      await apply('kept', guest().uuid, { memory: '512Mi' });
+      const { status } = await persisted('kept', 'AsExpected');
+      expect(status?.memory).toMatchObject({ current: '512Mi', atNextBoot: '512Mi' });
+      expect(modulesIn(await stored('kept'))).toEqual([]);
+    });
+
+    it('a definition that cannot be written is a condition, and a crash before it can be is made up for', async () => {
+      await inside('mount', '-o', 'remount,bind,ro', '/etc/libvirt');
+      try {
+        await apply('kept', guest().uuid, { memory: '1Gi' });
+        const object = await persisted('kept', 'DefinitionNotWritten');
+        expect(messageOf(object, 'Persisted')).toMatch(/^the stored definition could not be written: libvirt: .*Read-only/);
+        expect(findCondition(object.status?.conditions, 'Ready')).toMatchObject({ status: 'True', reason: 'Converged' });
+        expect(object.status?.memory).toMatchObject({ current: '1Gi', atNextBoot: '512Mi' });
+        expect(object.status?.lastResize).toHaveProperty('completionTime');
+        // All that took part in the running change dies before the stored one is made.
+        await stack.controller.stop('SIGKILL');
+        await stack.agent.stop('SIGKILL');
+        await stack.lab.hypervisor.killDaemon();
+      } finally {
+        await inside('mount', '-o', 'remount,bind,rw', '/etc/libvirt');
+      }
+      await stack.lab.hypervisor.startDaemon();
+      await stack.agent.start();
+      await stack.controller.start();
+      await persisted('kept', 'AsExpected');
+      expect(modulesIn(await stored('kept'))).toEqual([dimm(0, 512)]);
+    });
+
+    it('changed by hand: what is in the way is told, and modules that are missing are written again', async () => {
+      const xml = await stored('kept');
+      await define('kept', xml.replace(/(<maxMemory slots=')\d+/, '$18'));
+      const told = messageOf(await persisted('kept', 'DefinitionDiffers'), 'Persisted');
+      expect(told).toBe(
+        'the stored definition has slots of 8 and the running VM of 16: shut the VM down and start it, or set that back (virsh edit kept)',
+      );
+      await define('kept', xml.replaceAll(/ *<memory model='dimm'[\s\S]*?<\/memory>\n/g, ''));
+      await waitFor(async () => modulesIn(await stored('kept')).length === 1, {
+        ...{ what: 'the module to be written again', timeoutMs: 60_000, intervalMs: 200 },
+      });
+      await persisted('kept', 'AsExpected');
+      expect(modulesIn(await stored('kept'))).toEqual([dimm(0, 512)]);
+    });
+
+    it('made transient: said so; defined again: written', async () => {
+      const xml = await stored('kept');
+      await virsh('undefine', 'kept');
+      const object = await persisted('kept', 'TransientVM');
+      expect(object.status?.memory).not.toHaveProperty('atNextBoot');
+      expect(findCondition(object.status?.conditions, 'Ready')?.reason).toBe('Converged');
+      await define('kept', xml.replaceAll(/ *<memory model='dimm'[\s\S]*?<\/memory>\n/g, ''));
+      await persisted('kept', 'AsExpected');
+      expect(modulesIn(await stored('kept'))).toEqual([dimm(0, 512)]);
+    });
+  });
+
+  beside('a guest with snapshots', () => {
+    it('reverted: the older claim, modules and definition come back, and the size is reached and stored again', async () => {
+      await apply('snapped', snapped.uuid, { memory: '768Mi' });
+      await persisted('snapped', 'AsExpected');
+      const held = await claim('snapped');
+      await virsh('snapshot-create-as', 'snapped', 'before');
+      await apply('snapped', snapped.uuid, { memory: '1Gi' });
+      const grown = await persisted('snapped', 'AsExpected');
+      expect(modulesIn(await stored('snapped'))).toHaveLength(2);
+      await stack.controller.stop();
+      await virsh('snapshot-revert', 'snapped', 'before', '--running', '--force');
+      expect(await claim('snapped')).toBe(held);
+      await stack.controller.start();
+      await readUntil('snapped', 'it to be grown again', ({ status }) => {
+        const { virtualMachine, memory, conditions } = status ?? {};
+        return (
+          virtualMachine?.runtimeId !== grown.status?.virtualMachine?.runtimeId &&
+          memory?.current === '1Gi' &&
+          memory.atNextBoot === '1Gi' &&
+          findCondition(conditions, 'Ready')?.reason === 'Converged' &&
+          findCondition(conditions, 'Persisted')?.status === 'True'
+        );
+      });
+      expect(modulesIn(await stored('snapped'))).toHaveLength(2);
+    });
+
+    it('RestartRequired says to change the definition, then only to restart, and clears itself', async () => {
+      await apply('snapped', snapped.uuid, { memory: '1280Mi' });
+      const asked = await stack.reaches('snapped', 'ExceedsMaxMemory');
+      const change = 'raise <maxMemory> to at least 1280Mi';
+      const restart = 'shut it down and start it: a reboot of the guest changes nothing';
+      expect(messageOf(asked, 'RestartRequired')).toBe(
+        `${change} in its stored definition (virsh edit snapped), then ${restart}`,
+      );
+      const xml = await stored('snapped');
+      await define('snapped', xml.replace(/(<maxMemory [^>]*>)\d+/, '$12097152'));
+      const already = await readUntil('snapped', 'RestartRequired to know of it', (object) =>
+        (messageOf(object, 'RestartRequired') ?? '').includes('already'),
+      );
+      expect(messageOf(already, 'RestartRequired')).toBe(`${change}: its stored definition says so already; ${restart}`);
+      await snapped.destroy();
+      await snapped.start();
+      const { status } = await persisted('snapped', 'AsExpected');
+      expect(status?.memory).toMatchObject({ current: '1280Mi', atNextBoot: '1280Mi', max: '2Gi' });
+      expect(findCondition(status?.conditions, 'RestartRequired')?.status).toBe('False');
+    });
+  });
+
+  it("libvirt-guests at the host's reboot: both are suspended and resumed, and are as they were", async () => {
+    const before = await Promise.all(['kept', 'snapped'].map((name) => stack.read(name)));
+    // The script as it is installed, which has no options for what its settings say.
+    const script = `sed -e 's/^ON_SHUTDOWN=.*/ON_SHUTDOWN=suspend/' -e 's/^ON_BOOT=.*/ON_BOOT=start/' /usr/lib/libvirt/libvirt-guests.sh`;
+    const guests = (what: string) => inside('sh', '-c', `${script} | sh -s ${what}`);
+    await guests('stop');
+    expect(await virsh('list', '--name')).toMatch(/^\s*$/);
+    await stack.lab.hypervisor.killDaemon('SIGTERM');
+    await stack.lab.hypervisor.startDaemon();
+    await guests('start');
+    for (const [index, name] of ['kept', 'snapped'].entries()) {
+      const was = before[index];
+      if (was === undefined) throw new Error('unreachable');
+      await hasWithoutPlugging(name, was, was.status?.virtualMachine?.runtimeId ?? '');
+    }
+  });
+});
