@@ -34,6 +34,10 @@ export type ContractBench = {
   setOnlines(onlines: boolean): Promise<void>;
   /** A module is plugged behind the host's back. */
   plugByHand(slot: number, size: Bytes): Promise<void>;
+  /** What the VM would be started with: boot memory and modules, in bytes; null: it is transient. */
+  storedTotal(): Promise<number | null>;
+  /** Somebody makes the VM transient, or gives it back the stored definition that it had. */
+  setTransient(isTransient: boolean): Promise<void>;
   /** The host's admin reserves the VM for a namespace; null: for none. */
   setOwner(namespace: string | null): Promise<void>;
   dispose(): Promise<void>;

@@ -546,6 +546,45 @@ export function describeHostContract(name: string, create: () => Promise<Contrac
       watching.stop();
     });
 
+    test('makes the modules of the running VM those of its stored definition, and writes nothing twice', async (on) => {
+      const persist = async (more = {}) =>
+        on.bench.host.persist(on.bench.uuid, (await on.observe()).revision, { ...claim, ...more });
+      const before = await on.bench.storedTotal();
+      const bare = await on.observe();
+      expect(bare.stored).toMatchObject({ isTransient: false, isSame: true, obstacle: null });
+      expect(bare.stored?.memory).toMatchObject({ total: before, slots: 16, maxMemory: bare.layout?.maxMemory });
+      valueOf(await on.plug(2));
+      valueOf(await on.plug(0));
+      await on.bench.plugByHand(1, size);
+      const plugged = await on.observe();
+      expect(plugged.stored).toMatchObject({ isSame: false, obstacle: null });
+      expect(plugged.stored?.memory?.total).toBe(before);
+      // Who may not change it, may not write that either.
+      expect(codeOf(await on.bench.host.persist(on.bench.uuid, 'x', claim))).toBe('stale-revision');
+      expect(codeOf(await persist({ objectUid: 'another' }))).toBe('claimed-by-other');
+      const written = valueOf(await persist());
+      expect(written.revision).toBe(plugged.revision);
+      expect(written.stored).toMatchObject({ isSame: true, obstacle: null });
+      expect(written.stored.memory?.total).toBe((before ?? 0) + 3 * size);
+      expect(await on.bench.storedTotal()).toBe((before ?? 0) + 3 * size);
+      const seen = await on.observe();
+      expect(seen).toMatchObject({ stored: written.stored, revision: plugged.revision, layout: plugged.layout });
+      expect(valueOf(await persist()).stored).toEqual(written.stored);
+      // Without a stored definition there is nothing to write to.
+      await on.bench.setTransient(true);
+      const transient = await on.observe();
+      expect(transient.stored).toMatchObject({ memory: null, isTransient: true, isSame: false });
+      expect(codeOf(await persist())).toBe('rejected');
+      await on.bench.setTransient(false);
+      // What has left is taken out, also what somebody else had plugged; nothing is written while a module is leaving.
+      for (const slot of [0, 1, 2]) {
+        valueOf(await on.unplug(slot));
+        await on.gone(slot);
+      }
+      expect(valueOf(await persist()).stored).toMatchObject({ isSame: true, memory: { total: before } });
+      expect(await on.bench.storedTotal()).toBe(before);
+    });
+
     test('says of a guest that cannot answer that it is late, and asks it when it can', async (on) => {
       const least = { minUsableAfter: mib(1) };
       await on.grow([size]);

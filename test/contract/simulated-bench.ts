@@ -66,6 +66,16 @@ export function benchOfSimulated({ script }: SimulatedHost, host: Host, dispose:
       script.setOwner(uuid, namespace);
       return Promise.resolve();
     },
+    storedTotal() {
+      const { stored } = script.domain(uuid);
+      return Promise.resolve(
+        stored === null ? null : [...stored.boot, ...stored.modules].reduce((sum, part) => sum + part.size, 0),
+      );
+    },
+    setTransient(isTransient) {
+      script.setStored(uuid, isTransient ? null : {});
+      return Promise.resolve();
+    },
     plugByHand(slot, size) {
       script.plugByHand(uuid, { slot, size });
       return Promise.resolve();

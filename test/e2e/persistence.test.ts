@@ -11,7 +11,7 @@ import type { LabGuest } from '../lab/guest-types.ts';
 import { startLab } from '../lab/lab.ts';
 import { writeEmptyDisk } from '../lab/qcow2.ts';
 import { runOk } from '../lab/run.ts';
-import { namespace, type Stack, startStack } from '../lab/stack.ts';
+import { type Stack, startStack } from '../lab/stack.ts';
 import { waitFor } from '../lab/wait.ts';
 
 vi.setConfig({ maxConcurrency: 2 });

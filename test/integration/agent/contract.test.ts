@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, vi } from 'vitest';
 import { GiB, bytes, MiB } from '../../../src/memory/bytes.ts';
@@ -28,6 +29,7 @@ await describeAgent(
       const name = free.pop();
       if (name === undefined) throw new Error('more tests side by side than guests');
       const { guest, clear } = bench.named(name);
+      let definition = '';
       const uses: { isAlive(): Promise<boolean>; free(): Promise<void> }[] = [];
       const contract = {
         host: bench.client,
@@ -52,6 +54,24 @@ await describeAgent(
         },
         async plugByHand(_slot: number, size: number) {
           await guest.plugDimm(size / MiB, 'ua-by-hand');
+        },
+        async storedTotal() {
+          if (!(await bench.lab.hypervisor.virshOk(['list', '--persistent', '--all', '--uuid'])).includes(guest.uuid)) {
+            return null;
+          }
+          const xml = await bench.lab.hypervisor.virshOk(['dumpxml', guest.uuid, '--inactive']);
+          return Number(/<memory unit='KiB'>(\d+)<\/memory>/.exec(xml)?.[1]) * 1024;
+        },
+        async setTransient(isTransient: boolean) {
+          const { virshOk, directory } = bench.lab.hypervisor;
+          if (isTransient) {
+            definition = await virshOk(['dumpxml', guest.uuid, '--inactive']);
+            await virshOk(['undefine', guest.uuid]);
+            return;
+          }
+          const file = join(directory, `${guest.name}-defined.xml`);
+          writeFileSync(file, definition);
+          await virshOk(['define', file]);
         },
         async setOnlines(onlines: boolean) {
           const how = onlines ? 'online_movable' : 'offline';

@@ -28,6 +28,7 @@ const uuid = '6f0c1a52-6a0e-4c0e-9c50-6e6f0f3d2a11';
 const memoryPath = '/v1/domains/{uuid}/memory';
 const modulesPath = `${memoryPath}/modules`;
 const claimPath = `${memoryPath}/claim`;
+const storedPath = `${memoryPath}/stored`;
 const slotPath = `${modulesPath}/{slot}`;
 const json = { 'content-type': 'application/json' };
 const unplugQueryOf = ({ generation, ...names }: typeof claim): string =>
@@ -72,6 +73,7 @@ describe("agent's API and its document", () => {
       observe: (id) => unless(() => host.observe(id)),
       plug: (id, revision, request) => unless(() => host.plug(id, revision, request)),
       unplug: (id, revision, request) => unless(() => host.unplug(id, revision, request)),
+      persist: (id, revision, request) => unless(() => host.persist(id, revision, request)),
       releaseClaim: (id, revision, request) => unless(() => host.releaseClaim(id, revision, request)),
       observeAll: () => unless(async () => succeed([valueOf(await host.observe(uuid))])),
       readiness: () => readiness,
@@ -150,10 +152,18 @@ describe("agent's API and its document", () => {
     const asked = await ask(`${memory}/modules/1?${unplugQueryOf(claim)}`, { method: 'DELETE', ...back });
     expect(conforms('DELETE', slotPath, asked)).toBeNull();
     expect(asked.body).toContain('"state":"Leaving"');
-    await eventually('it has gone', async () => ((await ask(memory)).body.includes('"Leaving"') ? null : true));
+    const isOver = async () => ((await ask(memory)).body.includes('"Leaving"') ? null : true);
+    await eventually('it has gone', isOver);
     const after = await ask(memory);
     const headers = { 'if-match': after.etag };
     expect(await codeOf('DELETE', slotPath, `${memory}/modules/0?${unplugQueryOf(claim)}`, { headers })).toBeNull();
+    await eventually('the other has gone, too', isOver);
+    const put = { method: 'PUT', headers: guarded((await ask(memory)).etag), body: JSON.stringify(claim) };
+    const stored = await ask(`${memory}/stored`, put);
+    expect(conforms('PUT', storedPath, stored)).toBeNull();
+    expect(memberOf(JSON.parse(stored.body) as never, 'stored')).toEqual(
+      memberOf(JSON.parse((await ask(memory)).body) as never, 'stored'),
+    );
     const last = { headers: { 'if-match': (await ask(memory)).etag } };
     expect(await codeOf('DELETE', claimPath, `${memory}/claim?${unplugQueryOf(claim)}`, last)).toBeNull();
   });
@@ -252,6 +262,10 @@ describe("agent's API and its document", () => {
     ],
     plug: ['no-such-module', 'unplug-unsettled', 'guest-memory-in-use', 'guest-memory-unknown', 'guest-late'],
     unplug: ['insufficient-host-memory', 'hugepages-unavailable'],
+    persist: [
+      ...['no-such-module', 'guest-memory-in-use', 'guest-memory-unknown', 'guest-late'],
+      ...['insufficient-host-memory', 'hugepages-unavailable'],
+    ],
     release: [
       ...['no-such-module', 'unplug-unsettled', 'guest-memory-in-use', 'guest-memory-unknown', 'guest-late'],
       ...['insufficient-host-memory', 'hugepages-unavailable'],
@@ -268,6 +282,10 @@ describe("agent's API and its document", () => {
       }
       if (!notFor['unplug']?.includes(code)) {
         expect(await codeOf('DELETE', slotPath, `${memory}/modules/0?${unplugQuery}`, { headers: tag })).toBe(code);
+      }
+      if (!notFor['persist']?.includes(code)) {
+        const put = { headers, body: JSON.stringify(claim) };
+        expect(await codeOf('PUT', storedPath, `${memory}/stored`, put)).toBe(code);
       }
       if (!notFor['release']?.includes(code)) {
         expect(await codeOf('DELETE', claimPath, `${memory}/claim?${unplugQuery}`, { headers: tag })).toBe(code);
