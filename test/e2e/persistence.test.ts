@@ -61,7 +61,8 @@ await describeLab('a size that survives a restart', () => {
       const condition = findCondition(status?.conditions, 'Persisted');
       return condition?.reason === reason && condition.observedGeneration === metadata.generation;
     });
-  const messageOf = ({ status }: VirtualMachineMemory, type: string) => findCondition(status?.conditions, type)?.message;
+  const messageOf = ({ status }: VirtualMachineMemory, type: string) =>
+    findCondition(status?.conditions, type)?.message;
   const stored = (name: string): Promise<string> => virsh('dumpxml', name, '--inactive');
   const modulesIn = (xml: string): readonly string[] =>
     (xml.match(/<memory model='dimm'[\s\S]*?<\/memory>/g) ?? []).map((module) => module.replaceAll(/\s*\n\s*/g, ''));
@@ -73,6 +74,14 @@ await describeLab('a size that survives a restart', () => {
   const dimm = (slot: number, mib: number): string =>
     `<memory model='dimm'><target><size unit='KiB'>${mib * 1024}</size><node>0</node></target>` +
     `<alias name='ua-dimmer-${slot}'/><address type='dimm' slot='${slot}'/></memory>`;
+  /** The definition has the modules that the guest has, and no place for them: a start finds one. */
+  async function expectAsRunning(name: string): Promise<void> {
+    const running = modulesIn(await virsh('dumpxml', name));
+    expect(running).not.toEqual([]);
+    expect(modulesIn(await stored(name)).toSorted()).toEqual(
+      running.map((module) => module.replace(/ base='[^']*'/, '')).toSorted(),
+    );
+  }
   const define = (name: string, xml: string) => {
     const file = join(stack.lab.hypervisor.directory, `${name}-edited.xml`);
     writeFileSync(file, xml);
@@ -137,30 +146,9 @@ await describeLab('a size that survives a restart', () => {
       expect(modulesIn(await stored('kept'))).toEqual([]);
     });
 
-    it('a definition that cannot be written is a condition, and a crash before it can be is made up for', async () => {
-      await inside('mount', '-o', 'remount,bind,ro', '/etc/libvirt');
-      try {
-        await apply('kept', guest().uuid, { memory: '1Gi' });
-        const object = await persisted('kept', 'DefinitionNotWritten');
-        expect(messageOf(object, 'Persisted')).toMatch(/^the stored definition could not be written: libvirt: .*Read-only/);
-        expect(findCondition(object.status?.conditions, 'Ready')).toMatchObject({ status: 'True', reason: 'Converged' });
-        expect(object.status?.memory).toMatchObject({ current: '1Gi', atNextBoot: '512Mi' });
-        expect(object.status?.lastResize).toHaveProperty('completionTime');
-        // All that took part in the running change dies before the stored one is made.
-        await stack.controller.stop('SIGKILL');
-        await stack.agent.stop('SIGKILL');
-        await stack.lab.hypervisor.killDaemon();
-      } finally {
-        await inside('mount', '-o', 'remount,bind,rw', '/etc/libvirt');
-      }
-      await stack.lab.hypervisor.startDaemon();
-      await stack.agent.start();
-      await stack.controller.start();
-      await persisted('kept', 'AsExpected');
-      expect(modulesIn(await stored('kept'))).toEqual([dimm(0, 512)]);
-    });
-
     it('changed by hand: what is in the way is told, and modules that are missing are written again', async () => {
+      await apply('kept', guest().uuid, { memory: '1Gi' });
+      await persisted('kept', 'AsExpected');
       const xml = await stored('kept');
       await define('kept', xml.replace(/(<maxMemory slots=')\d+/, '$18'));
       const told = messageOf(await persisted('kept', 'DefinitionDiffers'), 'Persisted');
@@ -172,7 +160,7 @@ await describeLab('a size that survives a restart', () => {
         ...{ what: 'the module to be written again', timeoutMs: 60_000, intervalMs: 200 },
       });
       await persisted('kept', 'AsExpected');
-      expect(modulesIn(await stored('kept'))).toEqual([dimm(0, 512)]);
+      await expectAsRunning('kept');
     });
 
     it('made transient: said so; defined again: written', async () => {
@@ -183,7 +171,7 @@ await describeLab('a size that survives a restart', () => {
       expect(findCondition(object.status?.conditions, 'Ready')?.reason).toBe('Converged');
       await define('kept', xml.replaceAll(/ *<memory model='dimm'[\s\S]*?<\/memory>\n/g, ''));
       await persisted('kept', 'AsExpected');
-      expect(modulesIn(await stored('kept'))).toEqual([dimm(0, 512)]);
+      await expectAsRunning('kept');
     });
   });
 
@@ -226,13 +214,50 @@ await describeLab('a size that survives a restart', () => {
       const already = await readUntil('snapped', 'RestartRequired to know of it', (object) =>
         (messageOf(object, 'RestartRequired') ?? '').includes('already'),
       );
-      expect(messageOf(already, 'RestartRequired')).toBe(`${change}: its stored definition says so already; ${restart}`);
+      expect(messageOf(already, 'RestartRequired')).toBe(
+        `${change}: its stored definition says so already; ${restart}`,
+      );
       await snapped.destroy();
       await snapped.start();
       const { status } = await persisted('snapped', 'AsExpected');
       expect(status?.memory).toMatchObject({ current: '1280Mi', atNextBoot: '1280Mi', max: '2Gi' });
       expect(findCondition(status?.conditions, 'RestartRequired')?.status).toBe('False');
     });
+  });
+
+  it('a definition that cannot be written is a condition, and a crash before it can be is made up for', async () => {
+    // A file system of its own, as full as can be.
+    const fill = [
+      'cp -a /etc/libvirt/qemu /var/lib/libvirt/definitions',
+      'mount -t tmpfs -o size=256k tmpfs /etc/libvirt/qemu',
+      'cp -a /var/lib/libvirt/definitions/. /etc/libvirt/qemu/',
+      '{ dd if=/dev/zero of=/etc/libvirt/qemu/full bs=4k 2>/dev/null || true; }',
+    ];
+    await inside('sh', '-c', fill.join(' && '));
+    try {
+      await apply('kept', stack.lab.guest('accepting').uuid, { memory: '1536Mi' });
+      const object = await persisted('kept', 'DefinitionNotWritten');
+      expect(messageOf(object, 'Persisted')).toMatch(
+        /^the stored definition could not be written: libvirt: .*No space left on device/,
+      );
+      expect(findCondition(object.status?.conditions, 'Ready')).toMatchObject({
+        status: 'True',
+        reason: 'Converged',
+      });
+      expect(object.status?.memory).toMatchObject({ current: '1536Mi', atNextBoot: '1Gi' });
+      expect(object.status?.lastResize).toHaveProperty('completionTime');
+      // All that took part in the running change dies before the stored one is made.
+      await stack.controller.stop('SIGKILL');
+      await stack.agent.stop('SIGKILL');
+      await stack.lab.hypervisor.killDaemon();
+    } finally {
+      await inside('umount', '-l', '/etc/libvirt/qemu');
+    }
+    await stack.lab.hypervisor.startDaemon();
+    await stack.agent.start();
+    await stack.controller.start();
+    await persisted('kept', 'AsExpected');
+    await expectAsRunning('kept');
   });
 
   it("libvirt-guests at the host's reboot: both are suspended and resumed, and are as they were", async () => {

@@ -27,6 +27,8 @@ async function setUp(capabilities: DriverCapabilities, preallocates = false) {
   let written: () => unknown = () => undefined;
   let connected: (change: ConnectionChange) => void | Promise<void> = () => undefined;
   const backing = { pageSize: null, hostNodes: null };
+  let stored: DomainDescription['modules'] | null = [];
+  let full = false;
   const domain = (): DomainDescription => ({
     ...ref,
     ...{ type: 'kvm', arch: 'x86_64', machine: 'q35' },
@@ -87,9 +89,19 @@ async function setUp(capabilities: DriverCapabilities, preallocates = false) {
       return Promise.reject(new DriverError('Failed', 'QEMU refused'));
     },
     detach: (_uuid, alias) => does(`detach ${alias}`),
-    describeStored: () => Promise.resolve(null),
-    storeModule: (_uuid, { slot }) => does(`store ${slot}`),
-    unstoreModule: (_uuid, { slot }) => does(`unstore ${slot}`),
+    describeStored: () =>
+      stored === null
+        ? Promise.resolve(null)
+        : Promise.resolve({ ok: true, value: { ...domain(), id: null, modules: stored } }),
+    storeModule: (_uuid, { slot, alias, size, node }) => {
+      if (full) return Promise.reject(new DriverError('Failed', 'libvirt: No space left on device (error 38)'));
+      stored = [...(stored ?? []), { slot, alias, size, node: node ?? 0, base: null, ...backing }];
+      return does(`store ${slot}`);
+    },
+    unstoreModule: (_uuid, module) => {
+      stored = stored?.filter((other) => other !== module) ?? null;
+      return does(`unstore ${module.slot}`);
+    },
     monitor: {
       memory: () => Promise.resolve({ devices: [], backends: [] }),
       requestRemoval: () => Promise.resolve(null),
@@ -121,7 +133,13 @@ async function setUp(capabilities: DriverCapabilities, preallocates = false) {
     return host.plug(uuid, revision, plugRequest(1, mib(128)));
   };
   const onWrite = (listener: () => unknown) => void (written = listener);
-  return { done, logged, host, unplug, plug, startAgent, onWrite };
+  const persist = async (more = {}) => {
+    const { revision } = valueOf(await host.observe(uuid));
+    return host.persist(uuid, revision, { ...claim, ...more });
+  };
+  const store = (modules: typeof stored) => void (stored = modules);
+  const fill = (isFull: boolean) => void (full = isFull);
+  return { done, logged, host, unplug, plug, persist, store, fill, startAgent, onWrite };
 }
 
 describe('a driver that cannot ask a guest for its memory', () => {
@@ -158,7 +176,10 @@ it('what a driver lacks is in the log at each connect', async () => {
 
 describe('a plug that QEMU refuses wherever it is tried', () => {
   const attaches = async (preallocates: boolean) => {
-    const { done, plug } = await setUp({ refusalEvents: true, statisticsOnDemand: true, storedDefinition: false }, preallocates);
+    const { done, plug } = await setUp(
+      { refusalEvents: true, statisticsOnDemand: true, storedDefinition: false },
+      preallocates,
+    );
     expect(codeOf(await plug())).toBe('hypervisor-failed');
     return done.filter((what) => what.startsWith('attach'));
   };
@@ -207,5 +228,56 @@ describe('an agent on any driver', () => {
     const refused = await withLeadership(host, leadershipOf(5)).plug(uuid, revision, plugRequest(1, mib(128)));
     expect(codeOf(refused)).toBe('not-leader');
     expect(done).toEqual(['leader 5', 'write']);
+  });
+});
+
+describe('a driver that knows stored definitions', () => {
+  const knowing = { refusalEvents: true, statisticsOnDemand: true, storedDefinition: true };
+  const other = { slot: 3, base: null, size: mib(512), alias: null, node: 0, pageSize: null, hostNodes: null };
+
+  it('writes the claim first, then takes out what has left, then puts in what is there, and writes nothing twice', async () => {
+    const { done, host, persist, store } = await setUp(knowing);
+    store([other]);
+    expect(valueOf(await host.observe(uuid)).stored).toMatchObject({ isSame: false, obstacle: null });
+    expect(valueOf(await persist()).stored).toMatchObject({ isSame: true, obstacle: null });
+    expect(done).toEqual(['write', 'unstore 3', 'store 0']);
+    expect(codeOf(await persist())).toBe('ok');
+    expect(done).toEqual(['write', 'unstore 3', 'store 0']);
+    expect(valueOf(await host.observe(uuid)).stored).toMatchObject({ isSame: true });
+  });
+
+  it('goes on from where it was ended half-way', async () => {
+    const { done, persist, store, fill } = await setUp(knowing);
+    store([other]);
+    fill(true);
+    expect(codeOf(await persist())).toBe('hypervisor-failed');
+    fill(false);
+    expect(codeOf(await persist())).toBe('ok');
+    expect(done).toEqual(['write', 'unstore 3', 'store 0']);
+  });
+
+  it('touches nothing where a module of the definition has neither slot nor alias, nor of a transient VM', async () => {
+    const { done, persist, store } = await setUp(knowing);
+    store([{ ...other, slot: null }]);
+    const refused = await persist();
+    expect(codeOf(refused)).toBe('rejected');
+    expect(refused.ok ? '' : refused.error.message).toContain('a module of 512Mi with neither slot nor alias');
+    store(null);
+    expect(codeOf(await persist())).toBe('rejected');
+    expect(done).toEqual([]);
+  });
+
+  it('is asked for nothing where it does not', async () => {
+    const { done, host, persist } = await setUp({ ...knowing, storedDefinition: false });
+    expect(valueOf(await host.observe(uuid))).not.toHaveProperty('stored');
+    expect(codeOf(await persist())).toBe('rejected');
+    expect(done).toEqual([]);
+  });
+
+  it('writes nothing while a module is leaving', async () => {
+    const { done, unplug, persist } = await setUp(knowing);
+    expect(codeOf(await unplug(false))).toBe('ok');
+    expect(codeOf(await persist())).toBe('unplug-unsettled');
+    expect(done).not.toContain('store 0');
   });
 });
