@@ -11,7 +11,7 @@ import { bytes, GiB, gib, mib } from '../../../src/memory/bytes.ts';
 import type { Leader } from '../../../src/memory/leader.ts';
 import { emptyOperationState, type OperationState } from '../../../src/memory/operation-state.ts';
 import { silentLogger } from '../../../src/runtime/logger.ts';
-import { codeOf, leadershipOf, plugRequest, unplugRequest, valueOf } from '../../contract/bench.ts';
+import { claim, codeOf, leadershipOf, plugRequest, unplugRequest, valueOf } from '../../contract/bench.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 
 const uuid = '6f0c1a52-6a0e-4c0e-9c50-6e6f0f3d2a11';
@@ -169,9 +169,9 @@ it('what a driver lacks is in the log at each connect', async () => {
     );
   const domains = { domains: 1, running: 1 };
   expect(await connects({ refusalEvents: false, statisticsOnDemand: false, storedDefinition: false })).toEqual([
-    { ...domains, lacks: ['refusalEvents', 'statisticsOnDemand'] },
+    { ...domains, lacks: ['refusalEvents', 'statisticsOnDemand', 'storedDefinition'] },
   ]);
-  expect(await connects({ refusalEvents: true, statisticsOnDemand: true, storedDefinition: false })).toEqual([domains]);
+  expect(await connects({ refusalEvents: true, statisticsOnDemand: true, storedDefinition: true })).toEqual([domains]);
 });
 
 describe('a plug that QEMU refuses wherever it is tried', () => {
@@ -232,7 +232,7 @@ describe('an agent on any driver', () => {
 });
 
 describe('a driver that knows stored definitions', () => {
-  const knowing = { refusalEvents: true, statisticsOnDemand: true, storedDefinition: true };
+  const knowing = { refusalEvents: true, statisticsOnDemand: false, storedDefinition: true };
   const other = { slot: 3, base: null, size: mib(512), alias: null, node: 0, pageSize: null, hostNodes: null };
 
   it('writes the claim first, then takes out what has left, then puts in what is there, and writes nothing twice', async () => {

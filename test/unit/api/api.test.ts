@@ -56,6 +56,7 @@ describe('parseSpec', () => {
         driftPolicy: 'Correct',
         deletionPolicy: 'Retain',
         releaseTimeoutMs: 600_000,
+        persistence: 'Live',
       },
     });
   });
