@@ -166,6 +166,13 @@ const small = resource('small', '64Gi', {
   ],
   memory: { boot: '1Gi', plugged: '1Gi', current: '2Gi' },
 });
+const lasting = (conditions: readonly ReturnType<typeof condition>[], atNextBoot: string) =>
+  resource('lasting', '2Gi', {
+    observedGeneration: 3,
+    conditions: [condition('Ready', 'True', 'Converged', 'the guest has 2Gi'), ...conditions],
+    memory: { boot: '1Gi', plugged: '1Gi', current: '2Gi', atNextBoot },
+  });
+const notWritten = 'the stored definition could not be written: libvirt: No space left on device (error 38)';
 const stuck = resource('between', '1408Mi', {
   ...ready('False', 'UnreachableSize', 'no set of modules makes 1408Mi'),
   memory: { boot: '1Gi', plugged: '1Gi', current: '2Gi' },
@@ -178,6 +185,13 @@ const shown = (look: Look): string =>
     describeResource(refused, events, look, nowMs),
     describeResource(unseen, [], look, nowMs),
     describeResource(small, [], look, nowMs),
+    describeResource(lasting([condition('Persisted', 'True', 'AsExpected', '')], '2Gi'), [], look, nowMs),
+    describeResource(
+      lasting([condition('Persisted', 'False', 'DefinitionNotWritten', notWritten)], '1Gi'),
+      [],
+      look,
+      nowMs,
+    ),
     tableOfResources([settled, refused, unseen], look, false),
     tableOfResources([settled, refused, unseen], look, true),
     planned(withPlanning('3100Mi'), '1536Mi', look),

@@ -57,7 +57,11 @@ export async function persistMemory(
     facts.run?.sawStored(after);
     const told = tellStored(memory, after);
     if (told.isSame) return succeed({ revision, stored: told });
-    return rejected(after === null ? (transientMemory(memory.name).obstacle ?? '') : 'The stored definition has become another one meanwhile');
+    return rejected(
+      after === null
+        ? (transientMemory(memory.name).obstacle ?? '')
+        : 'The stored definition has become another one meanwhile',
+    );
   } catch (error) {
     return fail(toHostError(error));
   }

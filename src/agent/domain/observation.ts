@@ -15,7 +15,14 @@ import type { UptakeState } from '../../host/rules/uptake.ts';
 import { computeRevision } from '../../host/rules/revision.ts';
 import { backingsOf, regionsLeft } from '../../memory/backing.ts';
 import { type Bytes, sumBytes, zeroBytes } from '../../memory/bytes.ts';
-import { compareStored, type Comparison, toStoredMemory, transientMemory, unreadableMemory, type RunningDefinition } from '../../host/rules/stored.ts';
+import {
+  compareStored,
+  type Comparison,
+  toStoredMemory,
+  transientMemory,
+  unreadableMemory,
+  type RunningDefinition,
+} from '../../host/rules/stored.ts';
 import { describeObstacle } from '../../memory/hotplug-obstacle.ts';
 import { defaultGranularity } from '../../memory/granularity.ts';
 import { isSameModule, type ModuleIdentity } from '../../memory/module.ts';

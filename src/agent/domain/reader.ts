@@ -121,11 +121,7 @@ export class DomainReader {
     return { statistics, readAtMs, migrating, stored };
   }
 
-  #take(
-    run: RunningDomain,
-    memory: DomainDescription,
-    { statistics, readAtMs, migrating, stored }: Asked,
-  ): void {
+  #take(run: RunningDomain, memory: DomainDescription, { statistics, readAtMs, migrating, stored }: Asked): void {
     const nowMs = this.#options.clock.now();
     if (statistics !== null) {
       if (run.repair.sawBalloon(memory, statistics, nowMs)) this.#onHidden(run.uuid);

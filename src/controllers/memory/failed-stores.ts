@@ -5,8 +5,7 @@
 import type { HostError } from '../../host/errors.ts';
 import { computeDelayMs } from '../../runtime/backoff.ts';
 import type { ResourceKey } from '../../runtime/resources.ts';
-import type { NotStored } from './persisted.ts';
-import type { Judgement } from './types.ts';
+import type { Judgement, NotStored } from './types.ts';
 
 const delays = { initialMs: 10_000, maxMs: 600_000 };
 

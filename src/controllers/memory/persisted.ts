@@ -5,20 +5,10 @@
 import { type ConditionInput, timestamp } from '../../api/v1alpha1/conditions.ts';
 import type { PersistReason, Reason } from '../../api/v1alpha1/reasons.ts';
 import type { DesiredMemory } from '../../api/v1alpha1/spec.ts';
-import type { HostError } from '../../host/errors.ts';
 import { explainHostError } from '../shared/explain-host-error.ts';
 import type { Mode } from './scope.ts';
-import type { Judgement, Verdict } from './types.ts';
+import type { Judgement, NotStored, Verdict } from './types.ts';
 import { isConverged } from './verdict.ts';
-
-/** The stored definition could not be written. */
-export type NotStored = {
-  readonly error: HostError;
-  /** How often it was tried. */
-  readonly times: number;
-  /** When it is tried again, epoch ms of the controller's clock. */
-  readonly againAtMs: number;
-};
 
 export type PersistedInput = {
   /** null: the spec makes no sense. */

@@ -20,10 +20,10 @@ const atOnce = { kind: 'after', ms: 0 } as const;
 
 export type ReconcileContext = TellContext &
   PersistContext & {
-  readonly postponed: Postponed;
-  /** Keys of the resources that this controller speaks of. */
-  readonly own: Set<ResourceKey>;
-};
+    readonly postponed: Postponed;
+    /** Keys of the resources that this controller speaks of. */
+    readonly own: Set<ResourceKey>;
+  };
 
 /** Reconciles the resource of `key`. */
 export async function reconcile(key: ResourceKey, context: ReconcileContext): Promise<Reconciled> {
@@ -122,7 +122,8 @@ async function reconcileScope(scope: ReconcileScope, context: ReconcileContext):
   const written = await write(scope, conclusion, context);
   const result = settle(scope, conclusion, written, context);
   const ms = (later: number): number => soonEnoughFor(scope.notStored, later, clock.now());
-  const next = isHalfway && result.kind === 'after' ? atOnce : result.kind === 'after' ? { ...result, ms: ms(result.ms) } : result;
+  const next =
+    isHalfway && result.kind === 'after' ? atOnce : result.kind === 'after' ? { ...result, ms: ms(result.ms) } : result;
   return { ...next, reason, said: { detail, adminDetail, written: written.outcome } };
 }
 

@@ -11,12 +11,11 @@ import type { StoredMemory } from '../../host/port.ts';
 import { type Bytes, subtractBytes, sumBytes } from '../../memory/bytes.ts';
 import { keyOf, type ResourceKey } from '../../runtime/resources.ts';
 import { type Drift, forgetSize, judgeDrift } from './drift.ts';
-import type { NotStored } from './persisted.ts';
 import type { Answered } from './phases/answered.ts';
 import { computeResize, isOpen, type Resize } from './resize.ts';
 import { ownOf } from './release.ts';
 import { computeCurrent } from './total.ts';
-import type { Judgement, Located, Outcome, Problem } from './types.ts';
+import type { Judgement, Located, NotStored, Outcome, Problem } from './types.ts';
 
 /** Whether the VM may be changed, and if not, why not. */
 export type Mode =

@@ -112,6 +112,15 @@ export type Outcome =
   /** The host is at its limit of changes at once: this one waits in line. */
   | { readonly kind: 'host-busy' };
 
+/** The stored definition could not be written. */
+export type NotStored = {
+  readonly error: HostError;
+  /** How often it was tried. */
+  readonly times: number;
+  /** When it is tried again, epoch ms of the controller's clock. */
+  readonly againAtMs: number;
+};
+
 /** The conclusion of a reconcile. */
 export type Verdict = {
   readonly reason: Reason;

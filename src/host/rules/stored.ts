@@ -102,13 +102,15 @@ function findDifference(running: RunningDefinition, stored: Definition): string 
     `the stored definition has ${what} of ${there} and the running VM of ${here}: ${wayOut}`;
   const [there, here] = [bootOf(stored), bootOf(running)];
   if (there !== here) return differs('boot memory', formatQuantity(there), formatQuantity(here));
-  const cells = ({ boot }: Pick<Definition, 'boot'>): string => boot.map(({ node, size }) => `${node}: ${formatQuantity(size)}`).join(', ');
+  const cells = ({ boot }: Pick<Definition, 'boot'>): string =>
+    boot.map(({ node, size }) => `${node}: ${formatQuantity(size)}`).join(', ');
   if (cells(stored) !== cells(running)) return differs('NUMA cells', cells(stored), cells(running));
   if (modules.length > 0 && stored.hotplugProblem !== null) {
     return `a start would give no modules: ${stored.hotplugProblem}`;
   }
   const [max, now] = [stored.maxMemory, running.maxMemory];
-  const sizeOf = (maximum: Definition['maxMemory']): string => (maximum === null ? 'none' : formatQuantity(maximum.size));
+  const sizeOf = (maximum: Definition['maxMemory']): string =>
+    maximum === null ? 'none' : formatQuantity(maximum.size);
   if (max?.size !== now?.size) return differs('a <maxMemory>', sizeOf(max), sizeOf(now));
   if (max?.slots !== now?.slots) return differs('slots', String(max?.slots ?? 0), String(now?.slots ?? 0));
   return null;
@@ -140,7 +142,8 @@ function findMisfit(running: RunningDefinition, stored: Definition): string | nu
   }
   const { numbered, unnumbered } = slotsOfDevices(stored.others);
   const clash = modules.find((module) => numbered.includes(module.slot));
-  if (clash !== undefined) return `another memory device of the definition holds slot ${clash.slot}: take it out, or give it another`;
+  if (clash !== undefined)
+    return `another memory device of the definition holds slot ${clash.slot}: take it out, or give it another`;
   const slots = modules.length + numbered.length + unnumbered;
   if (max !== null && slots > max.slots) {
     return `the definition would take ${slots} slots of ${max.slots}: take out what else it has of memory`;

@@ -190,8 +190,8 @@ export function meetKept(context: SimulatedChangeContext, domain: SimulatedDomai
 /** Those of before 0.2 were kept without a stored definition. */
 function meetStored(domain: SimulatedDomain): void {
   const { boot, maxMemory, slots } = domain;
-  const { stored = { boot, maxMemory, slots, modules: [] } }: Partial<SimulatedDomain> = domain;
-  domain.stored = stored;
+  const kept: Partial<SimulatedDomain> = domain;
+  domain.stored = kept.stored === undefined ? { boot, maxMemory, slots, modules: [] } : kept.stored;
   domain.saysStored = true;
 }
 

@@ -79,7 +79,8 @@ export function createScript(context: ScriptContext): SimulationScript {
     setStored(uuid, stored) {
       const domain = find(uuid);
       const { boot, maxMemory, slots } = domain;
-      domain.stored = stored === null ? null : { ...(domain.stored ?? { boot, maxMemory, slots, modules: [] }), ...stored };
+      domain.stored =
+        stored === null ? null : { ...(domain.stored ?? { boot, maxMemory, slots, modules: [] }), ...stored };
       lifecycle(uuid);
     },
     setSaysStored(uuid, saysStored) {

@@ -14,8 +14,13 @@ type Happening =
   | { readonly kind: 'wish'; readonly blocks: number; readonly grow: 'Whole' | 'Divisible' }
   | { readonly kind: 'guest'; readonly behaviour: 'accept' | 'refuse' | 'silent'; readonly times: number }
   | { readonly kind: 'let-go' }
-  | { readonly kind: 'fault'; readonly operation: 'observe' | 'plug' | 'unplug'; readonly fault: SimulatedFault }
+  | {
+      readonly kind: 'fault';
+      readonly operation: 'observe' | 'plug' | 'unplug' | 'persist';
+      readonly fault: SimulatedFault;
+    }
   | { readonly kind: 'controller-restarts' | 'agent-restarts' | 'guest-resets' | 'host-unreachable' }
+  | { readonly kind: 'disk'; readonly isFull: boolean }
   | { readonly kind: 'time'; readonly ms: number };
 
 const anyFault: fc.Arbitrary<SimulatedFault> = fc.oneof(
@@ -50,7 +55,7 @@ const anyHappening: fc.Arbitrary<Happening> = fc.oneof(
     weight: 3,
     arbitrary: fc.record({
       kind: fc.constant('fault' as const),
-      operation: fc.constantFrom('observe' as const, 'plug' as const, 'unplug' as const),
+      operation: fc.constantFrom('observe' as const, 'plug' as const, 'unplug' as const, 'persist' as const),
       fault: anyFault,
     }),
   },
@@ -60,6 +65,7 @@ const anyHappening: fc.Arbitrary<Happening> = fc.oneof(
       .constantFrom('controller-restarts', 'agent-restarts', 'guest-resets', 'host-unreachable')
       .map((kind) => ({ kind })),
   },
+  { weight: 1, arbitrary: fc.boolean().map((isFull): Happening => ({ kind: 'disk', isFull })) },
   { weight: 5, arbitrary: fc.integer({ min: 0, max: 40_000 }).map((ms): Happening => ({ kind: 'time', ms })) },
 );
 
@@ -73,6 +79,16 @@ function letGo(bench: ControllerBench): void {
   }
 }
 
+/** Waits until Persisted is True: then a start gives just what the VM has. */
+async function isStored(bench: ControllerBench): Promise<void> {
+  const { script } = bench.host();
+  await bench.clock.until('it is stored', () => bench.condition('Persisted')?.status === 'True', 3_600_000);
+  const { modules, stored } = script.domain(vmUuid);
+  const told = (all: readonly { readonly slot: number | null; readonly size: number }[] = []) =>
+    all.map(({ slot, size }) => [slot, size]).toSorted(([a], [b]) => (a ?? 0) - (b ?? 0));
+  expect(told(stored?.modules)).toEqual(told(modules));
+}
+
 /** What was wished for, and when the guest forgot what it had been asked for. */
 type Past = { readonly wishes: Wish[]; readonly resetsAtMs: number[] };
 
@@ -82,7 +98,7 @@ async function happen(bench: ControllerBench, happening: Happening, { wishes, re
     case 'wish': {
       const memory = mib(128 * happening.blocks);
       wishes.push({ atMs: bench.clock.now(), memory });
-      bench.apply({ memory: formatQuantity(memory), growPolicy: happening.grow });
+      bench.apply({ memory: formatQuantity(memory), growPolicy: happening.grow, persistence: 'LiveAndConfig' });
       return;
     }
     case 'guest':
@@ -107,6 +123,9 @@ async function happen(bench: ControllerBench, happening: Happening, { wishes, re
       script.setReachable(false);
       await bench.clock.advance(5_000);
       script.setReachable(true);
+      return;
+    case 'disk':
+      script.setStoreProblem(happening.isFull ? 'the disk is full' : null);
       return;
     case 'time':
       return bench.clock.advance(happening.ms);
@@ -168,12 +187,15 @@ it('keeps its promises through any life, and settles when it is over', async () 
         // The faults are over; a wish that can be reached whatever is plugged: boot memory, or more than ever.
         script.setUnplugBehaviour(vmUuid, 'all', 'accept');
         letGo(bench);
+        script.setStoreProblem(null);
         await happen(bench, { kind: 'wish', blocks: 48, grow: 'Whole' }, past);
         await bench.reaches('Converged', 'vm', 4 * 3_600_000);
         expect(script.total(vmUuid)).toBe(mib(128 * 48));
+        await isStored(bench);
         await happen(bench, { kind: 'wish', blocks: 8, grow: 'Whole' }, past);
         await bench.reaches('Converged', 'vm', 4 * 3_600_000);
         expect(script.total(vmUuid)).toBe(gib(1));
+        await isStored(bench);
 
         checkInvariants(script.changes(), past, startTotal);
         expect(bench.resources.get('tenants/vm')?.spec.memory, 'I5: spec is never written').toBe('1Gi');

@@ -15,7 +15,10 @@ async function start(spec: Partial<VirtualMachineMemorySpec>, more: Partial<Simu
   bench.apply({ persistence: 'LiveAndConfig', ...spec });
 }
 const script = () => bench.host().script;
-const stored = () => script().domain(vmUuid).stored?.modules.map(({ slot, alias, size }) => [slot, alias, size]);
+const stored = () =>
+  script()
+    .domain(vmUuid)
+    .stored?.modules.map(({ slot, alias, size }) => [slot, alias, size]);
 const persisted = () => {
   const { status, reason, message } = bench.condition('Persisted') ?? {};
   return [status, reason, message] as const;
@@ -57,6 +60,18 @@ describe('LiveAndConfig', () => {
     script().letGo(vmUuid, 0);
     await bench.reaches('Converged');
     expect(stored()).toEqual([[1, 'ua-dimmer-1', gib(1)]]);
+  });
+
+  it('writes nothing before the guest has taken up what was plugged', async () => {
+    await start({ memory: '4Gi' });
+    script().setOnlines(vmUuid, false);
+    await bench.reaches('GuestNotOnlined');
+    expect(script().total(vmUuid)).toBe(gib(4));
+    expect(script().calls().persist).toBe(0);
+    expect(persisted()[1]).toBe('NotConverged');
+    script().onlineAll(vmUuid);
+    await bench.reaches('Converged');
+    expect(persisted()).toEqual(isTrue);
   });
 
   it('writes nothing while nothing changes', async () => {
@@ -141,8 +156,16 @@ describe('LiveAndConfig', () => {
   });
 
   it.each<[string, Parameters<ReturnType<typeof script>['setStored']>[1], string]>([
-    ['another boot memory', { boot: [{ node: 0, size: gib(2) }] }, 'the stored definition has boot memory of 2Gi and the running VM of 1Gi'],
-    ['another maximum', { maxMemory: gib(32) }, 'the stored definition has a <maxMemory> of 32Gi and the running VM of 16Gi'],
+    [
+      'another boot memory',
+      { boot: [{ node: 0, size: gib(2) }] },
+      'the stored definition has boot memory of 2Gi and the running VM of 1Gi',
+    ],
+    [
+      'another maximum',
+      { maxMemory: gib(32) },
+      'the stored definition has a <maxMemory> of 32Gi and the running VM of 16Gi',
+    ],
     ['other slots', { slots: 8 }, 'the stored definition has slots of 8 and the running VM of 16'],
     [
       'other cells',
@@ -287,6 +310,8 @@ describe('RestartRequired beside it', () => {
   it('says of a transient VM that it has no stored definition', async () => {
     await start({ memory: '512Mi' }, { stored: null });
     await bench.reaches('BelowBootMemory');
-    expect(restart()).toContain('in the definition that VM db-1 is created from (it is transient, and has no stored one)');
+    expect(restart()).toContain(
+      'in the definition that VM db-1 is created from (it is transient, and has no stored one)',
+    );
   });
 });

@@ -47,7 +47,8 @@ async function releaseClaim(judgement: Judgement, context: ExecuteContext): Prom
   if (isToBeStored(judgement)) {
     // What has left would be back after a start.
     const stored = await store(judgement, context);
-    if (!stored.ok) context.logger.warn({ code: stored.error.code, err: stored.error.cause }, 'stored definition stays');
+    if (!stored.ok)
+      context.logger.warn({ code: stored.error.code, err: stored.error.cause }, 'stored definition stays');
   }
   context.logger.info({ uuid }, 'giving the claim up');
   const { replacesUid: _, ...holder } = buildClaim(context, located);

@@ -1,8 +1,9 @@
 /** The phase of a reconcile that has the stored definition written, once the running VM has its size. */
 import { isConverged } from '../verdict.ts';
-import { isToBeStored, type NotStored } from '../persisted.ts';
+import { isToBeStored } from '../persisted.ts';
 import type { FailedStores } from '../failed-stores.ts';
 import type { ReconcileScope } from '../scope.ts';
+import type { NotStored } from '../types.ts';
 import { type ActContext, mayAct } from './act.ts';
 import { store } from './execute.ts';
 import { judgeVerdict } from './summarise.ts';
@@ -23,8 +24,7 @@ export async function persist(scope: ReconcileScope, context: PersistContext): P
   const entry = hosts.get(judgement.located.hostName);
   if (entry === undefined) return;
   const { changes } = entry.line;
-  const leave =
-    changes.tryTake() ?? (await context.inLine(() => changes.take(context.urgency, context.signal)));
+  const leave = changes.tryTake() ?? (await context.inLine(() => changes.take(context.urgency, context.signal)));
   if (leave === null) return;
   try {
     if (!mayAct(scope, judgement, entry, context)) return;
