@@ -10,6 +10,7 @@ export const longest: readonly string[] = [
   'test/integration/agent/fresh-reports.test.ts',
   'test/e2e/crashes.test.ts',
   'test/e2e/refusal.test.ts',
+  'test/e2e/persistence.test.ts',
   'test/e2e/unjudged.test.ts',
   'test/integration/agent/orphans.test.ts',
   'test/integration/standalone/libvirt.test.ts',

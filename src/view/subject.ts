@@ -43,22 +43,24 @@ export function readinessOf({ metadata, status }: VirtualMachineMemory): Readine
 export const styleOf = ({ ready }: Readiness): Style =>
   ready === 'True' ? 'green' : ready === 'False' ? 'red' : 'yellow';
 
-/** What lies in the way of any size, of this one until the VM is started anew, or of keeping it then; nothing that Ready says already. */
-export function obstaclesOf(
-  resource: VirtualMachineMemory,
-): readonly { readonly label: string; readonly message: string }[] {
+/** What lies in the way; the message begins with why. */
+export type Obstacle = { readonly label: 'hotplug' | 'restart' | 'next boot'; readonly message: string };
+
+/** What is in the way of any size, of this one until a restart, or of keeping it through one; nothing that Ready says already. */
+export function obstaclesOf(resource: VirtualMachineMemory): readonly Obstacle[] {
   const ready = readinessOf(resource);
   const [hotplug, restart, persisted] = ['HotplugReady', 'RestartRequired', 'Persisted'].map((type) =>
     findCondition(resource.status?.conditions, type),
   );
-  return [
-    ...(hotplug?.status === 'False' ? [{ label: 'hotplug', message: `${hotplug.reason}: ${hotplug.message}` }] : []),
-    ...(restart?.status === 'True' ? [{ label: 'restart', message: `needed: ${restart.message}` }] : []),
+  const told: readonly (Obstacle | null)[] = [
+    hotplug?.status === 'False' ? { label: 'hotplug', message: `${hotplug.reason}: ${hotplug.message}` } : null,
+    restart?.status === 'True' ? { label: 'restart', message: `needed: ${restart.message}` } : null,
     // While it is being resized that is no news.
-    ...(persisted?.status === 'False' && persisted.reason !== 'NotConverged'
-      ? [{ label: 'next boot', message: `${persisted.reason}: ${persisted.message}` }]
-      : []),
-  ].filter(({ message }) => !message.endsWith(`: ${ready.message}`));
+    persisted?.status === 'False' && persisted.reason !== 'NotConverged'
+      ? { label: 'next boot', message: `${persisted.reason}: ${persisted.message}` }
+      : null,
+  ];
+  return told.filter((obstacle) => obstacle !== null).filter(({ message }) => !message.endsWith(`: ${ready.message}`));
 }
 
 const isReason = (reason: string): reason is Reason => Object.hasOwn(reasonTable, reason);

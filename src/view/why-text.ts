@@ -2,7 +2,7 @@
 import type { ModuleStatus, VirtualMachineMemory } from '../api/v1alpha1/virtual-machine-memory.ts';
 import { age, type Look, wrap } from './layout.ts';
 import { nearestSizes } from './reachable.ts';
-import { adviceFor, fullName, goesOn, machineOf, obstaclesOf, readinessOf } from './subject.ts';
+import { adviceFor, fullName, goesOn, machineOf, type Obstacle, obstaclesOf, readinessOf } from './subject.ts';
 
 /** `besides`: sentences that whoever calls has to add. @param nowMs epoch milliseconds */
 export function explainResource(
@@ -16,17 +16,13 @@ export function explainResource(
   const parts = [`${sizesOf(resource)}.`];
   if (ready === 'True') {
     const forHowLong = since === null ? '' : `, for ${age(nowMs - Date.parse(since))} now`;
-    parts.push(`Nothing stands in between (${reason}${forHowLong}): ${message}.`);
+    parts.push(`Nothing stands in between (${reason}${forHowLong}): ${message}.`, ...obstaclesIn(resource));
     return paragraph([...parts, ...besides], look);
   }
   const forHowLong = since === null ? '' : `For ${age(nowMs - Date.parse(since))} `;
   parts.push(`${forHowLong === '' ? 'It says' : `${forHowLong}it has not been ready; it says`} ${reason}: ${message}.`);
   parts.push(...triedOf(resource, nowMs));
-  parts.push(
-    ...obstaclesOf(resource).map(
-      ({ label, message: told }) => `${label === 'restart' ? 'A restart is' : 'Not ready for hotplug,'} ${told}.`,
-    ),
-  );
+  parts.push(...obstaclesIn(resource));
   const near = resource.status?.reachable === undefined ? null : nearestSizes(resource.status.reachable);
   if (!goesOn(reason) && near !== null) parts.push(`Sizes that can be had: ${near}.`);
   const help = adviceFor(reason);
@@ -34,6 +30,15 @@ export function explainResource(
   else if (goesOn(reason)) parts.push('Nothing needs to be done: it goes on by itself.');
   return paragraph([...parts, ...besides], look);
 }
+
+const beginnings: Readonly<Record<Obstacle['label'], string>> = {
+  hotplug: 'Not ready for hotplug,',
+  restart: 'A restart is',
+  'next boot': 'The next boot gives another size,',
+};
+
+const obstaclesIn = (resource: VirtualMachineMemory): readonly string[] =>
+  obstaclesOf(resource).map(({ label, message }) => `${beginnings[label]} ${message}.`);
 
 const paragraph = (parts: readonly string[], look: Look): string => `${wrap(parts.join(' '), look.width).join('\n')}\n`;
 

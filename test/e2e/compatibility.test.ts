@@ -153,8 +153,14 @@ await describeLab(
     it('a resource with Release goes with what was plugged for it, also from an agent that gives no claim up', async () => {
       const guest = guestNamed('released');
       await run('agent', old);
-      await apply(guest, { memory: '1Gi', growPolicy: 'Whole', deletionPolicy: 'Release' });
-      await stack.reaches('released', 'Converged');
+      const lasting = { persistence: 'LiveAndConfig', deletionPolicy: 'Release' };
+      await apply(guest, { memory: '1Gi', growPolicy: 'Whole', ...lasting });
+      const { status } = await stack.reaches('released', 'Converged');
+      // It knows of no stored definitions, and that is said.
+      expect(status?.conditions?.find(({ type }) => type === 'Persisted')).toMatchObject({
+        ...{ status: 'False', reason: 'UnsupportedAgent' },
+      });
+      expect(status?.memory).not.toHaveProperty('atNextBoot');
       await stack.lab.controlPlane.kubectlOk(['delete', 'vmmem', 'released', '--namespace=tenants', '--timeout=60s']);
       expect(await guest.moduleAliases()).toEqual([]);
       expect(elementOf(await stateOf(guest), 'claim')).not.toBe('');

@@ -185,6 +185,12 @@ const shown = (look: Look): string =>
     describeResource(refused, events, look, nowMs),
     describeResource(unseen, [], look, nowMs),
     describeResource(small, [], look, nowMs),
+    explainResource(
+      lasting([condition('Persisted', 'False', 'DefinitionNotWritten', notWritten)], '1Gi'),
+      [],
+      look,
+      nowMs,
+    ),
     describeResource(lasting([condition('Persisted', 'True', 'AsExpected', '')], '2Gi'), [], look, nowMs),
     describeResource(
       lasting([condition('Persisted', 'False', 'DefinitionNotWritten', notWritten)], '1Gi'),
