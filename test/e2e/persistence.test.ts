@@ -135,11 +135,6 @@ await describeLab('a size that survives a restart', () => {
       expect(await guest().moduleAliases()).toEqual(['ua-dimmer-0']);
       expect(await guest().memTotalKiB()).toBeGreaterThan(900 * 1024);
       await hasWithoutPlugging('kept', before, before.status?.virtualMachine?.runtimeId ?? '');
-      // Rebooted by the guest: QEMU goes on, and so does all that it has.
-      await guest().reset();
-      await guest().waitReady();
-      expect(await guest().memTotalKiB()).toBeGreaterThan(900 * 1024);
-      expect((await stack.read('kept')).status?.lastResize).toEqual(before.status?.lastResize);
       await apply('kept', guest().uuid, { memory: '512Mi' });
       const { status } = await persisted('kept', 'AsExpected');
       expect(status?.memory).toMatchObject({ current: '512Mi', atNextBoot: '512Mi' });
@@ -176,9 +171,18 @@ await describeLab('a size that survives a restart', () => {
   });
 
   beside('a guest with snapshots', () => {
-    it('reverted: the older claim, modules and definition come back, and the size is reached and stored again', async () => {
+    it('rebooted by the guest: QEMU goes on, and so does all that it has', async () => {
       await apply('snapped', snapped.uuid, { memory: '768Mi' });
-      await persisted('snapped', 'AsExpected');
+      const before = await persisted('snapped', 'AsExpected');
+      await snapped.reset();
+      await snapped.waitReady();
+      expect(await snapped.memTotalKiB()).toBeGreaterThan(650 * 1024);
+      const { status } = await persisted('snapped', 'AsExpected');
+      expect(status?.lastResize).toEqual(before.status?.lastResize);
+      expect(status?.virtualMachine).toEqual(before.status?.virtualMachine);
+    });
+
+    it('reverted: the older claim, modules and definition come back, and the size is reached and stored again', async () => {
       const held = await claim('snapped');
       await virsh('snapshot-create-as', 'snapped', 'before');
       await apply('snapped', snapped.uuid, { memory: '1Gi' });
@@ -239,7 +243,7 @@ await describeLab('a size that survives a restart', () => {
       await apply('kept', stack.lab.guest('accepting').uuid, { memory: '1536Mi' });
       const object = await persisted('kept', 'DefinitionNotWritten');
       expect(messageOf(object, 'Persisted')).toMatch(
-        /^the stored definition could not be written: libvirt: .*No space left on device.* \(error \d+\); tried 1 time, again at /,
+        /^the stored definition could not be written: libvirt: .*No space left on device.* \(error \d+\); tried \d+ times?, again at /,
       );
       expect(findCondition(object.status?.conditions, 'Ready')).toMatchObject({
         status: 'True',
