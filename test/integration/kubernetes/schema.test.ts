@@ -160,6 +160,7 @@ describe('other fields of VirtualMachineMemory', () => {
       unplugTimeout: '30s',
       driftPolicy: 'Correct',
       deletionPolicy: 'Retain',
+      persistence: 'Live',
       releaseTimeout: '10m',
     });
   });
@@ -178,7 +179,8 @@ describe('other fields of VirtualMachineMemory', () => {
     [{ granularity: '' }, 'is not a memory block size'],
     [{ pageSize: '4Ki' }, "'4Ki' is not a size of huge pages: write one that the host has, such as 2Mi or 1Gi"],
     [{ pageSize: 'big' }, 'is not a size of huge pages'],
-    [{ persistence: 'Live' }, 'unknown field "spec.persistence"'],
+    [{ persistance: 'Live' }, 'unknown field "spec.persistance"'],
+    [{ persistence: 'Config' }, 'supported values: "Live", "LiveAndConfig"'],
     [{ shrinkPolicy: 'Greedy' }, 'spec.shrinkPolicy: Unsupported value: "Greedy"'],
     [{ rounding: 'Up' }, 'accepted'],
     [{ rounding: 'Down' }, 'spec.rounding: Unsupported value: "Down"'],
