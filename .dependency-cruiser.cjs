@@ -17,6 +17,7 @@ const mayImport = {
   preview: ['memory', 'api', 'planner', 'host', 'libvirt'],
   view: ['memory', 'api', 'planner', 'preview'],
   adopt: ['memory', 'host'],
+  pki: [],
 };
 
 const roomRules = Object.entries(mayImport).map(([room, allowed]) => ({

@@ -78,7 +78,11 @@ Description: memory of running virtual machines, turned up and down
 `;
 
 /** RFC 5322, in UTC, as Debian's changelogs have it. */
-const changelog = ({ version, revision, date }: Build): string => `dimmer (${version}-${revision}) stable; urgency=medium
+const changelog = ({
+  version,
+  revision,
+  date,
+}: Build): string => `dimmer (${version}-${revision}) stable; urgency=medium
 
   * What has changed is in changelog.gz.
 

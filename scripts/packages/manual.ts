@@ -4,7 +4,11 @@
 export type Run = (program: string, argv: readonly string[]) => Promise<string>;
 
 /** A line that roff leaves as it is. */
-const literal = (line: string): string => line.replaceAll('\\', '\\e').replaceAll('-', '\\-').replace(/^([.'])/, '\\&$1');
+const literal = (line: string): string =>
+  line
+    .replaceAll('\\', '\\e')
+    .replaceAll('-', '\\-')
+    .replace(/^([.'])/, '\\&$1');
 const verbatim = (text: string): string => `.nf\n${text.trimEnd().split('\n').map(literal).join('\n')}\n.fi`;
 
 /** The page of a program, section 1. */

@@ -5,7 +5,7 @@
 import type { CommandLine, Place } from './command-line.ts';
 import { lines } from './operator/lines.ts';
 
-export type CommandName = 'controller' | 'agent' | 'standalone' | 'adopt' | 'completion' | keyof typeof lines;
+export type CommandName = 'controller' | 'agent' | 'standalone' | 'adopt' | 'pki' | 'completion' | keyof typeof lines;
 
 export type CommandEntry = {
   readonly name: CommandName;
@@ -40,5 +40,6 @@ export const commandTable: readonly CommandEntry[] = [
   },
   ...operated,
   { name: 'adopt', summary: 'writes manifests for the VMs of a host as they are now', places: ['standalone'] },
+  { name: 'pki', summary: 'certificates for agents and controller, where there is no CA', places: ['standalone'] },
   { name: 'completion', summary: 'a script that lets a shell complete all this', places: ['standalone'] },
 ];

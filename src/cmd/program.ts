@@ -40,6 +40,7 @@ const commands: Readonly<Record<CommandName, () => Promise<Command>>> = {
   events: async () => (await import('./operator/run-events.ts')).runEvents,
   hosts: async () => (await import('./operator/run-hosts.ts')).runHosts,
   adopt: async () => (await import('./adopt/run-adopt.ts')).runAdopt,
+  pki: async () => (await import('./pki/run-pki.ts')).runPki,
   completion: async () => (await import('./completion/run-completion.ts')).runCompletion,
 };
 
