@@ -5,7 +5,7 @@
  *
  * Nothing that is there is ever overwritten, but by a renewal that was asked for.
  */
-import { X509Certificate } from 'node:crypto';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import {
   mkdirSync,
   mkdtempSync,
@@ -37,7 +37,19 @@ const pair = { certificate: 'tls.crt', key: 'tls.key', authority: 'ca.crt' } as 
 export function readAuthority(directory: string): KeyAndCertificate {
   const [key, certificate] = ['ca.key', 'ca.crt'].map((name) => readText(join(directory, name)));
   if (key === undefined || certificate === undefined) throw new PkiProblem('unreachable');
+  if (!fits(key, certificate)) {
+    throw new PkiProblem(`ca.key and ca.crt in ${directory} do not fit: they are not what 'dimmer pki init' has made`);
+  }
   return { key, certificate };
+}
+
+function fits(key: string, certificate: string): boolean {
+  try {
+    const parsed = new X509Certificate(certificate);
+    return parsed.ca && parsed.checkPrivateKey(createPrivateKey(key));
+  } catch {
+    return false;
+  }
 }
 
 function readText(path: string): string {

@@ -57,7 +57,7 @@ export function createServiceParts(
 export async function serveFixture(
   service: RunnableService,
   { events, clock, records }: ReturnType<typeof createServiceParts>,
-  { agentTls, clientTls }: AgentPki,
+  { agentTls, clientTls }: Pick<AgentPki, 'agentTls' | 'clientTls'>,
 ): Promise<AgentFixture> {
   const server = createAgentServer({
     service,
