@@ -44,6 +44,8 @@ export type ElectionOptions = {
 export interface Cluster extends ResourceHub<VirtualMachineMemory, HypervisorHost> {
   /** When the API server was heard from last by every source, epoch milliseconds; undefined before that. */
   lastContactMs(): number | undefined;
+  /** What the API server says that it is (`v1.36.3`); null where it doesn't, or doesn't let us know. */
+  version(): Promise<string | null>;
   /** Whoever takes part in an election writes nothing while it doesn't lead. Not started yet. */
   elect(options: ElectionOptions): LeaderElector;
   /** The shards whose Leases are in a namespace, for the one of this name. Not started yet. */
@@ -94,6 +96,11 @@ export function createCluster(options: ClusterOptions): Cluster {
       learn: (object) => reflectors.hosts.learn(object),
     }),
     events,
+    async version() {
+      const answer = await client.send({ method: 'GET', path: '/version', timeoutMs: 10_000 });
+      const version = answer.ok ? answer.value['gitVersion'] : null;
+      return typeof version === 'string' ? version.slice(0, 64) : null;
+    },
     clusterId: () => readClusterId(reflectors.namespaces.source),
     async start() {
       for (const reflector of all) reflector.start();

@@ -3,6 +3,7 @@
  * chosen: the agent is to stay small.
  */
 import { randomUUID } from 'node:crypto';
+import { release } from 'node:os';
 import { compilePattern } from '../../agent/admission.ts';
 import { auditTo } from '../../agent/audit.ts';
 import { EventLog } from '../../agent/event-log.ts';
@@ -13,6 +14,7 @@ import { openTlsFiles } from '../../runtime/tls-files.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import { Lifecycle } from '../../runtime/lifecycle.ts';
 import { createLogger, type Logger } from '../../runtime/logger.ts';
+import { tellVersions } from '../../runtime/versions.ts';
 import { describeError, writeFailure } from '../failure.ts';
 import { type CommandIo, exitFailure, exitOk } from '../io.ts';
 import { version } from '../version.ts';
@@ -103,11 +105,21 @@ async function serve(options: ServeArguments, logger: Logger, signal: AbortSigna
       await service.whenReady(ending);
       if (ending.aborted) return;
       logger.info({ host, port }, 'agent is ready');
+      await tellHost(service, logger);
       await tellServiceManager({ status: `Serves clients at ${host}:${port}` }, logger);
     },
     stop: () => logger.info({ pendingOperations: service.pendingOperations }, 'agent is stopping'),
   });
   await lifecycle.run(signal);
+}
+
+/** What this host has, which whoever reads the log of a fault wants to know. */
+async function tellHost(service: RunnableService, logger: Logger): Promise<void> {
+  const facts = await service.facts();
+  if (!facts.ok) return;
+  const { libvirtVersion, hypervisorVersion } = facts.value;
+  const more = { kernel: release(), node: process.versions.node };
+  tellVersions(logger, { libvirt: libvirtVersion, QEMU: hypervisorVersion }, more);
 }
 
 /** What serves the VMs. */

@@ -4,12 +4,13 @@ import { type Controller, createController } from '../../controllers/controller.
 import { withLeadership } from '../../host/leadership.ts';
 import { orAborted } from '../../runtime/or-aborted.ts';
 import { openTlsFiles } from '../../runtime/tls-files.ts';
-import { createCluster } from '../../kubernetes/cluster.ts';
+import { type Cluster, createCluster } from '../../kubernetes/cluster.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import { type HealthServer, startHealthServer } from '../../runtime/health-server.ts';
 import { Lifecycle } from '../../runtime/lifecycle.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { declareProcessMetrics } from '../../runtime/process-metrics.ts';
+import { tellVersions } from '../../runtime/versions.ts';
 import { connectToAgent } from '../agent-connection.ts';
 import type { CommandIo } from '../io.ts';
 import { planServers } from '../probe-servers.ts';
@@ -54,7 +55,10 @@ async function serve(options: ControllerArguments, logger: Logger, signal: Abort
   lifecycle.add({
     name: 'API server',
     group: 'sources',
-    start: (ending) => orAborted(cluster.start(), ending, () => undefined),
+    async start(ending) {
+      await orAborted(cluster.start(), ending, () => undefined);
+      if (!ending.aborted) await orAborted(tellCluster(cluster, logger), ending, () => undefined);
+    },
     stop: () => cluster.close(),
   });
   const elected = options.election && addElection(options.election, { cluster, lifecycle, registry });
@@ -93,4 +97,10 @@ async function serve(options: ControllerArguments, logger: Logger, signal: Abort
     stopMs: graceMs + 2_000,
   });
   await lifecycle.run(signal);
+}
+
+/** What the cluster has, which whoever reads the log of a fault wants to know. */
+async function tellCluster(cluster: Cluster, logger: Logger): Promise<void> {
+  const kubernetes = await cluster.version();
+  tellVersions(logger, { Kubernetes: kubernetes ?? 'unknown' }, { dimmer: version, node: process.versions.node });
 }

@@ -3,13 +3,12 @@ import { readFileSync, statSync } from 'node:fs';
 import { connect } from 'node:net';
 import type { Hypervisor } from '../../libvirt/domain/hypervisor.ts';
 import type { ConnectFailureReason, ConnectionChange } from '../../libvirt/rpc/session.ts';
+import { judgeVersion as judge } from '../../runtime/versions.ts';
 import type { LibvirtEndpoint } from '../../libvirt/rpc/uri.ts';
 import type { Finding } from '../../agent/check/report.ts';
 import { formatVersion } from './driver.ts';
 
 const connectMs = 10_000;
-/** virDomainDetachDeviceAlias is of 4.4.0, statistics that don't wait for a domain are of 4.5.0. */
-const oldestLibvirt = 4_005_000;
 
 /** What came of opening a socket: `open`, or the code of the error. */
 export type SocketProbe = {
@@ -112,16 +111,14 @@ function firstChange(hypervisor: Hypervisor): Promise<ConnectionChange> {
   });
 }
 
-/** Judges libvirt's version; a good one is told with QEMU's and the way it was reached. */
+/** Judges libvirt's version and QEMU's; good ones are told with the way they were reached. */
 export function judgeVersion(libvirt: number, qemu: number, hostname: string, way: string): Finding {
   const subject = 'libvirt';
   const versions = `libvirt ${formatVersion(libvirt)} with hypervisor ${formatVersion(qemu)} on ${hostname}`;
-  return libvirt < oldestLibvirt
-    ? {
-        verdict: 'problem',
-        subject,
-        message: `${versions} is too old; the agent needs ${formatVersion(oldestLibvirt)}`,
-      }
+  const judged = [judge('libvirt', formatVersion(libvirt)), judge('QEMU', formatVersion(qemu))];
+  const tooOld = judged.flatMap((one) => (one.standing === 'too-old' ? [one.problem] : []));
+  return tooOld.length > 0
+    ? { verdict: 'problem', subject, message: `${versions} is too old. ${tooOld.join('; ')}` }
     : { verdict: 'ok', subject, message: `${versions}, through ${way}` };
 }
 
