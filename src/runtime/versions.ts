@@ -63,10 +63,9 @@ export function tellVersions(
     const version = met[component];
     return version === undefined ? [] : [{ component, version, judgement: judgeVersion(component, version) }];
   });
-  const standings = judged.map(({ component, version, judgement }) => [
-    component,
-    `${version} (${judgement.standing})`,
-  ]);
+  const standings = judged.map(
+    ({ component, version, judgement }) => [component, `${version} (${judgement.standing})`] as const,
+  );
   log.info({ versions: { ...Object.fromEntries(standings), ...more } }, 'versions met here');
   for (const { judgement } of judged) {
     if (judgement.standing === 'too-old') log.warn({ problem: judgement.problem }, 'a version is known not to work');

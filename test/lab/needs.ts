@@ -10,12 +10,19 @@ import { SEARCH_PATH } from './run.ts';
 import { hasShippedLibvirt } from './shipped-libvirt.ts';
 
 /** The parts of the lab; a test names those that it needs. */
-export type LabPart = 'chart-tools' | 'control-plane' | 'hypervisor' | 'machine' | 'released' | 'shells';
+export type LabPart = 'chart-tools' | 'control-plane' | 'hypervisor' | 'machine' | 'packagers' | 'released' | 'shells';
 
 /** What it takes to run the whole product. */
 export const STACK_PARTS: readonly LabPart[] = ['control-plane', 'hypervisor'];
 /** What it takes to run all tests. */
-export const ALL_PARTS: readonly LabPart[] = [...STACK_PARTS, 'chart-tools', 'machine', 'released', 'shells'];
+export const ALL_PARTS: readonly LabPart[] = [
+  ...STACK_PARTS,
+  'chart-tools',
+  'machine',
+  'packagers',
+  'released',
+  'shells',
+];
 
 /** A program or file that the lab uses, and the Debian packages that bring it. */
 type Need = { readonly files: string; readonly packages: readonly string[]; readonly parts: readonly LabPart[] };
@@ -23,6 +30,7 @@ type Need = { readonly files: string; readonly packages: readonly string[]; read
 const HYPERVISOR: readonly LabPart[] = ['hypervisor'];
 const MACHINE: readonly LabPart[] = ['machine'];
 const SHELLS: readonly LabPart[] = ['shells'];
+const PACKAGERS: readonly LabPart[] = ['packagers'];
 const NAMESPACED: readonly LabPart[] = [...HYPERVISOR, ...MACHINE];
 // `files`: a command to be found on the PATH, or a glob from the root.
 const NEEDS: readonly Need[] = [
@@ -47,6 +55,10 @@ const NEEDS: readonly Need[] = [
   { files: 'bash', packages: ['bash'], parts: SHELLS },
   { files: 'zsh', packages: ['zsh'], parts: SHELLS },
   { files: 'fish', packages: ['fish'], parts: SHELLS },
+  { files: 'dpkg-deb', packages: ['dpkg'], parts: PACKAGERS },
+  { files: 'rpmbuild', packages: ['rpm'], parts: PACKAGERS },
+  { files: 'lintian', packages: ['lintian'], parts: PACKAGERS },
+  { files: 'rpmlint', packages: ['rpmlint'], parts: PACKAGERS },
 ];
 const TO_BUILD_WHAT_WAS_RELEASED: readonly Need[] = [
   { files: 'git', packages: ['git'], parts: ['released'] },
