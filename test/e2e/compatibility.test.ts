@@ -26,7 +26,7 @@ await describeLab(
     const old = findReleasedProgram()?.program ?? '';
     let stack: Stack;
     beforeAll(async () => {
-      const names = ['upgraded', 'downgraded'];
+      const names = ['upgraded', 'upgraded-agents-first', 'downgraded'];
       const lab = await startLab({
         controlPlane: {},
         guests: [
@@ -72,10 +72,11 @@ await describeLab(
       (await stack.read(guest.name)).status?.modules?.map(({ slot, size, state }) => ({ slot, size, state }));
 
     it.each([
-      { name: 'upgraded', writer: old, reader: current },
-      { name: 'downgraded', writer: current, reader: old },
-    ])('a VM that is $name in the middle of a replacement ends as if nothing had been', async (versions) => {
-      const { name, writer, reader } = versions;
+      { name: 'upgraded', writer: old, reader: current, order: ['controller', 'agent'] },
+      { name: 'upgraded-agents-first', writer: old, reader: current, order: ['agent', 'controller'] },
+      { name: 'downgraded', writer: current, reader: old, order: ['agent', 'controller'] },
+    ] as const)('a VM that is $name in the middle of a replacement ends as if nothing had been', async (versions) => {
+      const { name, writer, reader, order } = versions;
       const guest = guestNamed(name);
       await run('agent', writer);
       await run('controller', writer);
@@ -90,19 +91,17 @@ await describeLab(
       expect(elementOf(written, 'replacement')).toMatch(/slot=["']1["']/);
       expect(elementOf(written, 'mark')).toMatch(/phase=["']leaving["']/);
 
-      // The other's agent under this controller, then the other's controller too: neither asks or plugs again.
+      // One part of the other version beside one of this, then both: neither asks or plugs again.
       const midway = [
         { slot: 0, size: '512Mi', state: 'Leaving' },
         { slot: 1, size: '256Mi', state: 'Plugged' },
       ];
-      await run('agent', reader);
-      await looksAgain();
-      await stack.reaches(name, 'UnplugUnknown');
-      expect(await modulesOf(guest)).toEqual(midway);
-      await run('controller', reader);
-      await looksAgain();
-      await stack.reaches(name, 'UnplugUnknown');
-      expect(await modulesOf(guest)).toEqual(midway);
+      for (const part of order) {
+        await run(part, reader);
+        await looksAgain();
+        await stack.reaches(name, 'UnplugUnknown');
+        expect(await modulesOf(guest)).toEqual(midway);
+      }
       for (const element of ['claim', 'replacement']) {
         expect(elementOf(await stateOf(guest), element)).toBe(elementOf(written, element));
       }

@@ -5,6 +5,7 @@ import { join, relative } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ControlPlane, startControlPlane } from '../../lab/control-plane.ts';
 import type { CommandResult } from '../../lab/run.ts';
+import { documented } from '../../support/documents.ts';
 import { changesIn } from './support/changes-in.ts';
 import { deployDirectory } from './support/dimmer-cluster.ts';
 
@@ -67,6 +68,33 @@ describe('an empty API server', () => {
     for (const directory of directories) {
       expect(await apply(directory, ...manager('gitops'))).toMatchObject({ code: 0, stderr: '' });
     }
+  });
+});
+
+describe('an API server that has it all', () => {
+  beforeAll(async () => {
+    plane = await startControlPlane();
+    // As the guide has it for an upgrade, too.
+    const { text } = documented('docs/operations.md', '`kubectl apply -k deploy/`');
+    await plane.kubectlOk(text.replace('deploy/', deployDirectory).split(' ').slice(1));
+  });
+  afterAll(() => plane.stop());
+
+  it('has nothing of it any more once it is uninstalled as the guide says', async () => {
+    const ours = async (): Promise<string> => {
+      const kinds = 'crd,clusterrole,clusterrolebinding,validatingadmissionpolicy,validatingadmissionpolicybinding';
+      const all = await plane.kubectlOk(['get', kinds, '-o', 'name']);
+      return all
+        .split('\n')
+        .filter((line) => line.includes('dimmer'))
+        .join('\n');
+    };
+    expect(await ours()).not.toBe('');
+    const { text } = documented('docs/operations.md', '`kubectl delete -k deploy/`');
+    // Nobody ends namespaces here.
+    const command = text.replace('deploy/', deployDirectory).split(' ').slice(1);
+    expect(await plane.kubectl([...command, '--wait=false'])).toMatchObject({ code: 0, stderr: '' });
+    expect(await ours()).toBe('');
   });
 });
 

@@ -238,7 +238,8 @@ await describeLab(
       const place = join(machine.etcDirectory, 'systemd/system/dimmer-agent.service.d');
       mkdirSync(place);
       writeFileSync(join(place, 'override.conf'), `${documented('docs/operations.md', 'IPAddressDeny=any').text}\n`);
-      await shOk('systemctl daemon-reload; systemctl restart dimmer-agent');
+      const restart = documented('docs/operations.md', '`systemctl restart dimmer-agent`').text;
+      await shOk(`systemctl daemon-reload; ${restart}`);
       expect(await shOk('systemctl show --property IPAddressAllow --value dimmer-agent')).toContain('10.20.0.0/24');
       await agentAnswers();
     });
@@ -323,6 +324,18 @@ await describeLab(
       await shOk('systemctl daemon-reload; systemctl restart dimmer-standalone');
       wish(installed(), '6784Mi');
       await showsReady('6784Mi');
+    });
+
+    test('uninstalled, nothing of it runs, and the VM has what it had', async () => {
+      await shOk('systemctl disable --now dimmer-standalone; rm /etc/systemd/system/dimmer-standalone.service');
+      const memory = await lab.guests[0]?.memTotalKiB();
+      const uninstall = documented('docs/operations.md', 'systemctl disable --now dimmer-agent');
+      const { text } = documented('docs/operations.md', '`npm uninstall --global --prefix /usr dimmer`');
+      expect(commandsOf(uninstall).at(-1)?.command).toBe(text);
+      await type(uninstall);
+      expect((await sh('ls /usr/bin/dimmer /usr/lib/node_modules/dimmer')).code).not.toBe(0);
+      expect(await shOk('systemctl list-units --all "dimmer*.service" --state=active --no-legend')).toBe('');
+      expect(await lab.guests[0]?.memTotalKiB()).toBe(memory);
     });
   },
   ['hypervisor', 'machine'],

@@ -1,6 +1,6 @@
 /** What people install: the package that `npm pack` makes holds all that it needs, and every command works from it. */
 import { existsSync, globSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { parse } from 'yaml';
 import { mib } from '../../../src/memory/bytes.ts';
@@ -8,6 +8,7 @@ import { plugRequest, valueOf } from '../../contract/bench.ts';
 import { type ControlPlane, startControlPlane } from '../../lab/control-plane.ts';
 import { type Daemon, startDaemon } from '../../lab/daemon.ts';
 import { describeLab } from '../../lab/describe.ts';
+import { runOk } from '../../lab/run.ts';
 import { freePorts } from '../../lab/ports.ts';
 import { waitFor } from '../../lab/wait.ts';
 import { commandsOf, documented, patternOf } from '../../support/documents.ts';
@@ -250,6 +251,59 @@ await describeLab(
       expect(await plane.kubectlOk(current)).toBe('2Gi');
       expect(agent.lines.find(({ audit }) => audit === true)).toMatchObject({ client: controllerUri, uuid });
       expect(controller.ended()).toBeNull();
+    });
+
+    test('it has said what it met: the API server, the version that the tests are for', () => {
+      const log = readFileSync(join(installed.directory, 'controller.log'), 'utf8');
+      const met = log.split('\n').filter((line) => line.includes('"versions met here"'));
+      expect(met).toHaveLength(1);
+      expect(met[0]).toMatch(/"Kubernetes":"v[\d.]+ \(tested\)"/);
+    });
+
+    test('certificates of `dimmer pki` get into its Secret, and out of one, as the guide says', async () => {
+      const sh = (command: string): Promise<string> => {
+        const PATH = `${dirname(plane.kubectlPath)}:${process.env['PATH'] ?? ''}`;
+        const options = {
+          cwd: installed.directory,
+          env: { KUBECONFIG: plane.adminKubeconfig, PATH },
+          timeoutMs: 60_000,
+        };
+        return runOk('sh', ['-euc', command], options);
+      };
+      for (const argv of [['init', 'example.net'], ['agent', 'hv-07.example.net'], ['controller']]) {
+        expect((await installed.dimmer(['pki', ...argv], { cwd: installed.directory })).code).toBe(0);
+      }
+      const renewals = commandsOf(documented('docs/operations.md', '$ dimmer pki agent hv-07.example.net --renew'));
+      expect(renewals).toHaveLength(3);
+      const [put] = commandsOf(documented('docs/operations.md', 'kubectl create secret generic dimmer-agent-client'));
+      const held = (name: string): string => readFileSync(join(installed.directory, 'pki/controller', name), 'utf8');
+      const files = ['tls.crt', 'tls.key', 'ca.crt'];
+      const before = held('tls.crt');
+      const holdsThem = async (): Promise<void> => {
+        await sh(put?.command ?? '');
+        const secret = await sh('kubectl get secret dimmer-agent-client --namespace dimmer-system --output json');
+        const { data } = JSON.parse(secret) as { data: Readonly<Record<string, string>> };
+        const stored = files.map((name) => Buffer.from(data[name] ?? '', 'base64').toString());
+        expect(stored).toEqual(files.map(held));
+      };
+      await holdsThem();
+      for (const { command } of renewals) {
+        const argv = command.split(' ').slice(1);
+        expect((await installed.dimmer(argv, { cwd: installed.directory })).code).toBe(0);
+      }
+      expect(held('tls.crt')).not.toBe(before);
+      await holdsThem();
+
+      // As cert-manager makes it for an agent.
+      await sh(
+        'kubectl create secret generic agent-hv-07 --namespace dimmer-system --from-file=pki/agents/hv-07.example.net',
+      );
+      for (const { command } of commandsOf(documented('docs/operations.md', 'kubectl get secret agent-hv-07')))
+        await sh(command);
+      for (const name of files) {
+        const own = join(installed.directory, 'pki/agents/hv-07.example.net', name);
+        expect(readFileSync(join(installed.directory, name), 'utf8')).toBe(readFileSync(own, 'utf8'));
+      }
     });
   },
   ['control-plane'],
