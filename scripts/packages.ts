@@ -54,18 +54,7 @@ if (compression !== 'small' && compression !== 'none') throw new Error('--compre
 if (only !== undefined && only !== 'deb' && only !== 'rpm') throw new Error('--only is deb or rpm');
 const kinds: readonly PackageKind[] = only === undefined ? ['deb', 'rpm'] : [only];
 const node = findNode(values.node);
-/** Both packages have the same manual pages. */
-const printed = new Map<string, Promise<{ readonly stdout: string }>>();
-const sources: Sources = {
-  ...{ root, node },
-  run: async (program, argv) => {
-    const entry = join(root, 'dist/cmd', program === 'dimmer' ? 'main.js' : `${program}.js`);
-    const line = [entry, ...argv];
-    const running = printed.get(line.join(' ')) ?? execute(process.execPath, line);
-    printed.set(line.join(' '), running);
-    return (await running).stdout;
-  },
-};
+const sources: Sources = { root, node };
 const workDirectory = mkdtempSync(join(tmpdir(), 'dimmer-packages-'));
 try {
   mkdirSync(outputDirectory, { recursive: true });

@@ -3,7 +3,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { completionScripts } from '../../src/cmd/completion/scripts.ts';
-import { manualPage, type Run } from './manual.ts';
+import { manualPage } from './manual.ts';
 
 export type PackagedFile = {
   /** Where it is installed, without the `/` before it. */
@@ -22,8 +22,6 @@ export type Sources = {
   readonly root: string;
   /** Node's binary, and the licences of what it contains. */
   readonly node: { readonly binary: string; readonly license: string };
-  /** Runs the built program. */
-  readonly run: Run;
 };
 
 const home = 'usr/lib/dimmer';
@@ -68,7 +66,7 @@ const zshPlace: Readonly<Record<PackageKind, string>> = {
 
 /** Every file and directory of a package of that kind. */
 export async function listFiles(kind: PackageKind, sources: Sources): Promise<readonly PackagedFile[]> {
-  const { root, node, run } = sources;
+  const { root, node } = sources;
   const own = (name: string): string => readFileSync(join(import.meta.dirname, name), 'utf8');
   const text = (path: string, content: string | Buffer, mode = 0o644): PackagedFile => ({
     ...{ path, mode, content: { text: content } },
@@ -81,9 +79,10 @@ export async function listFiles(kind: PackageKind, sources: Sources): Promise<re
     isConfiguration: true,
   });
   const manuals = await Promise.all(
-    ['dimmer', 'kubectl-dimmer'].map(async (program) =>
-      text(`usr/share/man/man1/${program}.1.gz`, compressed(await manualPage(program, run))),
-    ),
+    (['standalone', 'cluster'] as const).map(async (place) => {
+      const program = place === 'standalone' ? 'dimmer' : 'kubectl-dimmer';
+      return text(`usr/share/man/man1/${program}.1.gz`, compressed(await manualPage(program, place)));
+    }),
   );
   return [
     { path: `${home}/bin/node`, mode: 0o755, content: { file: node.binary } },

@@ -1,7 +1,6 @@
 /** Manual pages, from what the commands themselves say with `--help`: a second text would soon say something else. */
-
-/** Runs a program with a command line; gives what it prints. */
-export type Run = (program: string, argv: readonly string[]) => Promise<string>;
+import type { Place } from '../../src/cmd/command-line.ts';
+import { helpOf } from '../../src/cmd/program.ts';
 
 /** A line that roff leaves as it is. */
 const literal = (line: string): string =>
@@ -11,13 +10,13 @@ const literal = (line: string): string =>
     .replace(/^([.'])/, '\\&$1');
 const verbatim = (text: string): string => `.nf\n${text.trimEnd().split('\n').map(literal).join('\n')}\n.fi`;
 
-/** The page of a program, section 1. */
-export async function manualPage(program: string, run: Run): Promise<string> {
-  const help = await run(program, ['--help']);
+/** The page of a program, section 1; `place`: whose resources its commands speak of. */
+export async function manualPage(program: string, place: Place): Promise<string> {
+  const help = await helpOf([], place);
   const about = /\n\n(.+)\n\nCommands:/.exec(help)?.[1] ?? '';
   const names = [...help.matchAll(/^ {2}([a-z]+) {2,}\S/gm)].map(([, name = '']) => name);
   const commands = await Promise.all(
-    names.map(async (name) => `.SH ${name.toUpperCase()}\n${verbatim(await run(program, [name, '--help']))}`),
+    names.map(async (name) => `.SH ${name.toUpperCase()}\n${verbatim(await helpOf([name], place))}`),
   );
   return [
     `.TH ${program.toUpperCase()} 1`,

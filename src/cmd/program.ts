@@ -78,6 +78,13 @@ async function readHelpOf(words: readonly string[], io: CommandIo, place: Place)
   return text;
 }
 
+/** What `--help` of these words says of a program, for its manual page. */
+export function helpOf(words: readonly string[], place: Place): Promise<string> {
+  const nowhere = { write: () => true };
+  const { signal } = new AbortController();
+  return readHelpOf(words, { stdin: process.stdin, stdout: nowhere, stderr: nowhere, signal }, place);
+}
+
 const isCommand = (name: string | undefined, place: Place): name is CommandName =>
   commandTable.some((entry) => entry.name === name && entry.places.includes(place));
 
