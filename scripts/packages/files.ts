@@ -26,7 +26,7 @@ export type Sources = {
 
 const home = 'usr/lib/dimmer';
 const documents = 'usr/share/doc/dimmer';
-export const units = ['agent', 'standalone'].map((name) => ({
+const units = ['agent', 'standalone'].map((name) => ({
   source: `deploy/${name}/dimmer-${name}.service`,
   path: `usr/lib/systemd/system/dimmer-${name}.service`,
 }));

@@ -1,5 +1,5 @@
 /** What people install: the package that `npm pack` makes holds all that it needs, and every command works from it. */
-import { existsSync, globSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, globSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { parse } from 'yaml';
@@ -261,22 +261,24 @@ await describeLab(
     });
 
     test('certificates of `dimmer pki` get into its Secret, and out of one, as the guide says', async () => {
+      const desk = join(installed.directory, 'desk');
+      mkdirSync(desk);
       const sh = (command: string): Promise<string> => {
         const PATH = `${dirname(plane.kubectlPath)}:${process.env['PATH'] ?? ''}`;
         const options = {
-          cwd: installed.directory,
+          cwd: desk,
           env: { KUBECONFIG: plane.adminKubeconfig, PATH },
           timeoutMs: 60_000,
         };
         return runOk('sh', ['-euc', command], options);
       };
       for (const argv of [['init', 'example.net'], ['agent', 'hv-07.example.net'], ['controller']]) {
-        expect((await installed.dimmer(['pki', ...argv], { cwd: installed.directory })).code).toBe(0);
+        expect((await installed.dimmer(['pki', ...argv], { cwd: desk })).code).toBe(0);
       }
       const renewals = commandsOf(documented('docs/operations.md', '$ dimmer pki agent hv-07.example.net --renew'));
       expect(renewals).toHaveLength(3);
       const [put] = commandsOf(documented('docs/operations.md', 'kubectl create secret generic dimmer-agent-client'));
-      const held = (name: string): string => readFileSync(join(installed.directory, 'pki/controller', name), 'utf8');
+      const held = (name: string): string => readFileSync(join(desk, 'pki/controller', name), 'utf8');
       const files = ['tls.crt', 'tls.key', 'ca.crt'];
       const before = held('tls.crt');
       const holdsThem = async (): Promise<void> => {
@@ -289,7 +291,7 @@ await describeLab(
       await holdsThem();
       for (const { command } of renewals) {
         const argv = command.split(' ').slice(1);
-        expect((await installed.dimmer(argv, { cwd: installed.directory })).code).toBe(0);
+        expect((await installed.dimmer(argv, { cwd: desk })).code).toBe(0);
       }
       expect(held('tls.crt')).not.toBe(before);
       await holdsThem();
@@ -301,8 +303,8 @@ await describeLab(
       for (const { command } of commandsOf(documented('docs/operations.md', 'kubectl get secret agent-hv-07')))
         await sh(command);
       for (const name of files) {
-        const own = join(installed.directory, 'pki/agents/hv-07.example.net', name);
-        expect(readFileSync(join(installed.directory, name), 'utf8')).toBe(readFileSync(own, 'utf8'));
+        const own = join(desk, 'pki/agents/hv-07.example.net', name);
+        expect(readFileSync(join(desk, name), 'utf8')).toBe(readFileSync(own, 'utf8'));
       }
     });
   },
