@@ -1,8 +1,8 @@
 /** Growing: which modules are plugged, where, and what stands in the way. */
-import { type Bytes, isMultipleOf, subtractBytes } from '../memory/bytes.ts';
+import { type Bytes, bytes, ceilTo, isMultipleOf, subtractBytes } from '../memory/bytes.ts';
 import { type Cut, type CutTask, cutDensely, cutWhole } from './cut.ts';
 import { size, sizes } from './explain.ts';
-import { waitsForOnline } from './guest-safety.ts';
+import { stageOf, waitsForOnline } from './guest-safety.ts';
 import { nodeLoads, placeModules } from './nodes.ts';
 import { choosePool } from './obstacles.ts';
 import { shorterStops } from './pools.ts';
@@ -18,7 +18,8 @@ export function grow(situation: Situation, reachable: Reachable): Decided {
   if (found.kind === 'none')
     return withoutSteps(found.obstacle.decision, found.obstacle.reason, found.obstacle.message);
 
-  const cut = chooseCut(found.situation, amount);
+  const stage = stageOf(found.situation, amount);
+  const cut = chooseCut(found.situation, amount, stage);
   const steps = plugSteps(found.situation, cut.sizes);
   const coarse =
     cut.spacing > observation.granularity
@@ -27,9 +28,25 @@ export function grow(situation: Situation, reachable: Reachable): Decided {
   return {
     decision: 'plug',
     reason: 'Plugging',
-    message: `plug ${describePlugs(steps)} to go from ${size(current)} to ${size(desired)}${coarse}${explainSharing(found.situation, cut, amount)}`,
+    message: `plug ${describePlugs(steps)} to go from ${size(current)} to ${size(desired)}${coarse}${explainStages(steps, stage)}${explainSharing(found.situation, cut, amount)}`,
     steps,
   };
+}
+
+/** What comes when, where the memory map of all at once could use up the guest's free memory; '' where it goes at once. */
+function explainStages(steps: readonly PlugStep[], stage: Bytes | null): string {
+  if (stage === null) return '';
+  const stages: number[] = [];
+  for (const { size: added, waitForOnline } of steps) {
+    const last = stages.length - 1;
+    if (last < 0 || waitForOnline) stages.push(added);
+    else stages[last] = (stages[last] ?? 0) + added;
+  }
+  const [first = 0, ...others] = stages;
+  const map = "the memory map of all at once could use up the guest's free memory";
+  if (others.length === 0) return first > stage ? `; it has to come at once, for want of slots: ${map}` : '';
+  const few = steps.some((step) => step.size > stage) ? ' (larger than they should be, for want of slots)' : '';
+  return `; in ${stages.length} stages${few}, ${size(first)} first and each of the others once the guest has onlined the one before: ${map}`;
 }
 
 /** Every region costs a place at another process that maps the guest's memory; how many it has, nobody can ask. */
@@ -40,9 +57,20 @@ function explainSharing({ observation: { sharedWith }, pool }: Situation, { size
   return `; ${sharedWith.backend} has to map every module and surely has room for ${sharedWith.left} more${wayOut}`;
 }
 
-function chooseCut(situation: Situation, amount: Bytes): Cut {
+/**
+ * The new modules: none larger than a stage as far as the slots go, else as even as they can be.
+ * @param stage null: all at once
+ */
+function chooseCut(situation: Situation, amount: Bytes, stage: Bytes | null): Cut {
+  const { freeSlots, pool } = situation;
+  if (stage === null || stage >= pool.maxModule) return cutInto(situation, amount, pool.maxModule);
+  const even = ceilTo(bytes(Math.ceil(amount / freeSlots.length)), pool.unit);
+  return cutInto(situation, amount, Math.min(pool.maxModule, Math.max(stage, even)));
+}
+
+function cutInto(situation: Situation, amount: Bytes, maxModule: number): Cut {
   const { observation, policy, freeSlots } = situation;
-  const { unit, maxModule } = situation.pool;
+  const { unit } = situation.pool;
   const { granularity, sharedWith } = observation;
   const whole: Cut = { sizes: cutWhole(amount, maxModule), spacing: granularity };
   switch (policy.grow) {
@@ -51,7 +79,7 @@ function chooseCut(situation: Situation, amount: Bytes): Cut {
     case 'Divisible': {
       const present = observation.modules
         .map((module) => module.size)
-        .filter((bytes) => isMultipleOf(bytes, granularity))
+        .filter((each) => isMultipleOf(each, granularity))
         .sort((a, b) => a - b);
       const task = { amount, present, granularity, unit, maxModule };
       // One slot stays in reserve, so that a later Replace has one; the last one is used rather than refusing to grow.

@@ -2,7 +2,7 @@
  * What a change does to the guest itself. Measured (docs/planner.md): taking memory that is in use makes the guest kill
  * its own processes; plugging much at once can use up its boot memory for the memory map, and it reboots.
  */
-import { type Bytes, bytes } from '../memory/bytes.ts';
+import { type Bytes, bytes, sumBytes } from '../memory/bytes.ts';
 import { unplugMargin } from '../memory/guest-margin.ts';
 import type { Situation } from './situation.ts';
 
@@ -70,19 +70,53 @@ export function minUsableOnAskingAgain(
 }
 
 /**
- * For modules plugged one after another: before which of them the guest must have onlined what came before.
- * Preallocated memory goes one module at a time. Otherwise the guest's free memory must be at least twice the memory
- * map of all that is in flight; without fresh statistics that can't be known, and without any it can't be waited for.
+ * The most that may be plugged before the guest has onlined it, so that its kernel has memory for the map: twice the map
+ * must be free for certain. What is free may lie in modules, of which a kernel takes no map where they are movable; how
+ * much of it does nobody knows, and then a stage is no larger than boot memory: its map is 1/64 of that. Infinity: the
+ * guest says nothing that this could be judged by, or (`pool.preallocated`) goes module by module anyhow.
  */
-export function waitsForOnline({ observation, pool }: Situation, sizes: readonly Bytes[]): boolean[] {
+function stageLimit({ observation: { guest, modules }, boot }: Situation): number {
+  if (guest === null) return Infinity;
+  if (!guest.fresh) return guest.silentMs === undefined ? Infinity : boot;
+  const taken = guest.takenOfModules ?? sumBytes(modules.map(({ size }) => size));
+  const perFree = memoryPerMap / 2;
+  return Math.max(perFree * (guest.usable - taken), Math.min(perFree * guest.usable, boot));
+}
+
+/**
+ * The size of a stage where `amount` bytes more are too much at once; null: they aren't. A power of two of the unit, so
+ * that a plan stays the same while the guest's use moves a little. No module should be larger.
+ */
+export function stageOf(situation: Situation, amount: number): Bytes | null {
+  const { observation, pool } = situation;
+  const { guest, modules } = observation;
+  const limit = stageLimit(situation);
+  const has = guest?.takenOfModules;
+  const inFlight = has === undefined ? 0 : Math.max(0, sumBytes(modules.map(({ size }) => size)) - has);
+  if (inFlight + amount <= limit) return null;
+  let stage: number = pool.unit;
+  while (stage * 2 <= limit) stage *= 2;
+  return stage as Bytes;
+}
+
+/**
+ * For modules plugged one after another: before which of them the guest must have onlined what came before. Preallocated
+ * memory goes one module at a time, and so does all while the guest is late. Otherwise they go in stages where the memory
+ * map of all at once could be more than the guest has free ({@link stageOf}); of a guest without a word that can't be
+ * known, nor waited for.
+ */
+export function waitsForOnline(situation: Situation, sizes: readonly Bytes[]): boolean[] {
+  const { observation, pool } = situation;
   const { guest } = observation;
-  let inFlight = 0;
-  return sizes.map((size, index) => {
-    inFlight += size;
-    if (pool.preallocated) return true;
-    if (guest === null) return false;
-    const waits = guest.fresh ? guest.usable < 2 * memoryMapOf(bytes(inFlight)) : index > 0;
-    if (waits) inFlight = size;
-    return waits;
+  if (pool.preallocated) return sizes.map(() => true);
+  if (guest === null) return sizes.map(() => false);
+  if (!guest.fresh) return sizes.map((_, index) => index > 0);
+  const stage = stageOf(situation, sumBytes(sizes));
+  if (stage === null) return sizes.map(() => false);
+  let inStage = Infinity;
+  return sizes.map((size) => {
+    const isNext = inStage + size > stage;
+    inStage = isNext ? size : inStage + size;
+    return isNext;
   });
 }
