@@ -4,6 +4,7 @@
  */
 import type { DomainState, HostNode, HugepagePool } from '../host/port.ts';
 import type { Bytes } from '../memory/bytes.ts';
+import type { GuestAgentWord } from '../memory/guest-facts.ts';
 import type { Leader } from '../memory/leader.ts';
 import type { OperationState } from '../memory/operation-state.ts';
 import type { DescribedModule, DomainDescription, KeptState, Readable } from './domain/description.ts';
@@ -158,6 +159,12 @@ export type Driver = {
   writeOperationState(uuid: string, state: OperationState, unread: KeptState['unread']): Promise<void>;
   /** Keeps with the running domain, as the state is, which leader changes it. */
   recordLeader(uuid: string, leader: Leader): Promise<void>;
+  /**
+   * Asks the guest's agent what memory blocks there are, within some seconds; what it says, or why it says nothing. Asked
+   * only where the host's admin wants it. A driver without such a thing says `NoChannel`.
+   */
+  memoryBlocks(uuid: string): Promise<GuestAgentWord>;
+
   /** Plugs the module into the running domain. */
   attach(uuid: string, module: NewModule): Promise<void>;
   /** Success says only that the guest was asked. */

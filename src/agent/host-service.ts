@@ -10,6 +10,7 @@ import { plugModule } from './change/plug.ts';
 import type { ChangeContext } from './change/prepare.ts';
 import { releaseClaim } from './change/release.ts';
 import { unplugModule } from './change/unplug.ts';
+import { isGuestRunning } from '../host/rules/boot.ts';
 import { createRunIdentities, type RunIdentities } from './domain/identity.ts';
 import { tellObservation } from './domain/observation.ts';
 import { DomainReader } from './domain/reader.ts';
@@ -18,6 +19,7 @@ import { RunningDomains } from './domain/running-domains.ts';
 import { DomainWatcher } from './domain/watcher.ts';
 import type { Driver, DomainRef } from './driver.ts';
 import { toHostError } from './driver-error.ts';
+import { GuestAgentPoll } from './guest/guest-agent.ts';
 import { GuestFollowUp } from './guest/follow-up.ts';
 import { GuestQuestions, type GuestQuestionsOptions } from './guest/questions.ts';
 import { StatisticsBell } from './guest/statistics-bell.ts';
@@ -32,6 +34,8 @@ export type HostServiceOptions = ServiceParts & {
   readonly identities?: RunIdentities;
   /** Called when a question to a guest is over. */
   readonly onQuestion?: GuestQuestionsOptions['onQuestion'];
+  /** Whether the agents in the guests are asked what memory blocks they have. Absent: they aren't. */
+  readonly asksGuestAgents?: boolean;
 };
 
 /** A plug that takes longer (huge pages) is answered as unfinished; it goes on. Below the client's 40 s. */
@@ -69,6 +73,7 @@ export function createHostService(options: HostServiceOptions): RunnableService 
     ...{ driver, reader, runs, identities, hostMemory, events },
     ...{ repairs, followUp, bell, mutex, admits, clock, logger },
   });
+  const guestAgents = options.asksGuestAgents === true ? new GuestAgentPoll({ driver, events, clock }) : null;
   const change = createRecordedChange(options, mutex, toHostError);
   let versions: Awaited<ReturnType<Driver['versions']>> | null = null;
 
@@ -119,6 +124,8 @@ export function createHostService(options: HostServiceOptions): RunnableService 
     async observe(uuid) {
       const gathered = await reader.gather(uuid);
       if (!gathered.ok) return gathered;
+      const { run, state } = gathered.value;
+      if (run !== null && isGuestRunning(state)) guestAgents?.looked(run);
       return succeed(tellObservation(gathered.value, clock));
     },
 

@@ -2,7 +2,7 @@
 import { type Bytes, bytes, ceilTo, isMultipleOf, subtractBytes } from '../memory/bytes.ts';
 import { type Cut, type CutTask, cutDensely, cutWhole } from './cut.ts';
 import { size, sizes } from './explain.ts';
-import { stageOf, waitsForOnline } from './guest-safety.ts';
+import { type Stages, stagesOf, waitsForOnline } from './guest-safety.ts';
 import { nodeLoads, placeModules } from './nodes.ts';
 import { choosePool } from './obstacles.ts';
 import { shorterStops } from './pools.ts';
@@ -18,8 +18,8 @@ export function grow(situation: Situation, reachable: Reachable): Decided {
   if (found.kind === 'none')
     return withoutSteps(found.obstacle.decision, found.obstacle.reason, found.obstacle.message);
 
-  const stage = stageOf(found.situation, amount);
-  const cut = chooseCut(found.situation, amount, stage);
+  const stages = stagesOf(found.situation, amount);
+  const cut = chooseCut(found.situation, amount, stages);
   const steps = plugSteps(found.situation, cut.sizes);
   const coarse =
     cut.spacing > observation.granularity
@@ -28,14 +28,14 @@ export function grow(situation: Situation, reachable: Reachable): Decided {
   return {
     decision: 'plug',
     reason: 'Plugging',
-    message: `plug ${describePlugs(steps)} to go from ${size(current)} to ${size(desired)}${coarse}${explainStages(steps, stage)}${explainSharing(found.situation, cut, amount)}`,
+    message: `plug ${describePlugs(steps)} to go from ${size(current)} to ${size(desired)}${coarse}${explainStages(steps, stages)}${explainSharing(found.situation, cut, amount)}`,
     steps,
   };
 }
 
 /** What comes when, where the memory map of all at once could use up the guest's free memory; '' where it goes at once. */
-function explainStages(steps: readonly PlugStep[], stage: Bytes | null): string {
-  if (stage === null) return '';
+function explainStages(steps: readonly PlugStep[], most: Stages | null): string {
+  if (most === null) return '';
   const stages: number[] = [];
   for (const { size: added, waitForOnline } of steps) {
     const last = stages.length - 1;
@@ -44,8 +44,9 @@ function explainStages(steps: readonly PlugStep[], stage: Bytes | null): string 
   }
   const [first = 0, ...others] = stages;
   const map = "the memory map of all at once could use up the guest's free memory";
-  if (others.length === 0) return first > stage ? `; it has to come at once, for want of slots: ${map}` : '';
-  const few = steps.some((step) => step.size > stage) ? ' (larger than they should be, for want of slots)' : '';
+  if (others.length === 0) return first > most.first ? `; it has to come at once, for want of slots: ${map}` : '';
+  const isLarge = first > most.first || others.some((stage) => stage > most.later);
+  const few = isLarge ? ' (larger than they should be, for want of slots)' : '';
   return `; in ${stages.length} stages${few}, ${size(first)} first and each of the others once the guest has onlined the one before: ${map}`;
 }
 
@@ -58,14 +59,21 @@ function explainSharing({ observation: { sharedWith }, pool }: Situation, { size
 }
 
 /**
- * The new modules: none larger than a stage as far as the slots go, else as even as they can be.
- * @param stage null: all at once
+ * The new modules: none larger than its stage as far as the slots go, else as even as they can be.
+ * @param stages null: all at once
  */
-function chooseCut(situation: Situation, amount: Bytes, stage: Bytes | null): Cut {
+function chooseCut(situation: Situation, amount: Bytes, stages: Stages | null): Cut {
   const { freeSlots, pool } = situation;
-  if (stage === null || stage >= pool.maxModule) return cutInto(situation, amount, pool.maxModule);
+  if (stages === null) return cutInto(situation, amount, pool.maxModule);
   const even = ceilTo(bytes(Math.ceil(amount / freeSlots.length)), pool.unit);
-  return cutInto(situation, amount, Math.min(pool.maxModule, Math.max(stage, even)));
+  const maxModule = Math.min(pool.maxModule, Math.max(stages.later, even));
+  const cut = cutInto(situation, amount, maxModule);
+  const isSmall = cut.sizes.some((each) => each <= stages.first);
+  const rest = subtractBytes(amount, Math.min(amount, stages.first) as Bytes);
+  if (isSmall || rest === 0) return cut;
+  // None is small enough for the first stage: it gets a module of its own.
+  const others = cutInto(situation, rest, maxModule);
+  return others.sizes.length < freeSlots.length ? { ...others, sizes: [stages.first, ...others.sizes] } : cut;
 }
 
 function cutInto(situation: Situation, amount: Bytes, maxModule: number): Cut {

@@ -83,26 +83,38 @@ function stageLimit({ observation: { guest, modules }, boot }: Situation): numbe
   return Math.max(perFree * (guest.usable - taken), Math.min(perFree * guest.usable, boot));
 }
 
-/**
- * The size of a stage where `amount` bytes more are too much at once; null: they aren't. A power of two of the unit, so
- * that a plan stays the same while the guest's use moves a little. No module should be larger.
- */
-export function stageOf(situation: Situation, amount: number): Bytes | null {
-  const { observation, pool } = situation;
+/** Sizes of stages. */
+export type Stages = {
+  /** The most that is plugged now. */
+  readonly first: Bytes;
+  /** The same for each of the others, by what the guest will have when it has onlined the first; they are planned anew then. */
+  readonly later: Bytes;
+};
+
+/** The largest power of two of the unit that is at most `limit`, so that a plan stays the same while the guest's use moves a little. */
+function stageBelow(limit: number, unit: Bytes): Bytes {
+  let stage: number = unit;
+  while (stage * 2 <= limit) stage *= 2;
+  return stage as Bytes;
+}
+
+/** The stages for `amount` bytes more where they are too much at once; null: they aren't. No module should be larger than its stage. */
+export function stagesOf(situation: Situation, amount: number): Stages | null {
+  const { observation, pool, boot } = situation;
   const { guest, modules } = observation;
   const limit = stageLimit(situation);
   const has = guest?.takenOfModules;
   const inFlight = has === undefined ? 0 : Math.max(0, sumBytes(modules.map(({ size }) => size)) - has);
   if (inFlight + amount <= limit) return null;
-  let stage: number = pool.unit;
-  while (stage * 2 <= limit) stage *= 2;
-  return stage as Bytes;
+  const first = stageBelow(limit, pool.unit);
+  const then = Math.min((memoryPerMap / 2) * ((guest?.usable ?? 0) + first), boot);
+  return { first, later: stageBelow(Math.max(first, then), pool.unit) };
 }
 
 /**
  * For modules plugged one after another: before which of them the guest must have onlined what came before. Preallocated
  * memory goes one module at a time, and so does all while the guest is late. Otherwise they go in stages where the memory
- * map of all at once could be more than the guest has free ({@link stageOf}); of a guest without a word that can't be
+ * map of all at once could be more than the guest has free ({@link stagesOf}); of a guest without a word that can't be
  * known, nor waited for.
  */
 export function waitsForOnline(situation: Situation, sizes: readonly Bytes[]): boolean[] {
@@ -111,12 +123,13 @@ export function waitsForOnline(situation: Situation, sizes: readonly Bytes[]): b
   if (pool.preallocated) return sizes.map(() => true);
   if (guest === null) return sizes.map(() => false);
   if (!guest.fresh) return sizes.map((_, index) => index > 0);
-  const stage = stageOf(situation, sumBytes(sizes));
-  if (stage === null) return sizes.map(() => false);
-  let inStage = Infinity;
-  return sizes.map((size) => {
-    const isNext = inStage + size > stage;
-    inStage = isNext ? size : inStage + size;
+  const stages = stagesOf(situation, sumBytes(sizes));
+  if (stages === null) return sizes.map(() => false);
+  let { first: left } = stages;
+  return sizes.map((size, index) => {
+    const isNext = index === 0 || size > left;
+    if (isNext && index > 0) left = stages.later;
+    left = bytes(Math.max(0, left - size));
     return isNext;
   });
 }

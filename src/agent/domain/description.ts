@@ -1,5 +1,6 @@
 /** What a driver says of a domain: its memory, and what Dimmer keeps with it. Sizes in exact bytes. */
 import type { Bytes } from '../../memory/bytes.ts';
+import type { GuestSystem } from '../../memory/guest-facts.ts';
 import type { MemoryBacking } from '../../memory/backing.ts';
 import type { HotplugObstacle, Machine } from '../../memory/hotplug-obstacle.ts';
 import type { MemoryDevice } from '../../memory/memory-devices.ts';
@@ -63,6 +64,8 @@ export type DomainDescription = Machine & {
   readonly hardLimit: Bytes | null;
   /** null: no balloon, so no statistics. A period of 0: statistics are off. */
   readonly balloon: { readonly statsPeriodSeconds: number } | null;
+  /** What runs in the guest, by hints of the definition; absent: nothing says. */
+  readonly guestSystem?: GuestSystem;
   /** A statistics period that was set aside for a question to the guest and may not stand yet; null: none. */
   readonly periodToRestore: number | null;
   /** The newest leader that has changed the domain; null: none, or it can't be read. */

@@ -23,6 +23,7 @@ import {
   unreadableMemory,
   type RunningDefinition,
 } from '../../host/rules/stored.ts';
+import type { BalloonDevice } from '../../memory/guest-facts.ts';
 import { describeObstacle } from '../../memory/hotplug-obstacle.ts';
 import { defaultGranularity } from '../../memory/granularity.ts';
 import { isSameModule, type ModuleIdentity } from '../../memory/module.ts';
@@ -141,6 +142,10 @@ export function uptakeState({ memory, statistics }: DomainFacts, run: RunningDom
   };
 }
 
+/** What the guest could report by. */
+export const balloonDeviceOf = ({ balloon }: Pick<DomainDescription, 'balloon'>): BalloonDevice =>
+  balloon === null ? 'None' : balloon.statsPeriodSeconds === 0 ? 'StatisticsOff' : 'StatisticsOn';
+
 function toLayout(facts: DomainFacts, run: RunningDomain, marks: readonly Mark[], nowMs: number): MemoryLayout {
   const { memory } = facts;
   const others = slotsOfDevices(memory.others);
@@ -187,6 +192,8 @@ function toLayout(facts: DomainFacts, run: RunningDomain, marks: readonly Mark[]
     hardLimit: memory.hardLimit,
     pinned: memory.backing.pins,
     sharedWith: regionsLeft(memory),
+    balloonDevice: balloonDeviceOf(memory),
+    ...(memory.guestSystem === undefined ? {} : { guestSystem: memory.guestSystem }),
     granularity: null,
     architecture: memory.arch,
   };
@@ -233,6 +240,13 @@ export function tellStored(memory: DomainDescription, stored: KnownStored): Stor
   return toStoredMemory(runningDefinitionOf(memory), definitionOf(stored.value));
 }
 
+/** What the guest's agent said of what is there now. */
+function guestAgentWord(run: RunningDomain | null): Pick<DomainObservation, 'guestAgent'> {
+  const heard = run?.guestAgent ?? null;
+  if (run === null || heard === null || heard.askedAtMs < run.unchangedSinceMs) return {};
+  return { guestAgent: heard.word };
+}
+
 /** What the port says of the domain at `nowMs`. */
 export function toObservation(facts: DomainFacts, nowMs: number): DomainObservation {
   const { memory, run, state } = facts;
@@ -247,6 +261,7 @@ export function toObservation(facts: DomainFacts, nowMs: number): DomainObservat
     migrating: facts.migrating,
     layout: run === null ? null : toLayout(facts, run, marks, nowMs),
     guest,
+    ...guestAgentWord(run),
     unchangedSinceMs: run?.unchangedSinceMs ?? null,
     ...(run?.stored === undefined ? {} : { stored: tellStored(memory, run.stored) }),
     booting: run !== null && isBooting({ ...run.boot, state, reportedAtMs }, nowMs),

@@ -11,6 +11,7 @@ import {
   type SeenModule,
 } from '../../host/rules/report-correction.ts';
 import type { Bytes } from '../../memory/bytes.ts';
+import type { GuestAgentWord } from '../../memory/guest-facts.ts';
 import { keptAlias } from '../../memory/kept-text.ts';
 import { isSameModule } from '../../memory/module.ts';
 import { emptyOperationState, type Mark, type OperationState } from '../../memory/operation-state.ts';
@@ -76,6 +77,7 @@ export class RunningDomain {
   #askedAtMs = 0;
   #observedAtMs = 0;
   #published: GuestStatistics | null = null;
+  #guestAgent: { readonly word: GuestAgentWord; readonly askedAtMs: number } | null = null;
 
   constructor(uuid: string, runtimeId: string, nowMs: number) {
     this.uuid = uuid;
@@ -129,6 +131,11 @@ export class RunningDomain {
   /** When somebody last observed the domain. */
   get observedAtMs(): number {
     return this.#observedAtMs;
+  }
+
+  /** What the guest's agent last said, and when it was asked; null: it wasn't. */
+  get guestAgent(): { readonly word: GuestAgentWord; readonly askedAtMs: number } | null {
+    return this.#guestAgent;
   }
 
   /** The statistics that were last told to watchers. */
@@ -252,6 +259,11 @@ export class RunningDomain {
   /** @param open the report after which a question may still be open; null: none is */
   endedQuestion(open: string | null): void {
     this.#unanswered = open;
+  }
+
+  /** The guest's agent was asked. */
+  heardGuestAgent(word: GuestAgentWord, askedAtMs: number): void {
+    this.#guestAgent = { word, askedAtMs };
   }
 
   /** Somebody observed the domain and was told so. */

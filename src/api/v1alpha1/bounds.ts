@@ -25,6 +25,7 @@ export const memoryStatusBounds = {
     hotplugProblem: 4096,
     backings: [256, { nodes: [256, 'int32'] }],
   },
+  notOnlined: { times: 'int32' },
   replacement: { slot: 'int32' },
   drift: { runtimeId: 512, corrections: [3, {}] },
   lastHandledReconcileAt: 1024,

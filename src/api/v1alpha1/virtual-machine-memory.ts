@@ -67,7 +67,16 @@ export type ModuleStatus = Of<typeof moduleStatus>;
 // Half of a list of steps, or of ranges, would say something else.
 const planStatus = object({
   decision: oneOf(['Noop', 'Plug', 'Unplug', 'Replace', 'Wait', 'Blocked']),
-  steps: list(object({ operation: oneOf(['Plug', 'Unplug']), size: text(), node: whole(), slot: whole() })),
+  steps: list(
+    object({
+      operation: oneOf(['Plug', 'Unplug']),
+      size: text(),
+      node: whole(),
+      slot: whole(),
+      /** It begins a stage: the guest must have onlined all that came before. Absent: it needn't. */
+      waitForOnline: lenient(boolean),
+    }),
+  ),
   message: text(),
 });
 export type PlanStatus = Of<typeof planStatus>;
@@ -148,6 +157,20 @@ const planningStatus = object({
       takenOfModules: lenient(text()),
     }),
   ),
+  /** How far the size can be changed, whatever is wanted now; absent: an older controller, or no module can be plugged at all. */
+  reach: lenient(
+    object({
+      /** What can be had by plugging, as far as the VM goes: the host isn't asked. */
+      largest: text(),
+      /** What bounds that. */
+      limitedBy: oneOf(['MaxMemory', 'BootMemory', 'Slots', 'HardLimit']),
+      /** Sizes are so far apart, at the least. */
+      step: text(),
+      /** Without any module. */
+      smallest: text(),
+      shrinks: oneOf(['AsAsked', 'NothingPlugged', 'Refused', 'NotKnown', 'Never']),
+    }),
+  ),
   /** What stands behind new modules, by guest nodes; every node is in one. */
   backings: list(backingStatus),
 });
@@ -198,6 +221,8 @@ export const virtualMachineMemoryStatus = object({
       guestTotalBefore: lenient(text()),
     }),
   ),
+  /** What the guest has left offline in this run of the VM, until it takes something up; absent: nothing. */
+  notOnlined: lenient(object({ times: whole(), lastAt: text() })),
   /** A replacement (shrinkPolicy Replace) that was begun and hasn't reached its end. */
   replacement: lenient(
     object({

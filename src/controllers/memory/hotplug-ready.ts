@@ -4,13 +4,23 @@
  * there is news (docs/adr/0047). Pure.
  */
 import { type ConditionInput, timestamp } from '../../api/v1alpha1/conditions.ts';
-import { explainBound, explainFull, explainSlots, type Room } from '../../host/rules/readiness.ts';
+import {
+  explainBound,
+  explainFull,
+  explainGuestAgent,
+  explainSilence,
+  explainSlots,
+  givesNothingBack,
+  type Room,
+} from '../../host/rules/readiness.ts';
 import { takenOfMaximum } from '../../host/rules/total.ts';
-import { sumBytes } from '../../memory/bytes.ts';
+import { bytes, sumBytes } from '../../memory/bytes.ts';
 import { onlineTimeoutMs } from './onlined.ts';
 import { isSuspended } from './settled.ts';
 import { explainShort, judgeTakenUp } from './taken-up.ts';
 import type { Judgement, KnownModule, Verdict } from './types.ts';
+import type { NotOnlined } from './not-onlined.ts';
+import { explainWayOut } from './untaken.ts';
 
 /** The condition's reasons. */
 export type HotplugReadyReason =
@@ -41,10 +51,17 @@ const not = (reason: HotplugReadyReason, message: string): Said => ({ status: 'F
 /**
  * @param judgement what was last planned; null: it can't be planned now
  * @param verdict what is said of it
+ * @param notOnlined what the guest has left offline in this run of the VM; undefined: nothing
  */
-export function judgeHotplugReady(judgement: Judgement | null, verdict: Verdict): ConditionInput {
+export function judgeHotplugReady(
+  judgement: Judgement | null,
+  verdict: Verdict,
+  notOnlined: NotOnlined | undefined,
+): ConditionInput {
   const said =
-    judgement === null ? unknown('NotObserved') : (judgeGrowing(judgement) ?? judgeGuest(judgement, verdict));
+    judgement === null
+      ? unknown('NotObserved')
+      : (judgeGrowing(judgement) ?? judgeGuest(judgement, verdict, notOnlined));
   return { type: 'HotplugReady', ...said };
 }
 
@@ -74,7 +91,7 @@ function judgeGrowing({ located: { layout } }: Judgement): Said | null {
 }
 
 /** What the guest's own word, and what became of modules before, say. */
-function judgeGuest(judgement: Judgement, verdict: Verdict): Said {
+function judgeGuest(judgement: Judgement, verdict: Verdict, notOnlined: NotOnlined | undefined): Said {
   const { located, modules } = judgement;
   const { guest, booting } = located.observation;
   if (isSuspended(located)) return unknown('GuestSuspended', `the VM is ${located.observation.state}`);
@@ -84,27 +101,48 @@ function judgeGuest(judgement: Judgement, verdict: Verdict): Said {
     return booting ? unknown('GuestBooting') : unknown('GuestMemoryUnknown', explainMute(judgement));
   }
   const refused = modules.filter(({ history }) => history.refusals > 0);
-  const message = [explainRefused(refused), explainLimit(judgement)].filter((part) => part !== '').join('; ');
-  return { status: 'True', reason: refused.length > 0 ? 'GuestRefused' : 'AsExpected', message };
+  const parts = [
+    explainRefused(refused),
+    explainEarlier(notOnlined),
+    located.layout.guestSystem === 'Windows' ? givesNothingBack : '',
+    explainLimit(judgement),
+    explainGuestAgent(located.observation.guestAgent),
+  ];
+  return {
+    status: 'True',
+    reason: refused.length > 0 ? 'GuestRefused' : notOnlined === undefined ? 'AsExpected' : 'GuestNotOnlined',
+    message: parts.filter((part) => part !== '').join('; '),
+  };
 }
 
 /** What the guest has left offline for longer than it may take, and what is to be done in it; null: nothing is known. */
 function explainOffline({ located, block }: Judgement, verdict: Verdict): string | null {
-  const { observedAtMs, unchangedSinceMs } = located.observation;
-  const wayOut =
-    'online it there (chmem -e), have what comes onlined by itself (memhp_default_state=online on its kernel command line), ' +
-    'or set spec.memory back';
-  if (verdict.reason === 'GuestNotOnlined') return `${verdict.message}; ${wayOut}`;
+  const { observedAtMs, unchangedSinceMs, guestAgent } = located.observation;
+  if (verdict.reason === 'GuestNotOnlined') return verdict.message;
   if (unchangedSinceMs === null || observedAtMs - unchangedSinceMs < onlineTimeoutMs) return null;
   const taken = judgeTakenUp(located, block, false);
-  return taken.kind === 'no' ? `${explainShort(taken, located)}; ${wayOut}` : null;
+  if (taken.kind === 'no') return explainShort(taken, located);
+  // Also where the guest says nothing else, or its kernel might keep as much: words, by which nothing is decided.
+  const offline = guestAgent?.blocks?.offline ?? 0;
+  if (offline === 0 || located.layout.modules.length === 0) return null;
+  return explainWayOut(located, bytes(offline * (guestAgent?.blocks?.size ?? 0)));
 }
 
-function explainMute({ desired }: Judgement): string {
-  const device = '<memballoon model="virtio"> with its driver virtio_balloon in the guest';
-  return desired.guestSafety === 'Required'
-    ? `the guest reports no statistics: whether it takes memory up is not known, and none is taken from it with guestSafety Required; give it ${device}`
-    : `the guest reports no statistics: whether it takes memory up, and what it can spare, is not known; give it ${device}`;
+/** What was left offline before, and may have been taken out since: what comes next is met the same way. */
+function explainEarlier(notOnlined: NotOnlined | undefined): string {
+  if (notOnlined === undefined) return '';
+  const { times, lastAt } = notOnlined;
+  return (
+    `what was plugged has not been onlined by the guest (${times === 1 ? 'once' : `${times} times`}, last at ${timestamp(Date.parse(lastAt))}): ` +
+    'its auto_online_blocks is probably offline; have what comes onlined by itself (memhp_default_state=online_movable on its kernel command line)'
+  );
+}
+
+/** Why it says nothing; what it has all the same, where its agent says that. */
+function explainMute({ located: { layout, observation } }: Judgement): string {
+  return [explainSilence(layout.balloonDevice), explainGuestAgent(observation.guestAgent)]
+    .filter((part) => part !== '')
+    .join('; ');
 }
 
 /** What the guest has refused, as long as it is there: the kernel keeps something of its own in it, or Windows never gives any. */

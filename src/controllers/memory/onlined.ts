@@ -6,6 +6,7 @@ import { type Bytes, bytes, subtractBytes } from '../../memory/bytes.ts';
 import { formatMeasured } from '../../memory/quantity.ts';
 import { type Resize, sizeIn } from './resize.ts';
 import type { Located } from './types.ts';
+import { explainWayOut } from './untaken.ts';
 
 /** How long a guest may take to online plugged memory before it is called out. */
 export const onlineTimeoutMs = 60_000;
@@ -37,5 +38,5 @@ export function judgeOnlined(
 }
 
 /** What is said of memory that the guest hasn't onlined. */
-export const explainMissing = (missing: Bytes): string =>
-  `the guest has not onlined ${formatMeasured(missing)} of what was plugged; check /sys/devices/system/memory/auto_online_blocks and the kernel log in the guest, or set spec.memory back: memory that it never took can be taken out again`;
+export const explainMissing = (missing: Bytes, located: Located): string =>
+  `the guest has not onlined ${formatMeasured(missing)} of what was plugged; ${explainWayOut(located, missing)}`;

@@ -11,13 +11,16 @@ import type {
 import type { DomainObservation, LayoutBacking } from '../../host/port.ts';
 import { type Bytes, bytes, floorTo, gib } from '../../memory/bytes.ts';
 import { formatQuantity } from '../../memory/quantity.ts';
-import { ceilingOf, surveySituation } from '../../planner/situation.ts';
+import { ceilingOf, largestTotal, surveySituation } from '../../planner/situation.ts';
+import { judgeShrinking } from '../../host/rules/readiness.ts';
+import { maxTotalPerBootMemory } from '../../memory/module.ts';
 import type { HardLimit, PlannerObservation } from '../../planner/types.ts';
 import { ownBackings } from './backing.ts';
 import type { Judgement } from './types.ts';
 
 /** What the planner was told by `judgement`. */
-export function computePlanning({ seen, block, located }: Judgement): PlanningStatus {
+export function computePlanning(judgement: Judgement): PlanningStatus {
+  const { seen, block, located } = judgement;
   const { layout, observation } = located;
   const { slots, otherTotal, hardLimit, hotplugProblem, sharedWith } = seen;
   return {
@@ -37,8 +40,50 @@ export function computePlanning({ seen, block, located }: Judgement): PlanningSt
     booting: seen.booting,
     cordoned: seen.cordoned,
     ...(observation.guest === null ? {} : { guest: computeGuest(observation.guest) }),
+    ...computeReach(judgement),
     backings: computeBackingStatus(seen, ownBackings(located.layout)),
   };
+}
+
+/** How far the size can be changed by what the VM and its guest are, whatever is wanted now. */
+function computeReach({ seen, located, modules }: Judgement): Pick<PlanningStatus, 'reach'> {
+  const { layout, observation } = located;
+  const { slots, maxMemory, hardLimit, hotplugProblem } = seen;
+  if (hotplugProblem || typeof maxMemory !== 'number') return {};
+  // A slot that rests is free in a minute.
+  const situation = surveySituation({
+    desired: bytes(0),
+    observation: { ...seen, slots: { ...slots, resting: [] } },
+    policy: { shrink: 'Exact', grow: 'Whole', guestSafety: 'Off' },
+  });
+  const { boot, base, current, freeSlots, pool, pools } = situation;
+  const most = Math.max(...pools.map((each) => ceilingOf(situation, each)));
+  const step = bytes(Math.min(...pools.map(({ unit }) => unit)));
+  const bound = largestTotal(situation, pool);
+  return {
+    reach: {
+      largest: formatQuantity(bytes(current + floorTo(bytes(Math.max(0, most - current)), step))),
+      limitedBy: freeSlots.length === 0 || most < bound ? 'Slots' : nameBound(bound, boot * maxTotalPerBootMemory, hardLimit ?? null),
+      step: formatQuantity(step),
+      smallest: formatQuantity(base),
+      shrinks: judgeShrinking({
+        system: layout.guestSystem,
+        modules: layout.modules.length,
+        refused: modules.filter(({ history }) => history.refusals > 0).length,
+        reports: observation.guest?.ofThisBoot === true,
+      }),
+    },
+  };
+}
+
+/** What makes it that much. */
+function nameBound(
+  bound: number,
+  byBoot: number,
+  hardLimit: HardLimit | null,
+): 'MaxMemory' | 'BootMemory' | 'HardLimit' {
+  if (bound === byBoot) return 'BootMemory';
+  return hardLimit !== null && bound === hardLimit.size - hardLimit.overhead ? 'HardLimit' : 'MaxMemory';
 }
 
 const computeHardLimit = ({ size, overhead, pinned }: HardLimit): NonNullable<PlanningStatus['hardLimit']> => ({

@@ -45,7 +45,7 @@ export function judgeSettled({ judgement, resize }: SettledInput): Verdict {
     const ageMs = observation.observedAtMs - Date.parse(resize.startTime);
     return ageMs < onlineTimeoutMs
       ? waitForGuest(`waiting for the guest to online ${formatMeasured(onlined.missing)}`, ageMs)
-      : { reason: 'GuestNotOnlined', message: explainMissing(onlined.missing), againInMs: slowPollMs };
+      : { reason: 'GuestNotOnlined', message: explainMissing(onlined.missing, located), againInMs: slowPollMs };
   }
   const taken = judgeTakenUp(located, block, onlined.kind === 'yes');
   return (

@@ -33,6 +33,7 @@ export type MachineInput = {
   readonly lastResize: VirtualMachineMemoryStatus['lastResize'];
   readonly drift: VirtualMachineMemoryStatus['drift'];
   readonly release: VirtualMachineMemoryStatus['release'];
+  readonly notOnlined: VirtualMachineMemoryStatus['notOnlined'];
 };
 
 export type StatusInput = MachineInput & {
@@ -60,11 +61,12 @@ const capitalised = {
 /** A plan as status shows it. At most 32 steps: the rest is in `message`. */
 const computePlanStatus = (plan: Plan): PlanStatus => ({
   decision: capitalised[plan.decision],
-  steps: plan.steps.slice(0, 32).map(({ operation, size, node, slot }) => ({
-    operation: capitalised[operation],
-    size: formatQuantity(size),
-    node,
-    slot,
+  steps: plan.steps.slice(0, 32).map((step) => ({
+    operation: capitalised[step.operation],
+    size: formatQuantity(step.size),
+    node: step.node,
+    slot: step.slot,
+    ...(step.operation === 'plug' && step.waitForOnline ? { waitForOnline: true } : {}),
   })),
   message: plan.message,
 });
@@ -196,7 +198,7 @@ function computeConditionInputs({ verdict, problem, pausedBy, ...input }: Status
           'GuestRefused',
           `the guest refused to give up ${refused.map(({ alias, size, retryAfter }) => `module ${alias} (${size}, asked again after ${retryAfter ?? 'now'})`).join(', ')}`,
         ),
-    judgeHotplugReady(judgement, verdict),
+    judgeHotplugReady(judgement, verdict, input.notOnlined),
     judgeRestart(judgement),
     ...[judgePersisted({ ...input, judgement, verdict })].filter((persisted) => persisted !== null),
     pausedBy === null
@@ -207,10 +209,10 @@ function computeConditionInputs({ verdict, problem, pausedBy, ...input }: Status
 
 /** The part of the status that is about the VM, and not about what is said of it. */
 export function computeMachine(input: MachineInput): VirtualMachineMemoryStatus {
-  const { previous, judgement, problem, target, lastResize, drift, release } = input;
+  const { previous, judgement, problem, target, lastResize, drift, release, notOnlined } = input;
   const last = judgement === null ? previous : computeObserved(judgement, target);
   const known = problem === null ? last : computeUnplanned(last, problem);
-  return boundMemoryStatus({ ...known, ...withoutAbsent({ lastResize, drift, release }) });
+  return boundMemoryStatus({ ...known, ...withoutAbsent({ lastResize, drift, release, notOnlined }) });
 }
 
 /** The whole status. It is written only if it differs from the previous one. */
@@ -235,7 +237,7 @@ export function computeShortStatus(
   nowMs: number,
 ): VirtualMachineMemoryStatus {
   const { observedGeneration: generation = 0, lastHandledReconcileAt, lastHandledObserveAt } = status;
-  const { hostName, virtualMachine, lastResize, replacement, drift } = stored;
+  const { hostName, virtualMachine, lastResize, replacement, drift, notOnlined } = stored;
   const inputs = computeRefusedConditions(explainRefusedStatus(refusal, status.conditions));
   return {
     ...withoutAbsent({
@@ -244,6 +246,7 @@ export function computeShortStatus(
       lastResize,
       replacement,
       drift,
+      notOnlined,
       lastHandledReconcileAt,
       lastHandledObserveAt,
     }),

@@ -1,5 +1,6 @@
 /** Whether the guest is known to have what it was given, whoever gave it and whenever. Pure. */
 import { isAfter } from '../../host/rules/report-correction.ts';
+import { explainSilence } from '../../host/rules/readiness.ts';
 import { judgeTotal, mostKept } from '../../host/rules/guest-total.ts';
 import { type Bytes, bytes, sumBytes } from '../../memory/bytes.ts';
 import { formatMeasured, formatNeeded, formatQuantity } from '../../memory/quantity.ts';
@@ -7,6 +8,7 @@ import { memoryMapOf } from '../../planner/guest-safety.ts';
 import type { Plan } from '../../planner/types.ts';
 import { computeCurrent } from './total.ts';
 import type { Located } from './types.ts';
+import { explainWayOut } from './untaken.ts';
 
 export type TakenUp =
   | { readonly kind: 'yes' }
@@ -58,15 +60,14 @@ export function judgeTakenUp(located: Located, block: Bytes, isConfirmed: boolea
   }
 }
 
-const wayOut = 'check /sys/devices/system/memory/auto_online_blocks and the kernel log in the guest';
-
 /** What is said of a guest that certainly lacks memory. */
 export function explainShort({ missing, isExact }: Extract<TakenUp, { kind: 'no' }>, located: Located): string {
-  if (isExact) return `the guest has not onlined ${formatMeasured(missing)} of its modules; ${wayOut}`;
+  if (isExact)
+    return `the guest has not onlined ${formatMeasured(missing)} of its modules; ${explainWayOut(located, missing)}`;
   const total = formatMeasured(located.observation.guest?.total ?? missing);
   return (
     `the guest has not onlined all of its modules: its own total is ${total}, ${formatMeasured(missing)} less than boot ` +
-    `memory and modules make, and a kernel keeps at most ${formatMeasured(mostKept(bootOf(located), modulesOf(located)))} of that for itself; ${wayOut}`
+    `memory and modules make, and a kernel keeps at most ${formatMeasured(mostKept(bootOf(located), modulesOf(located)))} of that for itself; ${explainWayOut(located, missing)}`
   );
 }
 
@@ -95,8 +96,7 @@ export function explainUnheard({ silentMs }: Extract<TakenUp, { kind: 'unheard' 
   const what = `the VM has ${formatQuantity(computeCurrent(layout))}, but the guest`;
   const so = 'so whether it has taken up what was plugged is not known';
   return silentMs === null
-    ? `${what} reports no statistics, ${so}: give it a virtio memory balloon with its driver (<memballoon model="virtio"> ` +
-        'with <stats period="2"/>), or set guestSafety to BestEffort'
+    ? `${what} reports no statistics, ${so}: ${explainSilence(layout.balloonDevice)}; or set guestSafety to BestEffort`
     : `${what} has not reported its memory for ${Math.round(silentMs / 1000)} s, ${so}: see whether it hangs`;
 }
 

@@ -2,13 +2,16 @@
 import { timestamp } from '../../api/v1alpha1/conditions.ts';
 import { reasonTable } from '../../api/v1alpha1/reasons.ts';
 import type { VirtualMachineMemoryStatus } from '../../api/v1alpha1/virtual-machine-memory.ts';
+import { sumBytes } from '../../memory/bytes.ts';
 import { formatQuantity } from '../../memory/quantity.ts';
 import { nextRepeatMs } from './phases/action.ts';
 import { explainHostError } from '../shared/explain-host-error.ts';
 import { type Drift, explainCorrecting, explainLeft, isLeft } from './drift.ts';
+import { explainMissing, judgeOnlined, onlineTimeoutMs } from './onlined.ts';
 import { guestPollMs, inUsePollMs, longestLatePollMs, lostEventMs, slowPollMs } from './polls.ts';
 import { explainCalledOff, isOver } from './replacement.ts';
 import { describeUnjudged, explainSuspended, isSuspended, judgeSettled } from './settled.ts';
+import { isOpen } from './resize.ts';
 import type { Mode } from './scope.ts';
 import { computeCurrent } from './total.ts';
 import type { Judgement, Outcome, Problem, Verdict } from './types.ts';
@@ -69,6 +72,8 @@ export function computeVerdict(input: VerdictInput): Verdict {
   if (isOver(judgement)) {
     return { reason: 'ReplaceRolledBack', message: explainCalledOff(judgement), againInMs: null };
   }
+  const stuck = judgeStage(input);
+  if (stuck !== null) return stuck;
   if (plan.decision === 'wait' && plan.reason === 'Unplugging') return judgeLeaving(judgement);
   if (judgement.replacement !== null && plan.reason === 'Unplugging') {
     return { reason: 'Replacing', message: plan.message, againInMs: guestPollMs };
@@ -102,6 +107,21 @@ function explainRegions({ located: { layout }, desired }: Judgement, reason: Ver
   if (!/^Hypervisor(Rejected|Failed)$/.test(reason) || layout.sharedWith === null) return '';
   const wayOut = desired.growPolicy === 'Whole' ? '' : '; growPolicy Whole takes the fewest modules';
   return `; the VM has a ${layout.sharedWith.backend} device, whose backend may have no room for another module${wayOut}`;
+}
+
+/** A stage that the guest hasn't onlined for long: the next isn't plugged before; null: there is no such. */
+function judgeStage({ judgement, resize }: VerdictInput): Verdict | null {
+  const { plan, located, granularity } = judgement;
+  const [next] = plan.steps;
+  if (next?.operation !== 'plug' || !next.waitForOnline || !isOpen(resize)) return null;
+  const { observedAtMs, unchangedSinceMs } = located.observation;
+  const sinceMs = unchangedSinceMs ?? Date.parse(resize.startTime);
+  if (observedAtMs - sinceMs < onlineTimeoutMs) return null;
+  const onlined = judgeOnlined(resize, located, computeCurrent(located.layout), granularity);
+  if (onlined.kind !== 'not-yet') return null;
+  const rest = formatQuantity(sumBytes(plan.steps.map(({ size }) => size)));
+  const message = `${explainMissing(onlined.missing, located)}; the other ${rest} that is wanted is not plugged before`;
+  return { reason: 'GuestNotOnlined', message, againInMs: slowPollMs };
 }
 
 function judgeLeaving(judgement: Judgement): Verdict {

@@ -2,6 +2,8 @@
 import type { DescribedModule } from '../../agent/domain/description.ts';
 import type { Driver, DriverEvent, HostMemoryReading } from '../../agent/driver.ts';
 import type { DomainState } from '../../host/port.ts';
+import { LibvirtCallError } from '../../libvirt/domain/errors.ts';
+import { readGuestBlocks } from '../../libvirt/domain/guest-agent.ts';
 import type { DomainEvent } from '../../libvirt/domain/events.ts';
 import type { DomainState as LibvirtState, Hypervisor } from '../../libvirt/domain/hypervisor.ts';
 import { askMonitorMemory, deleteDevice, deleteObject } from '../../libvirt/domain/monitor-memory.ts';
@@ -11,6 +13,7 @@ import { ownerNamespace } from '../../libvirt/xml/owner.ts';
 import { leaderNamespace, leaderPrefix, writeLeader } from '../../libvirt/xml/leader.ts';
 import { periodNamespace, periodPrefix, writePeriod } from '../../libvirt/xml/statistics-period.ts';
 import type { UnreadState } from '../../libvirt/xml/unread-state.ts';
+import type { GuestAgentWord } from '../../memory/guest-facts.ts';
 import type { Leader } from '../../memory/leader.ts';
 import { toDriverError } from './errors.ts';
 import { readHostMemory } from './host-memory.ts';
@@ -77,6 +80,24 @@ function toDriverEvent(event: DomainEvent): DriverEvent | null {
   }
 }
 
+/** virErrorNumber: ARGUMENT_UNSUPPORTED, which here means that there is no channel. */
+const noChannel = 74;
+/** AGENT_UNRESPONSIVE, AGENT_UNSYNCED, AGENT_COMMAND_TIMEOUT. */
+const silentCodes: ReadonlySet<number> = new Set([86, 97, 112]);
+
+/** The agent's two answers; a no of libvirt or of the agent is an answer, too. */
+async function askMemoryBlocks(hypervisor: Hypervisor, uuid: string): Promise<GuestAgentWord> {
+  try {
+    const info = await hypervisor.guestAgentCommand(uuid, 'guest-get-memory-block-info');
+    const blocks = readGuestBlocks(info, await hypervisor.guestAgentCommand(uuid, 'guest-get-memory-blocks'));
+    return blocks === null ? { blocks, problem: 'Refused' } : { blocks, problem: null };
+  } catch (error) {
+    if (!(error instanceof LibvirtCallError) || !(error.class === 'Rejected' || error.class === 'Failed')) throw error;
+    const problem = error.code === noChannel ? 'NoChannel' : silentCodes.has(error.code) ? 'Silent' : 'Refused';
+    return { blocks: null, problem };
+  }
+}
+
 /** `call`, which rejects with what the port says. */
 const translated =
   <A extends readonly unknown[], T>(call: (...args: A) => Promise<T>) =>
@@ -132,6 +153,7 @@ export function createLibvirtDriver(
     recordLeader: translated((uuid: string, leader: Leader) =>
       hypervisor.setMetadata(uuid, leaderNamespace, leaderPrefix, writeLeader(leader)),
     ),
+    memoryBlocks: translated((uuid: string) => askMemoryBlocks(hypervisor, uuid)),
     attach: translated(async (uuid, module) => hypervisor.attachDevice(uuid, writeDimmXml(module))),
     detach: translated((uuid: string, alias: string) => hypervisor.detachDeviceAlias(uuid, alias)),
 

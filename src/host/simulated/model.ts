@@ -1,5 +1,6 @@
 /** The simulated host's own picture of a virtual machine. */
 import type { SharedWith } from '../../memory/backing.ts';
+import type { BalloonDevice, GuestAgentWord, GuestSystem } from '../../memory/guest-facts.ts';
 import { type Bytes, bytes, GiB, gib, MiB, mib, sumBytes, zeroBytes } from '../../memory/bytes.ts';
 import { aliasOfSlot, type NodeMemory } from '../../memory/module.ts';
 import { emptyOperationState, type OperationState, restingMs } from '../../memory/operation-state.ts';
@@ -78,8 +79,12 @@ export type SimulatedDomainSpec = {
   readonly used?: Bytes;
   /** What the guest's kernel keeps of its boot memory for itself. Default 4 %. */
   readonly kept?: Bytes;
-  /** False: no balloon, the guest never reports. Default true. */
+  /** By what it could report, as the definition says. Default: a balloon with statistics. */
+  readonly balloonDevice?: BalloonDevice;
+  /** False: the guest never reports. Default true. */
   readonly reports?: boolean;
+  /** What its definition says runs in it. Default: nothing. */
+  readonly guestSystem?: GuestSystem;
   /** How the guest answers when it is asked for a module. Default `accept`. */
   readonly unplugBehaviour?: UnplugBehaviour;
   /** Slots of modules that the guest never gives up, whatever it does about others. Default none. */
@@ -118,6 +123,10 @@ export type SimulatedDomain = {
   readonly pinned: boolean;
   readonly sharedWith: { readonly backend: SharedWith; readonly regions: number } | null;
   readonly hotplugProblem: string | null;
+  readonly guestSystem: GuestSystem | null;
+  readonly balloonDevice: BalloonDevice;
+  /** What the agent in the guest said last; null: nobody asks it. */
+  guestAgent: GuestAgentWord | null;
   readonly architecture: string;
   readonly pageSize: Bytes | null;
   readonly granularity: Bytes | null;
@@ -230,6 +239,9 @@ export function createSimulatedDomain(spec: SimulatedDomainSpec, nowMs: number):
     pinned: spec.pinned ?? false,
     sharedWith: spec.sharedWith ?? null,
     hotplugProblem: spec.hotplugProblem ?? null,
+    guestSystem: spec.guestSystem ?? null,
+    guestAgent: null,
+    balloonDevice: spec.balloonDevice ?? 'StatisticsOn',
     architecture: spec.architecture ?? 'x86_64',
     pageSize: spec.pageSize ?? null,
     granularity: spec.granularity ?? null,

@@ -1,5 +1,6 @@
 /** What a test or a demo can make a simulated host do. */
 import type { Bytes } from '../../memory/bytes.ts';
+import type { GuestAgentWord } from '../../memory/guest-facts.ts';
 import type { HostError } from '../errors.ts';
 import type { Host, HostEvent, MemoryLayout } from '../port.ts';
 import type { SimulatedDomain, SimulatedDomainSpec, SimulatedStored, UnplugBehaviour } from './model.ts';
@@ -81,6 +82,8 @@ export interface SimulationScript {
   setLate(uuid: string, late: boolean): void;
   /** Whether the guest reports statistics. */
   setReports(uuid: string, reports: boolean): void;
+  /** What the agent in the guest says when it is next looked at; null: nobody asks it. Watchers are told. */
+  setGuestAgent(uuid: string, word: GuestAgentWord | null): void;
   /** How much the guest onlines of each module plugged from now on; false: nothing, ever. */
   setOnlines(uuid: string, onlines: boolean | Bytes): void;
   /** Somebody in the guest onlines all that was plugged. */

@@ -142,6 +142,10 @@ export function createScript(context: ScriptContext): SimulationScript {
       find(uuid).reports = reports;
       emit({ kind: 'statistics', uuid });
     },
+    setGuestAgent(uuid, word) {
+      find(uuid).guestAgent = word;
+      emit({ kind: 'statistics', uuid });
+    },
     setOnlines(uuid, onlines) {
       find(uuid).onlines = onlines === true ? 'all' : onlines === false ? zeroBytes : onlines;
     },

@@ -33,6 +33,7 @@ import {
   domainSetMemoryStatsPeriod,
   domainSetMetadata,
 } from './domain-procedures.ts';
+import { type GuestAgentCommand, qemuDomainAgentCommand } from './guest-agent.ts';
 import { type MonitorAnswer, type MonitorCommand, qemuDomainMonitorCommand, readMonitorAnswer } from './monitor.ts';
 import type { TypedValue } from '../rpc/procedure.ts';
 export type { DomainMemoryStats, DomainState, DomainStatistics } from './statistics.ts';
@@ -94,6 +95,8 @@ export type Hypervisor = {
   detachStoredDevice(uuid: string, device: { readonly alias: string } | { readonly xml: string }): Promise<void>;
   /** A command for QEMU itself; that QEMU refuses it is an answer. Taints the domain: see monitor.ts. */
   monitorCommand(uuid: string, command: MonitorCommand): Promise<MonitorAnswer>;
+  /** A command for the agent in the guest; its answer as it came. Taints the domain: see guest-agent.ts. */
+  guestAgentCommand(uuid: string, command: GuestAgentCommand): Promise<string>;
 };
 
 /** For what the daemon answers from its own memory. */
@@ -102,6 +105,9 @@ const quickDeadlineMs = 10_000;
 const jobDeadlineMs = 35_000;
 /** Preallocating huge pages stopped QEMU for 20 s a 4 GiB (facts, section 8). */
 const attachDeadlineMs = 120_000;
+
+/** Getting in step with the guest, and its answer: see guest-agent.ts. */
+const agentDeadlineMs = 10_000;
 
 /** VIR_DOMAIN_CONTROL_OCCUPIED: somebody waits for QEMU's monitor, and everybody else would wait for him. */
 const controlOccupied = 2;
@@ -224,6 +230,8 @@ export function createHypervisor(session: Session): Hypervisor {
       'alias' in device
         ? session.call(domainDetachDeviceAlias, { uuid, alias: device.alias, affects: 'config' }, jobDeadlineMs)
         : session.call(domainDetachStoredDevice, { uuid, xml: device.xml }, jobDeadlineMs),
+
+    guestAgentCommand: (uuid, command) => session.call(qemuDomainAgentCommand, { uuid, command }, agentDeadlineMs),
 
     async monitorCommand(uuid, command) {
       const text = await session.call(qemuDomainMonitorCommand, { uuid, command }, jobDeadlineMs);

@@ -2,6 +2,7 @@
 import type { Result } from '../../memory/result.ts';
 import type { Leader } from '../../memory/leader.ts';
 import type { Bytes } from '../../memory/bytes.ts';
+import type { GuestSystem } from '../../memory/guest-facts.ts';
 import type { MemoryBacking } from '../../memory/backing.ts';
 import type { HotplugObstacle, Machine } from '../../memory/hotplug-obstacle.ts';
 import type { MemoryDevice } from '../../memory/memory-devices.ts';
@@ -68,6 +69,8 @@ export type DomainMemoryXml = Machine & {
     /** 0: statistics are off. */
     readonly statsPeriodSeconds: number;
   } | null;
+  /** What runs in the guest, by hints; absent: nothing says. */
+  readonly guestSystem?: GuestSystem;
   /** A statistics period that was set aside for a question to the guest and may not stand yet; null: none. */
   readonly periodToRestore: number | null;
   /** The newest leader that has changed the domain; null: none, or it can't be read. */

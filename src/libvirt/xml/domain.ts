@@ -12,6 +12,7 @@ import type { DomainMemoryXml, OtherMemoryDevice, XmlResult } from './domain-mem
 import { findHotplugObstacle } from './hotplug-obstacle.ts';
 import { type MemoryDevices, readMemoryDevices } from './memory-devices.ts';
 import { countOf, descend, DomainXmlError, maxNode, maxSlot, quote, requireChild, sizeOf } from './reading.ts';
+import { findGuestSystem } from './guest-system.ts';
 import { leaderNamespace, readLeaderElement } from './leader.ts';
 import { maxPeriodSeconds, periodNamespace, readPeriodElement } from './statistics-period.ts';
 import { parseScaledSize } from './scaled-size.ts';
@@ -137,6 +138,7 @@ function readDomain(domain: XmlElement, needsUuid: boolean): DomainMemoryXml {
   const owner = findMetadata(domain, ownerNamespace);
   const period = findMetadata(domain, periodNamespace);
   const leader = findMetadata(domain, leaderNamespace);
+  const guestSystem = findGuestSystem(domain);
 
   return {
     uuid,
@@ -157,6 +159,7 @@ function readDomain(domain: XmlElement, needsUuid: boolean): DomainMemoryXml {
     backing: readBacking(domain),
     hardLimit: hardLimit === beyondLimits ? null : hardLimit,
     balloon: readBalloon(domain),
+    ...(guestSystem === null ? {} : { guestSystem }),
     periodToRestore: period === undefined ? null : readPeriodElement(period),
     leader: leader === undefined ? null : readLeaderElement(leader),
     state: state === undefined ? { ok: true, value: emptyOperationState } : readStateElement(state),

@@ -160,7 +160,15 @@ const specOf = ({ desired, observation, policy }: PlanRequest, around: Surroundi
 /** The object with the status that a controller gives it, as an API server hands it out. */
 function objectOf(spec: VirtualMachineMemorySpec, judgement: Judgement): VirtualMachineMemory {
   const status = computeMachine({
-    ...{ previous: {}, judgement, problem: null, lastResize: undefined, drift: undefined, release: undefined },
+    ...{
+      previous: {},
+      judgement,
+      problem: null,
+      lastResize: undefined,
+      drift: undefined,
+      release: undefined,
+      notOnlined: undefined,
+    },
     target: judgement.desired.memory,
   });
   const metadata = { name: 'db', namespace: 't', uid: 'u', resourceVersion: '1', generation: 1 };

@@ -73,6 +73,7 @@ async function setUp(capabilities: DriverCapabilities, preallocates = false) {
     state: () => Promise.resolve('Running'),
     job: () => Promise.resolve('none'),
     statistics: () => Promise.resolve(statistics()),
+    memoryBlocks: () => Promise.resolve({ blocks: null, problem: 'NoChannel' }),
     setStatisticsPeriod: (_uuid, seconds) => does(`period ${seconds}`),
     recordStatisticsPeriod: (_uuid, seconds) => does(`record ${seconds}`),
     writeOperationState(_uuid, state) {

@@ -136,7 +136,11 @@ describe('modules that somebody else changes', () => {
     }
     await takeOut();
     await bench.reaches('DriftContested');
-    expect(plugged()).toBe(4);
+    // What a guest says right after a module has left may be too little, so that what is brought back comes in stages.
+    expect(drift()?.corrections).toHaveLength(3);
+    const changes = plugged();
+    await bench.clock.advance(120_000);
+    expect(plugged()).toBe(changes);
   });
 
   it('are brought back more often when it is seldom', async () => {

@@ -39,6 +39,7 @@ describe('status.planning', () => {
         reportedAt: time,
         report: 'Fresh',
       },
+      reach: { largest: '6Gi', limitedBy: 'Slots', step: '256Mi', smallest: '3Gi', shrinks: 'NothingPlugged' },
       // Three slots are free, and preallocated modules have 1Gi at most.
       backings: [
         { nodes: [0, 2], pageSize: '2Mi', preallocated: true, room: { pageSize: '2Mi', host: '3Gi', pages: '0' } },

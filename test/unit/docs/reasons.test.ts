@@ -32,7 +32,7 @@ const statusOf = (reason: Reason): VirtualMachineMemoryStatus =>
     verdict: { reason, message: 'the figures', againInMs: null },
     problem: { reason, message: 'the figures', retry: false },
     ...{ desired: null, mode: { kind: 'act' }, notStored: null },
-    ...{ pausedBy: null, handled: {}, drift: undefined, release: undefined },
+    ...{ pausedBy: null, handled: {}, drift: undefined, release: undefined, notOnlined: undefined },
   });
 const resourceOf = (reason: Reason): VirtualMachineMemory => ({
   apiVersion: 'dimmer.dev/v1alpha1',

@@ -3,6 +3,7 @@ import type { VirtualMachineMemoryStatus } from '../../../api/v1alpha1/virtual-m
 import { timestamp } from '../../../api/v1alpha1/conditions.ts';
 import { rowOf } from '../../../api/v1alpha1/reasons.ts';
 import { isUnrecorded } from '../drift.ts';
+import { computeNotOnlined, type NotOnlined } from '../not-onlined.ts';
 import { completeResize } from '../resize.ts';
 import { computeRelease, findLeft } from '../release.ts';
 import type { ReconcileScope } from '../scope.ts';
@@ -51,6 +52,13 @@ export function summarise(scope: ReconcileScope, nowMs: number): Conclusion {
     lastResize: isConverged(verdict) ? completeResize(resize, nowMs) : resize,
     drift,
     release: releaseOf(scope),
+    notOnlined: computeNotOnlined(
+      notOnlinedBefore(scope),
+      problem === null ? judgement : null,
+      verdict,
+      saidOf(stored),
+      nowMs,
+    ),
     generation,
     verdict,
     nowMs,
@@ -73,6 +81,14 @@ function handledBy({ requestedAt, observeRequestedAt, previous }: ReconcileScope
   };
 }
 
+/** As it stands for the run of the VM that was seen. */
+const notOnlinedBefore = (scope: ReconcileScope): NotOnlined | undefined =>
+  scope.judgement === null || scope.isSameRuntime(scope.judgement.located) ? scope.previous.notOnlined : undefined;
+
+/** The reason that its status has for Ready. */
+const saidOf = ({ status }: ReconcileScope['stored']): string | undefined =>
+  status?.conditions?.find(({ type }) => type === 'Ready')?.reason;
+
 const said = ({ conditions }: VirtualMachineMemoryStatus = {}): VirtualMachineMemoryStatus =>
   conditions === undefined ? {} : { conditions };
 
@@ -83,6 +99,7 @@ export function computeKnown(scope: ReconcileScope): VirtualMachineMemoryStatus 
     ...{ previous, judgement, problem, target, drift },
     lastResize: resize,
     release: releaseOf(scope),
+    notOnlined: notOnlinedBefore(scope),
   });
 }
 

@@ -1,6 +1,7 @@
 /** What the agent says of VMs, and of changes to them. */
 import type { Claim, Replacement } from '../../../memory/operation-state.ts';
-import { absentAs, described, lenient, object, optional, type Shape } from '../../../memory/shape.ts';
+import { guestAgentProblems } from '../../../memory/guest-facts.ts';
+import { absentAs, described, lenient, object, oneOf, optional, type Shape } from '../../../memory/shape.ts';
 import { memoryLayout } from './layout.ts';
 import { storedMemory } from './stored.ts';
 import { bytes, domainList, eventId, flag, name, orNull, revision, state, text, time, uuid, whole } from './words.ts';
@@ -53,6 +54,23 @@ export const domainObservation = described(
     migrating: flag('A migration is under way; nothing is changed meanwhile'),
     layout: orNull(memoryLayout, 'null: the VM is not running'),
     guest: orNull(guestStatistics, "The guest's own report; null: it never gave one"),
+    /** Absent: nobody asks it, or an older agent. */
+    guestAgent: lenient(
+      described(
+        object({
+          blocks: orNull(
+            object({
+              size: bytes('Size of a block'),
+              online: whole('Blocks that are online'),
+              offline: whole('Blocks that are not'),
+            }),
+            'The memory blocks of the guest; null: it did not say',
+          ),
+          problem: orNull(described(oneOf(guestAgentProblems), 'Why'), 'Why it did not say; null: it did'),
+        }),
+        'What the QEMU guest agent said, since boot and modules are as they are; for people only',
+      ),
+    ),
     /** It has had that long to take up its modules. null: it is not running, or an older agent doesn't say. */
     unchangedSinceMs: absentAs(
       null,

@@ -1,7 +1,8 @@
 /** What the agent says of a VM's memory: its modules and what they may become. */
 import { type Bytes, zeroBytes } from '../../../memory/bytes.ts';
+import { balloonDevices, guestSystems } from '../../../memory/guest-facts.ts';
 import { moduleStates } from '../../../memory/module.ts';
-import { absentAs, described, object, oneOf, type Shape } from '../../../memory/shape.ts';
+import { absentAs, described, lenient, object, oneOf, type Shape } from '../../../memory/shape.ts';
 import { bytes, flag, list, orNull, text, time, whole } from './words.ts';
 
 /** What callers learn of a mark: the rest of it is the module itself. */
@@ -85,6 +86,11 @@ export const memoryLayout = object({
       }),
       'Another process that maps every module; null: none',
     ),
+  ),
+  /** Absent: an older agent, which doesn't say. */
+  balloonDevice: lenient(described(oneOf(balloonDevices), 'What the guest could report its memory by')),
+  guestSystem: lenient(
+    described(oneOf(guestSystems), 'What runs in the guest, by the definition; absent: it does not say, or Linux'),
   ),
   /** null: the planner's default for the architecture. */
   granularity: orNull(bytes('Size of a block'), "The guest's memory block; null: not known"),
