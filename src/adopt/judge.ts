@@ -1,4 +1,5 @@
 /** What a manifest would say of a VM as it is now, and what is to be known about it first. Pure. */
+import { explainGuestAgent, explainSilence, explainSlots, givesNothingBack } from '../host/rules/readiness.ts';
 import { totalOf } from '../host/rules/total.ts';
 import type { DomainObservation, MemoryLayout } from '../host/port.ts';
 import { type Bytes, bytes, floorTo, isMultipleOf, mib, sumBytes, TiB } from '../memory/bytes.ts';
@@ -6,13 +7,9 @@ import { defaultGranularity } from '../memory/granularity.ts';
 import { isOwnAlias } from '../memory/module.ts';
 import { formatMeasured, formatQuantity } from '../memory/quantity.ts';
 
-/** What the guest says of its memory. `NotAsked`: whoever serves the VM will switch its statistics on. */
-export type GuestWord = 'Reports' | 'Silent' | 'NoBalloon' | 'NotAsked';
-
 /** A VM as it was found. */
 export type FoundMachine = {
   readonly observation: DomainObservation;
-  readonly guestWord: GuestWord;
   /** Gone once it is shut off; null: not known. */
   readonly transient: boolean | null;
 };
@@ -112,7 +109,7 @@ function summarise({ boot, modules, otherTotal, maxMemory, slots }: MemoryLayout
 }
 
 /** What stands in the way of changing it later, or of keeping it as it is. */
-function judgeMachine({ observation, guestWord, transient }: FoundMachine, layout: MemoryLayout): readonly Remark[] {
+function judgeMachine({ observation, transient }: FoundMachine, layout: MemoryLayout): readonly Remark[] {
   const { claim, migrating } = observation;
   const remarks: Remark[] = [];
   if (claim !== null) {
@@ -121,9 +118,14 @@ function judgeMachine({ observation, guestWord, transient }: FoundMachine, layou
   if (layout.hotplugProblem !== null) remarks.push(warning(`it can't be given more memory: ${layout.hotplugProblem}`));
   else if (layout.maxMemory === null) {
     remarks.push(warning('it can\'t be given more memory: the domain has no <maxMemory slots="...">'));
+  } else {
+    const { slots, modules } = layout;
+    const used = modules.length + slots.usedByOthers.length + slots.unnumbered;
+    const noSlot = explainSlots({ slots: { total: slots.total, used } });
+    if (noSlot !== null) remarks.push(warning(noSlot));
   }
   if (layout.hidden !== null) remarks.push(warning(layout.hidden.why));
-  remarks.push(...judgeGuest(guestWord), ...judgeModules(layout));
+  remarks.push(...judgeGuest(observation, layout), ...judgeModules(layout));
   const held = totalOf(layout) - layout.balloon;
   if (held > balloonTolerance && layout.otherBytes === 0) {
     remarks.push(
@@ -141,22 +143,18 @@ function judgeMachine({ observation, guestWord, transient }: FoundMachine, layou
   return remarks;
 }
 
-function judgeGuest(word: GuestWord): readonly Remark[] {
-  const unjudged =
-    'nobody knows what the guest can spare, so nothing is unplugged with guestSafety Required (the default), and with modules it says GuestMemoryUnknown';
-  switch (word) {
-    case 'Reports':
-    case 'NotAsked':
-      return [];
-    case 'NoBalloon':
-      return [warning(`it has no memory balloon: ${unjudged}; add <memballoon model='virtio'/> while it is shut down`)];
-    case 'Silent':
-      return [
-        warning(`its guest doesn't report its memory (no balloon, no driver for it, or still booting): ${unjudged}`),
-      ];
-    default:
-      return word satisfies never;
+/** What is known of the guest beforehand, in the words of HotplugReady and of `dimmer agent check`. */
+function judgeGuest({ guest, guestAgent }: DomainObservation, layout: MemoryLayout): readonly Remark[] {
+  const remarks: Remark[] = [];
+  const { balloonDevice } = layout;
+  // Whoever serves the VM switches its statistics on.
+  if (guest?.fresh !== true && balloonDevice !== 'StatisticsOff') {
+    remarks.push(warning(`${explainSilence(balloonDevice)}; with modules it is going to say GuestMemoryUnknown`));
   }
+  const agent = explainGuestAgent(guestAgent);
+  if (agent !== '') remarks.push(warning(agent));
+  if (layout.guestSystem === 'Windows') remarks.push(note(givesNothingBack));
+  return remarks;
 }
 
 function judgeModules(layout: MemoryLayout): readonly Remark[] {

@@ -69,18 +69,21 @@ export function minUsableOnAskingAgain(
   return judged ? bytes(unplugMargin(current) + current - settled - size) : null;
 }
 
+/** What may be plugged at once into a guest of which nobody knows what its kernel has free. */
+const unsureStage = (boot: Bytes): number => 2 * boot;
+
 /**
  * The most that may be plugged before the guest has onlined it, so that its kernel has memory for the map: twice the map
  * must be free for certain. What is free may lie in modules, of which a kernel takes no map where they are movable; how
- * much of it does nobody knows, and then a stage is no larger than boot memory: its map is 1/64 of that. Infinity: the
+ * much of it does nobody knows, and then a stage is at most twice boot memory: its map is 1/32 of that. Infinity: the
  * guest says nothing that this could be judged by, or (`pool.preallocated`) goes module by module anyhow.
  */
 function stageLimit({ observation: { guest, modules }, boot }: Situation): number {
   if (guest === null) return Infinity;
-  if (!guest.fresh) return guest.silentMs === undefined ? Infinity : boot;
+  if (!guest.fresh) return guest.silentMs === undefined ? Infinity : unsureStage(boot);
   const taken = guest.takenOfModules ?? sumBytes(modules.map(({ size }) => size));
   const perFree = memoryPerMap / 2;
-  return Math.max(perFree * (guest.usable - taken), Math.min(perFree * guest.usable, boot));
+  return Math.max(perFree * (guest.usable - taken), Math.min(perFree * guest.usable, unsureStage(boot)));
 }
 
 /** Sizes of stages. */
@@ -107,7 +110,7 @@ export function stagesOf(situation: Situation, amount: number): Stages | null {
   const inFlight = has === undefined ? 0 : Math.max(0, sumBytes(modules.map(({ size }) => size)) - has);
   if (inFlight + amount <= limit) return null;
   const first = stageBelow(limit, pool.unit);
-  const then = Math.min((memoryPerMap / 2) * ((guest?.usable ?? 0) + first), boot);
+  const then = Math.min((memoryPerMap / 2) * ((guest?.usable ?? 0) + first), unsureStage(boot));
   return { first, later: stageBelow(Math.max(first, then), pool.unit) };
 }
 

@@ -1,10 +1,13 @@
 /** What isn't judged doesn't count as yes: real guests that have not what they were given, can't say so, or stand still. */
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { beside } from '../lab/beside.ts';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describeLab } from '../lab/describe.ts';
+import { guestAgentChannel, startGuestAgent } from '../lab/guest-agent.ts';
 import type { LabGuest } from '../lab/guest-types.ts';
 import { type Lab, startLab } from '../lab/lab.ts';
-import { type Stack, startStack } from '../lab/stack.ts';
+import { namespace, type Stack, startStack } from '../lab/stack.ts';
 import { waitFor } from '../lab/wait.ts';
 
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 300_000 });
@@ -13,19 +16,21 @@ await describeLab('what a real guest has', () => {
   let lab: Lab;
   let stack: Stack;
   beforeAll(async () => {
-    const offline = { kernelArgs: ['memhp_default_state=offline'] };
+    const offline = { kernelArgs: ['memhp_default_state=offline'], extraDevicesXml: guestAgentChannel };
     lab = await startLab({
       controlPlane: {},
       guests: [
         { kind: 'accepting', name: 'tidy' },
         { kind: 'accepting', name: 'offline', ...offline },
         { kind: 'accepting', name: 'crash', nodes: [{ mib: 1024, vcpus: 1 }], kernelArgs: ['crashkernel=192M'] },
-        { kind: 'accepting', name: 'wordless', balloonDriver: false },
+        { kind: 'accepting', name: 'wordless', balloonDriver: false, extraDevicesXml: guestAgentChannel },
+        { kind: 'accepting', name: 'narrow', nodes: [{ mib: 256, vcpus: 1 }] },
+        { kind: 'no-os', name: 'bare', leaveOff: true },
       ],
     });
     // Before an agent is there: nobody has seen these guests without modules.
     for (const name of ['offline', 'crash']) await guestNamed(name).plugDimm(512, 'ua-by-hand');
-    stack = await startStack(lab);
+    stack = await startStack(lab, { agentOptions: ['--guest-agent'] });
   });
   afterAll(() => stack.stop());
 
@@ -48,8 +53,39 @@ await describeLab('what a real guest has', () => {
     };
   };
 
+  /** Waits until HotplugReady has this status and reason and a message like that. */
+  const isTold = async (name: string, said: string, message: RegExp): Promise<void> => {
+    let seen = 'nothing';
+    await waitFor(
+      async () => {
+        const { status } = await stack.read(name);
+        const found = status?.conditions?.find(({ type }) => type === 'HotplugReady');
+        seen = `${found?.status ?? ''} ${found?.reason ?? ''}: ${found?.message ?? ''}`;
+        return seen.startsWith(`${said}:`) && message.test(found?.message ?? '');
+      },
+      { what: `${name} to be told ${said}`, timeoutMs: 150_000, intervalMs: 200, details: () => seen },
+    );
+  };
+  /** Has it looked at again and again, as nothing tells of what is waited for. */
+  const lookedAt = async (name: string, until: () => Promise<unknown>): Promise<void> => {
+    let isOver = false;
+    const looks = (async () => {
+      for (let look = 0; !isOver; look += 1) {
+        const asked = `dimmer.dev/observe-requested-at=${look}`;
+        await lab.controlPlane.kubectlOk(['annotate', '--overwrite', '-n', namespace, 'vmmem', name, asked]);
+        await new Promise((resolve) => setTimeout(resolve, 3_000));
+      }
+    })();
+    await until().finally(() => {
+      isOver = true;
+    });
+    await looks;
+  };
+
   beside('a module from before', () => {
     it('a module plugged before anybody looked, which it never onlined: not Ready, and the total is told', async () => {
+      const offline = guestNamed('offline');
+      const endAgent = await startGuestAgent(offline);
       await wants('offline', { memory: '1Gi' });
       const { status, message, hotplug, advice } = await says('offline', 'GuestNotOnlined');
       expect([status, hotplug]).toEqual(['False', 'False GuestNotOnlined']);
@@ -57,14 +93,23 @@ await describeLab('what a real guest has', () => {
       const [, total = '', missing = ''] = /its own total is (\d+)Mi, (\d+)Mi less/.exec(message) ?? [];
       expect(Number(total)).toBeLessThan(512);
       expect(Number(missing)).toBeGreaterThan(512);
+      await isTold(
+        'offline',
+        'False GuestNotOnlined',
+        /guest agent says that 4 blocks of 128Mi are offline: online it/,
+      );
+      expect((await stack.read('offline')).status?.notOnlined?.times).toBe(1);
       // Somebody onlines it.
-      await guestNamed('offline').shOk(
+      await offline.shOk(
         'for block in /sys/devices/system/memory/memory*; do [ "$(cat $block/state)" = offline ] && echo online_movable > $block/state; done; true',
       );
-      expect(await says('offline', 'Converged')).toEqual({
-        ...{ status: 'True', message: 'the guest has 1Gi, as wanted' },
-        ...{ hotplug: 'True AsExpected', advice: '' },
-      });
+      expect(await says('offline', 'Converged')).toMatchObject({ message: 'the guest has 1Gi, as wanted' });
+      await isTold('offline', 'True AsExpected', /^$/);
+      // One that hangs, or is stopped, is told of; nothing else hangs on it.
+      await endAgent();
+      await lookedAt('offline', () => isTold('offline', 'True AsExpected', /guest agent does not answer/));
+      await startGuestAgent(offline);
+      await lookedAt('offline', () => isTold('offline', 'True AsExpected', /^$/));
     });
   });
 
@@ -116,6 +161,15 @@ await describeLab('what a real guest has', () => {
       await says('tidy', 'Converged');
       expect(await tidy.moduleAliases()).toEqual([]);
     });
+
+    it('statistics that somebody switches off are named, and no longer once they are on', async () => {
+      const period = (seconds: number) =>
+        lab.hypervisor.virshOk(['dommemstat', 'tidy', '--period', String(seconds), '--live']);
+      await period(0);
+      await lookedAt('tidy', () => isTold('tidy', 'Unknown GuestMemoryUnknown', /^its memory statistics are off/));
+      await period(2);
+      await lookedAt('tidy', () => isTold('tidy', 'True AsExpected', /^$/));
+    });
   });
 
   beside('a guest without a word', () => {
@@ -131,16 +185,76 @@ await describeLab('what a real guest has', () => {
       const best = await says('wordless', 'Converged');
       expect([best.status, best.message]).toEqual(['True', expect.stringContaining('is not known') as string]);
       // Until then it might still be booting.
-      let hotplug = '';
-      await waitFor(
-        async () => {
-          const { status: now } = await stack.read('wordless');
-          const condition = now?.conditions?.find(({ type }) => type === 'HotplugReady');
-          hotplug = JSON.stringify(condition);
-          return condition?.status === 'Unknown' && condition.reason === 'GuestMemoryUnknown';
-        },
-        { what: 'HotplugReady to say GuestMemoryUnknown', timeoutMs: 120_000, intervalMs: 200, details: () => hotplug },
+      const driver = /has not loaded its driver virtio_balloon; its QEMU guest agent does not answer/;
+      await isTold('wordless', 'Unknown GuestMemoryUnknown', driver);
+      await guestNamed('wordless').shOk('insmod /modules/virtio_balloon.ko');
+      await isTold('wordless', 'True AsExpected', /^its QEMU guest agent does not answer/);
+    });
+  });
+
+  beside('a domain that lacks something', () => {
+    it('each is named with what to change, and no longer once it is started with it', async () => {
+      const bare = guestNamed('bare');
+      const whole = await bare.dumpXml();
+      const startAs = async (xml: string): Promise<void> => {
+        const file = join(lab.hypervisor.directory, 'bare.xml');
+        writeFileSync(file, xml);
+        await lab.hypervisor.virsh(['destroy', bare.uuid]);
+        await lab.hypervisor.virshOk(['define', file]);
+        await lab.hypervisor.virshOk(['start', bare.uuid]);
+      };
+      await startAs(whole.replace(/<acpi\/>/, ''));
+      await wants('bare', {});
+      await isTold('bare', 'False HotplugUnsupported', /^The domain has no <acpi\/>/);
+      const osinfo = 'http://libosinfo.org/xmlns/libvirt/domain/1.0';
+      const windows = `<metadata><i:libosinfo xmlns:i="${osinfo}"><i:os id="http://microsoft.com/win/11"/></i:libosinfo></metadata>`;
+      await startAs(
+        whole
+          .replace(/<memballoon[^>]*>[\s\S]*?<\/memballoon>|<memballoon[^>]*\/>/, "<memballoon model='none'/>")
+          .replace(/slots='16'/, "slots='1'")
+          .replace('<memory ', `${windows}<memory `),
       );
+      await isTold(
+        'bare',
+        'Unknown GuestMemoryUnknown',
+        /^it has no memory balloon.*it runs Windows, which never gives/,
+      );
+      expect((await stack.read('bare')).status?.planning?.reach).toMatchObject({
+        limitedBy: 'MaxMemory',
+        shrinks: 'Never',
+      });
+      await bare.plugDimm(128, 'ua-by-hand');
+      await isTold('bare', 'False SlotsExhausted', /^its only slot is in use/);
+      await startAs(whole);
+      await isTold('bare', 'Unknown GuestBooting', /^$/);
+    });
+  });
+
+  beside('a guest with little free memory', () => {
+    it('grows in stages, each of which it has onlined before the next', async () => {
+      const narrow = guestNamed('narrow');
+      await wants('narrow', { memory: '256Mi' });
+      await isTold('narrow', 'True AsExpected', /^it will get at most 4Gi of its maximum of 8Gi/);
+      const free = Math.floor((await narrow.memInfoKiB('MemAvailable')) / 1024);
+      await narrow.useMemory(free - 28, { locked: true });
+      await wants('narrow', { memory: '1280Mi', paused: true });
+      let plan: unknown;
+      await lookedAt('narrow', () =>
+        waitFor(
+          async () => {
+            const { status } = await stack.read('narrow');
+            plan = status?.plan;
+            return /in \d stages, (256|512)Mi first/.test(status?.plan?.message ?? '');
+          },
+          { what: 'stages in its plan', timeoutMs: 60_000, details: () => JSON.stringify(plan) },
+        ),
+      );
+      await wants('narrow', { memory: '1280Mi', paused: false });
+      expect((await says('narrow', 'Converged')).message).toContain('the guest has 1280Mi, as wanted');
+      const { modules } = (await stack.read('narrow')).status ?? {};
+      expect(modules?.length).toBeGreaterThan(1);
+      expect(modules?.map(({ size }) => size)).not.toContain('1Gi');
+      expect(await narrow.oomKills()).toBe(0);
     });
   });
 });

@@ -20,7 +20,7 @@ const KERNEL_PACKAGE = 'linux-image-cloud-amd64';
 // A package's files have no modules.dep (depmod makes it at installation), so all that is needed is named here.
 const MODULES = [
   ...['virtio_ring', 'virtio', 'virtio_pci_legacy_dev', 'virtio_pci_modern_dev', 'virtio_pci'],
-  ...['virtio_balloon', 'virtio_mem', 'notifier-error-inject', 'memory-notifier-error-inject'],
+  ...['virtio_balloon', 'virtio_mem', 'virtio_console', 'notifier-error-inject', 'memory-notifier-error-inject'],
 ];
 
 /** The image that is there, without making anything; null when none is. */

@@ -117,6 +117,8 @@ async function isListening(port: number): Promise<boolean> {
 export type StackOptions = {
   /** Which VMs the agent has; those of the lab's hypervisor when left out. */
   readonly agentDriver?: readonly string[];
+  /** Further options of the agent. */
+  readonly agentOptions?: readonly string[];
   /** What both run; the program built here when left out. */
   readonly program?: string;
 };
@@ -149,6 +151,7 @@ export async function startStack(lab: Lab, options: StackOptions = {}): Promise<
       `--client-ca-file=${pki.caFile}`,
       `--allow-client=${controllerUri}`,
       '--allow-domains=*',
+      ...(options.agentOptions ?? []),
     ],
     directory,
     () => isListening(agentPort),

@@ -1,19 +1,25 @@
 /** What an admin should know of one VM before the agent serves it. Pure. */
 import { describeHiddenMemory, isCertain } from '../repair/suspicion.ts';
-import type { DomainFacts } from '../domain/observation.ts';
+import { balloonDeviceOf, type DomainFacts, modulesOf } from '../domain/observation.ts';
 import { statisticsFreshMs } from '../../host/rules/boot.ts';
 import {
+  computeGrowth,
   explainBound,
   explainFull,
+  explainGuestAgent,
+  explainSilence,
   explainSlots,
-  noBalloon,
-  noReports,
+  explainTotal,
+  givesNothingBack,
+  judgeShrinking,
   type Room,
 } from '../../host/rules/readiness.ts';
+import { judgeTotal, mostKept } from '../../host/rules/guest-total.ts';
 import { takenOfMaximum } from '../../host/rules/total.ts';
 import { computeHugepagesFree, type HostCapacity } from '../../host/rules/capacity.ts';
 import { backingsOf } from '../../memory/backing.ts';
-import { type Bytes, mib, sumBytes, zeroBytes } from '../../memory/bytes.ts';
+import { type Bytes, bytes, mib, sumBytes, zeroBytes } from '../../memory/bytes.ts';
+import { defaultGranularity } from '../../memory/granularity.ts';
 import { describeObstacle } from '../../memory/hotplug-obstacle.ts';
 import { slotsOfDevices, sumOfDevices } from '../../memory/memory-devices.ts';
 import { formatMeasured, formatQuantity } from '../../memory/quantity.ts';
@@ -43,25 +49,69 @@ function judgeGrowing(facts: DomainFacts, nowMs: number): readonly Said[] {
   }
   const hidden = run?.repair.hidden ?? null;
   if (hidden !== null && isCertain(hidden, nowMs)) return [problem(describeHiddenMemory(hidden))];
-  const room: Room = {
-    boot: sumOf(memory.boot),
-    present: takenOfMaximum({ ...memory, otherBytes: sumOfDevices(memory.others, 'maximum') }),
-    max: memory.maxMemory.size,
-    slots: { total: memory.maxMemory.slots, used: usedSlots(facts) },
-  };
+  const room = roomOf(facts, memory.maxMemory.size, memory.maxMemory.slots);
   return [explainSlots(room), explainFull(room), explainBound(room)].flatMap((said) =>
     said === null ? [] : [warning(said)],
   );
 }
 
+const roomOf = (facts: DomainFacts, max: Bytes, slots: number): Room => ({
+  boot: sumOf(facts.memory.boot),
+  present: takenOfMaximum({ ...facts.memory, otherBytes: sumOfDevices(facts.memory.others, 'maximum') }),
+  max,
+  slots: { total: slots, used: usedSlots(facts) },
+});
+
+/** How far its size can be changed; null: not at all. */
+function judgeReach(facts: DomainFacts, nowMs: number): DomainReport['reach'] {
+  const { memory, statistics, run } = facts;
+  if (memory.hotplugObstacle !== null || memory.maxMemory === null) return null;
+  const modules = modulesOf(memory);
+  return {
+    ...computeGrowth(roomOf(facts, memory.maxMemory.size, memory.maxMemory.slots), stepOf(facts)),
+    shrinks: judgeShrinking({
+      system: memory.guestSystem,
+      modules: memory.modules.length,
+      refused: modules.filter(({ alias }) => (run?.refusedAtMs(alias ?? '') ?? null) !== null).length,
+      reports: isReporting(statistics?.lastUpdateMs ?? null, nowMs),
+    }),
+  };
+}
+
+const blockOf = ({ memory }: DomainFacts): Bytes => defaultGranularity(memory.arch, sumOf(memory.boot));
+
+/** What new modules are a multiple of: the guest's block, and its huge pages. Both are powers of two. */
+function stepOf(facts: DomainFacts): Bytes {
+  const pages = backingsOf(facts.memory, facts.defaultHugePageSize).map(({ pageSize }) => pageSize ?? 0);
+  return bytes(Math.max(blockOf(facts), Math.min(...pages)));
+}
+
 /** Whether shrinking can go by the guest's own word. */
 function judgeStatistics({ memory, statistics, run, state }: DomainFacts, nowMs: number): readonly Said[] {
-  if (memory.balloon === null) return [warning(noBalloon)];
+  const device = balloonDeviceOf(memory);
+  if (device === 'None') return [warning(explainSilence(device))];
   if (run === null || state !== 'Running') return [];
-  if (memory.balloon.statsPeriodSeconds === 0) {
-    return [note('its memory statistics are off; the agent switches them on, every 2 s')];
+  if (device === 'StatisticsOff') return [note(explainSilence(device))];
+  return isReporting(statistics?.lastUpdateMs ?? null, nowMs) ? [] : [warning(explainSilence(device))];
+}
+
+/** What the guest has left offline, and that some never give anything back. */
+function judgeModules(facts: DomainFacts, nowMs: number): readonly Said[] {
+  const { memory, statistics, run } = facts;
+  const [boot, modules] = [sumOf(memory.boot), sumOf(memory.modules)];
+  const { available = null, lastUpdateMs = null } = statistics ?? {};
+  const said: Said[] = [];
+  if (available !== null && isReporting(lastUpdateMs, nowMs) && memory.currentMemory >= boot + modules) {
+    const given = { boot, modules, others: memory.otherTotal, block: blockOf(facts) };
+    const shortfall = judgeTotal({ ...given, total: available, withoutModules: null });
+    if (shortfall.kind === 'certain') {
+      said.push(warning(explainTotal(available, shortfall.missing, mostKept(boot, modules))));
+    }
   }
-  return isReporting(statistics?.lastUpdateMs ?? null, nowMs) ? [] : [warning(noReports)];
+  const agent = explainGuestAgent(run?.guestAgent?.word);
+  if (agent !== '') said.push(warning(agent));
+  if (memory.guestSystem === 'Windows') said.push(note(givesNothingBack));
+  return said;
 }
 
 const isReporting = (lastUpdateMs: number | null, nowMs: number): boolean =>
@@ -113,6 +163,7 @@ export function judgeDomain(facts: DomainFacts, host: HostCapacity, nowMs: numbe
   const said = [
     ...growing,
     ...judgeStatistics(facts, nowMs),
+    ...judgeModules(facts, nowMs),
     ...judgeHugePages(facts, host),
     ...tellOperations(facts, nowMs),
   ];
@@ -124,6 +175,7 @@ export function judgeDomain(facts: DomainFacts, host: HostCapacity, nowMs: numbe
     plugged: sumOf(memory.modules),
     max: memory.maxMemory?.size ?? null,
     slots: memory.maxMemory === null ? null : { total: memory.maxMemory.slots, used: usedSlots(facts) },
+    reach: judgeReach(facts, nowMs),
     canGrow: growing.every(({ verdict }) => verdict !== 'problem'),
     reportsMemory: run === null ? null : isReporting(facts.statistics?.lastUpdateMs ?? null, nowMs),
     findings: said.map((one): Finding => ({ ...one, subject: memory.name })),
@@ -134,6 +186,7 @@ export function judgeDomain(facts: DomainFacts, host: HostCapacity, nowMs: numbe
 export function unusableDomain(uuid: string, name: string, message: string): DomainReport {
   return {
     ...{ uuid, name, state: 'Unknown', boot: null, plugged: null, max: null, slots: null },
+    reach: null,
     canGrow: false,
     reportsMemory: null,
     findings: [{ verdict: 'problem', subject: name, message }],

@@ -1,5 +1,6 @@
 /** What `dimmer agent check` found out, for people and for programs. */
 import type { DomainState } from '../../host/port.ts';
+import type { Growth, Shrinking } from '../../host/rules/readiness.ts';
 import type { Bytes } from '../../memory/bytes.ts';
 import { formatMeasured, formatQuantity } from '../../memory/quantity.ts';
 
@@ -25,6 +26,8 @@ export type DomainReport = {
   /** null: the VM has no maximum, so that nothing can be plugged. */
   readonly max: Bytes | null;
   readonly slots: { readonly total: number; readonly used: number } | null;
+  /** How far its size can be changed, by the VM alone; null: not at all. */
+  readonly reach: (Growth & { readonly shrinks: Shrinking }) | null;
   /** Whether memory can be plugged: now, or when it runs. */
   readonly canGrow: boolean;
   /** Whether the guest reports the memory that it can spare; null: can't be told of a VM that doesn't run. */
@@ -60,6 +63,11 @@ function table(rows: readonly (readonly string[])[]): string[] {
 const size = (value: Bytes | null): string => (value === null ? '-' : formatMeasured(value));
 const yesNo = (value: boolean | null): string => (value === null ? '-' : value ? 'yes' : 'no');
 
+const canGrow = ({ canGrow: can, reach, boot, plugged }: DomainReport): string => {
+  const isMore = can && reach !== null && reach.largest > (boot ?? 0) + (plugged ?? 0);
+  return isMore ? `to ${formatQuantity(reach.largest)} by ${formatQuantity(reach.step)}` : yesNo(can);
+};
+
 const domainRow = (domain: DomainReport): string[] => [
   domain.name,
   domain.state,
@@ -67,7 +75,7 @@ const domainRow = (domain: DomainReport): string[] => [
   size(domain.plugged),
   domain.max === null ? '-' : formatQuantity(domain.max),
   domain.slots === null ? '-' : `${domain.slots.used} of ${domain.slots.total}`,
-  yesNo(domain.canGrow),
+  canGrow(domain),
   yesNo(domain.reportsMemory),
 ];
 

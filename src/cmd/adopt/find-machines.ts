@@ -1,9 +1,9 @@
 /** The VMs of a host, asked of libvirt or of the host's agent. Changes nothing on them. */
 import { userInfo } from 'node:os';
-import type { FoundMachine, GuestWord } from '../../adopt/judge.ts';
+import type { FoundMachine } from '../../adopt/judge.ts';
 import type { Admits } from '../../agent/admission.ts';
 import { createRunIdentities } from '../../agent/domain/identity.ts';
-import { type DomainFacts, toObservation } from '../../agent/domain/observation.ts';
+import { toObservation } from '../../agent/domain/observation.ts';
 import { DomainReader } from '../../agent/domain/reader.ts';
 import { RunningDomains } from '../../agent/domain/running-domains.ts';
 import { HostMemory } from '../../agent/host-memory.ts';
@@ -11,7 +11,6 @@ import { checkLibvirt } from '../../drivers/libvirt/check.ts';
 import { connectHypervisor } from '../../drivers/libvirt/connect.ts';
 import { createLibvirtDriver } from '../../drivers/libvirt/driver.ts';
 import type { HostError } from '../../host/errors.ts';
-import type { DomainObservation } from '../../host/port.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import { silentLogger } from '../../runtime/logger.ts';
 import { describeError } from '../failure.ts';
@@ -50,20 +49,12 @@ async function askLibvirt(
       const gathered = await reader.gather(uuid);
       if (!gathered.ok) return gathered;
       const observation = toObservation(gathered.value, systemClock.now());
-      const guestWord = wordOf(gathered.value, observation);
-      return { ok: true, value: { observation, guestWord, transient: transient.has(uuid) } };
+      return { ok: true, value: { observation, transient: transient.has(uuid) } };
     });
   } finally {
     await hypervisor.close();
   }
 }
-
-function wordOf({ memory: { balloon } }: DomainFacts, observation: DomainObservation): GuestWord {
-  if (balloon === null) return 'NoBalloon';
-  return balloon.statsPeriodSeconds === 0 ? 'NotAsked' : wordOfGuest(observation);
-}
-
-const wordOfGuest = ({ guest }: DomainObservation): GuestWord => (guest?.fresh === true ? 'Reports' : 'Silent');
 
 async function askAgent(
   { address, tlsServerName, files }: Extract<AdoptSource, { kind: 'agent' }>,
@@ -82,7 +73,7 @@ async function askAgent(
     return await lookAtEach(refs, async (uuid) => {
       const answer = await host.observe(uuid, signal);
       if (!answer.ok) return answer;
-      return { ok: true, value: { observation: answer.value, guestWord: wordOfGuest(answer.value), transient: null } };
+      return { ok: true, value: { observation: answer.value, transient: null } };
     });
   } finally {
     await host.close();

@@ -6,6 +6,7 @@ import { DomainReader } from '../../agent/domain/reader.ts';
 import { createRunIdentities } from '../../agent/domain/identity.ts';
 import { RunningDomains } from '../../agent/domain/running-domains.ts';
 import type { Driver, DomainRef } from '../../agent/driver.ts';
+import { askGuestAgent } from '../../agent/guest/guest-agent.ts';
 import { HostMemory } from '../../agent/host-memory.ts';
 import { checkLibvirt } from '../../drivers/libvirt/check.ts';
 import { connectHypervisor } from '../../drivers/libvirt/connect.ts';
@@ -37,7 +38,7 @@ export async function runCheck(options: CheckArguments, agentVersion: string, io
     const { finding, connected } = await checkLibvirt(hypervisor, options.endpoint, user);
     host.unshift(finding);
     if (connected) {
-      const found = await checkDomains(createLibvirtDriver(hypervisor), options.allowDomains, clock);
+      const found = await checkDomains(createLibvirtDriver(hypervisor), options, clock);
       host.push(...found.host);
       domains.push(...found.domains);
     }
@@ -87,7 +88,7 @@ function checkListen({ host, port }: HostPort): Promise<Finding> {
 
 async function checkDomains(
   driver: Driver,
-  pattern: string,
+  { allowDomains: pattern, guestAgent }: CheckArguments,
   clock: Clock,
 ): Promise<{ readonly host: readonly Finding[]; readonly domains: readonly DomainReport[] }> {
   const hostMemory = new HostMemory(() => driver.hostMemory());
@@ -101,6 +102,12 @@ async function checkDomains(
   const refs = (await driver.listDomains()).toSorted((a, b) => a.name.localeCompare(b.name));
   const domains: DomainReport[] = [];
   for (const ref of refs) {
+    if (guestAgent && ref.id !== null && admits(ref.name)) {
+      const askedAtMs = clock.now();
+      const word = await askGuestAgent(driver, ref.uuid);
+      const run = reader.runOf(ref);
+      if (word !== null) run?.heardGuestAgent(word, askedAtMs);
+    }
     const report = await checkDomain(reader, ref, hostMemory, clock);
     if (report !== null && admits(ref.name)) domains.push(report);
   }

@@ -37,6 +37,9 @@ Options:
                                   qemu+tls://HOST[:PORT]/system               by TLS, certificates under /etc/pki
                                   qemu+tls://HOST/system?pkipath=DIR          with cacert.pem, clientcert.pem and
                                                                               clientkey.pem in DIR
+  --guest-agent                 ask the QEMU guest agents, too, what memory blocks there are (guest-get-memory-blocks and
+                                guest-get-memory-block-info), for people: nothing is decided by what they say. libvirt
+                                marks a domain whose agent was asked as tainted (custom-ga-command). Off by default
   --log-level LEVEL             debug, info, warn or error (default info)
   -o, --output FORMAT           of 'check': text (default) or json
   --help
@@ -49,6 +52,8 @@ type CommonArguments = {
   readonly certFile: string;
   readonly keyFile: string;
   readonly caFile: string;
+  /** Whether the agents in the guests are asked. */
+  readonly guestAgent: boolean;
 };
 
 /** Where the VMs come from. */
@@ -78,6 +83,7 @@ const serveOptions = {
   'tls-cert-file': text,
   'tls-private-key-file': text,
   'client-ca-file': text,
+  'guest-agent': { type: 'boolean' },
   'log-level': text,
 } as const;
 
@@ -112,6 +118,7 @@ export function readAgentArguments(argv: readonly string[]): ReadAgentArguments 
       certFile: option('tls-cert-file', '/etc/pki/libvirt/servercert.pem'),
       keyFile: option('tls-private-key-file', '/etc/pki/libvirt/private/serverkey.pem'),
       caFile: option('client-ca-file', '/etc/pki/CA/cacert.pem'),
+      guestAgent: values['guest-agent'] === true,
     };
     if (task === 'check') {
       return {

@@ -124,7 +124,7 @@ async function tellHost(service: RunnableService, logger: Logger): Promise<void>
 
 /** What serves the VMs. */
 async function openService(
-  { driver, allowDomains }: ServeArguments,
+  { driver, allowDomains, guestAgent }: ServeArguments,
   parts: ServiceParts,
   metrics: AgentMetrics,
 ): Promise<RunnableService> {
@@ -136,6 +136,7 @@ async function openService(
         admits,
         parts,
         metrics,
+        guestAgent,
       );
     case 'simulated':
       return (await import('../../drivers/simulated/open.ts')).openSimulatedService(driver.numbers, admits, parts);

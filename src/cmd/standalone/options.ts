@@ -27,6 +27,7 @@ Options:
   --simulated-vms N|FIRST-LAST  which VMs a simulated host has (default 4); 'dimmer agent --help' says which those are.
                                 demo: those of 'npm run demo'
   --allow-domains PATTERN       names of this host's VMs that may be served, with * and ? (default *)
+  --guest-agent                 ask this host's QEMU guest agents, too, as in 'dimmer agent --help'
   --observe-only                observe and plan, change nothing on any VM
   --agent-client-cert-file FILE certificate for the agents of other hosts, which HypervisorHost manifests name; with
   --agent-client-key-file FILE  its key, and
@@ -48,6 +49,8 @@ export type StandaloneArguments = ReconcilerOptions & {
   readonly stateDir: string;
   readonly driver: StandaloneDriver;
   readonly allowDomains: string;
+  /** Whether the agents in this host's guests are asked. */
+  readonly guestAgent: boolean;
   /** null: there are no other hosts. */
   readonly agents: AgentFiles | null;
 };
@@ -67,6 +70,7 @@ export function readStandaloneArguments(argv: readonly string[]): ReadStandalone
     'libvirt-uri': text,
     'simulated-vms': text,
     'allow-domains': text,
+    'guest-agent': { type: 'boolean' },
     'agent-client-cert-file': text,
     'agent-client-key-file': text,
     'agent-ca-file': text,
@@ -84,6 +88,7 @@ export function readStandaloneArguments(argv: readonly string[]): ReadStandalone
       stateDir: given('state-dir') ?? ownStateDir(),
       driver: readStandaloneDriver(given('driver') ?? 'libvirt', given('libvirt-uri'), given('simulated-vms')),
       allowDomains: given('allow-domains') ?? '*',
+      guestAgent: values['guest-agent'] === true,
       agents: readAgentFiles(given),
       ...readReconcilerOptions(values),
     },

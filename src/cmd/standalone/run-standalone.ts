@@ -161,14 +161,14 @@ function declareProblems({ registry }: AgentMetrics, count: () => number): void 
 
 /** What serves the VMs of this host. */
 async function openService(
-  { driver, allowDomains, stateDir }: StandaloneArguments,
+  { driver, allowDomains, stateDir, guestAgent }: StandaloneArguments,
   parts: ServiceParts,
   metrics: AgentMetrics,
 ): Promise<RunnableService> {
   const admits = compilePattern(allowDomains);
   if (driver.kind === 'libvirt') {
     const { openLibvirtService } = await import('../../drivers/libvirt/open.ts');
-    return openLibvirtService(driver.endpoint, admits, parts, metrics);
+    return openLibvirtService(driver.endpoint, admits, parts, metrics, guestAgent);
   }
   const { openKeptSimulatedService } = await import('../../drivers/simulated/open.ts');
   const which = driver.kind === 'demo' ? 'demo' : driver.numbers;

@@ -97,7 +97,9 @@ function judgeGuest(judgement: Judgement, verdict: Verdict, notOnlined: NotOnlin
   if (isSuspended(located)) return unknown('GuestSuspended', `the VM is ${located.observation.state}`);
   const offline = explainOffline(judgement, verdict);
   if (offline !== null) return not('GuestNotOnlined', offline);
-  if (guest?.ofThisBoot !== true) {
+  // One that was reporting goes on unless somebody has switched that off.
+  const isMuted = located.layout.balloonDevice === 'StatisticsOff' && guest?.fresh !== true;
+  if (guest?.ofThisBoot !== true || isMuted) {
     return booting ? unknown('GuestBooting') : unknown('GuestMemoryUnknown', explainMute(judgement));
   }
   const refused = modules.filter(({ history }) => history.refusals > 0);
@@ -140,7 +142,8 @@ function explainEarlier(notOnlined: NotOnlined | undefined): string {
 
 /** Why it says nothing; what it has all the same, where its agent says that. */
 function explainMute({ located: { layout, observation } }: Judgement): string {
-  return [explainSilence(layout.balloonDevice), explainGuestAgent(observation.guestAgent)]
+  const system = layout.guestSystem === 'Windows' ? givesNothingBack : '';
+  return [explainSilence(layout.balloonDevice), system, explainGuestAgent(observation.guestAgent)]
     .filter((part) => part !== '')
     .join('; ');
 }

@@ -63,7 +63,10 @@ function computeReach({ seen, located, modules }: Judgement): Pick<PlanningStatu
   return {
     reach: {
       largest: formatQuantity(bytes(current + floorTo(bytes(Math.max(0, most - current)), step))),
-      limitedBy: freeSlots.length === 0 || most < bound ? 'Slots' : nameBound(bound, boot * maxTotalPerBootMemory, hardLimit ?? null),
+      limitedBy:
+        freeSlots.length === 0 || most < bound
+          ? 'Slots'
+          : nameBound(bound, boot * maxTotalPerBootMemory, hardLimit ?? null),
       step: formatQuantity(step),
       smallest: formatQuantity(base),
       shrinks: judgeShrinking({

@@ -1,6 +1,6 @@
 /** Whether the guest is known to have what it was given, whoever gave it and whenever. Pure. */
 import { isAfter } from '../../host/rules/report-correction.ts';
-import { explainSilence } from '../../host/rules/readiness.ts';
+import { explainSilence, explainTotal } from '../../host/rules/readiness.ts';
 import { judgeTotal, mostKept } from '../../host/rules/guest-total.ts';
 import { type Bytes, bytes, sumBytes } from '../../memory/bytes.ts';
 import { formatMeasured, formatNeeded, formatQuantity } from '../../memory/quantity.ts';
@@ -64,11 +64,9 @@ export function judgeTakenUp(located: Located, block: Bytes, isConfirmed: boolea
 export function explainShort({ missing, isExact }: Extract<TakenUp, { kind: 'no' }>, located: Located): string {
   if (isExact)
     return `the guest has not onlined ${formatMeasured(missing)} of its modules; ${explainWayOut(located, missing)}`;
-  const total = formatMeasured(located.observation.guest?.total ?? missing);
-  return (
-    `the guest has not onlined all of its modules: its own total is ${total}, ${formatMeasured(missing)} less than boot ` +
-    `memory and modules make, and a kernel keeps at most ${formatMeasured(mostKept(bootOf(located), modulesOf(located)))} of that for itself; ${explainWayOut(located, missing)}`
-  );
+  const total = located.observation.guest?.total ?? missing;
+  const most = mostKept(bootOf(located), modulesOf(located));
+  return `${explainTotal(total, missing, most)}; ${explainWayOut(located, missing)}`;
 }
 
 /** What nobody knows of what the guest has, to be added to what is said; '' where all is known. */

@@ -8,12 +8,16 @@ import { connectHypervisor } from './connect.ts';
 import { createLibvirtDriver } from './driver.ts';
 import { declareLibvirtMetrics } from './metrics.ts';
 
-/** The service on the daemon at `endpoint`, with metrics of the connection. Nothing is connected before `start`. */
+/**
+ * The service on the daemon at `endpoint`, with metrics of the connection. Nothing is connected before `start`.
+ * @param asksGuestAgents whether the QEMU guest agents are asked, which taints the domains
+ */
 export function openLibvirtService(
   endpoint: LibvirtEndpoint,
   admits: Admits,
   parts: ServiceParts,
   { registry }: AgentMetrics,
+  asksGuestAgents: boolean,
 ): RunnableService {
   const metrics = declareLibvirtMetrics(registry);
   const hypervisor = connectHypervisor(endpoint, parts.logger, ({ procedure, outcome, durationMs }) =>
@@ -21,7 +25,7 @@ export function openLibvirtService(
   );
   hypervisor.onConnection((change) => metrics.connected.set(change.kind === 'connected' ? 1 : 0));
   return createHostService({
-    ...{ ...parts, driver: createLibvirtDriver(hypervisor), admits },
+    ...{ ...parts, driver: createLibvirtDriver(hypervisor), admits, asksGuestAgents },
     onQuestion: (answer, durationMs) => metrics.questions.observe({ answer }, durationMs / 1000),
   });
 }

@@ -5,7 +5,7 @@
 import { type Bytes, bytes, floorTo } from '../../memory/bytes.ts';
 import type { BalloonDevice, GuestAgentWord, GuestSystem } from '../../memory/guest-facts.ts';
 import { maxSlots, maxTotalPerBootMemory } from '../../memory/module.ts';
-import { formatQuantity } from '../../memory/quantity.ts';
+import { formatMeasured, formatQuantity } from '../../memory/quantity.ts';
 
 /** What bounds the growth of a VM that has a maximum. */
 export type Room = {
@@ -37,14 +37,14 @@ export function explainBound({ boot, max }: Pick<Room, 'boot' | 'max'>): string 
         `times its boot memory of ${formatQuantity(boot)}, whose memory map must fit into boot memory`;
 }
 
-export const noBalloon =
+const noBalloon =
   'it has no memory balloon, so nobody knows what the guest can spare and nothing is unplugged with guestSafety ' +
   "Required (the default): add <memballoon model='virtio'/> while it is shut down";
 
-export const noReports =
+const noReports =
   'its guest does not report its memory: it is still booting, or has not loaded its driver virtio_balloon';
 
-export const statisticsOff =
+const statisticsOff =
   'its memory statistics are off; the agent switches them on, every 2 s, and again whenever it finds the VM with none: ' +
   'where they stay off, see who else sets them (virsh dommemstat --period 2)';
 
@@ -64,6 +64,11 @@ export function explainSilence(device: BalloonDevice | undefined): string {
   }
 }
 
+/** What is said of a guest whose own total is less than it can be with all that it was given. @param most what a kernel may keep */
+export const explainTotal = (total: Bytes, missing: Bytes, most: Bytes): string =>
+  `the guest has not onlined all of its modules: its own total is ${formatMeasured(total)}, ${formatMeasured(missing)} less than boot ` +
+  `memory and modules make, and a kernel keeps at most ${formatMeasured(most)} of that for itself`;
+
 /** How far a VM can grow by what its definition says, and in which steps. */
 export type Growth = {
   /** What it can have at the most, of all that counts against its maximum. */
@@ -79,15 +84,6 @@ export function computeGrowth({ boot, present, max, slots }: Room, step: Bytes):
   const more = floorTo(bytes(Math.max(0, Math.min(max, byBoot) - present)), step);
   return { largest: bytes(present + more), limitedBy: max <= byBoot ? 'MaxMemory' : 'BootMemory', step };
 }
-
-const limits: Readonly<Record<Growth['limitedBy'], string>> = {
-  MaxMemory: 'its maximum',
-  BootMemory: `${maxTotalPerBootMemory} times its boot memory`,
-  Slots: 'no slot is free',
-};
-
-export const explainGrowth = ({ largest, limitedBy, step }: Growth): string =>
-  `it can grow to ${formatQuantity(largest)} (${limits[limitedBy]}) in steps of ${formatQuantity(step)}`;
 
 /** Whether memory that was given can be had back, by all that is known before anybody asks. */
 export type Shrinking =

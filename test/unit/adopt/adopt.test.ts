@@ -1,6 +1,6 @@
 /** What `dimmer adopt` writes of VMs as they are, and that applying it changes nothing. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type FoundMachine, type GuestWord, judgeAdoption } from '../../../src/adopt/judge.ts';
+import { type FoundMachine, judgeAdoption } from '../../../src/adopt/judge.ts';
 import { writeManifest } from '../../../src/adopt/manifest.ts';
 import type { SimulatedDomainSpec } from '../../../src/host/simulated/model.ts';
 import { createSimulatedHost } from '../../../src/host/simulated/simulated-host.ts';
@@ -19,7 +19,7 @@ async function find(spec: Partial<SimulatedDomainSpec>, more: Partial<FoundMachi
   const host = createSimulatedHost({ clock: new ManualClock(), domains: [{ uuid, name: 'db', ...spec }] });
   const observed = await host.observe(uuid);
   if (!observed.ok) throw new Error(observed.error.message);
-  return { observation: observed.value, guestWord: 'Reports', transient: false, ...more };
+  return { observation: observed.value, transient: false, ...more };
 }
 
 function manifestOf(machine: FoundMachine, includeClaimed = false): string {
@@ -59,8 +59,14 @@ spec:
 test.each<[string, Partial<SimulatedDomainSpec>, Partial<FoundMachine>, RegExp]>([
   ['no <maxMemory>', { maxMemory: null }, {}, /can't be given more memory: The domain has no <maxMemory/],
   ['a machine without DIMMs', { hotplugProblem: 'Machine x takes none' }, {}, /more memory: Machine x takes none/],
-  ['no balloon', {}, { guestWord: 'NoBalloon' }, /has no memory balloon: .* guestSafety Required/],
-  ['a silent guest', {}, { guestWord: 'Silent' }, /doesn't report its memory/],
+  ['no balloon', { reports: false, balloonDevice: 'None' }, {}, /has no memory balloon, .* guestSafety Required/],
+  [
+    'a silent guest',
+    { reports: false },
+    {},
+    /does not report its memory: .*virtio_balloon; with modules .* GuestMemoryUnknown/,
+  ],
+  ['no slot', { slots: 1, slotsUsedByOthers: [0] }, {}, /^its only slot is in use/],
   ['a transient domain', {}, { transient: true }, /is transient: once it is shut off it is gone/],
   [
     'odd modules',
@@ -75,8 +81,12 @@ test.each<[string, Partial<SimulatedDomainSpec>, Partial<FoundMachine>, RegExp]>
   expect(warningsOf(await find(spec, more))).toEqual([expect.stringMatching(pattern)]);
 });
 
-test.each(['Reports', 'NotAsked'] as const)('%s is nothing to warn of', async (guestWord: GuestWord) => {
-  expect(warningsOf(await find({ modules: [{ size: gib(1) }] }, { guestWord }))).toEqual([]);
+test('statistics that are off are nothing to warn of: whoever serves the VM switches them on', async () => {
+  expect(warningsOf(await find({ reports: false, balloonDevice: 'StatisticsOff' }))).toEqual([]);
+});
+
+test('that Windows gives nothing back is a note', async () => {
+  expect(manifestOf(await find({ guestSystem: 'Windows' }))).toMatch(/^# Note: by its definition it runs Windows/m);
 });
 
 test('what a VM that somebody has is left to, unless it is asked for', async () => {
@@ -160,7 +170,7 @@ describe('applied at once, it changes nothing', () => {
     const before = bench.total();
     const observed = await bench.host.observe(uuid);
     if (!observed.ok) throw new Error(observed.error.message);
-    bench.rename('db-1.yaml', manifestOf({ observation: observed.value, guestWord: 'Reports', transient: null }));
+    bench.rename('db-1.yaml', manifestOf({ observation: observed.value, transient: null }));
     await bench.start();
     await waitFor(() => bench.reason() === reason, {
       what: `it to say ${reason}`,

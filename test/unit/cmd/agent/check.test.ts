@@ -80,6 +80,7 @@ describe('dimmer agent check: a VM', () => {
     expect(judge(factsOf({ devices: dimm(0) }))).toEqual({
       ...{ uuid, name: 'db-1', state: 'Running', boot: mib(512), plugged: mib(128), max: gib(8) },
       slots: { total: 2, used: 1 },
+      reach: { largest: gib(8), limitedBy: 'MaxMemory', step: mib(128), shrinks: 'AsAsked' },
       canGrow: true,
       reportsMemory: true,
       findings: [],
