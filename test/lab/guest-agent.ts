@@ -11,11 +11,8 @@ export const guestAgentChannel = "<channel type='unix'><target type='virtio' nam
 
 const script = readFileSync(join(import.meta.dirname, 'guest-agent.sh'), 'utf8');
 
-/** Starts it in the guest. What is given ends it. */
-export async function startGuestAgent(guest: LabGuest): Promise<() => Promise<void>> {
+/** Starts it in the guest, where it stays until the guest is reset. */
+export async function startGuestAgent(guest: LabGuest): Promise<void> {
   await guest.shOk(`cat >/tmp/guest-agent.sh <<'EOF'\n${script}EOF`);
-  const pid = await guest.shOk('setsid sh /tmp/guest-agent.sh </dev/null >/dev/null 2>&1 & echo $!');
-  return async () => {
-    await guest.shOk(`kill ${pid.trim()}`);
-  };
+  await guest.shOk('setsid sh /tmp/guest-agent.sh </dev/null >/dev/null 2>&1 &');
 }

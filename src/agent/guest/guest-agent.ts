@@ -11,6 +11,8 @@ import type { EventLog } from '../event-log.ts';
 /** One that is well is asked so often; one whose guest has left something offline, or whose modules have just changed, more often. */
 const restMs = 60_000;
 const restIfShortMs = 5_000;
+/** One that doesn't answer may be started at any time; asking costs nothing while it isn't there. */
+const restIfSilentMs = 20_000;
 
 export type GuestAgentPollOptions = {
   readonly driver: Pick<Driver, 'memoryBlocks'>;
@@ -32,7 +34,8 @@ export class GuestAgentPoll {
     const { clock } = this.#options;
     const known = run.guestAgent;
     const isShort = known === null || (known.word.blocks?.offline ?? 0) > 0 || known.askedAtMs < run.unchangedSinceMs;
-    const dueMs = known === null ? 0 : known.askedAtMs + (isShort ? restIfShortMs : restMs);
+    const rest = isShort ? restIfShortMs : known.word.blocks === null ? restIfSilentMs : restMs;
+    const dueMs = known === null ? 0 : known.askedAtMs + rest;
     if (clock.now() < dueMs || this.#asking.has(run)) return;
     this.#asking.add(run);
     void this.ask(run).finally(() => this.#asking.delete(run));

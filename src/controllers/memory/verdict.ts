@@ -37,8 +37,15 @@ export const judgeProblem = (problem: Problem): Verdict => ({
   againInMs: problem.retry ? 'backoff' : null,
 });
 
-/** The verdict on a plan and its execution. */
+/** The verdict on a plan and its execution. Nothing tells that a guest which says nothing should have booted by now: it is looked at again. */
 export function computeVerdict(input: VerdictInput): Verdict {
+  const verdict = judgeOutcome(input);
+  const { located } = input.judgement;
+  const isAwaited = located.observation.booting && !isSuspended(located) && verdict.againInMs === null;
+  return isAwaited ? { ...verdict, againInMs: slowPollMs } : verdict;
+}
+
+function judgeOutcome(input: VerdictInput): Verdict {
   const { judgement, outcome, mode, drift } = input;
   const { plan, located } = judgement;
   if (outcome.kind === 'host-busy') {

@@ -39,13 +39,13 @@ export const guestRunbooks = {
     ],
   },
   GuestNotOnlined: {
-    meaning: "a module is there, whoever plugged it, but the guest hasn't taken it up for a minute",
+    meaning: "a module is there, whoever plugged it, but the guest hasn't taken it up for a minute; what is left of a growth waits for that",
     todo: 'check `auto_online_blocks` and the kernel log in the guest, or set `spec.memory` back: what the guest never took goes again, whatever memory it can spare',
     impact: 'The host has given the memory, the guest does not use it. Nothing more is plugged into it.',
     diagnosis: [
       'In the guest: `cat /sys/devices/system/memory/auto_online_blocks` (`offline`: nobody onlines new memory), and `grep -l offline /sys/devices/system/memory/memory*/state`.',
       'In the guest: `dmesg` after a plug. Too little boot memory for the map of what is added, a kernel without memory hotplug, and a limit (`mem=`) on its command line are named there.',
-      'The message says how much is missing: less than a module means that some of its blocks were taken.',
+      'The message says how much is missing: less than a module means that some of its blocks were taken. Where the host asks the guest agents (`--guest-agent`) it says which blocks are offline, or that the kernel never added them.',
     ],
     remedy: [
       'Online it by hand: `echo online_movable > /sys/devices/system/memory/memoryN/state` for each block, and for good with `memhp_default_state=online_movable` on the kernel command line or a udev rule.',

@@ -56,6 +56,16 @@ test('one whose guest lacks something, or has got something, is asked after 5 s'
   expect(state.asked).toBe(4);
 });
 
+test('one that does not answer is asked after 20 s', async () => {
+  const { state, look } = setUp();
+  state.word = { blocks: null, problem: 'Silent' };
+  await look(0);
+  await look(15_000);
+  expect(state.asked).toBe(1);
+  await look(5_000);
+  expect(state.asked).toBe(2);
+});
+
 test('one that hangs is asked once, and a hypervisor that is away takes nothing back', async () => {
   const { run, state, look } = setUp();
   await look(0);

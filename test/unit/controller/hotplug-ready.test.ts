@@ -63,6 +63,13 @@ describe('a VM that nothing is wanted of yet', () => {
     await becomes('True AsExpected');
   });
 
+  it('that never says anything is looked at again when it should have booted, though nothing tells of that', async () => {
+    const script = await start({ reports: false });
+    script.reset(vmUuid);
+    await becomes('Unknown GuestBooting');
+    await bench.clock.until('it is told', () => said().told === mute, 100_000);
+  });
+
   it('is not known while it stands still, nor while it is off', async () => {
     const script = await start();
     script.pause(vmUuid);
