@@ -73,7 +73,10 @@ export function createHostService(options: HostServiceOptions): RunnableService 
     ...{ driver, reader, runs, identities, hostMemory, events },
     ...{ repairs, followUp, bell, mutex, admits, clock, logger },
   });
-  const guestAgents = options.asksGuestAgents === true ? new GuestAgentPoll({ driver, events, clock }) : null;
+  const guestAgents =
+    options.asksGuestAgents === true
+      ? new GuestAgentPoll({ driver, events, clock, isRunning: (run) => runs.get(run.uuid) === run })
+      : null;
   const change = createRecordedChange(options, mutex, toHostError);
   let versions: Awaited<ReturnType<Driver['versions']>> | null = null;
 
@@ -177,6 +180,7 @@ export function createHostService(options: HostServiceOptions): RunnableService 
       watcher.stop();
       repairs.stop();
       bell.stop();
+      guestAgents?.stop();
       await mutex.idle();
       await driver.close();
     },

@@ -48,7 +48,7 @@ export function computePlanning(judgement: Judgement): PlanningStatus {
 /** How far the size can be changed by what the VM and its guest are, whatever is wanted now. */
 function computeReach({ seen, located, modules }: Judgement): Pick<PlanningStatus, 'reach'> {
   const { layout, observation } = located;
-  const { slots, maxMemory, hardLimit, hotplugProblem } = seen;
+  const { slots, maxMemory, hotplugProblem } = seen;
   if (hotplugProblem || typeof maxMemory !== 'number') return {};
   // A slot that rests is free in a minute.
   const situation = surveySituation({
@@ -60,13 +60,13 @@ function computeReach({ seen, located, modules }: Judgement): Pick<PlanningStatu
   const most = Math.max(...pools.map((each) => ceilingOf(situation, each)));
   const step = bytes(Math.min(...pools.map(({ unit }) => unit)));
   const bound = largestTotal(situation, pool);
+  const byMax = maxMemory - seen.otherBytes + (seen.otherTotal ?? 0);
+  const isByBoot = bound === boot * maxTotalPerBootMemory;
+  const limitedBy = bound === byMax ? 'MaxMemory' : isByBoot ? 'BootMemory' : 'HardLimit';
   return {
     reach: {
       largest: formatQuantity(bytes(current + floorTo(bytes(Math.max(0, most - current)), step))),
-      limitedBy:
-        freeSlots.length === 0 || most < bound
-          ? 'Slots'
-          : nameBound(bound, boot * maxTotalPerBootMemory, hardLimit ?? null),
+      limitedBy: freeSlots.length === 0 || most < bound ? 'Slots' : limitedBy,
       step: formatQuantity(step),
       smallest: formatQuantity(base),
       shrinks: judgeShrinking({
@@ -77,16 +77,6 @@ function computeReach({ seen, located, modules }: Judgement): Pick<PlanningStatu
       }),
     },
   };
-}
-
-/** What makes it that much. */
-function nameBound(
-  bound: number,
-  byBoot: number,
-  hardLimit: HardLimit | null,
-): 'MaxMemory' | 'BootMemory' | 'HardLimit' {
-  if (bound === byBoot) return 'BootMemory';
-  return hardLimit !== null && bound === hardLimit.size - hardLimit.overhead ? 'HardLimit' : 'MaxMemory';
 }
 
 const computeHardLimit = ({ size, overhead, pinned }: HardLimit): NonNullable<PlanningStatus['hardLimit']> => ({

@@ -18,8 +18,9 @@ export function explainWayOut({ layout, observation }: Located, missing: Bytes):
     return `by its definition it runs Windows: only editions with Hot Add Memory take it, see what its Task Manager shows; ${setBack}`;
   }
   const { guestAgent } = observation;
-  if (guestAgent?.blocks != null) {
-    return guestAgent.blocks.offline > 0
+  const blocks = guestAgent?.blocks ?? null;
+  if (blocks !== null) {
+    return blocks.offline > 0
       ? `${explainGuestAgent(guestAgent)}: ${onlineIt}, ${setBack}`
       : `its QEMU guest agent knows of no block that is offline: its kernel has not added the memory, for want of room for its map in boot memory or of memory hotplug; its log (dmesg) says which; ${setBack}`;
   }

@@ -4,7 +4,7 @@
  * people only.
  */
 import type { GuestBlocks } from '../../memory/guest-facts.ts';
-import { type Bytes, isBytes } from '../../memory/bytes.ts';
+import { isBytes } from '../../memory/bytes.ts';
 import { type Procedure, procedure, readString, writeDomain } from '../rpc/procedure.ts';
 import { qemuProgram } from './monitor.ts';
 
@@ -61,5 +61,5 @@ export function readGuestBlocks(info: string, blocks: string): GuestBlocks | nul
     if (block['online']) online += 1;
   }
   if (!isBytes(size * list.length)) return null;
-  return { size: size as Bytes, online, offline: list.length - online };
+  return { size, online, offline: list.length - online };
 }

@@ -39,7 +39,8 @@ export const guestRunbooks = {
     ],
   },
   GuestNotOnlined: {
-    meaning: "a module is there, whoever plugged it, but the guest hasn't taken it up for a minute; what is left of a growth waits for that",
+    meaning:
+      "a module is there, whoever plugged it, but the guest hasn't taken it up for a minute; what is left of a growth waits for that",
     todo: 'check `auto_online_blocks` and the kernel log in the guest, or set `spec.memory` back: what the guest never took goes again, whatever memory it can spare',
     impact: 'The host has given the memory, the guest does not use it. Nothing more is plugged into it.',
     diagnosis: [
