@@ -166,6 +166,31 @@ describe('boot memory', () => {
   });
 });
 
+describe('what runs in the guest', () => {
+  const osinfo = (id: string): string =>
+    `<metadata><l:libosinfo xmlns:l="http://libosinfo.org/xmlns/libvirt/domain/1.0"><l:os id="${id}"/></l:libosinfo></metadata>`;
+  const hyperv = "<features><acpi/><hyperv mode='custom'><relaxed state='on'/></hyperv></features>";
+
+  test.each([
+    ['nothing says', domain(), undefined],
+    ['libosinfo says Windows', domain({ cpu: osinfo('http://microsoft.com/win/2k22') }), 'Windows'],
+    ['Hyper-V enlightenments', domain({ features: hyperv }), 'Windows'],
+    [
+      'libosinfo says Linux, whatever the features',
+      domain({ features: hyperv, cpu: osinfo('http://debian.org/debian/12') }),
+      undefined,
+    ],
+  ])('%s', (_, xml, system) => {
+    const withCell = xml.includes('<cpu>')
+      ? xml
+      : xml.replace(
+          '<devices>',
+          "<cpu><numa><cell id='0' cpus='0' memory='1048576' unit='KiB'/></numa></cpu><devices>",
+        );
+    expect(read(withCell).guestSystem).toBe(system);
+  });
+});
+
 describe('whatever else is in the XML is passed over', () => {
   const noise: [string, string][] = [
     ['unknown devices', "<warpdrive model='x'><memory model='dimm'/></warpdrive><memoryx/>"],
