@@ -154,7 +154,7 @@ await describeLab(
       expect(stdout).toMatch(/warning +full +its only slot is in use/);
       expect(stdout).toMatch(/warning +full +it will get at most 2Gi of its maximum of 8Gi/);
       expect(stdout).toMatch(/warning +full +it has no memory balloon/);
-      expect(stdout).toMatch(/off +ShutOff +512Mi +0 +8Gi +0 of 16 +yes +-/);
+      expect(stdout).toMatch(/off +ShutOff +512Mi +0 +8Gi +0 of 16 +to 8Gi by 128Mi +-/);
       expect(stdout).toMatch(/\n1 problem, \d+ warnings\n$/);
     });
 
