@@ -3,13 +3,15 @@
  * loaded only when it runs. Why: docs/adr/0007-one-small-program.md. What it starts with, and which any Node must be able
  * to read, is bundled apart: docs/adr/0010-the-package.md.
  */
-import { chmodSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build, type BuildOptions, type Metafile, type Plugin } from 'esbuild';
-import { collectLicenses } from './licenses.ts';
+import { build, type BuildOptions, type Metafile, type Plugin, version as esbuildVersion } from 'esbuild';
+import { findBundled } from './bundled.ts';
+import { writeLicenses } from './licenses.ts';
 import { restoreManifest } from './manifest.ts';
+import { describeMaterials } from './sbom.ts';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, 'dist');
@@ -29,6 +31,9 @@ const common = {
   platform: 'node',
   legalComments: 'none',
   logLevel: 'warning',
+  metafile: true,
+  // Paths are those in the checkout, wherever it is and whatever its node_modules is a link to: the same bytes everywhere.
+  preserveSymlinks: true,
 } as const satisfies BuildOptions;
 
 /** What people start: `dimmer`, and the plugin of kubectl. */
@@ -40,7 +45,7 @@ const programApart: Plugin = {
   setup: (bundle) =>
     bundle.onResolve({ filter: /^\.\/program\.ts$/ }, () => ({ path: './program.js', external: true })),
 };
-await build({
+const { metafile: entriesMetafile } = await build({
   ...common,
   entryPoints: entries.map((name) => `src/cmd/${name}.ts`),
   target: 'node12.22',
@@ -78,12 +83,37 @@ const { metafile } = await build({
   sourcesContent: false,
   // Packages in CommonJS ask for Node's own modules in their own way.
   banner: { js: "import{createRequire as $cr}from'node:module';const require=$cr(import.meta.url);" },
-  metafile: true,
   plugins: [clientPruned],
 });
 refuseForeign(metafile);
 for (const name of entries) chmodSync(join(dist, `cmd/${name}.js`), 0o755);
-writeFileSync(join(dist, 'THIRD-PARTY-LICENSES.txt'), collectLicenses(root, Object.keys(metafile.inputs)));
+
+const bundled = findBundled(root, [entriesMetafile, metafile]);
+writeFileSync(join(dist, 'THIRD-PARTY-LICENSES.txt'), writeLicenses(bundled.packages));
+const materials = describeMaterials(bundled, readProduct());
+writeFileSync(join(dist, 'dimmer.cdx.json'), `${JSON.stringify(materials, null, 2)}\n`);
+
+/** Our own package and what it is locked to. */
+function readProduct(): Parameters<typeof describeMaterials>[1] {
+  const read = (file: string): unknown => JSON.parse(readFileSync(join(root, file), 'utf8'));
+  type Manifest = { name: string; version: string; license: string; description: string };
+  const { name, version, license, description } = read('package.json') as Manifest;
+  const { packages } = read('package-lock.json') as {
+    packages: Record<string, { version: string; integrity?: string }>;
+  };
+  const locked = Object.entries(packages).flatMap(([path, { version: lockedVersion, integrity }]) =>
+    integrity === undefined
+      ? []
+      : [[`${path.split('node_modules/').at(-1) ?? ''}@${lockedVersion}`, integrity] as const],
+  );
+  const integrities = new Map(locked);
+  const { SOURCE_DATE_EPOCH: epoch } = process.env;
+  return {
+    ...{ name, version, license, description, bundler: { name: 'esbuild', version: esbuildVersion } },
+    builtAtS: epoch === undefined || epoch === '' ? null : Number(epoch),
+    integrityOf: (each, itsVersion) => integrities.get(`${each}@${itsVersion}`) ?? null,
+  };
+}
 
 /** What is imported and not in the bundle must be Node's own: the package that is installed declares nothing else. */
 function refuseForeign({ outputs }: Metafile): void {

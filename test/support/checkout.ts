@@ -23,7 +23,7 @@ export function copyCheckout(directory: string): Checkout {
   cpSync(root, target, { recursive: true, filter: isInAClone });
   symlinkSync(join(root, 'node_modules'), join(target, 'node_modules'));
   const home = join(directory, 'home');
-  mkdirSync(home);
+  mkdirSync(home, { recursive: true });
   const options = (env: Readonly<Record<string, string>>) => ({
     cwd: target,
     env: { ...withoutNpm(), PATH: nodePath, HOME: home, npm_config_update_notifier: 'false', ...env },
