@@ -7,19 +7,20 @@ import type { Logger } from '../runtime/logger.ts';
 import type { Resource, ResourceHub } from '../runtime/resources.ts';
 import { createApiClient } from './api-client.ts';
 import { readClusterId } from './cluster-id.ts';
-import { createAccessProvider, loadKubeConfig } from './connect.ts';
+import { createAccessProvider } from './connect.ts';
 import type { ElectionTimes } from './election.ts';
 import { createEventRecorder } from './event-recorder.ts';
 import { LeaderElector } from './leader-elector.ts';
 import { Reflector } from './reflector.ts';
 import { hypervisorHosts, namespaces, type ResourceKind, virtualMachineMemories } from './resource-kind.ts';
 import { createFinalizerWriter } from './finalizer-writer.ts';
+import { loadKubeConfig } from './kubeconfig.ts';
 import { createRequestMetrics } from './request-metrics.ts';
 import { ShardLeases } from './shard-leases.ts';
 import { createStatusWriter } from './status-writer.ts';
 
 export type ClusterOptions = {
-  /** Path of a kubeconfig file; null: the pod's own service account. */
+  /** Path of a kubeconfig file; null: what KUBECONFIG names, else the pod's own service account. */
   readonly kubeconfig: string | null;
   readonly logger: Logger;
   readonly clock: Clock;

@@ -1,5 +1,5 @@
 /**
- * Who we are to the API server and how to reach it, from a kubeconfig file or from the pod that we run in.
+ * Who we are to the API server and how to reach it, by a configuration that was loaded.
  *
  * client-node 2.0.1 reads the configuration and runs the credential plugins. Its own requests are not used: they make a
  * new undici agent, hence a new TLS connection, for every call (KubeConfig.applySecurityAuthentication), and its Watch
@@ -7,7 +7,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { RequestOptions } from 'node:https';
-import { KubeConfig } from '@kubernetes/client-node';
+import type { KubeConfig } from '@kubernetes/client-node';
 import { Agent, type buildConnector, type Dispatcher, ProxyAgent } from 'undici';
 import type { Clock } from '../runtime/clock.ts';
 
@@ -25,32 +25,6 @@ export interface AccessProvider {
   /** Reads them afresh for the next request: the server turned them down. */
   invalidate(): void;
   close(): Promise<void>;
-}
-
-/**
- * The configuration in the kubeconfig file at `path`; without a path, that of the pod we run in.
- * @throws Error that says which file or which variable is missing
- */
-export function loadKubeConfig(path: string | null): KubeConfig {
-  const config = new KubeConfig();
-  if (path === null) {
-    if (process.env['KUBERNETES_SERVICE_HOST'] === undefined) {
-      throw new Error('not running in a cluster (KUBERNETES_SERVICE_HOST is not set): name a file with --kubeconfig');
-    }
-    config.loadFromCluster();
-    return config;
-  }
-  try {
-    config.loadFromFile(path);
-  } catch (cause) {
-    throw new Error(`can't read the kubeconfig ${path}: ${cause instanceof Error ? cause.message : String(cause)}`, {
-      cause,
-    });
-  }
-  if (config.getCurrentCluster() === null) {
-    throw new Error(`the kubeconfig ${path} has no current context, or its context names a cluster that it lacks`);
-  }
-  return config;
 }
 
 /** Tokens and certificates are rotated in place; a plugin's token is cached by client-node until it expires. */

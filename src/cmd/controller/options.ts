@@ -21,7 +21,8 @@ Reconciles VirtualMachineMemory resources: compares the memory that each says wi
 agent on the VM's host until the two agree.
 
 Options:
-  --kubeconfig FILE                  how to reach the API server (default: as a pod of the cluster)
+  --kubeconfig FILE                  how to reach the API server (default: what the variable KUBECONFIG names, one file or
+                                     several as for kubectl; else as a pod of the cluster)
   --agent-client-cert-file FILE      certificate that the controller shows to agents (required)
   --agent-client-key-file FILE       its key (required)
   --agent-ca-file FILE               CA of the agents' certificates (required)

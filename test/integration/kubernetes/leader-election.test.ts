@@ -10,7 +10,8 @@ import { createSimulatedService } from '../../../src/drivers/simulated/service.t
 import type { SimulatedHost } from '../../../src/host/simulated/script.ts';
 import { createSimulatedHost } from '../../../src/host/simulated/simulated-host.ts';
 import { createApiClient } from '../../../src/kubernetes/api-client.ts';
-import { createAccessProvider, loadKubeConfig } from '../../../src/kubernetes/connect.ts';
+import { createAccessProvider } from '../../../src/kubernetes/connect.ts';
+import { loadKubeConfig } from '../../../src/kubernetes/kubeconfig.ts';
 import { gib } from '../../../src/memory/bytes.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { waitFor } from '../../lab/wait.ts';

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createApiClient } from '../../../src/kubernetes/api-client.ts';
-import { createAccessProvider, loadKubeConfig } from '../../../src/kubernetes/connect.ts';
+import { createAccessProvider } from '../../../src/kubernetes/connect.ts';
+import { loadKubeConfig } from '../../../src/kubernetes/kubeconfig.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 
 let directory: string;
@@ -46,36 +47,6 @@ function kubeconfig(user: object, cluster: object = {}): string {
 }
 
 const get = { method: 'GET', path: '/version' } as const;
-
-describe('loadKubeConfig', () => {
-  it('names a file that it cannot read', () => {
-    expect(() => loadKubeConfig(join(directory, 'missing'))).toThrow(/^can't read the kubeconfig .*missing: ENOENT/);
-  });
-
-  it('names a file that is no kubeconfig', () => {
-    writeFileSync(join(directory, 'bad'), '{');
-    expect(() => loadKubeConfig(join(directory, 'bad'))).toThrow(/kubeconfig .*bad/);
-    writeFileSync(join(directory, 'empty'), '{}');
-    expect(() => loadKubeConfig(join(directory, 'empty'))).toThrow(/kubeconfig .*empty/);
-  });
-
-  it('names a context that leads nowhere', () => {
-    const path = kubeconfig({}, {});
-    const text = JSON.stringify({ 'current-context': 'other', contexts: [], clusters: [], users: [] });
-    writeFileSync(path, text);
-    expect(() => loadKubeConfig(path)).toThrow(/has no current context/);
-  });
-
-  it('says how to go on outside of a cluster', () => {
-    const before = process.env['KUBERNETES_SERVICE_HOST'];
-    delete process.env['KUBERNETES_SERVICE_HOST'];
-    try {
-      expect(() => loadKubeConfig(null)).toThrow(/not running in a cluster .*--kubeconfig/);
-    } finally {
-      if (before !== undefined) process.env['KUBERNETES_SERVICE_HOST'] = before;
-    }
-  });
-});
 
 describe('access', () => {
   it('uses its connections again and again', async () => {
