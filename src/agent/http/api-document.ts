@@ -23,7 +23,7 @@ import {
 } from '../../host/http/api/headers.ts';
 import { leaderPattern } from '../../memory/leader.ts';
 import type { JsonSchema, Shape } from '../../memory/shape.ts';
-import { type Operation, type OperationAnswer, operations } from './operations.ts';
+import { type Operation, type OperationAnswer, operations, operationTags } from './operations.ts';
 
 export const documentPath = '/v1/openapi.json';
 
@@ -174,8 +174,20 @@ function describeProblems(codes: readonly HostErrorCode[]): Record<string, JsonS
 }
 
 function describeOperation(operation: Operation): JsonSchema {
-  const { operationId, summary, description, params, querystring, body, guarded, led, tells, answers, problems } =
-    operation;
+  const {
+    operationId,
+    tag: group,
+    summary,
+    description,
+    params,
+    querystring,
+    body,
+    guarded,
+    led,
+    tells,
+    answers,
+    problems,
+  } = operation;
   const parameters = [
     ...parametersIn('path', params),
     ...parametersIn('query', querystring),
@@ -188,9 +200,7 @@ function describeOperation(operation: Operation): JsonSchema {
     ([status, answer]) => [status, describeAnswer(answer, tells === true)] as const,
   );
   return {
-    operationId,
-    summary,
-    ...(description === undefined ? {} : { description }),
+    ...{ operationId, tags: [group], summary, description },
     ...(parameters.length > 0 ? { parameters } : {}),
     ...(body === undefined
       ? {}
@@ -231,6 +241,7 @@ export function buildApiDocument(routes: readonly DeclaredRoute[]): unknown {
     },
     servers: [{ url: 'https://{host}:9443', variables: { host: { default: 'localhost' } } }],
     security: [{ mutualTLS: [] }],
+    tags: Object.entries(operationTags).map(([name, about]) => ({ name, description: about })),
     paths: withReferences(paths),
     components: {
       schemas: Object.fromEntries(Object.entries(components).map(([name, schema]) => [name, withReferences(schema)])),

@@ -32,10 +32,18 @@ export type OperationAnswer = {
   readonly tagged?: boolean;
 };
 
+/** What the operations of the document are grouped by. */
+export const operationTags = {
+  Memory: 'The memory of VMs: what it is, and changes of it',
+  Host: 'The host as a whole, and what is told of it',
+  Probes: 'For whoever watches the agent: open to every client of the CA',
+} as const;
+
 export type Operation = {
   readonly operationId: string;
+  readonly tag: keyof typeof operationTags;
   readonly summary: string;
-  readonly description?: string;
+  readonly description: string;
   /** What a request must be. */
   readonly params?: Shape<unknown>;
   readonly querystring?: Shape<unknown>;
@@ -71,13 +79,16 @@ const changing = [...ofDomain, 'not-leader', 'old-generation', 'stale-revision',
 export const operations = {
   getHost: {
     operationId: 'getHost',
+    tag: 'Host',
     summary: 'Versions, capacity, free memory and huge pages by node',
+    description: 'What a plug is judged by beside the VM itself.',
     querystring: noQuery,
     answers: { 200: { description: 'The host', schemas: [hostFacts.schema] } },
     problems: [...reading, 'hotplug-unsupported', 'not-running', 'not-found'],
   },
   listDomains: {
     operationId: 'listDomains',
+    tag: 'Host',
     summary: 'Running and defined VMs that the agent admits',
     description: 'With view=memory each as the memory of one VM shows it.',
     querystring: domainsQuery,
@@ -91,7 +102,10 @@ export const operations = {
   },
   getMemory: {
     operationId: 'getMemory',
+    tag: 'Memory',
     summary: 'The memory of one VM as it is now',
+    description:
+      'The revision in ETag is what a change of it names in If-Match: another run, module or mark makes another one.',
     params: domainParams,
     querystring: noQuery,
     answers: { 200: { description: 'The observation', schemas: [domainObservation.schema], tagged: true } },
@@ -99,7 +113,10 @@ export const operations = {
   },
   plugModule: {
     operationId: 'plugModule',
+    tag: 'Memory',
     summary: 'Plug one memory module',
+    description:
+      'The VM is claimed first, for the resource that is named. Sent again it meets another revision, and plugs nothing twice.',
     params: domainParams,
     querystring: noQuery,
     body: plugRequest,
@@ -118,6 +135,7 @@ export const operations = {
   },
   unplugModule: {
     operationId: 'unplugModule',
+    tag: 'Memory',
     summary: 'Ask the guest to give one memory module up',
     description: 'Accepted is not done: events and observations tell what becomes of it.',
     params: moduleParams,
@@ -153,6 +171,7 @@ export const operations = {
   },
   releaseClaim: {
     operationId: 'releaseClaim',
+    tag: 'Memory',
     summary: 'Give up the claim on one VM',
     description: 'Only who holds it may. The memory stays as it is, and what was asked to leave stays marked.',
     params: domainParams,
@@ -164,6 +183,7 @@ export const operations = {
   },
   watchEvents: {
     operationId: 'watchEvents',
+    tag: 'Host',
     summary: 'What happens to VMs, as server-sent events',
     description:
       'Events are lifecycle, module-added, module-removed, module-refused and statistics, with {"kind", "uuid"} as ' +
@@ -176,26 +196,34 @@ export const operations = {
   },
   getDocument: {
     operationId: 'getDocument',
+    tag: 'Host',
     summary: 'This document',
+    description: 'As this very agent serves it.',
     querystring: noQuery,
     answers: { 200: { description: 'An OpenAPI 3.1 document', schemas: [] } },
     problems: admitted,
   },
   getHealth: {
     operationId: 'getHealth',
+    tag: 'Probes',
     summary: 'Whether the agent is alive',
+    description: 'Says nothing of libvirt.',
     answers: { 200: { description: 'It is', mediaType: 'text/plain' } },
     problems: always,
   },
   getReadiness: {
     operationId: 'getReadiness',
+    tag: 'Probes',
     summary: 'Whether libvirt can be reached',
+    description: '503 while it can not.',
     answers: { 200: { description: 'It can', mediaType: 'text/plain' } },
     problems: [...always, 'hypervisor-unreachable'],
   },
   getMetrics: {
     operationId: 'getMetrics',
+    tag: 'Probes',
     summary: 'Metrics for Prometheus',
+    description: 'Of the agent itself, of its certificates and of what it was asked for.',
     answers: { 200: { description: 'Metrics in the text format', mediaType: 'text/plain' } },
     problems: always,
   },
