@@ -28,6 +28,7 @@ export default defineConfig({
       },
       { test: { ...labs, ...integration, name: 'integration', exclude: Object.keys(alone) } },
       { test: { ...labs, name: 'e2e', include: ['test/e2e/**/*.test.ts'], testTimeout: 180_000 } },
+      { test: { ...labs, name: 'strangers', include: ['test/strangers/**/*.test.ts'], testTimeout: 180_000 } },
       {
         test: {
           ...labs,

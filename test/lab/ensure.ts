@@ -7,13 +7,15 @@ import { ALL_PARTS, type LabPart, labProblem, missingPackages, STACK_PARTS, unfi
 import { reportToTerminal, type Report } from './progress.ts';
 import { ensureReleasedProgram, releasedProgramProblem } from './released-program.ts';
 import { ensureShippedLibvirt } from './shipped-libvirt.ts';
+import { ensureStrangers } from './strangers.ts';
 
 const INTRODUCTION = `The lab needs, and installs or makes once what is missing:
   - libvirt, QEMU, systemd, polkit, zsh, fish and small tools from Debian's packages (as root, without recommended packages)
   - a Kubernetes control plane: from KUBEBUILDER_ASSETS or the PATH, else built with Go (about 4 minutes)
   - a guest: a Debian kernel and busybox, downloaded but not installed (30 MB)
   - for the tests: helm and OLM's checker of bundles, built with Go (about 2 minutes)
-  - for the tests: the program of version 0.1.0, built from this repository's history with npm (a minute)`;
+  - for the tests: the program of version 0.1.0, built from this repository's history with npm (a minute)
+  - for the tests: checkers from npm, Go and Python, in versions that are locked (a minute, 200 MB)`;
 
 /** Installs and builds what these parts of the lab need. Throws with one message that says what to do if it can't. */
 export async function ensureLab(report: Report, parts: readonly LabPart[] = STACK_PARTS): Promise<void> {
@@ -35,6 +37,7 @@ export async function ensureLab(report: Report, parts: readonly LabPart[] = STAC
     if (lacking !== null) throw new Error(`The lab can't run all tests: ${lacking}`);
     await ensureReleasedProgram(report);
   }
+  if (parts.includes('strangers')) await ensureStrangers(report);
   const problem = await labProblem(parts);
   if (problem !== null) throw new Error(`The lab still can't run: ${problem}`);
 }

@@ -8,9 +8,18 @@ import { namespaceProblem } from './namespaces.ts';
 import { findReleasedProgram, releasedProgramProblem } from './released-program.ts';
 import { SEARCH_PATH } from './run.ts';
 import { hasShippedLibvirt } from './shipped-libvirt.ts';
+import { findStrangers } from './strangers.ts';
 
 /** The parts of the lab; a test names those that it needs. */
-export type LabPart = 'chart-tools' | 'control-plane' | 'hypervisor' | 'machine' | 'packagers' | 'released' | 'shells';
+export type LabPart =
+  | 'chart-tools'
+  | 'control-plane'
+  | 'hypervisor'
+  | 'machine'
+  | 'packagers'
+  | 'released'
+  | 'shells'
+  | 'strangers';
 
 /** What it takes to run the whole product. */
 export const STACK_PARTS: readonly LabPart[] = ['control-plane', 'hypervisor'];
@@ -22,6 +31,7 @@ export const ALL_PARTS: readonly LabPart[] = [
   'packagers',
   'released',
   'shells',
+  'strangers',
 ];
 
 /** A program or file that the lab uses, and the Debian packages that bring it. */
@@ -31,6 +41,7 @@ const HYPERVISOR: readonly LabPart[] = ['hypervisor'];
 const MACHINE: readonly LabPart[] = ['machine'];
 const SHELLS: readonly LabPart[] = ['shells'];
 const PACKAGERS: readonly LabPart[] = ['packagers'];
+const STRANGERS: readonly LabPart[] = ['strangers'];
 const NAMESPACED: readonly LabPart[] = [...HYPERVISOR, ...MACHINE];
 // `files`: a command to be found on the PATH, or a glob from the root.
 const NEEDS: readonly Need[] = [
@@ -59,6 +70,12 @@ const NEEDS: readonly Need[] = [
   { files: 'rpmbuild', packages: ['rpm'], parts: PACKAGERS },
   { files: 'lintian', packages: ['lintian'], parts: PACKAGERS },
   { files: 'rpmlint', packages: ['rpmlint'], parts: PACKAGERS },
+  { files: 'shellcheck', packages: ['shellcheck'], parts: STRANGERS },
+  { files: 'nmap', packages: ['nmap'], parts: STRANGERS },
+  { files: 'systemd-analyze', packages: ['systemd'], parts: STRANGERS },
+];
+const TO_INSTALL_STRANGERS: readonly Need[] = [
+  { files: 'python3', packages: ['python3', 'python3-venv'], parts: STRANGERS },
 ];
 const TO_BUILD_WHAT_WAS_RELEASED: readonly Need[] = [
   { files: 'git', packages: ['git'], parts: ['released'] },
@@ -76,12 +93,14 @@ export async function missingPackages(parts: readonly LabPart[]): Promise<string
     ...NEEDS,
     ...(findGuestImage() === null ? TO_MAKE_A_GUEST : []),
     ...(findReleasedProgram() === null ? TO_BUILD_WHAT_WAS_RELEASED : []),
+    ...(findStrangers() === null ? TO_INSTALL_STRANGERS : []),
   ];
   const missing = needs.filter((need) => need.parts.some((part) => parts.includes(part)) && !isThere(need.files));
   const packages = missing.flatMap((need) => need.packages);
   const mustBuild =
     (parts.includes('control-plane') && (await findControlPlane()) === null) ||
-    (parts.includes('chart-tools') && findChartTools() === null);
+    (parts.includes('chart-tools') && findChartTools() === null) ||
+    (parts.includes('strangers') && findStrangers() === null);
   if (mustBuild && (await findGo()) === null) packages.push('golang-go', 'ca-certificates');
   return [...new Set(packages)];
 }
@@ -121,6 +140,9 @@ async function findProblem(parts: readonly LabPart[]): Promise<string | null> {
   if (parts.includes('machine') && !hasShippedLibvirt()) return `libvirt's package is not unpacked yet; ${remedy}`;
   if (parts.includes('released') && findReleasedProgram() === null) {
     return (await releasedProgramProblem()) ?? `the program of version 0.1.0 is not built yet; ${remedy}`;
+  }
+  if (parts.includes('strangers') && findStrangers() === null) {
+    return `the checkers of test/lab/strangers are not installed yet; ${remedy}`;
   }
   return null;
 }

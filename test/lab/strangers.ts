@@ -1,0 +1,137 @@
+/**
+ * Checkers that nobody here wrote (test/strangers), in one version each and apart from this repository's dependencies: those of
+ * npm by a lock file, those in Go by go.sum, those in Python by their versions. Installed once, then cached by what they are made from.
+ */
+import { createHash } from 'node:crypto';
+import { cpSync, existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { basename, delimiter, dirname, join } from 'node:path';
+import { cacheDirectory } from './directory.ts';
+import { ensureGo } from './go-toolchain.ts';
+import { withFileLock } from './lock.ts';
+import { type Report, withHeartbeat } from './progress.ts';
+import { runOk } from './run.ts';
+
+type Command = readonly [string, ...string[]];
+
+export type Strangers = {
+  /** Each a command with its first arguments. */
+  readonly redocly: Command;
+  readonly spectral: Command;
+  readonly publint: Command;
+  readonly kubeconform: Command;
+  readonly kubeScore: Command;
+  readonly kstatus: Command;
+  readonly schemathesis: Command;
+  /** The directory of CycloneDX's JSON schemas. */
+  readonly cyclonedxSchemas: string;
+};
+
+const SOURCES = join(import.meta.dirname, 'strangers');
+
+type Kind = {
+  readonly name: string;
+  readonly about: string;
+  /** Of files below `SOURCES`, which make it what it is. */
+  readonly sources: string;
+  readonly install: (source: string, target: string, report: Report) => Promise<void>;
+};
+
+const MODULES: Kind = {
+  name: 'npm',
+  about: 'checkers from npm (90 MB)',
+  sources: 'npm/package*.json',
+  async install(source, target) {
+    cpSync(source, target, { recursive: true });
+    // Nothing of the npm that runs these tests, and the Node that does.
+    const names = Object.keys(process.env).filter((name) => /^npm_/i.test(name));
+    const env = {
+      ...Object.fromEntries(names.map((name) => [name, ''])),
+      PATH: [dirname(process.execPath), process.env['PATH'] ?? ''].join(delimiter),
+    };
+    const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--no-update-notifier'];
+    await runOk('npm', args, { cwd: target, env, timeoutMs: 10 * 60_000 });
+  },
+};
+
+const GO: Kind = {
+  name: 'go',
+  about: 'kubeconform, kube-score and kstatus, built with Go',
+  sources: 'go/{go.mod,go.sum,*/*.go}',
+  async install(source, target, report) {
+    const go = await ensureGo(report);
+    const env = { ...go.env, CGO_ENABLED: '0', GOFLAGS: '-mod=readonly', GOWORK: 'off' };
+    const args = ['build', '-trimpath', '-buildvcs=false', '-ldflags=-s -w', '-o', target, 'tool', './kstatus'];
+    mkdirSync(target);
+    await runOk(go.command, args, { cwd: source, env, timeoutMs: 20 * 60_000 });
+  },
+};
+
+const PYTHON: Kind = {
+  name: 'python',
+  about: 'schemathesis, in a Python environment of its own (90 MB)',
+  sources: 'python/requirements.txt',
+  async install(source, target) {
+    await runOk('python3', ['-m', 'venv', target]);
+    const pip = [join(target, 'bin/python'), '-m', 'pip', 'install', '--quiet', '--disable-pip-version-check'] as const;
+    const [command, ...args] = [...pip, '--no-deps', '--only-binary=:all:', '-r', join(source, 'requirements.txt')];
+    await runOk(command, args, { timeoutMs: 10 * 60_000 });
+  },
+};
+
+const KINDS = [MODULES, GO, PYTHON];
+
+/** The checkers, if they have been installed. */
+export function findStrangers(): Strangers | null {
+  if (!KINDS.every((kind) => existsSync(directoryOf(kind)))) return null;
+  const [modules, go, python] = KINDS.map(directoryOf) as [string, string, string];
+  const ofNpm = (path: string): string => join(modules, 'node_modules', path);
+  const byNode = (path: string): Command => [process.execPath, ofNpm(path)];
+  return {
+    redocly: byNode('@redocly/cli/bin/cli.js'),
+    spectral: byNode('@stoplight/spectral-cli/dist/index.js'),
+    publint: byNode('publint/src/cli.js'),
+    kubeconform: [join(go, 'kubeconform')],
+    kubeScore: [join(go, 'kube-score')],
+    kstatus: [join(go, 'kstatus')],
+    // Its own first line names the place where it was installed.
+    schemathesis: [join(python, 'bin/python'), join(python, 'bin/schemathesis')],
+    cyclonedxSchemas: ofNpm('@cyclonedx/cyclonedx-library/res/schema'),
+  };
+}
+
+/** Installs the checkers that aren't there: half a minute each, then cached. */
+export async function ensureStrangers(report: Report): Promise<void> {
+  for (const kind of KINDS) {
+    const target = directoryOf(kind);
+    if (existsSync(target)) continue;
+    mkdirSync(dirname(target), { recursive: true });
+    await withFileLock(
+      `${target}.lock`,
+      async () => {
+        if (existsSync(target)) return;
+        report(`installing ${kind.about}, once`);
+        await withHeartbeat(
+          report,
+          () => `installing ${kind.about}`,
+          () => installWhole(kind, target, report),
+        );
+      },
+      () => report(`another process is installing ${kind.about}, waiting for it`),
+    );
+  }
+}
+
+/** There only once it is whole. */
+async function installWhole(kind: Kind, target: string, report: Report): Promise<void> {
+  const aside = `${target}.unfinished`;
+  rmSync(aside, { recursive: true, force: true });
+  await kind.install(join(SOURCES, kind.name), aside, report);
+  renameSync(aside, target);
+}
+
+function directoryOf({ name, sources }: Kind): string {
+  const hash = createHash('sha256');
+  for (const file of globSync(join(SOURCES, sources)).toSorted())
+    hash.update(basename(file)).update(readFileSync(file));
+  return join(cacheDirectory(), 'strangers', `${name}-${hash.digest('hex').slice(0, 12)}`);
+}
