@@ -18,6 +18,14 @@ const acceptedInFiles: Accepted = {
   [`${guest}: SC2187`]: "busybox's shell is an ash",
 };
 
+const words = 'options, to be words of their own';
+const acceptedInDocuments: Accepted = {
+  'docs/operations.md: SC1090': 'what is loaded is what the program prints',
+  'docs/operations.md: SC2016': 'the shell of another user is to fill it in',
+  'docs/operations.md: SC2034': 'lines of a file that systemd reads',
+  'docs/operations.md: SC2086': words,
+};
+
 type Finding = { readonly code: number; readonly message: string };
 async function findingsIn(text: string, ...args: readonly string[]): Promise<readonly string[]> {
   const { stdout } = await check(['shellcheck'], ['--norc', '--format=json', ...args, '-'], { input: text });
@@ -49,17 +57,17 @@ await describeLab(
     });
 
     test.each(documents)('the commands of %s', async (document) => {
-      const commands = snippetsOf(document)
+      const scripts = snippetsOf(document)
         .filter(({ language }) => ['console', 'sh', 'bash'].includes(language))
-        .flatMap(commandsOf)
-        .map(({ command }) => command);
-      expect(commands.length).toBeGreaterThan(document === 'docs/planner.md' ? 0 : 5);
-      const found = await Promise.all(
-        commands.map(async (command) =>
-          (await findingsIn(`${command}\n`, '--shell=bash')).map((code) => [code, command]),
-        ),
-      );
-      expect(found.flat()).toEqual([]);
+        .map((snippet) =>
+          commandsOf(snippet)
+            .map(({ command }) => command)
+            .join('\n'),
+        );
+      expect(scripts.length).toBeGreaterThan(0);
+      const found = await Promise.all(scripts.map((script) => findingsIn(`${script}\n`, '--shell=bash')));
+      const accepted = Object.keys(acceptedInDocuments).filter((key) => key.startsWith(document));
+      expect(distinct(found.flat().map((code) => `${document}: ${code}`))).toEqual(accepted.toSorted());
     });
   },
   STRANGERS,

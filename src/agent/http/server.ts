@@ -108,7 +108,7 @@ export function createAgentServer(options: AgentServerOptions): AgentServer {
     }
     return sendProblem(reply, problem);
   });
-  app.setNotFoundHandler((request, reply) => {
+  const answerNowhere = (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const methods = methodsOf(pathOf(request));
     if (methods.length === 0) {
       return sendProblem(reply, hostError('no-such-route', 'There is nothing under this address'));
@@ -116,6 +116,12 @@ export function createAgentServer(options: AgentServerOptions): AgentServer {
     // RFC 9110, section 15.5.6.
     reply.header('allow', methods.join(', '));
     return sendProblem(reply, hostError('method-not-allowed', `This address takes ${methods.join(' and ')} only`));
+  };
+  app.setNotFoundHandler(answerNowhere);
+  // Before what it brings along is looked at, which would be found fault with first.
+  app.addHook('onRequest', (request, reply, done) => {
+    if (request.is404) answerNowhere(request, reply);
+    else done();
   });
   app.addHook('onResponse', (request, reply, done) => {
     if (isMalformed(request, reply.statusCode)) reportRequest(request, reply);

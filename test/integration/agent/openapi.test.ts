@@ -191,6 +191,18 @@ describe("agent's API and its document", () => {
       }
     }
     expect(Object.keys(paths).length).toBeGreaterThan(8);
+    // Whatever comes along with it: of a body nobody has a use for, or of RFC 10008's method without one, nothing is read.
+    for (const [method, headers, sent] of [
+      ['QUERY', {}, undefined],
+      ['PUT', json, '{'],
+      ['PATCH', { 'content-type': 'text/plain' }, 'x'],
+      ['POST', json, `"${'x'.repeat(20_000)}"`],
+    ] as const) {
+      const answer = await ask('/v1/host', { method, headers, ...(sent === undefined ? {} : { body: sent }) });
+      expect([method, answer.status, answer.headers['allow']]).toEqual([method, 405, 'GET, HEAD']);
+      const probe = await ask('/healthz', { method, headers, ...(sent === undefined ? {} : { body: sent }) }, stranger);
+      expect([method, probe.status]).toEqual([method, 405]);
+    }
     for (const path of ['/v1', '/v1/hosts', '/v1/host/', `${memory}/`, '/healthz/x', '/']) {
       expect([path, (await ask(path, { method: 'PUT' })).status]).toEqual([path, 404]);
     }

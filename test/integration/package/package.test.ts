@@ -25,6 +25,7 @@ import { freePorts } from '../../lab/ports.ts';
 import { waitFor } from '../../lab/wait.ts';
 import { copyCheckout } from '../../support/checkout.ts';
 import { commandsOf, documented, patternOf } from '../../support/documents.ts';
+import { check, installed as checkers, STRANGERS } from '../../strangers/checkers.ts';
 import { type AgentPki, controllerUri, createAgentPki } from '../agent/agent-fixture.ts';
 import { type AgentProcess, startAgentProcess } from '../agent/agent-process.ts';
 import { type InstalledPackage, installPackage } from './installed-package.ts';
@@ -220,6 +221,19 @@ describe('its commands', () => {
 });
 
 await describeLab(
+  'as a stranger sees it',
+  () => {
+    test('publint finds nothing, not even to suggest', async () => {
+      const [tarball = ''] = readdirSync(installed.checkout.directory).filter((name) => name.endsWith('.tgz'));
+      const args = ['--strict', join(installed.checkout.directory, tarball)];
+      const { stdout, code } = await check(checkers().publint, args);
+      expect([code, stdout]).toEqual([0, expect.stringContaining('All good!')]);
+    });
+  },
+  STRANGERS,
+);
+
+await describeLab(
   'its controller, with its manifests and its agent',
   () => {
     let plane: ControlPlane;
@@ -238,8 +252,10 @@ await describeLab(
       controller = await startDaemon({
         name: 'controller',
         command: process.execPath,
+        // As kubectl has it: what isn't there counts for nothing.
+        env: { KUBECONFIG: `/nowhere/at/all:${kubeconfig}` },
         args: [
-          ...[installed.program, 'controller', `--kubeconfig=${kubeconfig}`],
+          ...[installed.program, 'controller'],
           ...[`--agent-client-cert-file=${join(pki.pki.directory, 'controller.crt')}`],
           ...[`--agent-client-key-file=${join(pki.pki.directory, 'controller.key')}`],
           ...[`--agent-ca-file=${pki.pki.caFile}`, `--health-probe-bind-address=127.0.0.1:${port}`],
