@@ -8,11 +8,12 @@ beforeAll(async () => {
 });
 afterAll(() => cluster.stop());
 
-/** What the controller's service account may do, as the API server tells it. */
-async function rightsIn(ns: string): Promise<string[]> {
-  const text = await cluster.kubectlOk(['auth', 'can-i', '--list', '-n', ns], {
-    kubeconfig: cluster.controllerKubeconfig,
-  });
+/** What the controller's service account may do, or `user`, as the API server tells it. */
+async function rightsIn(ns: string, user?: string): Promise<string[]> {
+  const list = ['auth', 'can-i', '--list', '-n', ns];
+  const text = await (user === undefined
+    ? cluster.kubectlOk(list, { kubeconfig: cluster.controllerKubeconfig })
+    : cluster.kubectlOk([...list, `--as=${user}`]));
   return text
     .split('\n')
     .map((line) => /^(\S+\.\S+|\S+) +\[\] +\[(.*)\] +\[(.*)\]$/.exec(line))
@@ -107,5 +108,29 @@ describe('roles of users', () => {
     expect(await may('editor', 'update', 'vmmem', '--subresource=status')).toBe(false);
     expect(await may('viewer', 'list', 'hvh')).toBe(false);
     expect(await may('editor', 'list', 'hvh')).toBe(false);
+  });
+
+  it('let a host admin change hosts and see who waits for room, and nothing else', async () => {
+    const subject = { apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'keeper' };
+    await cluster.apply({
+      ...{ apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRoleBinding', metadata: { name: 'keepers' } },
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'dimmer-host-admin' },
+      subjects: [subject],
+    });
+    const looks = 'get list watch';
+    expect(await rightsIn('t', 'keeper')).toEqual(
+      [
+        `events: ${looks}`,
+        `events.events.k8s.io: ${looks}`,
+        `hypervisorhosts.dimmer.dev: ${looks} create update patch delete deletecollection`,
+        `hypervisorhosts.dimmer.dev/status: ${looks}`,
+        `virtualmachinememories.dimmer.dev: ${looks}`,
+        `virtualmachinememories.dimmer.dev/status: ${looks}`,
+      ].sort(),
+    );
+    const as = ['--as=keeper'];
+    const cordon = ['patch', 'hvh', 'hv', '--type=merge', '-p', '{"spec":{"cordoned":true}}'];
+    expect((await cluster.kubectl([...cordon, ...as])).code).toBe(0);
+    expect((await cluster.kubectl(['get', 'vmmem', '-A', ...as])).code).toBe(0);
   });
 });
