@@ -11,7 +11,10 @@ import type { Cluster } from '../../../src/kubernetes/cluster.ts';
 import type { SimulatedDomainSpec } from '../../../src/host/simulated/model.ts';
 import type { SimulatedHost } from '../../../src/host/simulated/script.ts';
 import { gib, mib } from '../../../src/memory/bytes.ts';
+import { describeLab } from '../../lab/describe.ts';
 import { waitFor } from '../../lab/wait.ts';
+import { check, installed, STRANGERS } from '../../strangers/checkers.ts';
+import { computeKStatus } from '../../support/kstatus.ts';
 import {
   connectAsController,
   type DimmerCluster,
@@ -172,6 +175,8 @@ const seen = new Map<string, { readonly reasons: Reason[]; message: string }>();
 
 /** Ready, Reconciling and Stalled, by the reason of Ready. */
 const states = new Map<Reason, string>();
+/** The newest object that says a reason of Ready. */
+const objects = new Map<Reason, VirtualMachineMemory>();
 const statesOf = (reason: Reason): string => {
   const { ready, reconciling, stalled } = reasonTable[reason];
   return [ready, ...[reconciling, stalled].map((holds) => (holds ? 'True' : 'False'))].join(' ');
@@ -191,7 +196,8 @@ const resourceOf = (one: Case): object =>
   });
 
 /** What a watch brings: each version, however short it lasts. */
-function look({ metadata, status }: VirtualMachineMemory): void {
+function look(object: VirtualMachineMemory): void {
+  const { metadata, status } = object;
   const conditions = ['Ready', 'Reconciling', 'Stalled'].map((type) => findCondition(status?.conditions, type));
   const [ready] = conditions;
   if (ready === undefined || status?.observedGeneration !== metadata.generation) return;
@@ -200,6 +206,7 @@ function look({ metadata, status }: VirtualMachineMemory): void {
   seen.set(metadata.name, known);
   known.message = ready.message;
   if (known.reasons.at(-1) !== reason) known.reasons.push(reason);
+  objects.set(reason, object);
   states.set(reason, conditions.map((condition) => condition?.status).join(' '));
 }
 
@@ -321,3 +328,27 @@ it('is reached, said by Ready as the table has it, and told by an event that kub
     },
   );
 });
+
+await describeLab(
+  'kstatus itself, as Flux, kpt and Helm 4 have it,',
+  () => {
+    it('says of an object of every reason what the table says, and so does ours', async () => {
+      const all = [...objects];
+      expect(all.length).toBeGreaterThan(Object.keys(reasonTable).length - elsewhere.length - 1);
+      const kind = { apiVersion: 'dimmer.dev/v1alpha1', kind: 'VirtualMachineMemory' };
+      const input = JSON.stringify(all.map(([, object]) => ({ ...object, ...kind })));
+      const { stdout, stderr } = await check(installed().kstatus, [], { input });
+      expect(stderr).toBe('');
+      const expected = all.map(([reason]) => {
+        const { ready, reconciling, stalled } = reasonTable[reason];
+        const word = stalled ? 'Failed' : reconciling || ready !== 'True' ? 'InProgress' : 'Current';
+        // The only one of an object that is being deleted.
+        return [reason, reason === 'Releasing' ? 'Terminating' : word];
+      });
+      const words = JSON.parse(stdout) as string[];
+      expect(all.map(([reason], index) => [reason, words[index]])).toEqual(expected);
+      expect(all.map(([reason, object]) => [reason, computeKStatus(object)])).toEqual(expected);
+    });
+  },
+  STRANGERS,
+);

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { commandsOf, documented } from '../../support/documents.ts';
 import { type DimmerCluster, host, memory, namespace, startDimmerCluster } from './support/dimmer-cluster.ts';
 
 let cluster: DimmerCluster;
@@ -8,12 +9,12 @@ beforeAll(async () => {
 });
 afterAll(() => cluster.stop());
 
-/** What the controller's service account may do, or `user`, as the API server tells it. */
-async function rightsIn(ns: string, user?: string): Promise<string[]> {
+/** What the controller's service account may do, or whoever `as` names, as the API server tells it. */
+async function rightsIn(ns: string, as?: readonly string[]): Promise<string[]> {
   const list = ['auth', 'can-i', '--list', '-n', ns];
-  const text = await (user === undefined
+  const text = await (as === undefined
     ? cluster.kubectlOk(list, { kubeconfig: cluster.controllerKubeconfig })
-    : cluster.kubectlOk([...list, `--as=${user}`]));
+    : cluster.kubectlOk([...list, ...as]));
   return text
     .split('\n')
     .map((line) => /^(\S+\.\S+|\S+) +\[\] +\[(.*)\] +\[(.*)\]$/.exec(line))
@@ -111,14 +112,11 @@ describe('roles of users', () => {
   });
 
   it('let a host admin change hosts and see who waits for room, and nothing else', async () => {
-    const subject = { apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'keeper' };
-    await cluster.apply({
-      ...{ apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'ClusterRoleBinding', metadata: { name: 'keepers' } },
-      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'dimmer-host-admin' },
-      subjects: [subject],
-    });
+    const [{ command } = { command: '' }] = commandsOf(documented('docs/operations.md', 'create clusterrolebinding'));
+    await cluster.kubectlOk(command.split(' ').slice(1));
+    const as = ['--as=keeper', '--as-group=host-admins'];
     const looks = 'get list watch';
-    expect(await rightsIn('t', 'keeper')).toEqual(
+    expect(await rightsIn('t', as)).toEqual(
       [
         `events: ${looks}`,
         `events.events.k8s.io: ${looks}`,
@@ -128,7 +126,6 @@ describe('roles of users', () => {
         `virtualmachinememories.dimmer.dev/status: ${looks}`,
       ].sort(),
     );
-    const as = ['--as=keeper'];
     const cordon = ['patch', 'hvh', 'hv', '--type=merge', '-p', '{"spec":{"cordoned":true}}'];
     expect((await cluster.kubectl([...cordon, ...as])).code).toBe(0);
     expect((await cluster.kubectl(['get', 'vmmem', '-A', ...as])).code).toBe(0);

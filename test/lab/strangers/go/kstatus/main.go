@@ -3,21 +3,28 @@ package main
 
 import (
 	"encoding/json"
+	"io"
 	"log"
 	"os"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	utiljson "k8s.io/apimachinery/pkg/util/json"
 	"sigs.k8s.io/cli-utils/pkg/kstatus/status"
 )
 
 func main() {
-	var objects []map[string]any
-	if err := json.NewDecoder(os.Stdin).Decode(&objects); err != nil {
+	text, err := io.ReadAll(os.Stdin)
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Whole numbers stay whole, as in an object that comes from an API server.
+	var objects []any
+	if err := utiljson.Unmarshal(text, &objects); err != nil {
 		log.Fatal(err)
 	}
 	words := make([]string, len(objects))
 	for i, object := range objects {
-		computed, err := status.Compute(&unstructured.Unstructured{Object: object})
+		computed, err := status.Compute(&unstructured.Unstructured{Object: object.(map[string]any)})
 		if err != nil {
 			log.Fatal(err)
 		}
