@@ -73,7 +73,7 @@ await describeLab(
       expect(await machine.run('systemd-analyze', ['verify', unit])).toEqual({ stdout: '', stderr: '', code: 0 });
       const file = `/etc/systemd/system/${unit}`;
       const { stdout, code } = await machine.run('systemd-analyze', [
-        ...['security', '--offline=true', '--threshold=20', '--json=short', file],
+        ...['security', '--offline=true', '--threshold=18', '--json=short', file],
       ]);
       const found = JSON.parse(stdout) as { name: string; exposure: string | null }[];
       const weak = found.filter(({ exposure }) => Number(exposure) > 0).map(({ name }) => name);

@@ -306,6 +306,7 @@ await describeLab(
       await showsReady('6528Mi');
       expect(await shOk('systemctl show --property NRestarts --value dimmer-standalone')).toBe('0\n');
       expect(await shOk('stat --format=%U /var/lib/dimmer')).toBe('dimmer\n');
+      expect(await shOk('systemd-analyze verify dimmer-standalone.service 2>&1')).toBe('');
       expect(await shOk('systemd-analyze security dimmer-standalone')).toMatch(
         /Overall exposure level for dimmer-standalone\.service: [\d.]+ OK/,
       );
