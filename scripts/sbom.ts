@@ -78,7 +78,7 @@ function describeComponent(each: BundledPackage, product: Product): object {
 
 /** One licence by its SPDX id, several as an expression. */
 const licensesOf = (license: string): readonly object[] =>
-  / /.test(license) ? [{ expression: license }] : [{ license: { id: license } }];
+  license.includes(' ') ? [{ expression: license }] : [{ license: { id: license } }];
 
 /** A UUID of version 8 (RFC 9562, section 5.8) that only the same text has. */
 function serialOf(text: string): string {

@@ -44,23 +44,23 @@ describe('a guest that lies', () => {
   }
 
   it('and says that it needs nothing is asked for memory, gives none, and keeps nobody else from getting some', async () => {
-    const { host, apply, reaches } = await setUp();
-    host().script.setUsed(vmUuid, mib(0));
-    apply({ memory: '1Gi' });
-    apply({ memory: '3Gi', virtualMachine: { uuid: neighbour.uuid } }, 'other');
-    await reaches('GuestRefused');
-    await reaches('Converged', 'other');
-    expect([host().script.total(vmUuid), host().script.total(neighbour.uuid)]).toEqual([gib(2), gib(3)]);
+    const two = await setUp();
+    two.host().script.setUsed(vmUuid, mib(0));
+    two.apply({ memory: '1Gi' });
+    two.apply({ memory: '3Gi', virtualMachine: { uuid: neighbour.uuid } }, 'other');
+    await two.reaches('GuestRefused');
+    await two.reaches('Converged', 'other');
+    expect([two.host().script.total(vmUuid), two.host().script.total(neighbour.uuid)]).toEqual([gib(2), gib(3)]);
   });
 
   it('and says that it needs everything keeps what it has, gets no more, and keeps nobody else from giving some', async () => {
-    const { host, apply, reaches } = await setUp();
-    host().script.setUsed(vmUuid, gib(2));
-    apply({ memory: '1Gi' });
-    apply({ memory: '1Gi', virtualMachine: { uuid: neighbour.uuid } }, 'other');
-    await reaches('GuestMemoryInUse');
-    await reaches('Converged', 'other');
-    expect([host().script.total(vmUuid), host().script.total(neighbour.uuid)]).toEqual([gib(2), gib(1)]);
+    const two = await setUp();
+    two.host().script.setUsed(vmUuid, gib(2));
+    two.apply({ memory: '1Gi' });
+    two.apply({ memory: '1Gi', virtualMachine: { uuid: neighbour.uuid } }, 'other');
+    await two.reaches('GuestMemoryInUse');
+    await two.reaches('Converged', 'other');
+    expect([two.host().script.total(vmUuid), two.host().script.total(neighbour.uuid)]).toEqual([gib(2), gib(1)]);
   });
 });
 
