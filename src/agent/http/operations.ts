@@ -151,6 +151,7 @@ export const operations = {
   },
   persistMemory: {
     operationId: 'persistMemory',
+    tag: 'Memory',
     summary: "Make the running VM's modules those of its stored definition",
     description:
       'What the running VM has is written with slot and alias, what has left is taken out; nothing else of the ' +
