@@ -88,6 +88,10 @@ export function createReconcileMetrics(registry: Registry): ReconcileMetrics {
     observeQueue: (kind) => queueMetrics.observe(nameOf(kind)),
     follow(kind, queue, concurrency) {
       queues.set(kind, queue);
+      // A counter that begins with its first event has not grown for rate() and increase(): an alert would miss that one.
+      for (const outcome of Object.keys(resultOf)) outcomes.inc({ kind, outcome }, 0);
+      for (const result of Object.values(resultOf)) results.inc({ controller: nameOf(kind), result }, 0);
+      errors.inc({ controller: nameOf(kind) }, 0);
       queueMetrics.follow(nameOf(kind), queue);
       workers.set({ controller: nameOf(kind) }, concurrency);
     },

@@ -8,10 +8,12 @@ import { reportToTerminal, type Report } from './progress.ts';
 import { ensureReleasedProgram, releasedProgramProblem } from './released-program.ts';
 import { ensureShippedLibvirt } from './shipped-libvirt.ts';
 import { ensureStrangers } from './strangers.ts';
+import { ensureWatchTools } from './watch-tools.ts';
 
 const INTRODUCTION = `The lab needs, and installs or makes once what is missing:
   - libvirt, QEMU, systemd, polkit, zsh, fish and small tools from Debian's packages (as root, without recommended packages)
   - a Kubernetes control plane: from KUBEBUILDER_ASSETS or the PATH, else built with Go (about 4 minutes)
+  - for the tests: promtool, kube-state-metrics and an interpreter of Lua, built with Go (about 3 minutes)
   - a guest: a Debian kernel and busybox, downloaded but not installed (30 MB)
   - for the tests: helm and OLM's checker of bundles, built with Go (about 2 minutes)
   - for the tests: the program of version 0.1.0, built from this repository's history with npm (a minute)
@@ -30,6 +32,7 @@ export async function ensureLab(report: Report, parts: readonly LabPart[] = STAC
   }
   if (parts.includes('control-plane')) await ensureControlPlane(report);
   if (parts.includes('chart-tools')) await ensureChartTools(report);
+  if (parts.includes('watch-tools')) await ensureWatchTools(report);
   if (parts.includes('hypervisor')) await ensureGuestImage(report);
   if (parts.includes('machine')) await ensureShippedLibvirt(report);
   if (parts.includes('released')) {

@@ -9,6 +9,7 @@ import { findReleasedProgram, releasedProgramProblem } from './released-program.
 import { SEARCH_PATH } from './run.ts';
 import { hasShippedLibvirt } from './shipped-libvirt.ts';
 import { findStrangers } from './strangers.ts';
+import { findWatchTools, WATCH_TOOLS_MISSING } from './watch-tools.ts';
 
 /** The parts of the lab; a test names those that it needs. */
 export type LabPart =
@@ -19,7 +20,8 @@ export type LabPart =
   | 'packagers'
   | 'released'
   | 'shells'
-  | 'strangers';
+  | 'strangers'
+  | 'watch-tools';
 
 /** What it takes to run the whole product. */
 export const STACK_PARTS: readonly LabPart[] = ['control-plane', 'hypervisor'];
@@ -32,6 +34,7 @@ export const ALL_PARTS: readonly LabPart[] = [
   'released',
   'shells',
   'strangers',
+  'watch-tools',
 ];
 
 /** A program or file that the lab uses, and the Debian packages that bring it. */
@@ -100,7 +103,8 @@ export async function missingPackages(parts: readonly LabPart[]): Promise<string
   const mustBuild =
     (parts.includes('control-plane') && (await findControlPlane()) === null) ||
     (parts.includes('chart-tools') && findChartTools() === null) ||
-    (parts.includes('strangers') && findStrangers() === null);
+    (parts.includes('strangers') && findStrangers() === null) ||
+    (parts.includes('watch-tools') && findWatchTools() === null);
   if (mustBuild && (await findGo()) === null) packages.push('golang-go', 'ca-certificates');
   return [...new Set(packages)];
 }
@@ -136,6 +140,7 @@ async function findProblem(parts: readonly LabPart[]): Promise<string | null> {
   if (parts.includes('control-plane') && (await findControlPlane()) === null)
     return `${CONTROL_PLANE_MISSING}; ${remedy}`;
   if (parts.includes('chart-tools') && findChartTools() === null) return `${CHART_TOOLS_MISSING}; ${remedy}`;
+  if (parts.includes('watch-tools') && findWatchTools() === null) return `${WATCH_TOOLS_MISSING}; ${remedy}`;
   if (parts.includes('hypervisor') && findGuestImage() === null) return `the guest image is not made yet; ${remedy}`;
   if (parts.includes('machine') && !hasShippedLibvirt()) return `libvirt's package is not unpacked yet; ${remedy}`;
   if (parts.includes('released') && findReleasedProgram() === null) {

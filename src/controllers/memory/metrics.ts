@@ -6,7 +6,7 @@ import type { Decision } from '../../planner/types.ts';
 export type ControllerMetrics = {
   planned(decision: Decision): void;
   operated(operation: 'plug' | 'unplug', result: 'accepted' | 'failed'): void;
-  statusWritten(outcome: string): void;
+  statusWritten(outcome: WriteOutcome): void;
   /** What became of a resize was told. */
   resized(resize: ResizeOutcome): void;
 };
@@ -18,6 +18,10 @@ export type ResizeOutcome = {
   /** Since the resize began. */
   readonly seconds: number;
 };
+
+const writeOutcomes = ['written', 'unchanged', 'conflict', 'gone', 'refused', 'failed'] as const;
+/** What became of a write of status. */
+export type WriteOutcome = (typeof writeOutcomes)[number];
 
 /** Registers the metrics. */
 export function createControllerMetrics(registry: Registry): ControllerMetrics {
@@ -47,6 +51,11 @@ export function createControllerMetrics(registry: Registry): ControllerMetrics {
     buckets: [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800],
     registers,
   });
+  // A counter that begins with its first event has not grown for rate() and increase(): an alert would miss that one.
+  for (const outcome of writeOutcomes) writes.inc({ outcome }, 0);
+  for (const operation of ['plug', 'unplug']) {
+    for (const result of ['accepted', 'failed']) operations.inc({ operation, result }, 0);
+  }
   return {
     planned: (decision) => plans.inc({ decision }),
     operated: (operation, result) => operations.inc({ operation, result }),

@@ -17,6 +17,7 @@ import { computeStatus } from '../../../src/controllers/memory/status.ts';
 import { anchorOf, isCall } from '../../../src/view/runbook.ts';
 import { runbooks } from '../../../src/view/runbooks/all.ts';
 import { describeResource } from '../../../src/view/status-text.ts';
+import { anchorsIn } from '../../support/anchors.ts';
 import { documented } from '../../support/documents.ts';
 
 const nowMs = Date.UTC(2026, 0, 1);
@@ -45,14 +46,6 @@ const resourceOf = (reason: Reason): VirtualMachineMemory => ({
   status: statusOf(reason),
 });
 
-/** The anchors that a Markdown viewer makes of a document's headings. */
-const anchorsIn = (document: string): readonly string[] =>
-  [...document.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
-    heading
-      .toLowerCase()
-      .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
-      .replaceAll(' ', '-'),
-  );
 /** Of a document: the section under the heading that is `reason`. */
 const sectionOf = (document: string, reason: string): string =>
   document.split(/^## /m).find((section) => section.startsWith(`${reason}\n`)) ?? '';
