@@ -3,7 +3,6 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, test } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
-import { computeMonitoringFiles } from '../../../scripts/monitoring/files.ts';
 import { type Reason, reasonTable } from '../../../src/api/v1alpha1/reasons.ts';
 import { anchorsIn } from '../../support/anchors.ts';
 import { monitoringDirectory, readDashboards, readPrometheusRule, readRules } from '../../support/monitoring.ts';
@@ -13,10 +12,6 @@ const root = join(import.meta.dirname, '../../..');
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
 const reasons = Object.keys(reasonTable) as readonly Reason[];
 const rules = readRules().groups.flatMap((group) => group.rules);
-
-test('rules, dashboards and docs/alerts.md are up to date: npm run docs writes them', async () => {
-  for (const [path, text] of await computeMonitoringFiles()) expect(read(path), path).toBe(text);
-});
 
 describe('alerts', () => {
   it('are the same for the operator and without it', () => {
