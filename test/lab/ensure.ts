@@ -1,6 +1,7 @@
 import { hasApt, installPackages } from './apt.ts';
 import { ensureChartTools } from './chart-tools.ts';
 import { ensureControlPlane } from './control-plane-binaries.ts';
+import { ensureForeignDefinitions } from './foreign-definitions.ts';
 import { MINIMUM_GO } from './go-toolchain.ts';
 import { ensureGuestImage } from './guest-image.ts';
 import { ALL_PARTS, type LabPart, labProblem, missingPackages, STACK_PARTS, unfitReason } from './needs.ts';
@@ -32,7 +33,10 @@ export async function ensureLab(report: Report, parts: readonly LabPart[] = STAC
   }
   if (parts.includes('control-plane')) await ensureControlPlane(report);
   if (parts.includes('chart-tools')) await ensureChartTools(report);
-  if (parts.includes('watch-tools')) await ensureWatchTools(report);
+  if (parts.includes('watch-tools')) {
+    await ensureWatchTools(report);
+    await ensureForeignDefinitions(report);
+  }
   if (parts.includes('hypervisor')) await ensureGuestImage(report);
   if (parts.includes('machine')) await ensureShippedLibvirt(report);
   if (parts.includes('released')) {

@@ -2,6 +2,7 @@ import { globSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { CHART_TOOLS_MISSING, findChartTools } from './chart-tools.ts';
 import { CONTROL_PLANE_MISSING, findControlPlane } from './control-plane-binaries.ts';
+import { findForeignDefinitions } from './foreign-definitions.ts';
 import { findGo } from './go-toolchain.ts';
 import { findGuestImage } from './guest-image.ts';
 import { namespaceProblem } from './namespaces.ts';
@@ -104,7 +105,7 @@ export async function missingPackages(parts: readonly LabPart[]): Promise<string
     (parts.includes('control-plane') && (await findControlPlane()) === null) ||
     (parts.includes('chart-tools') && findChartTools() === null) ||
     (parts.includes('strangers') && findStrangers() === null) ||
-    (parts.includes('watch-tools') && findWatchTools() === null);
+    (parts.includes('watch-tools') && !hasWatchTools());
   if (mustBuild && (await findGo()) === null) packages.push('golang-go', 'ca-certificates');
   return [...new Set(packages)];
 }
@@ -140,7 +141,7 @@ async function findProblem(parts: readonly LabPart[]): Promise<string | null> {
   if (parts.includes('control-plane') && (await findControlPlane()) === null)
     return `${CONTROL_PLANE_MISSING}; ${remedy}`;
   if (parts.includes('chart-tools') && findChartTools() === null) return `${CHART_TOOLS_MISSING}; ${remedy}`;
-  if (parts.includes('watch-tools') && findWatchTools() === null) return `${WATCH_TOOLS_MISSING}; ${remedy}`;
+  if (parts.includes('watch-tools') && !hasWatchTools()) return `${WATCH_TOOLS_MISSING}; ${remedy}`;
   if (parts.includes('hypervisor') && findGuestImage() === null) return `the guest image is not made yet; ${remedy}`;
   if (parts.includes('machine') && !hasShippedLibvirt()) return `libvirt's package is not unpacked yet; ${remedy}`;
   if (parts.includes('released') && findReleasedProgram() === null) {
@@ -151,6 +152,8 @@ async function findProblem(parts: readonly LabPart[]): Promise<string | null> {
   }
   return null;
 }
+
+const hasWatchTools = (): boolean => findWatchTools() !== null && findForeignDefinitions() !== null;
 
 function isThere(files: string): boolean {
   if (files.startsWith('/')) return globSync(files).length > 0;

@@ -119,6 +119,8 @@ export type StackOptions = {
   readonly agentDriver?: readonly string[];
   /** Further options of the agent. */
   readonly agentOptions?: readonly string[];
+  /** More of the controller's options. */
+  readonly controllerFlags?: readonly string[];
   /** What both run; the program built here when left out. */
   readonly program?: string;
 };
@@ -170,6 +172,7 @@ export async function startStack(lab: Lab, options: StackOptions = {}): Promise<
       `--agent-ca-file=${pki.caFile}`,
       `--metrics-bind-address=127.0.0.1:${healthPort}`,
       `--health-probe-bind-address=127.0.0.1:${healthPort}`,
+      ...(options.controllerFlags ?? []),
     ],
     directory,
     () => answersOk(`http://127.0.0.1:${healthPort}/readyz`),

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { HypervisorHostStatus } from '../../../src/api/v1alpha1/hypervisor-host.ts';
 import type { VirtualMachineMemoryStatus } from '../../../src/api/v1alpha1/virtual-machine-memory.ts';
+import { documented } from '../../support/documents.ts';
 import { type DimmerCluster, host, memory, namespace, startDimmerCluster, uuid } from './support/dimmer-cluster.ts';
 
 let cluster: DimmerCluster;
@@ -124,5 +125,35 @@ describe('printer columns', () => {
       't',
       '--timeout=5s',
     ]);
+  });
+});
+
+describe('what is selected by its fields', () => {
+  const named = async (...args: readonly string[]): Promise<string> =>
+    (await cluster.kubectlOk(['get', 'vmmem', '-A', '-o', 'name', ...args])).replaceAll(/\S+\//g, '').trim();
+
+  it.each([
+    ['status.hostName=hv-07', 'db-1'],
+    ['status.hostName=', 'new'],
+    ['status.virtualMachine.name=db-vm', 'db-1'],
+    [`status.virtualMachine.uuid=${uuid}`, 'db-1'],
+    [`spec.virtualMachine.uuid=${uuid}`, 'db-1\nnew'],
+    ['spec.hostRef.name=hv-07', ''],
+    ['spec.virtualMachine.name!=', ''],
+    ['status.hostName=hv-07,metadata.name!=db-1', ''],
+  ])('%s', async (selector, names) => {
+    expect(await named('--field-selector', selector)).toBe(names);
+  });
+
+  it('as the operations guide says it', async () => {
+    const { text } = documented('docs/operations.md', 'kubectl get vmmem -A --field-selector');
+    const [kubectl, ...args] = text.replace('$ ', '').split(' ');
+    expect(kubectl).toBe('kubectl');
+    expect(await cluster.kubectlOk(args)).toMatch(/^NAMESPACE .*\nt +db-1 .*\n$/);
+  });
+
+  it('a field that can not be selected by is named', async () => {
+    const { code, stderr } = await cluster.kubectl(['get', 'vmmem', '-A', '--field-selector', 'spec.memory=12Gi']);
+    expect([code, stderr]).toEqual([1, expect.stringContaining('field label not supported: spec.memory')]);
   });
 });
