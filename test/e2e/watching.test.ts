@@ -135,15 +135,16 @@ await describeLab(
       const definitions = findForeignDefinitions() ?? '';
       await kubectlOk(['apply', '--server-side', '-f', definitions]);
       await kubectlOk(['wait', '--for=condition=Established', '--timeout=60s', 'crd', '--all']);
-      const asDocumented = (part: string): readonly string[] => {
-        const { text } = documented('docs/operations.md', part);
+      const argumentsIn = ({ text }: { readonly text: string }): readonly string[] => {
         expect(text.startsWith('$ kubectl ')).toBe(true);
         return text
           .replaceAll(/ (deploy\/)/g, ` ${root}/$1`)
           .split(' ')
           .slice(2);
       };
-      const installed = await kubectl(asDocumented('kubectl apply -k deploy/monitoring/'));
+      const installed = await kubectl(
+        argumentsIn(documented('docs/operations.md', 'kubectl apply -k deploy/monitoring/')),
+      );
       expect(installed).toMatchObject({ code: 0, stderr: '' });
       expect(installed.stdout.match(/^\S+(?= created)/gm)).toEqual([
         'configmap/dimmer-dashboards',
@@ -173,7 +174,7 @@ await describeLab(
         'argocd',
         '--from-literal=url=https://argocd.example.net',
       ]);
-      await kubectlOk(asDocumented('kubectl patch configmap argocd-cm'));
+      await kubectlOk(argumentsIn(documented('docs/operations.md', 'kubectl patch configmap argocd-cm')));
       const { data } = JSON.parse(await kubectlOk(['get', 'configmap', 'argocd-cm', '-n', 'argocd', '-o', 'json'])) as {
         data: Record<string, string>;
       };

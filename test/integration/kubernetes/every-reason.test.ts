@@ -2,6 +2,7 @@
  * Every reason of the table on a real API server: each is brought about, said by Ready as the table has it, and told by
  * an event that kubectl shows. Simulated hosts, on a clock that goes ten times as fast: some reasons take a minute.
  */
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { findCondition } from '../../../src/api/v1alpha1/conditions.ts';
 import { type Reason, reasonTable } from '../../../src/api/v1alpha1/reasons.ts';
@@ -13,7 +14,9 @@ import type { SimulatedHost } from '../../../src/host/simulated/script.ts';
 import { gib, mib } from '../../../src/memory/bytes.ts';
 import { describeLab } from '../../lab/describe.ts';
 import { waitFor } from '../../lab/wait.ts';
+import { findWatchTools } from '../../lab/watch-tools.ts';
 import { check, installed, STRANGERS } from '../../strangers/checkers.ts';
+import { judgeByArgo } from '../../support/argo-health.ts';
 import { computeKStatus } from '../../support/kstatus.ts';
 import {
   connectAsController,
@@ -22,6 +25,7 @@ import {
   memory,
   namespace,
   startDimmerCluster,
+  deployDirectory,
 } from './support/dimmer-cluster.ts';
 import { hastenedClock } from './support/hastened-clock.ts';
 import { type LiveController, startLiveController } from './support/live-controller.ts';
@@ -351,4 +355,30 @@ await describeLab(
     });
   },
   STRANGERS,
+);
+
+await describeLab(
+  "Argo CD's health check",
+  () => {
+    it('makes of each of these objects what the table of reasons says', async () => {
+      const script = 'gitops/argocd/resource_customizations/dimmer.dev/VirtualMachineMemory/health.lua';
+      const said = [...objects];
+      const healths = await judgeByArgo(
+        findWatchTools()?.lua ?? '',
+        join(deployDirectory, script),
+        said.map(([, object]) => object),
+      );
+      const expected = said.map(([reason, { status }]) => {
+        const { ready, reconciling, stalled } = reasonTable[reason];
+        const settled = ready === 'True' ? 'Healthy' : 'Suspended';
+        return {
+          status: reconciling ? 'Progressing' : stalled ? 'Degraded' : settled,
+          message: `${reason}: ${findCondition(status?.conditions, 'Ready')?.message ?? ''}`,
+        };
+      });
+      expect(healths).toEqual(expected);
+      expect(said.length).toBe(Object.keys(reasonTable).length - elsewhere.length);
+    });
+  },
+  ['watch-tools'],
 );
