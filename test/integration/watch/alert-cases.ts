@@ -9,6 +9,8 @@ type Series = Readonly<Record<string, string>>;
 export type AlertCase = {
   /** When it is looked at. */
   readonly at: string;
+  /** Between two values of a series, and two evaluations; default a minute. */
+  readonly interval?: '30m';
   readonly rings: Series;
   /** Of each alert that rings, beside its severity. */
   readonly labels: readonly Readonly<Record<string, string>>[];
@@ -86,11 +88,11 @@ export const alertCases: Readonly<Record<Alert['name'], AlertCase>> = {
     },
   },
   DimmerHostCordonedForLong: {
-    at: '25h',
-    rings: { 'dimmer_host_cordoned{host="hv-07",instance="a"}': '1x1600' },
+    ...{ at: '25h', interval: '30m' },
+    rings: { 'dimmer_host_cordoned{host="hv-07",instance="a"}': '1x60' },
     labels: [{ host: 'hv-07' }],
     summary: 'host hv-07 has been cordoned for more than a day',
-    quiet: { 'dimmer_host_cordoned{host="hv-07",instance="a"}': '0x600 1x1000' },
+    quiet: { 'dimmer_host_cordoned{host="hv-07",instance="a"}': '0x10 1x60' },
   },
   DimmerControllerAbsent: {
     at: '6m',
