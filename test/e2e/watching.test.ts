@@ -134,7 +134,16 @@ await describeLab(
       const { kubectl, kubectlOk } = stack.lab.controlPlane;
       const definitions = findForeignDefinitions() ?? '';
       await kubectlOk(['apply', '--server-side', '-f', definitions]);
-      await kubectlOk(['wait', '--for=condition=Established', '--timeout=60s', 'crd', '--all']);
+      // A definition that has no conditions at all yet is an error to `kubectl wait`.
+      let waited = '';
+      await waitFor(
+        async () => {
+          const result = await kubectl(['wait', '--for=condition=Established', '--timeout=20s', 'crd', '--all']);
+          waited = result.stderr;
+          return result.code === 0;
+        },
+        { what: 'the definitions to be established', timeoutMs: 60_000, intervalMs: 500, details: () => waited },
+      );
       const argumentsIn = ({ text }: { readonly text: string }): readonly string[] => {
         expect(text.startsWith('$ kubectl ')).toBe(true);
         return text
