@@ -18,7 +18,7 @@ function literalOf(value: unknown): string {
       .map(([key, inner]) => `[${literalOf(key)}]=${literalOf(inner)}`)
       .join(',')}}`;
   }
-  if (typeof value !== 'string') return String(value);
+  if (typeof value !== 'string') return JSON.stringify(value);
   // Each byte that isn't plain by its number: Lua 5.1 knows no other escapes.
   const bytes = [...Buffer.from(value)].map((byte) =>
     byte < 32 || byte > 126 || byte === 34 || byte === 92

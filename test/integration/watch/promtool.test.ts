@@ -86,7 +86,10 @@ await describeLab(
     });
 
     it('they ring, and ring not, as they should', async () => {
-      const tried = rules.map((rule) => [rule, alertCases[rule.alert as `Dimmer${string}`] as AlertCase] as const);
+      const tried = rules.flatMap((rule) => {
+        const one = alertCases[rule.alert as `Dimmer${string}`];
+        return one === undefined ? [] : [[rule, one] as const];
+      });
       let count = 0;
       for (const interval of ['1m', '30m']) {
         const file = join(directory, `alerts-${interval}.test.yaml`);
