@@ -4,7 +4,7 @@ import type { Alert } from './alert.ts';
 import { alertGroups } from './alerts.ts';
 
 /** Where docs/alerts.md speaks of an alert. */
-export const alertAnchorOf = (name: string): string => `docs/alerts.md#${name.toLowerCase()}`;
+const alertAnchorOf = (name: string): string => `docs/alerts.md#${name.toLowerCase()}`;
 
 const reasonAnchor = `${anchorOf('')}{{ $labels.reason | toLower }}`;
 
