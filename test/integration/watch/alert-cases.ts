@@ -10,7 +10,7 @@ export type AlertCase = {
   /** When it is looked at. */
   readonly at: string;
   /** Between two values of a series, and two evaluations; default a minute. */
-  readonly interval?: '30m';
+  readonly interval?: '1m' | '30m';
   readonly rings: Series;
   /** Of each alert that rings, beside its severity. */
   readonly labels: readonly Readonly<Record<string, string>>[];
