@@ -28,6 +28,7 @@ export const longest: readonly string[] = [
   'test/e2e/documents.test.ts',
   'test/integration/kubernetes/every-reason.test.ts',
   'test/integration/package/host-packages.test.ts',
+  'test/e2e/watching.test.ts',
   'test/integration/package/package.test.ts',
   'test/e2e/drift-and-release.test.ts',
   'test/integration/agent/memory-in-use.test.ts',
