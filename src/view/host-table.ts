@@ -15,7 +15,7 @@ const roomReasons: ReadonlySet<string> = new Set([
 ]);
 
 /** Whether a resource waits for room, or for its turn, on its host. */
-const waits = (resource: VirtualMachineMemory): boolean => roomReasons.has(readinessOf(resource).reason);
+export const waits = (resource: VirtualMachineMemory): boolean => roomReasons.has(readinessOf(resource).reason);
 
 const gib = 2 ** 30;
 

@@ -1,0 +1,69 @@
+/** What the console's slider offers, against the planner asked about every size there is. */
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { reaches, scaleOf } from '../../../src/console/page/model/sizes.ts';
+import { type Bytes, MiB } from '../../../src/memory/bytes.ts';
+import { computePlan } from '../../../src/planner/plan.ts';
+import type { PlanRequest } from '../../../src/planner/types.ts';
+import { request } from '../planner/arbitrary.ts';
+import { allSubsets } from '../planner/oracle.ts';
+import { factsOf } from '../planner/reference.ts';
+
+const isReached =
+  (given: PlanRequest) =>
+  (desired: Bytes): boolean => {
+    const asked = { ...given, desired };
+    const planned = computePlan(asked);
+    return planned.ok && reaches(asked, planned.value);
+  };
+
+/** All sizes that one could wish: every block from nothing to far above the ceiling, and every sum of modules. */
+function everySize(given: PlanRequest, most: number): number[] {
+  const facts = factsOf(given);
+  const sums = allSubsets(facts.candidates).map(({ sum }) => facts.withoutLeaving - sum);
+  const sizes = new Set<number>(sums);
+  for (const start of [facts.boot, facts.withLeaving, facts.withoutLeaving])
+    for (let size = start % (128 * MiB); size <= most + 256 * MiB; size += 128 * MiB) sizes.add(size);
+  return [...sizes].filter((size) => size >= 0).sort((a, b) => a - b);
+}
+
+test('every size that is offered is reached, and every size that is reached is offered', () => {
+  fc.assert(
+    fc.property(request(), (given) => {
+      const { current, ceiling, least, next } = scaleOf(given, isReached(given));
+      const offered: number[] = [];
+      for (let size = next(least - 1, 'up'); size !== null && offered.length < 300; size = next(size, 'up')) {
+        offered.push(size);
+      }
+      const top = Math.min(ceiling.size, current + 64 * 128 * MiB);
+      const reached = everySize(given, top).filter((size) => size === current || isReached(given)(size as Bytes));
+      expect(offered.filter((size) => size <= top)).toEqual(reached.filter((size) => size <= top));
+      expect(reached.filter((size) => size > ceiling.size && size > current)).toEqual([]);
+      const down: number[] = [];
+      for (let size = next(top + 1, 'down'); size !== null && down.length < 300; size = next(size, 'down')) {
+        down.push(size);
+      }
+      expect(down.reverse()).toEqual(offered.filter((size) => size <= top));
+    }),
+    { numRuns: 400 },
+  );
+});
+
+test('what is snapped to is offered, not below the floor, and nothing that is offered in the bounds is nearer', () => {
+  fc.assert(
+    fc.property(request(), fc.nat(40_000), (given, wish) => {
+      const scale = scaleOf(given, isReached(given));
+      const { current, floor, ceiling, least, next, snap } = scale;
+      const snapped = snap(wish * MiB);
+      expect(snapped === current || isReached(given)(snapped)).toBe(true);
+      if (floor.why === 'inUse' && snapped < current) expect(snapped).toBeGreaterThanOrEqual(floor.size);
+      const at = Math.min(Math.max(wish * MiB, Math.min(floor.size, current)), Math.max(ceiling.size, current));
+      for (let size = next(least - 1, 'up'), seen = 0; size !== null && seen < 300; size = next(size, 'up'), seen++) {
+        if (size >= Math.min(floor.size, current)) {
+          expect(Math.abs(snapped - at)).toBeLessThanOrEqual(Math.abs(size - at));
+        }
+      }
+    }),
+    { numRuns: 400 },
+  );
+});
