@@ -11,6 +11,7 @@ import { build, type BuildOptions, type Metafile, type Plugin, version as esbuil
 import { findBundled } from './bundled.ts';
 import { writeLicenses } from './licenses.ts';
 import { restoreManifest } from './manifest.ts';
+import { buildPage } from './page.ts';
 import { describeMaterials } from './sbom.ts';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -88,7 +89,7 @@ const { metafile } = await build({
 refuseForeign(metafile);
 for (const name of entries) chmodSync(join(dist, `cmd/${name}.js`), 0o755);
 
-const bundled = findBundled(root, [entriesMetafile, metafile]);
+const bundled = findBundled(root, [entriesMetafile, metafile, await buildPage(root)]);
 writeFileSync(join(dist, 'THIRD-PARTY-LICENSES.txt'), writeLicenses(bundled.packages));
 const materials = describeMaterials(bundled, readProduct());
 writeFileSync(join(dist, 'dimmer.cdx.json'), `${JSON.stringify(materials, null, 2)}\n`);
