@@ -62,8 +62,8 @@ export const eventShapes = {
   hosts: object({ items: nullable(list(raw)) }),
   /** What is wrong besides: manifests that don't count, a process that isn't there. */
   trouble: object({ problems: list(text()), note: nullable(text()) }),
-  /** `lost`: what is known is as old as that. `message`: why, for people; empty when live. */
-  connection: object({ state: oneOf(['live', 'lost']), message: text() }),
+  /** `lost`: what is known is as old as that; `forbidden`: this user may see none. `message`: why, for people; empty when live. */
+  connection: object({ state: oneOf(['live', 'lost', 'forbidden']), message: text() }),
 } as const;
 export type EventName = keyof typeof eventShapes;
 export type ConsoleEvent = {

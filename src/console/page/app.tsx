@@ -8,7 +8,7 @@ import { formatRoute, noFilter, type Route } from './model/route.ts';
 import { sentence } from './model/words.ts';
 import { Icon } from './parts/icon.tsx';
 import { Alert } from './parts/label.tsx';
-import { EmptyState, Loading, NoSession } from './parts/states.tsx';
+import { EmptyState, Forbidden, Loading, NoSession } from './parts/states.tsx';
 import { backend, hello, isLive, link, lostSince, now, phase, route, trouble } from './store.ts';
 import { chooseTheme, type Theme, theme, themes } from './theme.ts';
 import { VmPage } from './vm/vm-page.tsx';
@@ -38,7 +38,11 @@ export function App(): JSX.Element {
       ) : (
         <>
           <Banners />
-          <Page at={route.value} />
+          {backend.value.state === 'forbidden' ? (
+            <Forbidden message={backend.value.message} />
+          ) : (
+            <Page at={route.value} />
+          )}
         </>
       )}
     </>
@@ -154,21 +158,29 @@ function Connection(): JSX.Element {
   );
 }
 
-function Banners(): JSX.Element {
+function Banners(): JSX.Element | null {
+  if (backend.value.state === 'forbidden') return null;
   const { problems, note } = trouble.value;
   const since = lostSince.value;
   const why = link.value === 'lost' ? unreachable : backend.value.message;
   return (
     <div class="banners">
       {since === null ? null : (
-        <Alert tone="warning" title={`The connection is lost: all of this is as it was ${age(now.value - since)} ago`} live>
+        <Alert
+          tone="warning"
+          title={`The connection is lost: all of this is as it was ${age(now.value - since)} ago`}
+          live
+        >
           <p>{sentence(why)} It is tried again by itself.</p>
         </Alert>
       )}
       {hello.value?.canEdit === false ? <Alert tone="info" title="You may look at this, but not change it" /> : null}
       {note === null ? null : <Alert tone="warning" title={sentence(note)} />}
       {problems.length === 0 ? null : (
-        <Alert tone="danger" title={problems.length === 1 ? 'Something does not count' : `${problems.length} things do not count`}>
+        <Alert
+          tone="danger"
+          title={problems.length === 1 ? 'Something does not count' : `${problems.length} things do not count`}
+        >
           <ul>
             {problems.slice(0, 8).map((problem) => (
               <li key={problem}>{problem}</li>

@@ -32,7 +32,7 @@ export const trouble = signal<{ readonly problems: readonly string[]; readonly n
 });
 /** To the console's own process, and from there to what it shows. */
 export const link = signal<'connecting' | 'live' | 'lost'>('connecting');
-export const backend = signal<{ readonly state: 'live' | 'lost'; readonly message: string }>({
+export const backend = signal<Extract<ConsoleEvent, { event: 'connection' }>['data']>({
   state: 'live',
   message: '',
 });

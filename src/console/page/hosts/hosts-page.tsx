@@ -116,9 +116,17 @@ function Boards({ shelf: { vms }, memory }: BoardsProps): JSX.Element {
         </span>
       ))}
       {others > 0 ? (
-        <span class="book book-others" style={{ width: width(others) }} title={`${inGib(others)} of VMs not shown here`} />
+        <span
+          class="book book-others"
+          style={{ width: width(others) }}
+          title={`${inGib(others)} of VMs not shown here`}
+        />
       ) : null}
-      <span class="shelf-reserve" style={{ width: width(memory.reserve) }} title={`${inGib(memory.reserve)} in reserve`} />
+      <span
+        class="shelf-reserve"
+        style={{ width: width(memory.reserve) }}
+        title={`${inGib(memory.reserve)} in reserve`}
+      />
     </div>
   );
 }

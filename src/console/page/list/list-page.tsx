@@ -24,9 +24,7 @@ function narrow(filter: Filter): void {
 }
 
 export function ListPage({ filter }: { readonly filter: Filter }): JSX.Element {
-  const shown = useComputed(() =>
-    route.value.page === 'list' ? filterRows(rows.value, route.value.filter) : [],
-  );
+  const shown = useComputed(() => (route.value.page === 'list' ? filterRows(rows.value, route.value.filter) : []));
   const all = rows.value;
   const set = (change: Partial<Filter>): void => narrow({ ...filter, ...change });
   return (
@@ -36,7 +34,7 @@ export function ListPage({ filter }: { readonly filter: Filter }): JSX.Element {
         <p class="tones">
           {countTones(all).map(([tone, count]) => (
             <Label key={tone} tone={tone}>
-              {count} {toneWords[tone]}
+              {count} {tone === 'danger' && count === 1 ? 'needs you' : toneWords[tone]}
             </Label>
           ))}
         </p>
@@ -77,7 +75,9 @@ export function ListPage({ filter }: { readonly filter: Filter }): JSX.Element {
           <select
             class="input"
             value={filter.sort}
-            onChange={(event) => set({ sort: sortKeys.find((key) => key === event.currentTarget.value) ?? 'attention' })}
+            onChange={(event) =>
+              set({ sort: sortKeys.find((key) => key === event.currentTarget.value) ?? 'attention' })
+            }
           >
             {sortKeys.map((key) => (
               <option key={key} value={key}>

@@ -39,7 +39,6 @@ export function Rows({ rows, all }: RowsProps): JSX.Element {
     };
   }, []);
   const { first, last, before, after } = windowOf(rows.length, seen.rowHeight, seen.top, seen.height);
-  const largest = Math.max(1, ...rows.map((row) => sizeIn(row.current)));
   return (
     <div class="table" role="table" aria-label="VMs" aria-rowcount={rows.length + 1}>
       <div class="table-head" role="row" aria-rowindex={1}>
@@ -52,7 +51,7 @@ export function Rows({ rows, all }: RowsProps): JSX.Element {
       <div ref={body} role="rowgroup" onKeyDown={moveByKey}>
         <div style={{ height: `${before}px` }} />
         {rows.slice(first, last).map((row, index) => (
-          <RowView key={row.key} row={row} index={first + index} share={sizeIn(row.current) / largest} />
+          <RowView key={row.key} row={row} index={first + index} />
         ))}
         <div style={{ height: `${after}px` }} />
       </div>
@@ -74,11 +73,13 @@ function moveByKey(event: KeyboardEvent): void {
   next.focus();
 }
 
-type RowProps = { readonly row: Row; readonly index: number; readonly share: number };
+type RowProps = { readonly row: Row; readonly index: number };
 
-function RowView({ row, index, share }: RowProps): JSX.Element {
+function RowView({ row, index }: RowProps): JSX.Element {
   const { namespace, name, readiness, tone } = row;
   const since = readiness.since === null ? '' : age(Math.max(0, now.value - Date.parse(readiness.since)));
+  const most = sizeIn(row.resource.status?.memory?.max);
+  const share = most === 0 ? 0 : Math.min(1, sizeIn(row.current) / most);
   const differs = row.wanted !== '' && row.wanted !== row.current;
   return (
     <div class={`row tone-row-${tone}`} role="row" aria-rowindex={index + 2}>
@@ -93,7 +94,11 @@ function RowView({ row, index, share }: RowProps): JSX.Element {
         <Label tone={tone}>{readiness.reason}</Label>
       </span>
       <span role="cell" class="cell-memory">
-        <span class="meter" aria-hidden="true">
+        <span
+          class="meter"
+          aria-hidden="true"
+          title={most === 0 ? '' : `of at most ${row.resource.status?.memory?.max ?? ''}`}
+        >
           <i style={{ width: `${Math.max(2, share * 100).toFixed(1)}%` }} />
         </span>
         {row.current === '' ? '–' : row.current}

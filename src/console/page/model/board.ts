@@ -9,7 +9,8 @@ import type { PlanStep } from '../../../planner/types.ts';
 import { age } from '../../../view/layout.ts';
 
 /** How it is with a slot, or becomes by a plan. */
-export type SlotState = 'plugged' | 'leaving' | 'refused' | 'asked-again' | 'resting' | 'other' | 'free' | 'goes' | 'comes';
+export type SlotState =
+  'plugged' | 'leaving' | 'refused' | 'asked-again' | 'resting' | 'other' | 'free' | 'goes' | 'comes';
 
 export type Slot = {
   readonly slot: number;

@@ -52,7 +52,10 @@ export function rowOf(resource: VirtualMachineMemory): Row {
 
 /** The rows that a filter lets through, in its order. */
 export function filterRows(rows: readonly Row[], { text, namespace, host, reason, sort }: Filter): readonly Row[] {
-  const words = text.toLowerCase().split(/\s+/).filter((word) => word !== '');
+  const words = text
+    .toLowerCase()
+    .split(/\s+/)
+    .filter((word) => word !== '');
   const kept = rows.filter(
     (row) =>
       (namespace === '' || row.namespace === namespace) &&

@@ -26,7 +26,10 @@ export const noFilter: Filter = { text: '', namespace: '', host: '', reason: '',
 /** The route of a hash such as `#/vms/default/web`. */
 export function parseRoute(hash: string): Route {
   const [path = '', query = ''] = hash.replace(/^#/, '').split('?', 2);
-  const parts = path.split('/').filter((part) => part !== '').map(decode);
+  const parts = path
+    .split('/')
+    .filter((part) => part !== '')
+    .map(decode);
   const [first, namespace, name, tab] = parts;
   if (first === undefined) return { page: 'list', filter: parseFilter(query) };
   if (first === 'hosts' && parts.length === 1) return { page: 'hosts' };

@@ -102,7 +102,15 @@ export function scaleOf(request: PlanRequest, isReached: (size: Bytes) => boolea
   };
   const limit = Math.max(...situation.pools.map((pool) => largestTotal(situation, pool)));
   const isKnown = Number.isFinite(limit) && limit < Number.MAX_SAFE_INTEGER;
-  return { current, least: base, most: isKnown ? bytes(Math.max(current, limit)) : ceiling.size, floor, ceiling, next, snap };
+  return {
+    current,
+    least: base,
+    most: isKnown ? bytes(Math.max(current, limit)) : ceiling.size,
+    floor,
+    ceiling,
+    next,
+    snap,
+  };
 }
 
 /** What the policy Replace may reach beside exact sets: every multiple of the guest's block. */
@@ -191,4 +199,3 @@ function ceilingFor(situation: Situation): Ceiling {
 export function shareOf({ least, most }: Pick<Sizes, 'least' | 'most'>, size: number): number {
   return most <= least ? 0 : Math.min(1, Math.max(0, (size - least) / (most - least)));
 }
-

@@ -104,7 +104,13 @@ function SlotView({ slot: given }: { readonly slot: Slot }): JSX.Element {
   );
 }
 
-function EmptySlots({ empty, free }: { readonly empty: readonly Slot[]; readonly free: readonly number[] }): JSX.Element {
+function EmptySlots({
+  empty,
+  free,
+}: {
+  readonly empty: readonly Slot[];
+  readonly free: readonly number[];
+}): JSX.Element {
   const shown = free.slice(0, 8);
   return (
     <section class="frame frame-empty" aria-label="Slots without a module">

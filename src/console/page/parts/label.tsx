@@ -12,8 +12,9 @@ const iconOf: Readonly<Record<Tone, IconName>> = {
   good: 'good',
 };
 
+/** Of several VMs. */
 export const toneWords: Readonly<Record<Tone, string>> = {
-  danger: 'needs you',
+  danger: 'need you',
   warning: 'held up',
   moving: 'under way',
   paused: 'paused',
@@ -46,8 +47,8 @@ export function Alert({ tone, title, children, actions, live = false }: AlertPro
       <div class="alert-text">
         <p class="alert-title">{title}</p>
         {children}
-        {actions === undefined ? null : <div class="alert-actions">{actions}</div>}
       </div>
+      {actions === undefined ? null : <div class="alert-actions">{actions}</div>}
     </div>
   );
 }

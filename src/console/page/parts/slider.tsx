@@ -105,7 +105,7 @@ function Ticks({ sizes }: Pick<SliderProps, 'sizes'>): JSX.Element | null {
   const found: Bytes[] = [];
   const known = ticksOf.get(sizes);
   if (known === undefined) {
-    for (let at = sizes.next(sizes.least - 1, 'up'); at !== null && found.length <= mostTicks; ) {
+    for (let at = sizes.next(sizes.least - 1, 'up'); at !== null && found.length <= mostTicks;) {
       found.push(at);
       at = sizes.next(at, 'up');
     }

@@ -29,11 +29,29 @@ export function Loading({ what }: { readonly what: string }): JSX.Element {
 export function NoSession({ message }: { readonly message: string | null }): JSX.Element {
   return (
     <main class="page page-narrow" id="main">
-      <EmptyState icon="lock" title={message === null ? 'This page needs a link' : 'This link no longer opens the console'}>
+      <EmptyState
+        icon="lock"
+        title={message === null ? 'This page needs a link' : 'This link no longer opens the console'}
+      >
         {message === null ? null : <p>The console says: {message}.</p>}
         <p>
-          Press Enter in the terminal where <code>dimmer console</code> runs for a new link, or start it again. A link is
-          good for one use within a minute.
+          Press Enter in the terminal where <code>dimmer console</code> runs for a new link, or start it again. A link
+          is good for one use within a minute.
+        </p>
+      </EmptyState>
+    </main>
+  );
+}
+
+/** `message`: in the API server's own words. */
+export function Forbidden({ message }: { readonly message: string }): JSX.Element {
+  return (
+    <main class="page page-narrow" id="main">
+      <EmptyState icon="lock" title="You may not look at any VM here">
+        <p class="own-words">{message}</p>
+        <p>
+          It takes the right to list and watch <code>virtualmachinememories</code>. Whoever gives rights here can grant
+          it; this page shows them as soon as it is there.
         </p>
       </EmptyState>
     </main>

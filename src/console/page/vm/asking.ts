@@ -14,7 +14,12 @@ export type Asking =
   | { readonly kind: 'refused'; readonly message: string }
   /** It isn't what was decided from any more; null: it is gone. */
   | { readonly kind: 'changed'; readonly memory: string; readonly force: boolean; readonly item: Item | null }
-  | { readonly kind: 'owned'; readonly memory: string; readonly resourceVersion: string; readonly writers: Item['writers'] };
+  | {
+      readonly kind: 'owned';
+      readonly memory: string;
+      readonly resourceVersion: string;
+      readonly writers: Item['writers'];
+    };
 
 export type Asker = {
   readonly state: Signal<Asking>;
@@ -77,7 +82,8 @@ export function createAsker({ metadata }: VirtualMachineMemory): Asker {
       const answer = await annotate(secret.value, { namespace, name, what });
       if (!answer.ok) fail(answer.error);
       else if (answer.value.outcome === 'refused') state.value = { kind: 'refused', message: answer.value.message };
-      else if (answer.value.outcome === 'changed') state.value = { kind: 'refused', message: 'it has changed meanwhile' };
+      else if (answer.value.outcome === 'changed')
+        state.value = { kind: 'refused', message: 'it has changed meanwhile' };
       else state.value = { kind: 'done', said: doneWords[what] };
     },
     dismiss: () => (state.value = { kind: 'idle' }),

@@ -4,6 +4,7 @@ import type { VirtualMachineMemory } from '../../../api/v1alpha1/virtual-machine
 import { formatMeasured } from '../../../memory/quantity.ts';
 import { bytes } from '../../../memory/bytes.ts';
 import { sizeIn } from '../model/board.ts';
+import { inGib } from '../model/shelf.ts';
 import { agoText, freshMs, reportAge } from '../model/words.ts';
 
 type FiguresProps = { readonly resource: VirtualMachineMemory; readonly nowMs: number };
@@ -32,6 +33,9 @@ export function Figures({ resource, nowMs }: FiguresProps): JSX.Element {
   );
 }
 
+/** Exact, and hard to read. */
+const isUnwieldy = (value: string): boolean => /^\d{5,}Mi$/.test(value);
+
 type FigureProps = {
   readonly name: string;
   readonly value: string;
@@ -46,6 +50,7 @@ function Figure({ name, value, note, strong = false, old = false }: FigureProps)
       <dt>{name}</dt>
       <dd>
         {value}
+        {isUnwieldy(value) ? <span class="figure-note">about {inGib(sizeIn(value))}</span> : null}
         {note === undefined ? null : <span class={old ? 'figure-note is-old' : 'figure-note'}>{note}</span>}
       </dd>
     </div>

@@ -6,7 +6,17 @@ import { formatQuantity, parseQuantity } from '../../../memory/quantity.ts';
 import type { LivePlan } from '../../../preview/live-plan.ts';
 import { adviceFor } from '../../../view/subject.ts';
 import { reaches, type Sizes } from '../model/sizes.ts';
-import { actionOf, agoText, ceilingText, floorText, freshMs, isPaused, sentence, valueText, wayOf } from '../model/words.ts';
+import {
+  actionOf,
+  agoText,
+  ceilingText,
+  floorText,
+  freshMs,
+  isPaused,
+  sentence,
+  valueText,
+  wayOf,
+} from '../model/words.ts';
 import { Icon } from '../parts/icon.tsx';
 import { Alert } from '../parts/label.tsx';
 import { Slider } from '../parts/slider.tsx';
@@ -117,7 +127,13 @@ function SizeField({ sizes, place, disabled, onChoose }: FieldProps): JSX.Elemen
     <div class="size-field">
       <label for="size">Memory</label>
       <div class="size-row">
-        <button type="button" class="button button-icon" aria-label="Next smaller size" disabled={disabled || sizes.next(place, 'down') === null} onClick={() => step('down')}>
+        <button
+          type="button"
+          class="button button-icon"
+          aria-label="Next smaller size"
+          disabled={disabled || sizes.next(place, 'down') === null}
+          onClick={() => step('down')}
+        >
           <Icon name="minus" />
         </button>
         <input
@@ -143,7 +159,13 @@ function SizeField({ sizes, place, disabled, onChoose }: FieldProps): JSX.Elemen
             }
           }}
         />
-        <button type="button" class="button button-icon" aria-label="Next larger size" disabled={disabled || sizes.next(place, 'up') === null} onClick={() => step('up')}>
+        <button
+          type="button"
+          class="button button-icon"
+          aria-label="Next larger size"
+          disabled={disabled || sizes.next(place, 'up') === null}
+          onClick={() => step('up')}
+        >
           <Icon name="plus" />
         </button>
       </div>
@@ -174,7 +196,7 @@ function PlanWords({ live, isChosen, paused }: PlanWordsProps): JSX.Element {
         {sentence(plan.message)}
       </p>
       {paused && isChosen ? <p class="plan-more">It is paused: this is done once it is resumed.</p> : null}
-      {advice === null ? null : <p class="plan-more">{sentence(advice)}</p>}
+      {advice === null || !isChosen ? null : <p class="plan-more">{sentence(advice)}</p>}
       {steps.length < 2 ? null : (
         <ol class="steps">
           {steps.slice(0, 6).map((step, index) => (

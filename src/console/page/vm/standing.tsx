@@ -26,7 +26,7 @@ export function Standing(props: StandingProps): JSX.Element {
   const { resource, row, asker, isPaused, canEdit, back, onBack } = props;
   const { readiness, tone } = row;
   const { reason, message, since, ready } = readiness;
-  const forHowLong = since === null ? '' : ` For ${age(Math.max(0, now.value - Date.parse(since)))}.`;
+  const forHowLong = since === null ? '' : ` for ${age(Math.max(0, now.value - Date.parse(since)))}`;
   const advice = ready === 'True' ? null : adviceFor(reason);
   const near = resource.status?.reachable === undefined ? null : nearestSizes(resource.status.reachable);
   const isBusy = asker.state.value.kind === 'busy';
@@ -47,8 +47,8 @@ export function Standing(props: StandingProps): JSX.Element {
   return (
     <Alert tone={tone} title={sentence(message)} live actions={actions}>
       <p class="standing-more">
-        {reason}.{forHowLong}
-        {goesOn(reason) && ready !== 'True' && advice === null ? ' It goes on by itself.' : ''}
+        {reason}
+        {forHowLong}.{goesOn(reason) && ready !== 'True' && advice === null ? ' It goes on by itself.' : ''}
       </p>
       <Progress resource={resource} />
       {advice === null ? null : (

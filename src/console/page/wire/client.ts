@@ -49,7 +49,7 @@ async function post<T>(path: string, secret: string | null, body: object, shape:
   }
 }
 
-export const unreachable = 'the console does not answer: is `dimmer console` still running in its terminal?';
+export const unreachable = 'the console does not answer: is 'dimmer console' still running in its terminal?';
 
 /** The session's secret for the link's one-time code. */
 export const openSession = (code: string): Promise<Result<{ readonly secret: string }, Failure>> =>
