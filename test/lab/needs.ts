@@ -14,6 +14,7 @@ import { findWatchTools, WATCH_TOOLS_MISSING } from './watch-tools.ts';
 
 /** The parts of the lab; a test names those that it needs. */
 export type LabPart =
+  | 'browser'
   | 'chart-tools'
   | 'control-plane'
   | 'hypervisor'
@@ -31,6 +32,7 @@ export const ALL_PARTS: readonly LabPart[] = [
   ...STACK_PARTS,
   'chart-tools',
   'machine',
+  'browser',
   'packagers',
   'released',
   'shells',
@@ -46,6 +48,7 @@ const MACHINE: readonly LabPart[] = ['machine'];
 const SHELLS: readonly LabPart[] = ['shells'];
 const PACKAGERS: readonly LabPart[] = ['packagers'];
 const STRANGERS: readonly LabPart[] = ['strangers'];
+const BROWSER: readonly LabPart[] = ['browser'];
 const NAMESPACED: readonly LabPart[] = [...HYPERVISOR, ...MACHINE];
 // `files`: a command to be found on the PATH, or a glob from the root.
 const NEEDS: readonly Need[] = [
@@ -70,6 +73,9 @@ const NEEDS: readonly Need[] = [
   { files: 'bash', packages: ['bash'], parts: SHELLS },
   { files: 'zsh', packages: ['zsh'], parts: SHELLS },
   { files: 'fish', packages: ['fish'], parts: SHELLS },
+  { files: '/usr/bin/chromium', packages: ['chromium'], parts: BROWSER },
+  // What a page is drawn with: screenshots of two machines are alike where both have it.
+  { files: '/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf', packages: ['fonts-dejavu-core'], parts: BROWSER },
   { files: 'dpkg-deb', packages: ['dpkg'], parts: PACKAGERS },
   { files: 'rpmbuild', packages: ['rpm'], parts: PACKAGERS },
   { files: 'lintian', packages: ['lintian'], parts: PACKAGERS },

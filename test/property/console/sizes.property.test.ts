@@ -45,7 +45,7 @@ test('every size that is offered is reached, and every size that is reached is o
       }
       expect(down.reverse()).toEqual(offered.filter((size) => size <= top));
     }),
-    { numRuns: 400 },
+    { numRuns: 150 },
   );
 });
 
@@ -64,6 +64,6 @@ test('what is snapped to is offered, not below the floor, and nothing that is of
         }
       }
     }),
-    { numRuns: 400 },
+    { numRuns: 150 },
   );
 });

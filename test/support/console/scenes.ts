@@ -15,33 +15,36 @@ export const settled = (): Raw =>
   });
 
 /** Everything at once: two nodes, modules that leave, were refused and rest, slots of other devices. */
-export const busy = (): Raw =>
-  machine({
-    name: 'etl-worker-7',
-    namespace: 'analytics',
-    host: 'hv-2',
-    boot: ['2Gi', '2Gi'],
-    memory: '5Gi',
-    max: '32Gi',
-    slots: 24,
-    usable: '1200Mi',
-    reportedFor: 21,
-    modules: [
-      ...spread(['512Mi', '512Mi', '1Gi'], 0),
-      { slot: 3, size: '1Gi', node: 1, state: 'Leaving', leavingFor: 195 },
-      { slot: 4, size: '2Gi', node: 1, state: 'Refused', refusals: 3, refusedFor: 20, retryIn: 100 },
-      { slot: 5, size: '256Mi', node: 1, refusals: 1, refusedFor: 4000 },
-    ],
-    resting: [6],
-    usedByOthers: [22, 23],
-    ready: [
-      'False',
-      'GuestRefused',
-      'the guest refused ua-dimmer-4 (2Gi, slot 4) 3 times; no other set of modules makes 2Gi less',
-    ],
-    since: 210,
-    lastResize: { from: '9344Mi', to: '5Gi', startTime: new Date(Date.now() - 200_000).toISOString() },
-  });
+export const busy = (nowMs: number = Date.now()): Raw =>
+  machine(
+    {
+      name: 'etl-worker-7',
+      namespace: 'analytics',
+      host: 'hv-2',
+      boot: ['2Gi', '2Gi'],
+      memory: '5Gi',
+      max: '32Gi',
+      slots: 24,
+      usable: '1200Mi',
+      reportedFor: 21,
+      modules: [
+        ...spread(['512Mi', '512Mi', '1Gi'], 0),
+        { slot: 3, size: '1Gi', node: 1, state: 'Leaving', leavingFor: 195 },
+        { slot: 4, size: '2Gi', node: 1, state: 'Refused', refusals: 3, refusedFor: 20, retryIn: 100 },
+        { slot: 5, size: '256Mi', node: 1, refusals: 1, refusedFor: 4000 },
+      ],
+      resting: [6],
+      usedByOthers: [22, 23],
+      ready: [
+        'False',
+        'GuestRefused',
+        'the guest refused ua-dimmer-4 (2Gi, slot 4) 3 times; no other set of modules makes 2Gi less',
+      ],
+      since: 210,
+      lastResize: { from: '9344Mi', to: '5Gi', startTime: new Date(nowMs - 200_000).toISOString() },
+    },
+    nowMs,
+  );
 
 export const inUse = (): Raw =>
   machine({

@@ -110,7 +110,7 @@ type ChoiceProps = {
   readonly label: string;
   readonly value: string;
   readonly choices: readonly (readonly [string, number])[];
-  onChoose(value: string): void;
+  readonly onChoose: (value: string) => void;
 };
 
 function Choice({ label, value, choices, onChoose }: ChoiceProps): JSX.Element {

@@ -10,13 +10,13 @@ import { now } from '../store.ts';
 import { windowOf } from './window.ts';
 
 /** As the stylesheet has it: wide, and narrow. */
-const heights = { wide: 40, narrow: 64 } as const;
+const heights: Readonly<Record<'wide' | 'narrow', number>> = { wide: 40, narrow: 64 };
 
 type RowsProps = { readonly rows: readonly Row[]; readonly all: number };
 
 export function Rows({ rows, all }: RowsProps): JSX.Element {
   const body = useRef<HTMLDivElement>(null);
-  const [seen, setSeen] = useState({ top: 0, height: 800, rowHeight: heights.wide as number });
+  const [seen, setSeen] = useState({ top: 0, height: 800, rowHeight: heights.wide });
   useLayoutEffect(() => {
     const narrow = matchMedia('(max-width: 760px)');
     const look = (): void => {

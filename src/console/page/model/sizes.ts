@@ -34,25 +34,30 @@ export type Scale = {
   readonly floor: Floor;
   readonly ceiling: Ceiling;
   /** The next size that is offered, in a direction; null: there is none. */
-  next(from: number, direction: 'up' | 'down'): Bytes | null;
+  readonly next: (from: number, direction: 'up' | 'down') => Bytes | null;
   /** The offered size nearest to `wish`; of two equally near ones the larger. */
-  snap(wish: number): Bytes;
+  readonly snap: (wish: number) => Bytes;
 };
 
 export type Sizes = Scale & {
   /** What the plan for a size is; the same size is planned once. The problem: nothing can be planned. */
-  planFor(size: Bytes): Result<LivePlan, string>;
+  readonly planFor: (size: Bytes) => Result<LivePlan, string>;
 };
 
-/** How many replacements the planner turns down one after another before only exact sets are looked at. */
+/** How many replacements the planner turns down one after another before only exact sets are looked at, and as many of those. */
 const mostTries = 64;
 
-/** Whether a plan for a size gets the guest there; a module that is leaving already counts as gone once it is. */
-export function reaches({ desired, observation }: PlanRequest, { residual, decision, reason }: Plan): boolean {
+/**
+ * Whether a plan for a size gets the guest there. A module that is leaving already is waited for: then the guest is at what
+ * is left, or goes on from there by the exact set that the planner has found before it waits.
+ */
+export function reaches({ desired, observation, policy }: PlanRequest, plan: Plan): boolean {
+  const { residual, decision, reason } = plan;
   if (residual === 0) return true;
   if (decision !== 'wait' || reason !== 'Unplugging') return false;
   const staying = observation.modules.filter(({ state }) => state !== 'Leaving').map(({ size }) => size);
-  return desired === baseOf(observation) + sumBytes(staying);
+  const settled = baseOf(observation) + sumBytes(staying);
+  return policy.shrink === 'Nearest' ? desired === settled : desired <= settled;
 }
 
 /** The sizes of a resource as it was last observed; the problem says what its status lacks. */
@@ -84,15 +89,15 @@ export function scaleOf(request: PlanRequest, isReached: (size: Bytes) => boolea
   /** Nothing below the floor is reached, whatever the modules; where the guest is it may stay. */
   const lowest = floor.size;
   const next = (from: number, direction: 'up' | 'down'): Bytes | null => {
-    let at: number | null = direction === 'up' && current >= lowest ? Math.max(from, lowest - 1) : from;
-    for (let tries = 0; at !== null; tries += 1) {
+    let at = direction === 'up' && current >= lowest ? Math.max(from, lowest - 1) : from;
+    for (let tries = 0; tries < 2 * mostTries; tries += 1) {
       const grid = tries < mostTries ? gridOf(situation) : null;
       at = direction === 'up' ? candidateAbove(situation, sums, at, grid) : candidateBelow(situation, sums, at, grid);
       if (at === current) return current;
       if (at === null || (direction === 'down' && at < lowest && current >= lowest)) return null;
       if (isReached(bytes(at))) return bytes(at);
     }
-    return null;
+    return (direction === 'up') === current > from && current !== from ? current : null;
   };
   const snap = (wish: number): Bytes => {
     const within = Math.min(Math.max(wish, Math.min(floor.size, current)), Math.max(ceiling.size, current));

@@ -1,7 +1,7 @@
 /** What the page says in words of its own; all that a plan or a reason says is said by them. Pure. */
 import type { VirtualMachineMemory } from '../../../api/v1alpha1/virtual-machine-memory.ts';
 import { pausedAnnotation } from '../../../api/v1alpha1/meta.ts';
-import { formatMeasured, formatQuantity } from '../../../memory/quantity.ts';
+import { formatNeeded, formatQuantity } from '../../../memory/quantity.ts';
 import type { PlanStep } from '../../../planner/types.ts';
 import type { LivePlan } from '../../../preview/live-plan.ts';
 import { age } from '../../../view/layout.ts';
@@ -40,7 +40,7 @@ export function floorText({ size, why }: Floor): string {
     case 'boot':
       return `${formatQuantity(size)} is boot memory, which stays`;
     case 'inUse':
-      return `below ${formatMeasured(size)} the guest would lose memory that it uses`;
+      return `below ${formatNeeded(size)} the guest would lose memory that it uses`;
     case 'unknown':
       return 'nothing goes: what the guest uses is not known';
     default:

@@ -9,7 +9,7 @@ type DialogProps = {
   readonly title: string;
   readonly children: ComponentChildren;
   readonly actions: ComponentChildren;
-  onClose(): void;
+  readonly onClose: () => void;
 };
 
 export function Dialog({ tone, title, children, actions, onClose }: DialogProps): JSX.Element {

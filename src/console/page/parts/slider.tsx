@@ -14,7 +14,7 @@ type SliderProps = {
   readonly isOld: boolean;
   readonly disabled: boolean;
   readonly labelledBy: string;
-  onMove(size: Bytes): void;
+  readonly onMove: (size: Bytes) => void;
 };
 
 /** So many offered sizes at once with Page Up and Page Down. */

@@ -35,7 +35,7 @@ type ResizeProps = {
   readonly locked: string | null;
   /** How old what the guest reported is; null: it never reported. */
   readonly reportMs: number | null;
-  onChoose(size: Bytes | null): void;
+  readonly onChoose: (size: Bytes | null) => void;
 };
 
 export function Resize(props: ResizeProps): JSX.Element {
@@ -119,7 +119,7 @@ function SizeField({ sizes, place, disabled, onChoose }: FieldProps): JSX.Elemen
     if (next !== null) onChoose(next);
   };
   const hint = !read.ok
-    ? `${sentence(read.error)}`
+    ? sentence(read.error)
     : nearest !== null && nearest !== read.value && typed !== null
       ? `${formatQuantity(nearest)} is the nearest size that can be had.`
       : '';

@@ -19,7 +19,7 @@ type StandingProps = {
   readonly canEdit: boolean;
   /** The size before the last resize; null: there is none to go back to. */
   readonly back: string | null;
-  onBack(): void;
+  readonly onBack: () => void;
 };
 
 export function Standing(props: StandingProps): JSX.Element {

@@ -22,7 +22,12 @@ export type Failure = { readonly kind: 'noSession' | 'failed'; readonly message:
 /** Nobody waits longer for an answer. */
 const patienceMs = 30_000;
 
-async function post<T>(path: string, secret: string | null, body: object, shape: Shape<T>): Promise<Result<T, Failure>> {
+async function post<T>(
+  path: string,
+  secret: string | null,
+  body: object,
+  shape: Shape<T>,
+): Promise<Result<T, Failure>> {
   try {
     const response = await fetch(path, {
       method: 'POST',
@@ -49,7 +54,7 @@ async function post<T>(path: string, secret: string | null, body: object, shape:
   }
 }
 
-export const unreachable = 'the console does not answer: is 'dimmer console' still running in its terminal?';
+export const unreachable = 'the console does not answer: is “dimmer console” still running in its terminal?';
 
 /** The session's secret for the link's one-time code. */
 export const openSession = (code: string): Promise<Result<{ readonly secret: string }, Failure>> =>

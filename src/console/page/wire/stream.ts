@@ -17,9 +17,10 @@ const silenceMs = 40_000;
 
 /** Follows the stream until `signal` is aborted. */
 export async function followStream(secret: string, listener: StreamListener, signal: AbortSignal): Promise<void> {
-  for (let waitMs = firstWaitMs; !signal.aborted; waitMs = Math.min(longestWaitMs, waitMs * 2)) {
+  const isOver = (): boolean => signal.aborted;
+  for (let waitMs = firstWaitMs; !isOver(); waitMs = Math.min(longestWaitMs, waitMs * 2)) {
     const outcome = await readOnce(secret, listener, signal);
-    if (signal.aborted) return;
+    if (isOver()) return;
     if (outcome === 'noSession') {
       listener.onNoSession();
       return;
