@@ -28,7 +28,7 @@ export function App(): JSX.Element {
       ) : at.kind === 'opening' ? (
         <main class="page" id="main">
           {link.value === 'lost' ? (
-            <EmptyState icon="warning" title="The console does not answer">
+            <EmptyState icon="warning" alone title="The console does not answer">
               <p>{sentence(unreachable)} It is tried again by itself.</p>
             </EmptyState>
           ) : (
@@ -86,7 +86,7 @@ function Page({ at }: { readonly at: Route }): JSX.Element {
     case 'unknown':
       return (
         <main class="page" id="main">
-          <EmptyState icon="unknown" title="There is no such page">
+          <EmptyState icon="unknown" alone title="There is no such page">
             <p>
               <a href="#/">All VMs</a>
             </p>
@@ -162,9 +162,11 @@ function Banners(): JSX.Element | null {
   if (backend.value.state === 'forbidden') return null;
   const { problems, note } = trouble.value;
   const since = lostSince.value;
+  const { canEdit = true } = hello.value ?? {};
+  if (since === null && canEdit && note === null && problems.length === 0) return null;
   const why = link.value === 'lost' ? unreachable : backend.value.message;
   return (
-    <div class="banners">
+    <aside class="banners" aria-label="Notices">
       {since === null ? null : (
         <Alert
           tone="warning"
@@ -189,6 +191,6 @@ function Banners(): JSX.Element | null {
           </ul>
         </Alert>
       )}
-    </div>
+    </aside>
   );
 }

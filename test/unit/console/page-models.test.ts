@@ -14,6 +14,7 @@ import {
   valueText,
   wayOf,
 } from '../../../src/console/page/model/words.ts';
+import { readSize } from '../../../src/console/page/model/typed.ts';
 import { createSseReader } from '../../../src/console/page/wire/sse.ts';
 import { decodeHypervisorHost } from '../../../src/api/v1alpha1/decode.ts';
 import { formatQuantity, parseQuantity } from '../../../src/memory/quantity.ts';
@@ -178,7 +179,7 @@ describe('the list', () => {
   });
 
   test('counts what there is to choose', () => {
-    expect(choicesOf(rows, ({ reason }) => reason ?? '')).toEqual([]);
+    expect(choicesOf(rows, () => '')).toEqual([]);
     expect(choicesOf(rows, ({ host }) => host)[0]).toEqual(['hv-1', 6]);
     expect(countTones(rows).reduce((sum, [, count]) => sum + count, 0)).toBe(rows.length);
   });
@@ -225,6 +226,23 @@ test.each(['#/vms', '#/vms/a/b/other', '#/nowhere', '#/vms/a/b/history/more'])('
 
 test('a hash that is no encoding is taken as it is', () => {
   expect(parseRoute('#/vms/a/%E0%A4')).toEqual({ page: 'vm', namespace: 'a', name: '%E0%A4', tab: 'memory' });
+});
+
+test.each([
+  ['4Gi', '4Gi'],
+  ['4', '4Gi'],
+  ['1.5', '1536Mi'],
+  ['4 GiB', '4Gi'],
+  ['512 mb', '512Mi'],
+  ['1Ti', '1Ti'],
+  ['4294967296', '4Gi'],
+])('%s is typed for %s', (typed, meant) => {
+  const read = readSize(typed);
+  expect(read.ok && formatQuantity(read.value as Bytes)).toBe(meant);
+});
+
+test.each(['', 'a lot', '-1', '4Xi'])("'%s' is no size", (typed) => {
+  expect(readSize(typed).ok).toBe(false);
 });
 
 test('events are read in whatever pieces they come', () => {

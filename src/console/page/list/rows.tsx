@@ -40,20 +40,22 @@ export function Rows({ rows, all }: RowsProps): JSX.Element {
   }, []);
   const { first, last, before, after } = windowOf(rows.length, seen.rowHeight, seen.top, seen.height);
   return (
-    <div class="table" role="table" aria-label="VMs" aria-rowcount={rows.length + 1}>
-      <div class="table-head" role="row" aria-rowindex={1}>
-        {['Name', 'State', 'Memory', 'Wanted', 'Host', 'Since'].map((title) => (
-          <span key={title} role="columnheader">
-            {title}
-          </span>
-        ))}
-      </div>
-      <div ref={body} role="rowgroup" onKeyDown={moveByKey}>
-        <div style={{ height: `${before}px` }} />
-        {rows.slice(first, last).map((row, index) => (
-          <RowView key={row.key} row={row} index={first + index} />
-        ))}
-        <div style={{ height: `${after}px` }} />
+    <div class="table">
+      <div role="table" aria-label="VMs" aria-rowcount={rows.length + 1}>
+        <div class="table-head" role="row" aria-rowindex={1}>
+          {['Name', 'State', 'Memory', 'Wanted', 'Host', 'Since'].map((title) => (
+            <span key={title} role="columnheader">
+              {title}
+            </span>
+          ))}
+        </div>
+        <div ref={body} role="rowgroup" onKeyDown={moveByKey}>
+          <div role="presentation" style={{ height: `${before}px` }} />
+          {rows.slice(first, last).map((row, index) => (
+            <RowView key={row.key} row={row} index={first + index} />
+          ))}
+          <div role="presentation" style={{ height: `${after}px` }} />
+        </div>
       </div>
       <p class="table-foot" role="status">
         {rows.length === all ? `${all} VMs` : `${rows.length} of ${all} VMs`}

@@ -92,10 +92,12 @@ export function scaleOf(request: PlanRequest, isReached: (size: Bytes) => boolea
     let at = direction === 'up' && current >= lowest ? Math.max(from, lowest - 1) : from;
     for (let tries = 0; tries < 2 * mostTries; tries += 1) {
       const grid = tries < mostTries ? gridOf(situation) : null;
-      at = direction === 'up' ? candidateAbove(situation, sums, at, grid) : candidateBelow(situation, sums, at, grid);
-      if (at === current) return current;
-      if (at === null || (direction === 'down' && at < lowest && current >= lowest)) return null;
-      if (isReached(bytes(at))) return bytes(at);
+      const found =
+        direction === 'up' ? candidateAbove(situation, sums, at, grid) : candidateBelow(situation, sums, at, grid);
+      if (found === current) return current;
+      if (found === null || (direction === 'down' && found < lowest && current >= lowest)) return null;
+      if (isReached(bytes(found))) return bytes(found);
+      at = found;
     }
     return (direction === 'up') === current > from && current !== from ? current : null;
   };

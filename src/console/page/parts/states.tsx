@@ -2,13 +2,19 @@
 import type { ComponentChildren, JSX } from 'preact';
 import { Icon, type IconName } from './icon.tsx';
 
-type StateProps = { readonly icon: IconName; readonly title: string; readonly children?: ComponentChildren };
+type StateProps = {
+  readonly icon: IconName;
+  readonly title: string;
+  /** It is all of the page: its title is the page's. */
+  readonly alone?: boolean;
+  readonly children?: ComponentChildren;
+};
 
-export function EmptyState({ icon, title, children }: StateProps): JSX.Element {
+export function EmptyState({ icon, title, alone = false, children }: StateProps): JSX.Element {
   return (
     <div class="empty">
       <Icon name={icon} size={36} />
-      <h2>{title}</h2>
+      {alone ? <h1>{title}</h1> : <h2>{title}</h2>}
       <div class="empty-text">{children}</div>
     </div>
   );
@@ -31,6 +37,7 @@ export function NoSession({ message }: { readonly message: string | null }): JSX
     <main class="page page-narrow" id="main">
       <EmptyState
         icon="lock"
+        alone
         title={message === null ? 'This page needs a link' : 'This link no longer opens the console'}
       >
         {message === null ? null : <p>The console says: {message}.</p>}
@@ -47,7 +54,7 @@ export function NoSession({ message }: { readonly message: string | null }): JSX
 export function Forbidden({ message }: { readonly message: string }): JSX.Element {
   return (
     <main class="page page-narrow" id="main">
-      <EmptyState icon="lock" title="You may not look at any VM here">
+      <EmptyState icon="lock" alone title="You may not look at any VM here">
         <p class="own-words">{message}</p>
         <p>
           It takes the right to list and watch <code>virtualmachinememories</code>. Whoever gives rights here can grant

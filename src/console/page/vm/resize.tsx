@@ -2,10 +2,11 @@
 import type { JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import type { Bytes } from '../../../memory/bytes.ts';
-import { formatQuantity, parseQuantity } from '../../../memory/quantity.ts';
+import { formatQuantity } from '../../../memory/quantity.ts';
 import type { LivePlan } from '../../../preview/live-plan.ts';
 import { adviceFor } from '../../../view/subject.ts';
 import { reaches, type Sizes } from '../model/sizes.ts';
+import { readSize } from '../model/typed.ts';
 import {
   actionOf,
   agoText,
@@ -108,7 +109,7 @@ function SizeField({ sizes, place, disabled, onChoose }: FieldProps): JSX.Elemen
   // Whoever moves the thumb has not typed.
   useEffect(() => setTyped(null), [place]);
   const text = typed ?? formatQuantity(place);
-  const read = parseQuantity(withUnit(text));
+  const read = readSize(text);
   const nearest = read.ok ? sizes.snap(read.value) : null;
   const settle = (): void => {
     if (typed !== null && nearest !== null) onChoose(nearest);
@@ -175,12 +176,6 @@ function SizeField({ sizes, place, disabled, onChoose }: FieldProps): JSX.Elemen
     </div>
   );
 }
-
-/** Whoever types a bare small number means GiB. */
-const withUnit = (text: string): string => {
-  const trimmed = text.trim().replace(/\s*(i?b)$/i, (unit) => (unit.toLowerCase().trim() === 'ib' ? 'i' : ''));
-  return /^\d{1,4}(\.\d+)?$/.test(trimmed) ? `${trimmed}Gi` : trimmed.replace(/\s+/g, '');
-};
 
 type PlanWordsProps = { readonly live: LivePlan | null; readonly isChosen: boolean; readonly paused: boolean };
 

@@ -37,7 +37,7 @@ export function VmPage({ namespace, name, tab }: VmProps): JSX.Element {
       {all === null ? (
         <Loading what="the VM" />
       ) : found === undefined ? (
-        <EmptyState icon="unknown" title={`There is no ${namespace}/${name}`}>
+        <EmptyState icon="unknown" alone title={`There is no ${namespace}/${name}`}>
           <p>It was deleted, has another name, or lies where you may not look.</p>
           <p>
             <a href="#/">All VMs</a>
@@ -135,7 +135,10 @@ function Memory({ found, asker }: MemoryProps): JSX.Element {
         <Alert tone="unknown" title="Nothing is known of its memory yet" />
       ) : (
         <>
-          <section class="card" aria-label="Mainboard">
+          <section class="card" aria-labelledby="board-title">
+            <h2 id="board-title" class="sr-only">
+              Mainboard
+            </h2>
             <BoardView board={boardOf(resource, live?.steps ?? [], now.value)} />
             <Figures resource={resource} nowMs={now.value} />
           </section>

@@ -1,0 +1,77 @@
+/** A person before the console's page: opens its link, and looks. */
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { type FakeConsole, type FakeOptions, startFakeConsole } from '../../support/console/fake-server.ts';
+
+/** What `npm run build` makes. */
+export const pageDirectory = join(import.meta.dirname, '../../../dist/console');
+const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+export type Visit = {
+  readonly page: Page;
+  readonly console: FakeConsole;
+  /** What the browser complained of: a policy that was broken, an error nobody caught. */
+  readonly complaints: readonly string[];
+  /** The thumb's place, in words as a screen reader has them. */
+  thumb(): Promise<string>;
+  /** What is read out of the requests of a path, the oldest first. */
+  bodies(path: string): readonly Record<string, unknown>[];
+  close(): Promise<void>;
+};
+
+export type VisitOptions = Partial<FakeOptions> & {
+  readonly hash?: string;
+  readonly theme?: 'light' | 'dark';
+  readonly width?: number;
+  readonly height?: number;
+};
+
+export async function visit(browser: Browser, options: VisitOptions): Promise<Visit> {
+  const { hash, theme = 'light', width = 1280, height = 900 } = options;
+  const console = await startFakeConsole({ directory: pageDirectory, ...options });
+  const context: BrowserContext = await browser.newContext({ viewport: { width, height }, colorScheme: theme });
+  const page = await context.newPage();
+  page.setDefaultTimeout(30_000);
+  const complaints: string[] = [];
+  page.on('pageerror', (error) => complaints.push(error.message));
+  page.on('console', (message) => {
+    if (message.type() === 'error' && !message.text().startsWith('Failed to load resource'))
+      complaints.push(message.text());
+  });
+  await page.goto(console.link());
+  await page.locator('#main').waitFor();
+  if (hash !== undefined) await page.evaluate(`location.hash = ${JSON.stringify(hash)}`);
+  return {
+    page,
+    console,
+    complaints,
+    thumb: async () => (await page.getByRole('slider').getAttribute('aria-valuetext')) ?? '',
+    bodies: (path) =>
+      console.requests.filter((request) => request.path === path).map(({ body }) => body as Record<string, unknown>),
+    close: async () => {
+      await context.close();
+      await console.close();
+    },
+  };
+}
+
+type Finding = {
+  readonly id: string;
+  readonly help: string;
+  readonly nodes: readonly { readonly target: readonly string[] }[];
+};
+
+/** What axe finds wrong with what is shown now, one line each. `rules`: of these only; none: of all. */
+export async function findBarriers(page: Page, rules: readonly string[] = []): Promise<readonly string[]> {
+  // Through the debugger, not the page: its policy lets no script in.
+  if ((await page.evaluate('typeof axe')) === 'undefined') await page.evaluate(axeSource);
+  const only = rules.length === 0 ? '' : `, runOnly: ${JSON.stringify(rules)}`;
+  const { violations } = await page.evaluate<{ violations: readonly Finding[] }>(
+    `axe.run(document, { resultTypes: ['violations']${only} }).then(({ violations }) => ({ violations }))`,
+  );
+  return violations.map(
+    ({ id, help, nodes }) => `${id}: ${help} (${nodes.map(({ target }) => target.join(' ')).join(', ')})`,
+  );
+}

@@ -1,0 +1,399 @@
+/** The console's page in a real browser, before a server that speaks the wire: by mouse and by keyboard. */
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { paths } from '../../../src/console/wire.ts';
+import { type LabBrowser, startBrowser } from '../../lab/browser.ts';
+import { describeLab } from '../../lab/describe.ts';
+import { waitFor } from '../../lab/wait.ts';
+import { carriedOut, machine, type Raw, rewritten } from '../../support/console/machines.ts';
+import { busy, crowd, hosts, inUse, many, settled, stuck } from '../../support/console/scenes.ts';
+import { findBarriers, visit, type Visit, type VisitOptions } from './page-driver.ts';
+
+const db = '#/vms/default/db-1';
+/** As a controller leaves it when the guest doesn't give up what it was asked for. */
+const refusing = (raw: Raw): Raw => {
+  const status = raw.status as { conditions: readonly object[]; modules: readonly { slot: number }[] };
+  return rewritten(raw, {
+    status: {
+      ...status,
+      observedGeneration: raw.metadata.generation,
+      modules: status.modules.map((module) =>
+        module.slot === 4
+          ? {
+              ...module,
+              state: 'Refused',
+              refusals: 1,
+              refusedAt: new Date().toISOString(),
+              retryAfter: '2099-01-01T00:00:00Z',
+            }
+          : module,
+      ),
+      conditions: [
+        {
+          ...{ type: 'Ready', status: 'False', reason: 'GuestRefused', observedGeneration: raw.metadata.generation },
+          message: 'the guest refused ua-dimmer-4 (2Gi, slot 4)',
+          lastTransitionTime: new Date().toISOString(),
+        },
+      ],
+    },
+  });
+};
+
+await describeLab(
+  "the console's page",
+  () => {
+    let lab: LabBrowser;
+    beforeAll(async () => {
+      lab = await startBrowser();
+    });
+    afterAll(() => lab.close());
+
+    /** Opens the page, does what is to be done, and complains of what the browser complained of. */
+    const at = async (options: VisitOptions, act: (visit: Visit) => Promise<void>): Promise<void> => {
+      const visited = await visit(lab.browser, { machines: [settled()], hosts: hosts(), ...options });
+      try {
+        await act(visited);
+        expect(visited.complaints).toEqual([]);
+      } finally {
+        await visited.close();
+      }
+    };
+    const seen = (of: () => Promise<string | null>, what: RegExp): Promise<boolean> =>
+      waitFor(async () => what.test((await of()) ?? ''), {
+        what: String(what),
+        timeoutMs: 20_000,
+        details: async () => (await of()) ?? '',
+      });
+
+    test('a person grows a VM by keyboard alone, and follows it until it is ready', () =>
+      at({ hash: db }, async ({ page, thumb, bodies }) => {
+        await page.getByRole('slider').focus();
+        for (const key of ['PageUp', 'ArrowUp', 'ArrowDown']) await page.keyboard.press(key);
+        expect(await thumb()).toBe('7Gi: plug 768Mi + 256Mi to go from 6Gi to 7Gi');
+        expect(await page.locator('.slot.slot-comes').count()).toBe(2);
+        const go = page.getByRole('button', { name: 'Plug in 2 modules' });
+        for (let tabs = 0; tabs < 12 && !(await go.evaluate('(node) => node === document.activeElement')); tabs += 1)
+          await page.keyboard.press('Tab');
+        await page.keyboard.press('Enter');
+        await page.getByText('The guest has 7Gi, as wanted.').first().waitFor();
+        expect(bodies(paths.memory).map(({ memory, dryRun, force }) => [memory, dryRun, force])).toEqual([
+          ['7Gi', true, false],
+          ['7Gi', false, false],
+        ]);
+        expect(await page.locator('.slot.slot-plugged').count()).toBe(7);
+      }));
+
+    test('a person takes memory out by mouse: what leaves is shown before, in its order', () =>
+      at({ hash: db }, async ({ page, thumb, bodies, console }) => {
+        const version = console.get('default/db-1').metadata.resourceVersion;
+        const track = await page.locator('.slider-track').boundingBox();
+        const knob = await page.getByRole('slider').boundingBox();
+        if (track === null || knob === null) throw new Error('no slider');
+        await page.mouse.move(knob.x + knob.width / 2, knob.y + knob.height / 2);
+        await page.mouse.down();
+        // 4700Mi is no size that modules make: 4608Mi and 4736Mi are.
+        const share = (4650 / 1024 - 2) / 14;
+        await page.mouse.move(track.x + track.width * share, knob.y + 5, { steps: 6 });
+        await page.mouse.up();
+        expect(await thumb()).toBe('4608Mi: unplug 1Gi (slot 3) + 512Mi (slot 2) to go from 6Gi to 4608Mi');
+        expect(await page.locator('.slot-goes .step').allTextContents()).toEqual(['−2', '−1']);
+        await page.getByRole('button', { name: 'Take out 2 modules' }).click();
+        await page.getByText('The guest has 4608Mi, as wanted.').first().waitFor();
+        expect(bodies(paths.memory).map(({ resourceVersion }) => resourceVersion)).toEqual([version, version]);
+      }));
+
+    test("a size that can't be had is answered with the nearest that can", () =>
+      at({ hash: db }, async ({ page, thumb }) => {
+        const field = page.getByLabel('Memory', { exact: true });
+        await field.fill('4.55 GiB');
+        await page.getByText('4608Mi is the nearest size that can be had.').waitFor();
+        await field.press('Enter');
+        expect(await thumb()).toMatch(/^4608Mi: /);
+        await field.fill('a lot');
+        await page.getByText("'a lot' is not a quantity (6Gi, 1536Mi).").waitFor();
+        await field.fill('1Ti');
+        await field.press('Enter');
+        expect(await thumb()).toMatch(/^16Gi: /);
+      }));
+
+    test('memory in use pushes the floor up, and the thumb with it', () =>
+      at({ hash: db }, async ({ page, thumb, console, bodies }) => {
+        await page.getByRole('slider').focus();
+        await page.keyboard.press('Home');
+        await seen(thumb, /^3456Mi: /);
+        await waitFor(() => bodies(paths.annotation).some(({ what }) => what === 'observe'), {
+          what: 'the guest to be asked anew',
+          timeoutMs: 20_000,
+        });
+        const raw = console.get('default/db-1');
+        const busier = machine({
+          ...{ name: 'db-1', boot: ['2Gi'], max: '16Gi', usable: '1Gi' },
+          modules: ['128Mi', '384Mi', '512Mi', '1Gi', '2Gi'].map((size, slot) => ({ slot, size })),
+        });
+        console.put(rewritten(raw, { status: busier.status ?? {} }));
+        await seen(thumb, /^5504Mi: /);
+        expect(await page.locator('.bounds-floor').textContent()).toContain('the guest would lose memory that it uses');
+      }));
+
+    test('what the guest reported long ago is hatched, and its age stands there', () =>
+      at({ hash: '#/vms/analytics/etl-worker-7', machines: [busy()] }, async ({ page }) => {
+        await page.locator('.slider-floor.is-old').waitFor();
+        expect(await page.locator('.bounds').textContent()).toMatch(/the guest reported \d+s ago/);
+      }));
+
+    test('a guest that refuses is told with its reason and what to do', () =>
+      at({ hash: db, carryOut: refusing }, async ({ page }) => {
+        await page.getByRole('slider').focus();
+        await page.keyboard.press('Home');
+        await page.getByRole('button', { name: /^Take out/ }).click();
+        await page.getByText('The guest refused ua-dimmer-4 (2Gi, slot 4).').waitFor();
+        await page.getByText('What to do:').waitFor();
+        expect(await page.locator('.slot.slot-refused').count()).toBe(1);
+        await page.getByRole('button', { name: 'Try again now' }).click();
+        await page.getByText('It is tried again now.').waitFor();
+      }));
+
+    test('of two people who edit at once the second sees both sizes, and chooses', () =>
+      at({ hash: db }, async ({ page, console, bodies }) => {
+        await page.getByRole('slider').focus();
+        await page.keyboard.press('PageUp');
+        // The stream is late: the page doesn't know yet.
+        const raw = console.get('default/db-1');
+        await page.getByRole('button', { name: 'Plug in 2 modules' }).waitFor();
+        Object.assign(raw.spec, { memory: '8Gi' });
+        Object.assign(raw.metadata, { resourceVersion: '99999' });
+        await page.getByRole('button', { name: 'Plug in 2 modules' }).click();
+        const dialog = page.getByRole('dialog', { name: 'Somebody has changed it meanwhile' });
+        await dialog.waitFor();
+        expect(await dialog.locator('dd').allTextContents()).toEqual(['8Gi', '7Gi']);
+        expect(await findBarriers(page)).toEqual([]);
+        await page.keyboard.press('Escape');
+        await dialog.waitFor({ state: 'detached' });
+        expect(bodies(paths.memory).map(({ dryRun }) => dryRun)).toEqual([true]);
+        await seen(() => page.locator('.figures').first().textContent(), /Wanted8Gi/);
+      }));
+
+    test('a size that GitOps owns is set only after a warning that says who will overwrite it', () =>
+      at(
+        {
+          hash: db,
+          writers: { 'default/db-1': [{ what: 'Flux manages it (kustomize.toolkit.fluxcd.io/name: apps)' }] },
+        },
+        async ({ page, bodies }) => {
+          await page.getByText('Its size is set elsewhere, too: Flux manages it').waitFor();
+          await page.getByRole('slider').focus();
+          await page.keyboard.press('PageUp');
+          await page.getByRole('button', { name: 'Plug in 2 modules' }).click();
+          const dialog = page.getByRole('dialog', { name: 'Somebody else writes its size' });
+          await dialog.getByText('Flux manages it').waitFor();
+          expect(await findBarriers(page)).toEqual([]);
+          await dialog.getByRole('button', { name: 'Set 7Gi all the same' }).click();
+          await page.getByText('The guest has 7Gi, as wanted.').first().waitFor();
+          expect(bodies(paths.memory).map(({ dryRun, force }) => [dryRun, force])).toEqual([
+            [true, false],
+            [true, true],
+            [false, true],
+          ]);
+        },
+      ));
+
+    test('a refusal of the API server is shown in its own words, and nothing was written', () =>
+      at(
+        {
+          hash: db,
+          onMemory: () => ({
+            outcome: 'refused',
+            message: 'admission webhook "quota" denied the request: 7Gi is too much',
+          }),
+        },
+        async ({ page, bodies, console }) => {
+          await page.getByRole('slider').focus();
+          await page.keyboard.press('PageUp');
+          await page.getByRole('button', { name: 'Plug in 2 modules' }).click();
+          await page.getByText('admission webhook "quota" denied the request: 7Gi is too much').waitFor();
+          expect(bodies(paths.memory).map(({ dryRun }) => dryRun)).toEqual([true]);
+          expect(console.get('default/db-1').spec.memory).toBe('6Gi');
+        },
+      ));
+
+    test('what is shown stays when the connection is lost, says how old it is, and is live again by itself', () =>
+      at({ hash: db }, async ({ page, console }) => {
+        await page.getByRole('slider').waitFor();
+        console.setAway(true);
+        await page.getByText(/The connection is lost: all of this is as it was/).waitFor();
+        await page.getByText('Nothing can be set while the connection is lost.').waitFor();
+        expect(await findBarriers(page)).toEqual([]);
+        console.setAway(false);
+        await page.locator('.connection-live').waitFor();
+        expect(await page.getByText(/The connection is lost/).count()).toBe(0);
+        console.send({ event: 'connection', data: { state: 'lost', message: 'the API server does not answer' } });
+        await page.getByText('The API server does not answer. It is tried again by itself.').waitFor();
+      }));
+
+    test('an agent that is gone is named, with what to do', () =>
+      at(
+        {
+          hash: '#/vms/default/far',
+          machines: [
+            machine({
+              name: 'far',
+              memory: '2Gi',
+              ready: ['False', 'HostUnreachable', 'the agent of hv-1 does not answer'],
+            }),
+          ],
+        },
+        async ({ page }) => {
+          await page.getByText('The agent of hv-1 does not answer.').waitFor();
+          await page.getByText('What to do:').waitFor();
+        },
+      ));
+
+    test('of 1,000 VMs those are drawn that are seen; all can be scrolled to, found and reached by arrow keys', () =>
+      at({ machines: crowd(1000) }, async ({ page }) => {
+        await page.getByText('1000 VMs').waitFor();
+        expect(await page.getByRole('row').count()).toBeLessThan(70);
+        expect(await page.getByRole('table').getAttribute('aria-rowcount')).toBe('1001');
+        await page.evaluate('scrollTo(0, document.body.scrollHeight)');
+        await waitFor(async () => (await page.locator('[aria-rowindex="1001"]').count()) === 1, {
+          what: 'the last row',
+          timeoutMs: 20_000,
+        });
+        await page.evaluate('scrollTo(0, 0)');
+        await page.getByLabel('Search', { exact: true }).fill('vm-0777');
+        await page.getByText('1 of 1000 VMs').waitFor();
+        await page.getByLabel('Search', { exact: true }).fill('');
+        await page.getByLabel('Reason').selectOption('ClaimedByOther');
+        await page.getByText('90 of 1000 VMs').waitFor();
+        expect(page.url()).toContain('#/?reason=ClaimedByOther');
+        await page.locator('.row a').first().focus();
+        await page.keyboard.press('ArrowDown');
+        const second = await page.locator('.row a').nth(1).textContent();
+        await page.keyboard.press('Enter');
+        await page.getByRole('heading', { level: 1, name: second ?? '?' }).waitFor();
+        await page.goBack();
+        await page.getByText('90 of 1000 VMs').waitFor();
+      }));
+
+    test('who may only look sees why nothing can be set, and is not asked to observe', () =>
+      at({ hash: db, hello: { canEdit: false } }, async ({ page, bodies }) => {
+        await page.getByText('You may look at this, but not change it.').waitFor();
+        expect(await page.getByRole('slider').getAttribute('aria-disabled')).toBe('true');
+        expect(await page.getByRole('button', { name: 'Pause' }).isDisabled()).toBe(true);
+        expect(bodies(paths.annotation)).toEqual([]);
+        expect(await findBarriers(page)).toEqual([]);
+      }));
+
+    test('a VM is paused, resumed and brought back to the size it had', () =>
+      at({ hash: db }, async ({ page, thumb }) => {
+        await page.getByRole('button', { name: 'Pause' }).click();
+        await page.getByRole('button', { name: 'Resume' }).click();
+        await page.getByRole('button', { name: 'Pause' }).waitFor();
+        await page.getByRole('slider').focus();
+        await page.keyboard.press('PageUp');
+        await page.getByRole('button', { name: 'Plug in 2 modules' }).click();
+        await page.getByRole('button', { name: 'Back to 6Gi…' }).click();
+        expect(await thumb()).toMatch(/^6Gi: unplug /);
+        await page.getByRole('button', { name: /^Take out/ }).click();
+        await page.getByText('The guest has 6Gi, as wanted.').first().waitFor();
+      }));
+
+    test('a link opens the page once; nothing of it stays in the address, and no name is in a URL', () =>
+      at({ hash: db }, async ({ page, console }) => {
+        await page.getByRole('slider').waitFor();
+        expect(page.url()).toBe(`${console.origin}/${db}`);
+        expect(await page.evaluate('Object.keys(localStorage).length + document.cookie.length')).toBe(0);
+        await page.reload();
+        await page.getByRole('slider').waitFor();
+        expect(console.urls.filter((url) => /db-1|default|code/.test(url))).toEqual([]);
+        const other = await page.context().newPage();
+        await other.goto(console.link());
+        await other.getByText('The console says: the link was used already, or is too old.').waitFor();
+        expect(await findBarriers(other)).toEqual([]);
+        await other.close();
+      }));
+
+    test("a VM's history has its events, the newest first", () =>
+      at(
+        {
+          hash: `${db}/history`,
+          events: [
+            {
+              type: 'Normal',
+              reason: 'Converged',
+              message: 'resized from 4Gi to 6Gi',
+              count: 1,
+              lastSeen: '2026-11-30T06:00:00Z',
+            },
+            { type: 'Warning', reason: 'GuestRefused', message: 'refused', count: 3, lastSeen: '2026-11-30T07:00:00Z' },
+          ],
+        },
+        async ({ page }) => {
+          await page.getByText('resized from 4Gi to 6Gi').waitFor();
+          expect(await page.locator('.timeline strong').allTextContents()).toEqual(['GuestRefused', 'Converged']);
+          expect(await findBarriers(page)).toEqual([]);
+        },
+      ));
+
+    const everything = (): readonly Raw[] => [settled(), busy(), inUse(), stuck(), many(), ...crowd(12)];
+    const places: readonly (readonly [hash: string, shown: string])[] = [
+      ['#/', '.row'],
+      [db, '[role=slider]'],
+      ['#/vms/analytics/etl-worker-7', '.slot.slot-refused'],
+      ['#/vms/ci/build-runner', '.alert.tone-danger'],
+      ['#/vms/sap/hana-prod', '.board-dense'],
+      ['#/vms/default/gone', '.empty'],
+      ['#/hosts', '.shelf'],
+      ['#/nowhere', '.empty'],
+    ];
+    test('axe finds nothing wrong in any state, light or dark, wide or narrow', async () => {
+      const found: string[] = [];
+      const look = async (page: Page, name: string): Promise<void> => {
+        for (const colorScheme of ['light', 'dark'] as const) {
+          await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+          const barriers = await findBarriers(page, colorScheme === 'dark' ? ['color-contrast'] : []);
+          found.push(...barriers.map((barrier) => `${name}, ${colorScheme}: ${barrier}`));
+        }
+      };
+      await at({ machines: everything() }, async ({ page, console }) => {
+        for (const [hash, shown] of places) {
+          await page.evaluate(`location.hash = '${hash}'`);
+          await page.locator(shown).first().waitFor();
+          await look(page, hash);
+        }
+        await page.setViewportSize({ width: 400, height: 800 });
+        for (const [hash, shown] of places.slice(0, 3)) {
+          await page.evaluate(`location.hash = '${hash}'`);
+          await page.locator(shown).first().waitFor();
+          await look(page, `${hash}, narrow`);
+        }
+        console.send({ event: 'hosts', data: { items: null } });
+        await page.evaluate("location.hash = '#/hosts'");
+        await page.getByText('You may not look at the hosts').waitFor();
+        await look(page, 'hosts that may not be seen');
+        console.send({
+          event: 'trouble',
+          data: { problems: ['a.yaml: no such field'], note: 'standalone does not run' },
+        });
+        console.send({ event: 'resources', data: { items: [] } });
+        await page.evaluate("location.hash = '#/'");
+        await page.getByText('No VM is here yet').waitFor();
+        await look(page, 'no VM, and trouble');
+        console.send({ event: 'connection', data: { state: 'forbidden', message: 'it is forbidden' } });
+        await page.getByText('You may not look at any VM here').waitFor();
+        await look(page, 'forbidden');
+      });
+      await at({ isSilent: true }, async ({ page }) => {
+        await page.locator('.loading').waitFor();
+        await look(page, 'loading');
+      });
+      expect(found).toEqual([]);
+    });
+  },
+  ['browser'],
+);
+
+// What the fake server does when nothing else is said is what a controller does.
+test('the fake server carries a size out as its plan says', () => {
+  const raw = rewritten(settled(), { spec: { ...settled().spec, memory: '4608Mi' } });
+  expect((carriedOut(raw).status as { memory: object }).memory).toMatchObject({ current: '4608Mi', plugged: '2560Mi' });
+});
