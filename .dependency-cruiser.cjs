@@ -20,6 +20,39 @@ const mayImport = {
   pki: [],
 };
 
+/** The page is bundled for a browser: of the house it may have what is pure. What it says to the server is said in one place. */
+const pageRules = [
+  {
+    name: 'page-is-pure-but-for-the-browser',
+    severity: 'error',
+    from: { path: '^src/console/page/' },
+    to: { path: '^src/', pathNot: '^src/(console/page|memory|planner|api|preview|view)/|^src/console/wire\\.ts$' },
+  },
+  {
+    name: 'page-reaches-nothing-of-node',
+    severity: 'error',
+    from: { path: '^src/console/page/' },
+    to: { dependencyTypes: ['core'] },
+  },
+  {
+    name: 'page-reaches-pure-rooms-only',
+    comment: 'preview reads domains, too: what the page takes of it must not lead there.',
+    severity: 'error',
+    from: { path: '^src/console/page/' },
+    to: {
+      path: '^src/',
+      pathNot: '^src/(console/page|memory|planner|api|preview|view)/|^src/console/wire\\.ts$',
+      reachable: true,
+    },
+  },
+  {
+    name: 'nobody-imports-the-page',
+    severity: 'error',
+    from: { path: '^src/', pathNot: '^src/console/page/' },
+    to: { path: '^src/console/page/' },
+  },
+];
+
 const roomRules = Object.entries(mayImport).map(([room, allowed]) => ({
   name: `room-${room}`,
   severity: 'error',
@@ -49,10 +82,12 @@ module.exports = {
   forbidden: [
     ...roomRules,
     ...kindRules,
+    ...pageRules,
     only('kubernetes-client-stays-home', '@kubernetes/client-node', ['kubernetes']),
     only('xml-writer-stays-home', 'xmlbuilder2', ['libvirt']),
     only('xml-reader-stays-home', 'fast-xml-parser', ['libvirt']),
     only('http-server-stays-home', 'fastify', ['agent']),
+    only('page-library-stays-home', '(preact|@preact)', ['console/page']),
     only('cel-stays-home', '@bufbuild/cel', ['standalone']),
     {
       name: 'pure-rooms-touch-nothing',

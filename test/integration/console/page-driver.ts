@@ -6,7 +6,7 @@ import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { type FakeConsole, type FakeOptions, startFakeConsole } from '../../support/console/fake-server.ts';
 
 /** What `npm run build` makes. */
-export const pageDirectory = join(import.meta.dirname, '../../../dist/console');
+const pageDirectory = join(import.meta.dirname, '../../../dist/console');
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 export type Visit = {

@@ -71,8 +71,8 @@ await describeLab(
         for (const key of ['PageUp', 'ArrowUp', 'ArrowDown']) await page.keyboard.press(key);
         expect(await thumb()).toBe('7Gi: plug 768Mi + 256Mi to go from 6Gi to 7Gi');
         expect(await page.locator('.slot.slot-comes').count()).toBe(2);
-        const go = page.getByRole('button', { name: 'Plug in 2 modules' });
-        for (let tabs = 0; tabs < 12 && !(await go.evaluate('(node) => node === document.activeElement')); tabs += 1)
+        const focused = (): Promise<string> => page.evaluate<string>("document.activeElement?.textContent ?? ''");
+        for (let tabs = 0; tabs < 8 && (await focused()) !== 'Plug in 2 modules'; tabs += 1)
           await page.keyboard.press('Tab');
         await page.keyboard.press('Enter');
         await page.getByText('The guest has 7Gi, as wanted.').first().waitFor();

@@ -19,7 +19,7 @@ import {
 import { carriedOut, type Raw, rewritten } from './machines.ts';
 
 /** As the real one sends it. */
-export const contentSecurityPolicy =
+const contentSecurityPolicy =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; " +
   "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 

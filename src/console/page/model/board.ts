@@ -60,7 +60,7 @@ export const sizeIn = (text: string | undefined): Bytes => {
 };
 
 /** What a module says of itself. @param nowMs epoch milliseconds */
-export function stateOf(module: ModuleStatus, nowMs: number): Pick<Slot, 'state' | 'note'> {
+function stateOf(module: ModuleStatus, nowMs: number): Pick<Slot, 'state' | 'note'> {
   const { state, refusals = 0, refusedAt, retryAfter, leavingSince } = module;
   if (state === 'Leaving') {
     const since = leavingSince === undefined ? '' : ` for ${age(nowMs - Date.parse(leavingSince))}`;

@@ -28,7 +28,7 @@ export type Row = {
 
 const isReason = (reason: string): reason is Reason => Object.hasOwn(reasonTable, reason);
 
-export function toneOf({ ready, reason }: Readiness): Tone {
+function toneOf({ ready, reason }: Readiness): Tone {
   if (reason === 'Paused') return 'paused';
   if (ready === 'True') return 'good';
   if (!isReason(reason)) return 'unknown';
