@@ -94,6 +94,7 @@ function RowView({ row, index }: RowProps): JSX.Element {
       </span>
       <span role="cell" class="cell-state" title={readiness.message}>
         <Label tone={tone}>{readiness.reason}</Label>
+        {row.isPaused && tone !== 'paused' ? <Label tone="paused">paused</Label> : null}
       </span>
       <span role="cell" class="cell-memory">
         <span

@@ -4,6 +4,7 @@ import type { VirtualMachineMemory } from '../../../api/v1alpha1/virtual-machine
 import { fullName, machineOf, type Readiness, readinessOf } from '../../../view/subject.ts';
 import { sizeIn } from './board.ts';
 import type { Filter } from './route.ts';
+import { isPaused } from './words.ts';
 
 /** How it is with a VM, for colour, sign and order. */
 export type Tone = 'danger' | 'warning' | 'moving' | 'paused' | 'unknown' | 'good';
@@ -22,6 +23,7 @@ export type Row = {
   readonly current: string;
   readonly readiness: Readiness;
   readonly tone: Tone;
+  readonly isPaused: boolean;
   /** What the search looks at. */
   readonly haystack: string;
 };
@@ -40,13 +42,14 @@ export function rowOf(resource: VirtualMachineMemory): Row {
   const { metadata, spec, status } = resource;
   const readiness = readinessOf(resource);
   const row = {
-    ...{ key: fullName(resource), resource, readiness, tone: toneOf(readiness) },
+    ...{ key: fullName(resource), resource, readiness, tone: toneOf(readiness), isPaused: isPaused(resource) },
     ...{ namespace: metadata.namespace, name: metadata.name, machine: machineOf(resource) },
     host: status?.hostName ?? '',
     wanted: String(spec.memory ?? ''),
     current: status?.memory?.current ?? '',
   };
   const said = [row.key, row.machine, row.host, readiness.reason, spec.virtualMachine.uuid ?? ''];
+  if (row.isPaused) said.push('paused');
   return { ...row, haystack: said.join(' ').toLowerCase() };
 }
 

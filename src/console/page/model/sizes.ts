@@ -4,6 +4,7 @@
  */
 import type { VirtualMachineMemory } from '../../../api/v1alpha1/virtual-machine-memory.ts';
 import { type Bytes, bytes, sumBytes } from '../../../memory/bytes.ts';
+import { maxTotalPerBootMemory } from '../../../memory/module.ts';
 import { type Result, succeed } from '../../../memory/result.ts';
 import { judgeUnplug } from '../../../planner/guest-safety.ts';
 import { baseOf } from '../../../planner/nodes.ts';
@@ -22,8 +23,11 @@ export type Floor = {
   readonly why: 'inUse' | 'unknown' | 'boot';
 };
 
+/** `map`: boot memory holds the memory map of no more; `hardLimit`: QEMU's control group would end it. */
+export type CeilingWhy = 'maximum' | 'map' | 'hardLimit' | 'host' | 'slots' | 'cordoned' | 'hotplug';
+
 /** What keeps it from going higher. */
-export type Ceiling = { readonly size: Bytes; readonly why: 'maximum' | 'host' | 'slots' | 'cordoned' | 'hotplug' };
+export type Ceiling = { readonly size: Bytes; readonly why: CeilingWhy };
 
 /** A scale of sizes: its ends, what bounds it, and what on it may be chosen. */
 export type Scale = {
@@ -198,8 +202,15 @@ function ceilingFor(situation: Situation): Ceiling {
   if ((observation.hotplugProblem ?? null) !== null || observation.maxMemory === 'unsupported')
     return { size: current, why: 'hotplug' };
   if (observation.cordoned) return { size: current, why: 'cordoned' };
-  if (limit <= room) return { size, why: 'maximum' };
+  if (limit <= room) return { size, why: whyLimit(situation, limit) };
   return { size, why: freeSlots.length === 0 || ceilingOf(situation, best) <= room ? 'slots' : 'host' };
+}
+
+/** Which of the VM's own limits the largest total is. */
+function whyLimit({ observation, boot }: Situation, limit: number): CeilingWhy {
+  const { maxMemory, otherBytes, otherTotal = 0 } = observation;
+  if (typeof maxMemory === 'number' && limit === maxMemory - otherBytes + otherTotal) return 'maximum';
+  return limit === boot * maxTotalPerBootMemory ? 'map' : 'hardLimit';
 }
 
 /** Where a size stands on the scale, 0 to 1. */

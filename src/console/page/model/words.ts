@@ -53,6 +53,10 @@ export function ceilingText({ size, why }: Ceiling): string {
   switch (why) {
     case 'maximum':
       return `${most} is the most that this VM may have`;
+    case 'map':
+      return `${most} is the most with so little boot memory`;
+    case 'hardLimit':
+      return `above ${most} the memory limit of its QEMU would end it`;
     case 'host':
       return `above ${most} the host has no room now`;
     case 'slots':

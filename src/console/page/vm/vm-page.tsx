@@ -78,6 +78,7 @@ function Vm({ found, tab }: { readonly found: Known; readonly tab: VmTab }): JSX
       <header class="vm-head">
         <h1>{name}</h1>
         <Label tone={row.tone}>{row.readiness.reason}</Label>
+        {row.isPaused && row.tone !== 'paused' ? <Label tone="paused">paused</Label> : null}
         <p class="vm-facts">
           VM {row.machine}
           {virtualMachine === undefined ? '' : `, ${virtualMachine.state}`}
