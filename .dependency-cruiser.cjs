@@ -83,11 +83,11 @@ module.exports = {
     ...roomRules,
     ...kindRules,
     ...pageRules,
+    only('page-library-stays-home', '(preact|@preact)', ['console/page']),
     only('kubernetes-client-stays-home', '@kubernetes/client-node', ['kubernetes']),
     only('xml-writer-stays-home', 'xmlbuilder2', ['libvirt']),
     only('xml-reader-stays-home', 'fast-xml-parser', ['libvirt']),
     only('http-server-stays-home', 'fastify', ['agent']),
-    only('page-library-stays-home', '(preact|@preact)', ['console/page']),
     only('cel-stays-home', '@bufbuild/cel', ['standalone']),
     {
       name: 'pure-rooms-touch-nothing',
