@@ -15,10 +15,10 @@ export type Visit = {
   /** What the browser complained of: a policy that was broken, an error nobody caught. */
   readonly complaints: readonly string[];
   /** The thumb's place, in words as a screen reader has them. */
-  thumb(): Promise<string>;
+  readonly thumb: () => Promise<string>;
   /** What is read out of the requests of a path, the oldest first. */
-  bodies(path: string): readonly Record<string, unknown>[];
-  close(): Promise<void>;
+  readonly bodies: (path: string) => readonly Record<string, unknown>[];
+  readonly close: () => Promise<void>;
 };
 
 export type VisitOptions = Partial<FakeOptions> & {
