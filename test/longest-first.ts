@@ -33,6 +33,7 @@ export const longest: readonly string[] = [
   'test/e2e/drift-and-release.test.ts',
   'test/integration/agent/memory-in-use.test.ts',
   'test/e2e/tenants.test.ts',
+  'test/integration/console/page.test.ts',
   'test/integration/kubernetes/admission.test.ts',
   'test/e2e/backing.test.ts',
   'test/unit/standalone/standalone.test.ts',

@@ -1,13 +1,11 @@
 /** A person before the console's page: opens its link, and looks. */
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import axe from 'axe-core';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { type FakeConsole, type FakeOptions, startFakeConsole } from '../../support/console/fake-server.ts';
 
 /** What `npm run build` makes. */
 const pageDirectory = join(import.meta.dirname, '../../../dist/console');
-const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 export type Visit = {
   readonly page: Page;
@@ -66,7 +64,7 @@ type Finding = {
 /** What axe finds wrong with what is shown now, one line each. `rules`: of these only; none: of all. */
 export async function findBarriers(page: Page, rules: readonly string[] = []): Promise<readonly string[]> {
   // Through the debugger, not the page: its policy lets no script in.
-  if ((await page.evaluate('typeof axe')) === 'undefined') await page.evaluate(axeSource);
+  if ((await page.evaluate('typeof axe')) === 'undefined') await page.evaluate(axe.source);
   const only = rules.length === 0 ? '' : `, runOnly: ${JSON.stringify(rules)}`;
   const { violations } = await page.evaluate<{ violations: readonly Finding[] }>(
     `axe.run(document, { resultTypes: ['violations']${only} }).then(({ violations }) => ({ violations }))`,
