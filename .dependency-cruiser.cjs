@@ -18,6 +18,7 @@ const mayImport = {
   view: ['memory', 'api', 'planner', 'preview'],
   adopt: ['memory', 'host'],
   pki: [],
+  operator: ['memory', 'api', 'preview', 'view', 'standalone', 'runtime'],
 };
 
 /** The page is bundled for a browser: of the house it may have what is pure. What it says to the server is said in one place. */

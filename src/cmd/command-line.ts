@@ -2,10 +2,11 @@
  * Command lines as data: what is written here is parsed, told by --help and completed by shells, so that no two of these
  * can differ. Pure.
  */
+import type { Place } from '../operator/backend.ts';
 import { readArguments } from './arguments.ts';
 
 /** Whose resources a command speaks of: those of `dimmer standalone`, or those of a cluster (`kubectl dimmer`). */
-export type Place = 'standalone' | 'cluster';
+export type { Place };
 
 export type OptionLine = {
   /** Without the dashes. */

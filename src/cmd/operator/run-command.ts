@@ -2,9 +2,9 @@
 import { type CommandLine, type Given, type Place, programAt, readCommandLine, usageOf } from '../command-line.ts';
 import { describeError } from '../failure.ts';
 import { type CommandIo, exitFailure, exitOk } from '../io.ts';
-import type { Backend } from './backend.ts';
+import type { Backend } from '../../operator/backend.ts';
 import { openBackend } from './open-backend.ts';
-import { Told } from './told.ts';
+import { Told } from '../../operator/told.ts';
 
 export type Session = {
   readonly given: Given;

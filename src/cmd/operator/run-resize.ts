@@ -11,12 +11,12 @@ import { fullName } from '../../view/subject.ts';
 import { type Given, type Place, programAt } from '../command-line.ts';
 import { type CommandIo, exitFailure, exitOk } from '../io.ts';
 import { exitBlocked, exitOfPlan, exitWait } from '../plan/plan-exit.ts';
-import type { Seen } from './backend.ts';
+import type { Seen } from '../../operator/backend.ts';
 import { followResize } from './follow-resize.ts';
 import { lines } from './lines.ts';
 import { runCommand, type Session } from './run-command.ts';
 import { canAsk, lookHere } from './terminal.ts';
-import { judgeResize, writeSize } from './write-size.ts';
+import { judgeResize, writeSize } from '../../operator/write-size.ts';
 
 /** Returns the exit code. */
 export const runResize = (argv: readonly string[], io: CommandIo, place: Place): Promise<number> =>

@@ -5,7 +5,7 @@ import { tableOfResources } from '../../view/resource-table.ts';
 import { describeResource } from '../../view/status-text.ts';
 import type { Place } from '../command-line.ts';
 import { type CommandIo, exitOk } from '../io.ts';
-import type { Backend, Seen } from './backend.ts';
+import type { Backend, Seen } from '../../operator/backend.ts';
 import { lines } from './lines.ts';
 import { formatObject, listOf, runCommand, type Session } from './run-command.ts';
 import { lookHere, redraw } from './terminal.ts';

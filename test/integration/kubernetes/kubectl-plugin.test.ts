@@ -4,9 +4,7 @@ import { once } from 'node:events';
 import { mkdirSync, symlinkSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readCommandLine } from '../../../src/cmd/command-line.ts';
-import { ClusterBackend } from '../../../src/cmd/operator/cluster-backend.ts';
-import { lines } from '../../../src/cmd/operator/lines.ts';
+import { ClusterBackend } from '../../../src/operator/cluster-backend.ts';
 import { type Bytes, gib, mib } from '../../../src/memory/bytes.ts';
 import { run } from '../../lab/run.ts';
 import { builtMain } from '../../support/built-program.ts';
@@ -187,9 +185,8 @@ describe('resizes', () => {
 
 describe('a size that is written', () => {
   const open = () => {
-    const read = readCommandLine(lines.resize, 'cluster', ['db', '3Gi', '-n', 't']);
-    if (read.kind !== 'run') throw new Error(read.kind);
-    return new ClusterBackend(read.given, new AbortController().signal);
+    const t = { namespace: 't', context: null, kubeconfig: null };
+    return new ClusterBackend(t, false, new AbortController().signal);
   };
   /** From a look after which the controller has written nothing. */
   const setUndisturbed = (backend: ClusterBackend, size: Bytes) =>

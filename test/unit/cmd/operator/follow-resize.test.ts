@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { decodeVirtualMachineMemory } from '../../../../src/api/v1alpha1/decode.ts';
 import type { VirtualMachineMemory } from '../../../../src/api/v1alpha1/virtual-machine-memory.ts';
 import { judgeProgress } from '../../../../src/cmd/operator/follow-resize.ts';
-import { readClusterEvents } from '../../../../src/cmd/operator/cluster-events.ts';
+import { readClusterEvents } from '../../../../src/operator/cluster-events.ts';
 import { gib } from '../../../../src/memory/bytes.ts';
 
 function resource(generation: number, memory: string | undefined, seen: number, status = 'False', reason = 'Plugging') {

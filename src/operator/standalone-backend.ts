@@ -1,15 +1,13 @@
 /** What `dimmer standalone` keeps in its state directory, and the manifests that it follows. */
-import type { HypervisorHost } from '../../api/v1alpha1/hypervisor-host.ts';
-import type { VirtualMachineMemory } from '../../api/v1alpha1/virtual-machine-memory.ts';
-import type { Bytes } from '../../memory/bytes.ts';
-import { formatQuantity, parseQuantity } from '../../memory/quantity.ts';
-import { formatPlace } from '../../standalone/manifest-place.ts';
-import { StateDirectory } from '../../standalone/state-directory.ts';
-import type { ShownEvent } from '../../view/events.ts';
-import { findOtherWriters, type OtherWriter } from '../../view/ownership.ts';
-import { fullName } from '../../view/subject.ts';
-import type { Given } from '../command-line.ts';
-import { ownStateDir } from '../standalone/state-dir.ts';
+import type { HypervisorHost } from '../api/v1alpha1/hypervisor-host.ts';
+import type { VirtualMachineMemory } from '../api/v1alpha1/virtual-machine-memory.ts';
+import type { Bytes } from '../memory/bytes.ts';
+import { formatQuantity, parseQuantity } from '../memory/quantity.ts';
+import { formatPlace } from '../standalone/manifest-place.ts';
+import { StateDirectory } from '../standalone/state-directory.ts';
+import type { ShownEvent } from '../view/events.ts';
+import { findOtherWriters, type OtherWriter } from '../view/ownership.ts';
+import { fullName } from '../view/subject.ts';
 import type { Backend, Seen, SizeSet, Trouble } from './backend.ts';
 import { eventsOf, readHosts, readState, type StandaloneState } from './read-state.ts';
 import { changesBelow } from './watch-folders.ts';
@@ -23,9 +21,10 @@ export class StandaloneBackend implements Backend {
   /** As it was last read. */
   #state: StandaloneState = { resources: [], problems: [], process: () => null };
 
-  constructor(given: Given) {
-    this.#folder = given.text('state-dir') ?? ownStateDir();
-    this.#manifests = given.text('manifests');
+  /** @param folder the state directory @param manifests null: where the process that uses it follows them */
+  constructor(folder: string, manifests: string | null) {
+    this.#folder = folder;
+    this.#manifests = manifests;
   }
 
   async list(): Promise<readonly Seen[]> {
@@ -76,7 +75,7 @@ export class StandaloneBackend implements Backend {
     const directory = this.#manifests ?? (await new StateDirectory(this.#folder).manifestsPath());
     if (directory === null) throw new Error('it is not known where the manifests are: --manifests says it');
     // What reads YAML is loaded only for this.
-    const { findManifestFile } = await import('../../standalone/manifest-file.ts');
+    const { findManifestFile } = await import('../standalone/manifest-file.ts');
     const file = await findManifestFile(directory, resource.metadata);
     // The manifest is what is edited, and the resource is what was shown: they must say the same.
     if (sizeOf(file.memory) !== sizeOf(resource.spec.memory)) return { outcome: 'changed' };

@@ -1,9 +1,9 @@
 /** A size goes onto what was shown: a status that was written meanwhile is no conflict, anything else is. */
 import { expect, test } from 'vitest';
-import { decodeVirtualMachineMemory } from '../../../../src/api/v1alpha1/decode.ts';
-import type { Seen, SizeSet } from '../../../../src/cmd/operator/backend.ts';
-import { judgeResize, writeSize } from '../../../../src/cmd/operator/write-size.ts';
-import { type Bytes, gib } from '../../../../src/memory/bytes.ts';
+import { decodeVirtualMachineMemory } from '../../../src/api/v1alpha1/decode.ts';
+import type { Seen, SizeSet } from '../../../src/operator/backend.ts';
+import { judgeResize, writeSize } from '../../../src/operator/write-size.ts';
+import { type Bytes, gib } from '../../../src/memory/bytes.ts';
 
 type Change = { readonly version: string; readonly generation?: number; readonly uid?: string; readonly slot?: number };
 

@@ -1,20 +1,19 @@
 /** A cluster, asked through the user's own kubectl. */
-import { decodeHypervisorHost, decodeVirtualMachineMemory } from '../../api/v1alpha1/decode.ts';
-import type { HypervisorHost } from '../../api/v1alpha1/hypervisor-host.ts';
-import type { VirtualMachineMemory } from '../../api/v1alpha1/virtual-machine-memory.ts';
-import type { Bytes } from '../../memory/bytes.ts';
-import { formatQuantity } from '../../memory/quantity.ts';
-import type { Result } from '../../memory/result.ts';
-import { isObject } from '../../memory/shape.ts';
-import type { ShownEvent } from '../../view/events.ts';
-import { findOtherWriters, type OtherWriter } from '../../view/ownership.ts';
-import { fullName } from '../../view/subject.ts';
-import { systemClock } from '../../runtime/clock.ts';
-import { sleep } from '../../runtime/sleep.ts';
-import type { Given } from '../command-line.ts';
+import { decodeHypervisorHost, decodeVirtualMachineMemory } from '../api/v1alpha1/decode.ts';
+import type { HypervisorHost } from '../api/v1alpha1/hypervisor-host.ts';
+import type { VirtualMachineMemory } from '../api/v1alpha1/virtual-machine-memory.ts';
+import type { Bytes } from '../memory/bytes.ts';
+import { formatQuantity } from '../memory/quantity.ts';
+import type { Result } from '../memory/result.ts';
+import { isObject } from '../memory/shape.ts';
+import type { ShownEvent } from '../view/events.ts';
+import { findOtherWriters, type OtherWriter } from '../view/ownership.ts';
+import { fullName } from '../view/subject.ts';
+import { systemClock } from '../runtime/clock.ts';
+import { sleep } from '../runtime/sleep.ts';
 import type { Backend, Seen, SizeSet, Trouble } from './backend.ts';
 import { type ClusterEvent, readClusterEvents } from './cluster-events.ts';
-import { Kubectl } from './kubectl.ts';
+import { type ClusterPlace, Kubectl } from './kubectl.ts';
 
 const memories = 'virtualmachinememories.dimmer.dev';
 const hypervisors = 'hypervisorhosts.dimmer.dev';
@@ -41,9 +40,10 @@ export class ClusterBackend implements Backend {
   readonly #kubectl: Kubectl;
   readonly #everywhere: readonly string[];
 
-  constructor(given: Given, signal: AbortSignal) {
-    this.#kubectl = new Kubectl(given, signal);
-    this.#everywhere = given.has('all-namespaces') ? ['--all-namespaces'] : [];
+  /** @param everywhere in all namespaces */
+  constructor(place: ClusterPlace, everywhere: boolean, signal: AbortSignal) {
+    this.#kubectl = new Kubectl(place, signal);
+    this.#everywhere = everywhere ? ['--all-namespaces'] : [];
   }
 
   async list(): Promise<readonly Seen[]> {

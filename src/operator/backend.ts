@@ -1,10 +1,12 @@
 /** Where an operator's commands look and what they change: the state directory of a standalone, or a cluster. */
-import type { HypervisorHost } from '../../api/v1alpha1/hypervisor-host.ts';
-import type { VirtualMachineMemory } from '../../api/v1alpha1/virtual-machine-memory.ts';
-import type { Bytes } from '../../memory/bytes.ts';
-import type { ShownEvent } from '../../view/events.ts';
-import type { OtherWriter } from '../../view/ownership.ts';
-import type { Place } from '../command-line.ts';
+import type { HypervisorHost } from '../api/v1alpha1/hypervisor-host.ts';
+import type { VirtualMachineMemory } from '../api/v1alpha1/virtual-machine-memory.ts';
+import type { Bytes } from '../memory/bytes.ts';
+import type { ShownEvent } from '../view/events.ts';
+import type { OtherWriter } from '../view/ownership.ts';
+
+/** Whose resources: those of `dimmer standalone`, or those of a cluster. */
+export type Place = 'standalone' | 'cluster';
 
 /** A resource, and the object that it was read from, as programs get it. */
 export type Seen<T = VirtualMachineMemory> = { readonly resource: T; readonly object: object };

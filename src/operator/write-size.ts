@@ -1,10 +1,10 @@
 /** From a plan that was shown to a size that is written: onto what was shown, and nothing else. */
-import { parseSpec } from '../../api/v1alpha1/spec.ts';
-import type { VirtualMachineMemory } from '../../api/v1alpha1/virtual-machine-memory.ts';
-import type { Bytes } from '../../memory/bytes.ts';
-import { formatQuantity } from '../../memory/quantity.ts';
-import { type LivePlan, planLive } from '../../preview/live-plan.ts';
-import { fullName, goesOn } from '../../view/subject.ts';
+import { parseSpec } from '../api/v1alpha1/spec.ts';
+import type { VirtualMachineMemory } from '../api/v1alpha1/virtual-machine-memory.ts';
+import type { Bytes } from '../memory/bytes.ts';
+import { formatQuantity } from '../memory/quantity.ts';
+import { type LivePlan, planLive } from '../preview/live-plan.ts';
+import { fullName, goesOn } from '../view/subject.ts';
 import type { Backend, Seen, SizeSet } from './backend.ts';
 
 /** A controller writes the status while somebody reads a plan: what hasn't changed for the plan is no conflict. */

@@ -1,13 +1,16 @@
 /** The user's own kubectl, with the user's own context and rights: what asks a cluster for an operator's commands. */
 import { spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
-import type { Given } from '../command-line.ts';
 import { Told } from './told.ts';
 
 export type KubectlAnswer = { readonly code: number; readonly stdout: string; readonly stderr: string };
 
-/** Options of ours that are kubectl's. */
-const passedOn = ['namespace', 'context', 'kubeconfig'];
+/** Which cluster, and what of it; null: kubectl's own choice. */
+export type ClusterPlace = {
+  readonly namespace: string | null;
+  readonly context: string | null;
+  readonly kubeconfig: string | null;
+};
 
 type Running = {
   readonly stdout: Readable;
@@ -21,11 +24,10 @@ export class Kubectl {
   readonly #options: readonly string[];
   readonly #signal: AbortSignal;
 
-  constructor(given: Given, signal: AbortSignal) {
-    this.#options = passedOn.flatMap((name) => {
-      const value = given.text(name);
-      return value === null ? [] : [`--${name}=${value}`];
-    });
+  constructor({ namespace, context, kubeconfig }: ClusterPlace, signal: AbortSignal) {
+    this.#options = Object.entries({ namespace, context, kubeconfig }).flatMap(([name, value]) =>
+      value === null ? [] : [`--${name}=${value}`],
+    );
     this.#signal = signal;
   }
 

@@ -1,12 +1,12 @@
 /** What the state directory of `dimmer standalone` holds, for whoever looks at it. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { HypervisorHost } from '../../api/v1alpha1/hypervisor-host.ts';
-import type { VirtualMachineMemory } from '../../api/v1alpha1/virtual-machine-memory.ts';
-import { type KeptEvent, readEvents } from '../../standalone/event-files.ts';
-import { readKept } from '../../standalone/kept-resources.ts';
-import type { ManifestProblem } from '../../standalone/manifest.ts';
-import { StateDirectory } from '../../standalone/state-directory.ts';
+import type { HypervisorHost } from '../api/v1alpha1/hypervisor-host.ts';
+import type { VirtualMachineMemory } from '../api/v1alpha1/virtual-machine-memory.ts';
+import { type KeptEvent, readEvents } from '../standalone/event-files.ts';
+import { readKept } from '../standalone/kept-resources.ts';
+import type { ManifestProblem } from '../standalone/manifest.ts';
+import { StateDirectory } from '../standalone/state-directory.ts';
 
 export type StandaloneState = {
   readonly resources: readonly VirtualMachineMemory[];

@@ -1,6 +1,6 @@
 /** Events as a cluster keeps them: core/v1, also those that were written as events.k8s.io/v1. Pure. */
-import { isObject } from '../../memory/shape.ts';
-import type { ShownEvent } from '../../view/events.ts';
+import { isObject } from '../memory/shape.ts';
+import type { ShownEvent } from '../view/events.ts';
 
 const textIn = (object: Readonly<Record<string, unknown>>, name: string): string | null => {
   const value = object[name];
