@@ -27,6 +27,9 @@ export type SizeSet =
   /** It is refused, in the words of who refuses it: that size can't be had. */
   | { readonly outcome: 'refused'; readonly message: string };
 
+/** As {@link SizeSet}, of what is no size. */
+export type WishSet = { readonly outcome: 'set' } | Exclude<SizeSet, { readonly outcome: 'set' }>;
+
 export interface Backend {
   readonly place: Place;
   /** All resources in sight, by name. @throws Error in words for people where nothing can be read */

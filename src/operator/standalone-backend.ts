@@ -1,5 +1,10 @@
 /** What `dimmer standalone` keeps in its state directory, and the manifests that it follows. */
 import type { HypervisorHost } from '../api/v1alpha1/hypervisor-host.ts';
+import {
+  observeRequestedAtAnnotation,
+  pausedAnnotation,
+  reconcileRequestedAtAnnotation,
+} from '../api/v1alpha1/meta.ts';
 import type { VirtualMachineMemory } from '../api/v1alpha1/virtual-machine-memory.ts';
 import type { Bytes } from '../memory/bytes.ts';
 import { formatQuantity, parseQuantity } from '../memory/quantity.ts';
@@ -8,7 +13,9 @@ import { StateDirectory } from '../standalone/state-directory.ts';
 import type { ShownEvent } from '../view/events.ts';
 import { findOtherWriters, type OtherWriter } from '../view/ownership.ts';
 import { fullName } from '../view/subject.ts';
-import type { Backend, Seen, SizeSet, Trouble } from './backend.ts';
+import { writeAsked } from '../standalone/asked.ts';
+import type { ManifestFile } from '../standalone/manifest-file.ts';
+import type { Backend, Seen, SizeSet, Trouble, WishSet } from './backend.ts';
 import { eventsOf, readHosts, readState, type StandaloneState } from './read-state.ts';
 import { changesBelow } from './watch-folders.ts';
 
@@ -71,16 +78,53 @@ export class StandaloneBackend implements Backend {
     return findOtherWriters(object);
   }
 
-  async setMemory({ resource }: Seen, memory: Bytes): Promise<SizeSet> {
-    const directory = this.#manifests ?? (await new StateDirectory(this.#folder).manifestsPath());
+  /** Where the manifests are; null: it isn't known. */
+  async manifests(): Promise<string | null> {
+    return this.#manifests ?? new StateDirectory(this.#folder).manifestsPath();
+  }
+
+  /** @param dryRun only says whether it could be written */
+  async setMemory({ resource }: Seen, memory: Bytes, dryRun = false): Promise<SizeSet> {
+    const file = await this.#manifestOf(resource);
+    // The manifest is what is edited, and the resource is what was shown: they must say the same.
+    if (sizeOf(file.memory) !== sizeOf(resource.spec.memory)) return { outcome: 'changed' };
+    const by = `in ${file.name}`;
+    if (dryRun) {
+      file.check(formatQuantity(memory));
+      return { outcome: 'set', by };
+    }
+    return (await file.write(formatQuantity(memory))) ? { outcome: 'set', by } : { outcome: 'changed' };
+  }
+
+  /** Pauses a resource, or lets it go on. @throws Error where it can't be written */
+  async setPaused({ resource }: Seen, paused: boolean): Promise<WishSet> {
+    const annotation = resource.metadata.annotations?.[pausedAnnotation] ?? 'false';
+    if (!paused && annotation !== 'false') {
+      const message = `the annotation ${pausedAnnotation} says that nothing is changed: take it away in the manifest`;
+      return { outcome: 'refused', message };
+    }
+    if (!paused && resource.spec.paused !== true) return { outcome: 'set' };
+    const file = await this.#manifestOf(resource);
+    return { outcome: (await file.writePaused(paused)) ? 'set' : 'changed' };
+  }
+
+  /** Asks for another try, or for another look. @param at RFC 3339. @throws Error where it can't be asked */
+  async ask({ resource }: Seen, what: 'retry' | 'observe', at: string): Promise<WishSet> {
+    this.#state = await readState(this.#folder);
+    if (this.#state.process() === null) {
+      return { outcome: 'refused', message: "no 'dimmer standalone' runs that could be asked" };
+    }
+    const annotation = what === 'retry' ? reconcileRequestedAtAnnotation : observeRequestedAtAnnotation;
+    await writeAsked(this.#folder, resource.metadata, { [annotation]: at });
+    return { outcome: 'set' };
+  }
+
+  async #manifestOf({ metadata }: VirtualMachineMemory): Promise<ManifestFile> {
+    const directory = await this.manifests();
     if (directory === null) throw new Error('it is not known where the manifests are: --manifests says it');
     // What reads YAML is loaded only for this.
     const { findManifestFile } = await import('../standalone/manifest-file.ts');
-    const file = await findManifestFile(directory, resource.metadata);
-    // The manifest is what is edited, and the resource is what was shown: they must say the same.
-    if (sizeOf(file.memory) !== sizeOf(resource.spec.memory)) return { outcome: 'changed' };
-    const written = await file.write(formatQuantity(memory));
-    return written ? { outcome: 'set', by: `in ${file.name}` } : { outcome: 'changed' };
+    return findManifestFile(directory, metadata);
   }
 
   async *follow(name: string | null, signal: AbortSignal): AsyncIterable<readonly Seen[]> {

@@ -1,5 +1,5 @@
 /**
- * Writing one size into one manifest as a careful person would: only these characters change; comments, order and all else
+ * Writing one value into one manifest as a careful person would: only these characters change; comments, order and all else
  * stay as they are.
  */
 import { isDeepStrictEqual } from 'node:util';
@@ -14,7 +14,13 @@ export type FoundManifest = {
   readonly memory: unknown;
   /** The text with another size, a canonical quantity. The problem: it is written in a way that can't be edited so. */
   readonly withMemory: (memory: string) => Result<string, string>;
+  /** The same with `spec.paused`. */
+  readonly withPaused: (paused: boolean) => Result<string, string>;
 };
+
+/** What is written into a spec: a text, or a word of YAML's own. */
+type Value = string | boolean;
+type Field = 'memory' | 'paused';
 
 type Name = { readonly namespace: string; readonly name: string };
 
@@ -30,7 +36,8 @@ export function findManifests(text: string, name: Name): readonly FoundManifest[
       .filter((path) => isNamed(valueAt(document.value, path), name))
       .map((path): FoundManifest => ({
         memory: valueAt(document.value, [...path, 'spec', 'memory']),
-        withMemory: (memory) => edit(text, read.documents, index, [...path, 'spec'], memory),
+        withMemory: (memory) => edit(text, read.documents, index, [...path, 'spec'], 'memory', memory),
+        withPaused: (paused) => edit(text, read.documents, index, [...path, 'spec'], 'paused', paused),
       })),
   );
 }
@@ -48,33 +55,35 @@ function edit(
   documents: readonly YamlDocument[],
   index: number,
   spec: Path,
-  memory: string,
+  field: Field,
+  value: Value,
 ): Result<string, string> {
   const document = documents[index];
-  const replaced = document?.nodeAt([...spec, 'memory']) ?? null;
+  const replaced = document?.nodeAt([...spec, field]) ?? null;
   const around = document?.nodeAt(spec) ?? null;
   const edited =
-    replaced !== null ? replace(text, replaced, memory) : around === null ? null : insert(text, around, memory);
-  // Whatever is written in what way: it counts only if nothing but the size has changed for who reads it.
-  if (edited === null || !isOnlyChange(documents, edited, index, spec, memory)) {
-    return fail('spec.memory is written in a way that only a person should edit');
+    replaced !== null ? replace(text, replaced, value) : around === null ? null : insert(text, around, field, value);
+  // Whatever is written in what way: it counts only if nothing but this has changed for who reads it.
+  if (edited === null || !isOnlyChange(documents, edited, index, spec, field, value)) {
+    return fail(`spec.${field} is written in a way that only a person should edit`);
   }
   return succeed(edited);
 }
 
-function replace(text: string, { start, end }: WrittenNode, memory: string): string {
+function replace(text: string, { start, end }: WrittenNode, value: Value): string {
+  if (typeof value === 'boolean') return text.slice(0, start) + String(value) + text.slice(end);
   const quote = text[start];
   // JSON takes no bare words, and has its keys in quotes.
   const isJson = /["']\s*:\s*$/.test(text.slice(Math.max(0, start - 16), start));
-  const value = quote === '"' || quote === "'" ? quote + memory + quote : isJson ? `"${memory}"` : memory;
-  return text.slice(0, start) + value + text.slice(end);
+  const written = quote === '"' || quote === "'" ? quote + value + quote : isJson ? `"${value}"` : value;
+  return text.slice(0, start) + written + text.slice(end);
 }
 
 /** Before all else in the spec. */
-function insert(text: string, { start, form }: WrittenNode, memory: string): string | null {
+function insert(text: string, { start, form }: WrittenNode, field: Field, value: Value): string | null {
   if (form === 'flow') {
     const isJson = /^\{\s*"/.test(text.slice(start, start + 200));
-    const member = isJson ? `"memory": "${memory}", ` : `memory: ${memory}, `;
+    const member = isJson ? `"${field}": ${JSON.stringify(value)}, ` : `${field}: ${value}, `;
     const [opening = '{'] = /^\{\s*/.exec(text.slice(start)) ?? [];
     return text.slice(0, start) + opening + member + text.slice(start + opening.length);
   }
@@ -82,7 +91,7 @@ function insert(text: string, { start, form }: WrittenNode, memory: string): str
   const indent = text.slice(text.lastIndexOf('\n', start - 1) + 1, start);
   if (indent.trim() !== '') return null;
   const newline = text.includes('\r\n') ? '\r\n' : '\n';
-  return `${text.slice(0, start)}memory: ${memory}${newline}${indent}${text.slice(start)}`;
+  return `${text.slice(0, start)}${field}: ${value}${newline}${indent}${text.slice(start)}`;
 }
 
 function isOnlyChange(
@@ -90,14 +99,15 @@ function isOnlyChange(
   edited: string,
   index: number,
   spec: Path,
-  memory: string,
+  field: Field,
+  value: Value,
 ): boolean {
   const read = readYaml(edited);
   if (!read.ok || read.documents.length !== before.length) return false;
   const expected = structuredClone(before.map(({ value }) => value));
   const target = valueAt(expected[index], spec);
   if (!isObject(target)) return false;
-  (target as Record<string, unknown>)['memory'] = memory;
+  (target as Record<string, unknown>)[field] = value;
   const after = read.documents.map(({ value }) => value);
   return isDeepStrictEqual(after, expected);
 }

@@ -5,6 +5,7 @@ import type { VirtualMachineMemory } from '../api/v1alpha1/virtual-machine-memor
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { ResourceHub } from '../runtime/resources.ts';
+import { AskedFolder } from './asked.ts';
 import { loadSpecSchemas } from './crds.ts';
 import { EventFiles } from './event-files.ts';
 import { Intake } from './intake.ts';
@@ -52,6 +53,9 @@ export function createStandalone(options: StandaloneOptions): Standalone {
       firstSet.resolve(undefined);
     },
   });
+  const asked = new AskedFolder(state.path, ({ namespace, name, annotations }) =>
+    memories.annotate(`${namespace}/${name}`, annotations),
+  );
   let lock: StateLock | null = null;
   let instance: string | null = null;
 
@@ -85,8 +89,12 @@ export function createStandalone(options: StandaloneOptions): Standalone {
       await firstSet.promise;
       hosts.setSynced();
       memories.setSynced();
+      await asked
+        .start()
+        .catch((error: unknown) => logger.warn({ err: String(error) }, 'what is asked here can not be heard'));
     },
     async close() {
+      await asked.close();
       await directory.close();
       await events.settled();
       lock?.release();

@@ -1,5 +1,6 @@
 /** What a manifest that was written in place must be looked at twice for: it may be half of one. Pure. */
 import { isDeepStrictEqual } from 'node:util';
+import { manifestOnly } from './asked.ts';
 import { isObject } from '../memory/shape.ts';
 import { parseQuantity } from '../memory/quantity.ts';
 import type { Manifest } from './manifest.ts';
@@ -16,7 +17,7 @@ type Before = {
  */
 export function mayBeHalf(before: Before | undefined, now: Manifest, text: string): boolean {
   if (before === undefined || !text.endsWith('\n')) return true;
-  const annotations = before.metadata.annotations ?? {};
+  const annotations = manifestOnly(before.metadata.annotations ?? {});
   return (
     shrinks(memoryIn(before.spec), memoryIn(now.spec)) ||
     hasLost(before.spec, now.given, now.spec) ||

@@ -6,6 +6,7 @@ import type { HypervisorHost } from '../api/v1alpha1/hypervisor-host.ts';
 import { apiVersion } from '../api/v1alpha1/meta.ts';
 import type { VirtualMachineMemory } from '../api/v1alpha1/virtual-machine-memory.ts';
 import { fail, type Result } from '../memory/result.ts';
+import { askedIn } from './asked.ts';
 import type { Kind } from './kinds.ts';
 import type { Manifest } from './manifest.ts';
 import type { Kept } from './state-directory.ts';
@@ -33,6 +34,8 @@ export function readKept(kind: Kind, { text }: Kept): Result<OurResource, string
 export function applyManifest(manifest: Manifest, before: OurResource | undefined, nowMs: number): OurResource {
   const { kind, metadata, spec } = manifest;
   const { name, namespace, labels, annotations } = metadata;
+  // What was asked for without the manifest stays asked for; what the manifest says counts.
+  const said = { ...askedIn(before?.metadata.annotations), ...annotations };
   const make = (generation: number): OurResource => {
     const read = decoders[kind]({
       metadata: {
@@ -45,7 +48,7 @@ export function applyManifest(manifest: Manifest, before: OurResource | undefine
         // The controller's; no file is held up by them (docs/adr/0038-standalone.md).
         finalizers: before?.metadata.finalizers,
         ...(Object.keys(labels).length === 0 ? {} : { labels }),
-        ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
+        ...(Object.keys(said).length === 0 ? {} : { annotations: said }),
       },
       spec,
       status: before?.status,

@@ -1,6 +1,7 @@
 /** The file that holds a resource's manifest, and writing a size into it. */
 import { chmod, chown, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import type { Result } from '../memory/result.ts';
 import { findManifests } from './edit-manifest.ts';
 import { type FoundFile, findFiles, readWhole } from './find-files.ts';
 
@@ -11,6 +12,10 @@ export type ManifestFile = {
   readonly memory: unknown;
   /** Puts another size there. False: the file isn't any more what it was. @throws Error in words for people */
   readonly write: (memory: string) => Promise<boolean>;
+  /** Whether another size could be put there; nothing is written. @throws Error in words for people */
+  readonly check: (memory: string) => void;
+  /** Puts `spec.paused` there, as {@link ManifestFile.write}. */
+  readonly writePaused: (paused: boolean) => Promise<boolean>;
 };
 
 /** Finds it. @throws Error in words for people where there is none, or several */
@@ -23,15 +28,17 @@ export async function findManifestFile(
     const read = await readWhole(file);
     if (!read.ok) continue;
     const { text, signature } = read.value;
+    const textOf = (edited: Result<string, string>): string => {
+      if (!edited.ok) throw new Error(`${file.name}: ${edited.error}`);
+      return edited.value;
+    };
     found.push(
-      ...findManifests(text, resource).map(({ memory, withMemory }): ManifestFile => ({
+      ...findManifests(text, resource).map(({ memory, withMemory, withPaused }): ManifestFile => ({
         name: file.name,
         memory,
-        async write(size) {
-          const edited = withMemory(size);
-          if (!edited.ok) throw new Error(`${file.name}: ${edited.error}`);
-          return replaceFile(file, signature, edited.value);
-        },
+        write: async (size) => replaceFile(file, signature, textOf(withMemory(size))),
+        check: (size) => void textOf(withMemory(size)),
+        writePaused: async (paused) => replaceFile(file, signature, textOf(withPaused(paused))),
       })),
     );
   }

@@ -104,6 +104,19 @@ export class ResourceStore<T extends Kept> implements ResourceSource<T>, StatusW
     });
   }
 
+  /** Adds annotations to what is held; nothing where nothing is. @throws the system's error where it can't be kept */
+  annotate(key: ResourceKey, annotations: Readonly<Record<string, string>>): Promise<void> {
+    return this.#writes.run(key, async () => {
+      const held = this.#objects.get(key);
+      if (held === undefined) return;
+      const { metadata } = held;
+      const more = { ...metadata, annotations: { ...metadata.annotations, ...annotations } };
+      const next = this.#withVersion({ ...held, metadata: more });
+      await this.#state.write(nameOf(next), next);
+      this.#set(key, next);
+    });
+  }
+
   write(resource: T, status: object): Promise<WriteResult<T>> {
     return this.#replace(resource, 'status', (held) => ({ ...held, status }));
   }

@@ -5,6 +5,7 @@
  *     instance-id
  *     manifests-path
  *     problems.json
+ *     asked/
  *     virtualmachinememories/NAMESPACE/NAME/resource.json, events.json
  *     hypervisorhosts/NAME/resource.json, events.json
  *

@@ -90,6 +90,17 @@ test.each([
   else expect(written).toEqual({ ok: false, error: 'spec.memory is written in a way that only a person should edit' });
 });
 
+test.each([
+  ['where nothing says so', `spec: @{memory: 4Gi}\n`, '{paused: true, memory: 4Gi}'],
+  ['in lines of its own', `spec:\n  @memory: 4Gi # why\n`, 'paused: true\n  memory: 4Gi # why'],
+  ['instead of what is said', `spec:\n  paused: @no # not now\n`, 'true # not now'],
+  ['instead of what is said in quotes', `spec:\n  paused: @'no'\n`, 'true'],
+])('a pause is written %s', (_, spec, end) => {
+  const text = `${head}metadata: {name: web}\n${spec}`;
+  const written = findManifests(text.replace('@', ''), web)[0]?.withPaused(true);
+  expect(written).toEqual({ ok: true, value: `${text.slice(0, text.indexOf('@'))}${end}\n` });
+});
+
 test('others are not it', () => {
   const others = [
     `${head}metadata: {name: web, namespace: t}\nspec: {memory: 4Gi}\n`,
