@@ -31,13 +31,20 @@ export type ReflectorOptions<T extends Resource> = {
   readonly watchSeconds?: number;
   readonly pageSize?: number;
   readonly backoff?: BackoffLimits;
+  /** Told of every failure, for whoever shows how old things are, and of its end (null). `status`: of HTTP; 0: there was none. */
+  readonly onTrouble?: (trouble: { readonly message: string; readonly status: number } | null) => void;
 };
 
 /** How the last watch ended. */
 type WatchEnd =
   | { readonly next: 'resume' } /* the server ended it, as it does every few minutes */
   | { readonly next: 'relist'; readonly message: string }
-  | { readonly next: 'retry'; readonly message: string; readonly retryAfterMs?: number | undefined };
+  | {
+      readonly next: 'retry';
+      readonly message: string;
+      readonly status?: number;
+      readonly retryAfterMs?: number | undefined;
+    };
 
 /** Above what etcd lets an object be (1.5 MiB), JSON's escapes included. */
 const maxLineBytes = 16 * 1024 * 1024;
@@ -110,6 +117,7 @@ export class Reflector<T extends Resource> {
           break;
         case 'retry':
           this.#failingSinceMs ??= this.#options.clock.now();
+          this.#options.onTrouble?.({ message: end.message, status: end.status ?? 0 });
           this.#logger[this.#failures === 0 ? 'warn' : 'debug'](
             { err: end.message, failures: this.#failures + 1 },
             'the API server failed; trying again',
@@ -220,6 +228,7 @@ export class Reflector<T extends Resource> {
     if (this.#failingSinceMs === undefined) return;
     this.#logger.info({ afterMs: this.#lastContactMs - this.#failingSinceMs }, 'the API server is back');
     this.#failingSinceMs = undefined;
+    this.#options.onTrouble?.(null);
   }
 
   async #backOff(retryAfterMs: number | undefined): Promise<void> {
@@ -244,5 +253,5 @@ export class Reflector<T extends Resource> {
 
 function endOf(failure: ApiFailure): WatchEnd {
   if (isExpired(failure.status, failure.reason)) return { next: 'relist', message: failure.message };
-  return { next: 'retry', message: failure.message, retryAfterMs: failure.retryAfterMs };
+  return { next: 'retry', message: failure.message, status: failure.status, retryAfterMs: failure.retryAfterMs };
 }
