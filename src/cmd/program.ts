@@ -39,6 +39,7 @@ const commands: Readonly<Record<CommandName, () => Promise<Command>>> = {
   why: async () => (await import('./operator/run-why.ts')).runWhy,
   events: async () => (await import('./operator/run-events.ts')).runEvents,
   hosts: async () => (await import('./operator/run-hosts.ts')).runHosts,
+  console: async () => (await import('./console/run-console.ts')).runConsole,
   adopt: async () => (await import('./adopt/run-adopt.ts')).runAdopt,
   pki: async () => (await import('./pki/run-pki.ts')).runPki,
   completion: async () => (await import('./completion/run-completion.ts')).runCompletion,

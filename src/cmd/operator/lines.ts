@@ -119,4 +119,32 @@ const hosts: CommandLine = {
   exits: mayFail.replace(', where there is no such resource', ''),
 };
 
-export const lines = { status, plan, resize, why, events, hosts } as const;
+const console: CommandLine = {
+  name: 'console',
+  summary: 'a page for the browser: VMs as they are, and a slider that only offers what can be had',
+  about:
+    'Serves a page on this machine alone, for the one who opens its link: the VMs, their modules, and a dialog for their sizes that says before what will happen and after it what did. The link works once, within a minute; Enter prints another, Ctrl-C ends it all.',
+  arguments: [],
+  options: [
+    ...whereabouts,
+    {
+      name: 'manifests',
+      value: 'DIR',
+      about: "the directory of manifests (default: that of the 'dimmer standalone' that uses the state directory)",
+      only: 'standalone',
+    },
+    { name: 'port', value: 'PORT', about: 'of 127.0.0.1 and ::1 (default: a free one)' },
+    {
+      name: 'listen',
+      value: 'ADDRESS',
+      about: 'an address of this machine that others reach, too; needs --let-others-in and a certificate',
+    },
+    { name: 'let-others-in', about: 'other machines may ask for the page: what keeps them out is the link alone' },
+    { name: 'tls-cert-file', value: 'FILE', about: 'certificate for --listen; its names are those of the link' },
+    { name: 'tls-private-key-file', value: 'FILE', about: 'its key' },
+  ],
+  examples: ['console', 'console --port 8080'],
+  exits: 'It exits with 0 when it is told to end, and with 1 on bad usage or when it can not begin.',
+};
+
+export const lines = { status, plan, resize, why, events, hosts, console } as const;
