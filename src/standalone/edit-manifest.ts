@@ -91,7 +91,18 @@ function insert(text: string, { start, form }: WrittenNode, field: Field, value:
   const indent = text.slice(text.lastIndexOf('\n', start - 1) + 1, start);
   if (indent.trim() !== '') return null;
   const newline = text.includes('\r\n') ? '\r\n' : '\n';
-  return `${text.slice(0, start)}${field}: ${value}${newline}${indent}${text.slice(start)}`;
+  const at = beforeComments(text, start - indent.length);
+  return `${text.slice(0, at)}${indent}${field}: ${value}${newline}${text.slice(at)}`;
+}
+
+/** Where the comments begin that stand right above a line: they are its own. @param line where it begins */
+function beforeComments(text: string, line: number): number {
+  let at = line;
+  for (;;) {
+    const above = text.lastIndexOf('\n', at - 2) + 1;
+    if (at === 0 || !text.slice(above, at).trimStart().startsWith('#')) return at;
+    at = above;
+  }
 }
 
 function isOnlyChange(

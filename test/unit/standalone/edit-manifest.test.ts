@@ -62,7 +62,7 @@ describe('only the size changes', () => {
     [
       'in lines',
       `${head}metadata: {name: web}\nspec:\n  # which\n  virtualMachine: {uuid: u} # it\n`,
-      `${head}metadata: {name: web}\nspec:\n  # which\n  memory: 6Gi\n  virtualMachine: {uuid: u} # it\n`,
+      `${head}metadata: {name: web}\nspec:\n  memory: 6Gi\n  # which\n  virtualMachine: {uuid: u} # it\n`,
     ],
     [
       'in braces',
