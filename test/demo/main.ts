@@ -1,6 +1,7 @@
 /**
  * `npm run demo`: what Dimmer does, as a story on simulated guests. No root, no Kubernetes, no hypervisor: the built
- * program follows real manifests. It ends with 0 only if everything it tells came true.
+ * program follows real manifests. It ends with 0 only if everything it tells came true. `npm run demo -- --console`: the same
+ * guests in the browser, to play with.
  */
 import type { VirtualMachineMemory } from '../../src/api/v1alpha1/virtual-machine-memory.ts';
 import { bold, chapter, remark, say } from './narrator.ts';
@@ -83,6 +84,27 @@ async function survive(demo: DemoStandalone): Promise<void> {
   expect(sizes(demo.read('db') ?? web) === '512Mi', 'what was settled stayed as it was');
 }
 
+/** The same guests, for somebody to play with. */
+async function play(): Promise<void> {
+  const demo = new DemoStandalone();
+  // Ctrl-C is for the console, whose end is awaited.
+  const wait = (): void => undefined;
+  process.on('SIGINT', wait).on('SIGTERM', wait);
+  try {
+    say(bold('Dimmer: the memory of running virtual machines, in the browser'));
+    say('   The guests are simulated; all else is the program as it ships, and real files.');
+    say('   web gives its memory up, db holds on to a large module, cache uses most of what it has.');
+    await demo.start();
+    demo.edit('web', '2Gi');
+    demo.edit('db', '2Gi');
+    demo.edit('cache', '4Gi');
+    await demo.reaches('web', 'Converged', '2Gi');
+    await demo.console();
+  } finally {
+    await demo.end();
+  }
+}
+
 async function main(): Promise<void> {
   const start = Date.now();
   const demo = new DemoStandalone();
@@ -98,6 +120,7 @@ async function main(): Promise<void> {
       '   on a host with libvirt   docs/operations.md, "One host without a cluster": dimmer standalone --manifests DIR',
     );
     say('   on a cluster             docs/operations.md');
+    say('   in the browser           npm run demo -- --console');
     say('   real guests on Debian    npm run demo:real   (as root; brings its own API server and libvirtd)');
   } finally {
     await demo.end();
@@ -105,7 +128,7 @@ async function main(): Promise<void> {
 }
 
 try {
-  await main();
+  await (process.argv.includes('--console') ? play() : main());
 } catch (error) {
   say(error instanceof Error ? (error.stack ?? error.message) : String(error));
   process.exitCode = 1;

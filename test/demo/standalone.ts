@@ -35,6 +35,13 @@ export class DemoStandalone {
     await this.#until('dimmer standalone to be ready', () => this.#log().includes(`"standalone is ready"`));
   }
 
+  /** Runs `dimmer console` at this terminal until it ends. */
+  async console(): Promise<void> {
+    command('dimmer console');
+    const child = spawn(process.execPath, [program, 'console', '--state-dir', this.#state], { stdio: 'inherit' });
+    await once(child, 'exit');
+  }
+
   /** SIGKILL: it has no time to put anything in order. */
   async kill(): Promise<void> {
     const child = this.#process;
