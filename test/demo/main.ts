@@ -87,9 +87,8 @@ async function survive(demo: DemoStandalone): Promise<void> {
 /** The same guests, for somebody to play with. */
 async function play(): Promise<void> {
   const demo = new DemoStandalone();
-  // Ctrl-C is for the console, whose end is awaited.
-  const wait = (): void => undefined;
-  process.on('SIGINT', wait).on('SIGTERM', wait);
+  const ending = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => ending.abort());
   try {
     say(bold('Dimmer: the memory of running virtual machines, in the browser'));
     say('   The guests are simulated; all else is the program as it ships, and real files.');
@@ -99,7 +98,7 @@ async function play(): Promise<void> {
     demo.edit('db', '2Gi');
     demo.edit('cache', '4Gi');
     await demo.reaches('web', 'Converged', '2Gi');
-    await demo.console();
+    await demo.console(ending.signal);
   } finally {
     await demo.end();
   }

@@ -35,10 +35,11 @@ export class DemoStandalone {
     await this.#until('dimmer standalone to be ready', () => this.#log().includes(`"standalone is ready"`));
   }
 
-  /** Runs `dimmer console` at this terminal until it ends. */
-  async console(): Promise<void> {
+  /** Runs `dimmer console` at this terminal until it ends, or `signal`. */
+  async console(signal: AbortSignal): Promise<void> {
     command('dimmer console');
     const child = spawn(process.execPath, [program, 'console', '--state-dir', this.#state], { stdio: 'inherit' });
+    signal.addEventListener('abort', () => child.kill());
     await once(child, 'exit');
   }
 
