@@ -28,6 +28,13 @@ const notRun: readonly (readonly [DocumentName, string, string])[] = [
   ['docs/user-guide.md', '`dimmer standalone`', asName],
   ['docs/user-guide.md', '`dimmer status`', asName],
   ['docs/user-guide.md', '`kubectl dimmer`', asName],
+  [
+    'docs/user-guide.md',
+    '`kubectl dimmer console`',
+    'goes on until Ctrl-C; console.test.ts of integration/kubernetes runs it',
+  ],
+  ['docs/user-guide.md', '`dimmer console`', 'goes on until Ctrl-C; console.test.ts of unit/cmd runs it'],
+  ['docs/user-guide.md', '`npm run demo -- --console`', 'goes on until Ctrl-C; demo.test.ts runs it'],
   ['docs/planner.md', '`kubectl dimmer plan`', asName],
   ['docs/user-guide.md', '`dimmer adopt`', asName],
   ['docs/user-guide.md', '`virsh edit`', edits],
