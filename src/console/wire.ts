@@ -35,9 +35,8 @@ const raw: Shape<object> = mapped(anything, (value) => (isObject(value) ? value 
 
 /** The one-time code of the link, changed for the session's secret. */
 export const sessionRequest = closed({ code: short });
-export type SessionRequest = Of<typeof sessionRequest>;
+
 export const sessionAnswer = object({ secret: text({ minLength: 1 }) });
-export type SessionAnswer = Of<typeof sessionAnswer>;
 
 /** Who else writes the size; empty: nobody (src/view/ownership.ts). */
 const writers = list(object({ what: text() }));
@@ -148,4 +147,3 @@ export const annotationAnswer: Shape<AnnotationAnswer> = byOutcome<AnnotationAns
 
 /** The body of every answer whose HTTP status says that it failed: in words for people. */
 export const errorAnswer = object({ error: text() });
-export type ErrorAnswer = Of<typeof errorAnswer>;

@@ -87,7 +87,7 @@ export function seenAt(
 }
 
 /** Holds what it is told, and writes down what it is asked for. */
-export class ScriptedBackend implements ConsoleBackend {
+class ScriptedBackend implements ConsoleBackend {
   readonly board = new Board({ place: 'cluster', title: 'lab', canEdit: true, version: '0' });
   readonly asked: string[] = [];
   /** What an API server would say to a size; undefined: yes, where the version is the newest. */

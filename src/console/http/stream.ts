@@ -7,7 +7,7 @@ import { safeHeaders } from './headers.ts';
 
 const heartbeatMs = 15_000;
 /** More tabs than a person has. */
-export const mostStreams = 32;
+const mostStreams = 32;
 /** A page that is so far behind is cut off, and begins anew. A thousand resources are about 5 MiB. */
 const maxBufferedBytes = 64 * 1024 * 1024;
 
