@@ -1,0 +1,124 @@
+/** The console's page over a standalone that runs: in a browser, down to the manifest, with simulated guests. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type LabBrowser, startBrowser } from '../../lab/browser.ts';
+import { describeLab } from '../../lab/describe.ts';
+import { waitFor } from '../../lab/wait.ts';
+import { builtMain } from '../../support/built-program.ts';
+import { type RunningConsole, startConsole } from '../../support/console/running-console.ts';
+
+const manifest = (name: string, digit: number, memory: string): string => `# whose words these are must not matter
+apiVersion: dimmer.dev/v1alpha1
+kind: VirtualMachineMemory
+metadata:
+  name: ${name}
+spec:
+  virtualMachine:
+    uuid: 00000000-0000-4000-8000-0000000000d${digit}
+  memory: ${memory} # as agreed with Ida
+`;
+
+await describeLab(
+  "the console's page over a standalone",
+  () => {
+    const root = mkdtempSync(join(tmpdir(), 'dimmer-console-page-'));
+    const file = (name: string): string => join(root, 'vms', `${name}.yaml`);
+    let standalone: ChildProcess;
+    let lab: LabBrowser;
+    let console: RunningConsole;
+    let page: Page;
+    const complaints: string[] = [];
+
+    beforeAll(async () => {
+      mkdirSync(join(root, 'vms'));
+      writeFileSync(file('web'), manifest('web', 1, '1408Mi'));
+      writeFileSync(file('cache'), manifest('cache', 3, '4Gi'));
+      const driver = ['--driver', 'simulated', '--simulated-vms', 'demo'];
+      const places = ['--manifests', join(root, 'vms'), '--state-dir', join(root, 'state')];
+      let log = '';
+      const child = spawn(process.execPath, [builtMain, 'standalone', ...places, ...driver], {
+        stdio: ['ignore', 'ignore', 'pipe'],
+      });
+      child.stderr.setEncoding('utf8').on('data', (text: string) => (log += text));
+      standalone = child;
+      await waitFor(() => log.includes('standalone is ready'), {
+        ...{ what: 'the standalone', timeoutMs: 30_000 },
+        details: () => log,
+      });
+      console = await startConsole({ program: 'main', args: ['--state-dir', join(root, 'state')] });
+      lab = await startBrowser();
+      page = await lab.browser.newPage({ viewport: { width: 1280, height: 900 } });
+      page.setDefaultTimeout(30_000);
+      page.on('pageerror', (error) => complaints.push(error.message));
+      page.on('console', (message) => {
+        if (message.type() === 'error') complaints.push(message.text());
+      });
+      await page.goto(console.link);
+      await page.getByText('2 VMs').waitFor();
+    });
+    afterAll(async () => {
+      await lab.close();
+      await console.end();
+      standalone.kill();
+      if (standalone.exitCode === null && standalone.signalCode === null) await once(standalone, 'exit');
+      rmSync(root, { recursive: true, force: true });
+    });
+
+    test('a size is set in the manifest, whose comments and order stay, and the guest follows', async () => {
+      await page.getByRole('link', { name: 'web', exact: true }).click();
+      await page.getByText('The guest has 1408Mi, as wanted.').first().waitFor();
+      await page.getByRole('slider').focus();
+      await page.keyboard.press('PageUp');
+      const said = await page.getByRole('slider').getAttribute('aria-valuetext');
+      expect(said).toMatch(/^2432Mi: plug .* to go from 1408Mi to 2432Mi/);
+      await page.getByRole('button', { name: /^Plug in/ }).click();
+      await page.getByText('The guest has 2432Mi, as wanted.').first().waitFor();
+      expect(readFileSync(file('web'), 'utf8')).toBe(manifest('web', 1, '2432Mi'));
+      await page.getByRole('link', { name: 'History' }).click();
+      await page.getByText('resized from 1408Mi to 2432Mi').waitFor();
+      await page.goBack();
+      await page.getByRole('button', { name: 'Back to 1408Mi…' }).click();
+      await page.getByRole('button', { name: /^Take out/ }).click();
+      await page.getByText('The guest has 1408Mi, as wanted.').first().waitFor();
+      expect(complaints).toEqual([]);
+    });
+
+    test('a manifest that somebody edits meanwhile is not written over: both sizes are shown', async () => {
+      await page.evaluate("location.hash = '#/vms/default/web'");
+      await page.getByRole('slider').focus();
+      await page.keyboard.press('PageUp');
+      // Between the press and the server: whoever edits is quicker than the watch.
+      await page.route(
+        '**/api/resource/memory',
+        async (route) => {
+          writeFileSync(file('web'), manifest('web', 1, '1664Mi'));
+          await route.continue();
+        },
+        { times: 1 },
+      );
+      await page.getByRole('button', { name: /^Plug in/ }).click();
+      const dialog = page.getByRole('dialog');
+      await dialog.waitFor();
+      expect(await dialog.textContent()).toMatch(/1664Mi|changed/);
+      await page.keyboard.press('Escape');
+      expect(readFileSync(file('web'), 'utf8')).toBe(manifest('web', 1, '1664Mi'));
+      await page.getByText('The guest has 1664Mi, as wanted.').first().waitFor();
+    });
+
+    test('what the guest uses is the floor: the thumb does not cross it', async () => {
+      await page.evaluate("location.hash = '#/vms/default/cache'");
+      await page.getByText('The guest has 4Gi, as wanted.').first().waitFor();
+      await page.getByRole('slider').focus();
+      await page.keyboard.press('Home');
+      expect(await page.locator('.bounds-floor').textContent()).toContain('the guest would lose memory that it uses');
+      const stands = Number(await page.getByRole('slider').getAttribute('aria-valuenow'));
+      expect(stands).toBeGreaterThan(3 * 2 ** 30);
+    });
+  },
+  ['browser'],
+);
