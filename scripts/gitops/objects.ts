@@ -40,7 +40,7 @@ function memoryStatusOf(reason: Reason): object {
   return computeStatus({
     ...{ previous: {}, generation, nowMs, judgement: null, target: null, lastResize: undefined },
     ...{ verdict: { reason, message, againInMs: null }, problem: { reason, message, retry: false } },
-    ...{ desired: null, mode: { kind: 'act' }, notStored: null },
+    ...{ desired: null, mode: { kind: 'act' }, notStored: null, notOnlined: undefined },
     ...{ pausedBy: reason === 'Paused' ? 'spec.paused' : null, handled: {}, drift: undefined, release: undefined },
   });
 }
