@@ -22,6 +22,7 @@ export type Strangers = {
   readonly kubeScore: Command;
   readonly kstatus: Command;
   readonly schemathesis: Command;
+  readonly hadolint: Command;
   /** The directory of CycloneDX's JSON schemas. */
   readonly cyclonedxSchemas: string;
 };
@@ -68,7 +69,7 @@ const GO: Kind = {
 
 const PYTHON: Kind = {
   name: 'python',
-  about: 'schemathesis, in a Python environment of its own (90 MB)',
+  about: 'schemathesis and hadolint, in a Python environment of their own (100 MB)',
   sources: 'python/requirements.txt',
   async install(source, target) {
     await runOk('python3', ['-m', 'venv', target]);
@@ -95,6 +96,7 @@ export function findStrangers(): Strangers | null {
     kstatus: [join(go, 'kstatus')],
     // Its own first line names the place where it was installed.
     schemathesis: [join(python, 'bin/python'), join(python, 'bin/schemathesis')],
+    hadolint: [join(python, 'bin/hadolint')],
     cyclonedxSchemas: ofNpm('@cyclonedx/cyclonedx-library/res/schema'),
   };
 }
