@@ -35,6 +35,8 @@ const notRun: readonly (readonly [DocumentName, string, string])[] = [
   ],
   ['docs/user-guide.md', '`dimmer console`', 'goes on until Ctrl-C; console.test.ts of unit/cmd runs it'],
   ['docs/user-guide.md', '`npm run demo -- --console`', 'goes on until Ctrl-C; demo.test.ts runs it'],
+  ['README.md', '`npm run demo -- --console`', 'goes on until Ctrl-C; demo.test.ts runs it'],
+  ['README.md', '`dimmer console`', asName],
   ['docs/planner.md', '`kubectl dimmer plan`', asName],
   ['docs/user-guide.md', '`dimmer adopt`', asName],
   ['docs/user-guide.md', '`virsh edit`', edits],

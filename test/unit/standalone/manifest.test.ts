@@ -33,6 +33,7 @@ test('defaults are those of the schema, and a null is none', () => {
       unplugTimeout: '30s',
       driftPolicy: 'Correct',
       deletionPolicy: 'Retain',
+      persistence: 'Live',
       releaseTimeout: '10m',
     },
   ]);
