@@ -75,12 +75,14 @@ const unsureStage = (boot: Bytes): number => 2 * boot;
 /**
  * The most that may be plugged before the guest has onlined it, so that its kernel has memory for the map: twice the map
  * must be free for certain. What is free may lie in modules, of which a kernel takes no map where they are movable; how
- * much of it does nobody knows, and then a stage is at most twice boot memory: its map is 1/32 of that. Infinity: the
- * guest says nothing that this could be judged by, or (`pool.preallocated`) goes module by module anyhow.
+ * much of it does nobody knows, and then a stage is at most twice boot memory: its map is 1/32 of that. So
+ * it is where a guest seems to have less than half its boot memory: in doubt, what has left is taken off its report twice.
+ * Infinity: the guest says nothing that this could be judged by, or (`pool.preallocated`) goes module by module anyhow.
  */
 function stageLimit({ observation: { guest, modules }, boot }: Situation): number {
   if (guest === null) return Infinity;
   if (!guest.fresh) return guest.silentMs === undefined ? Infinity : unsureStage(boot);
+  if (guest.total < boot / 2) return unsureStage(boot);
   const taken = guest.takenOfModules ?? sumBytes(modules.map(({ size }) => size));
   const perFree = memoryPerMap / 2;
   return Math.max(perFree * (guest.usable - taken), Math.min(perFree * guest.usable, unsureStage(boot)));

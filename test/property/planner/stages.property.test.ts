@@ -155,4 +155,19 @@ describe('a growth whose memory map could use up what the guest has free', () =>
     expect(plan(101)).toBe(plan(120));
     expect(plan(101)).toContain('in 6 stages, 2Gi first');
   });
+
+  test('a report from which the module that left was taken twice cuts nothing smaller', () => {
+    const boot = mib(512);
+    const request = requestOf({
+      ...{ boot, modules: [], freeInModules: bytes(0), freeInBoot: bytes(0), amount: mib(512), freeSlots: 16 },
+      grow: 'Whole',
+    });
+    const asTold = (total: Bytes) => {
+      const observation = { ...request.observation, guest: { total, usable: bytes(0), fresh: true } };
+      return plugsOf(planOf({ ...request, observation })).map(({ size }) => size);
+    };
+    expect(asTold(bytes(0))).toEqual([mib(512)]);
+    // It has what it booted with, and has used it up.
+    expect(asTold(boot)).toEqual([mib(128), mib(384)]);
+  });
 });
