@@ -43,10 +43,13 @@ export function snippetsOf<T extends string = DocumentName>(document: T): readon
  */
 export function snippetsNamed(document: DocumentName, part: string): readonly Snippet[] {
   const [, command, open] = /^`(.*?)( \.\.\.)?`$/.exec(part) ?? [];
-  return snippetsOf(document).filter(({ language, text }) => {
+  const named = snippetsOf(document).filter(({ language, text }) => {
     if (command === undefined) return language !== 'inline' && text.includes(part);
     return language === 'inline' && (open === undefined ? text === command : text.startsWith(`${command} `));
   });
+  // Where it is a whole command somewhere, longer ones that begin like it are others.
+  const whole = named.filter(({ text }) => text.split('\n').some((line) => line === `$ ${part}`));
+  return whole.length > 0 ? whole : named;
 }
 
 /** The one snippet that `part` names. */
