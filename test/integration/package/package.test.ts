@@ -319,7 +319,7 @@ await describeLab(
       }
       const renewals = commandsOf(documented('docs/operations.md', '$ dimmer pki agent hv-07.example.net --renew'));
       expect(renewals).toHaveLength(3);
-      const [put] = commandsOf(documented('docs/operations.md', 'kubectl create secret generic dimmer-agent-client'));
+      const [put] = commandsOf(documented('docs/operations.md', '--from-file=pki/controller'));
       const held = (name: string): string => readFileSync(join(desk, 'pki/controller', name), 'utf8');
       const files = ['tls.crt', 'tls.key', 'ca.crt'];
       const before = held('tls.crt');
