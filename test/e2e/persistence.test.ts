@@ -11,8 +11,9 @@ import type { LabGuest } from '../lab/guest-types.ts';
 import { startLab } from '../lab/lab.ts';
 import { writeEmptyDisk } from '../lab/qcow2.ts';
 import { runOk } from '../lab/run.ts';
-import { type Stack, startStack } from '../lab/stack.ts';
+import { namespace, type Stack, startStack } from '../lab/stack.ts';
 import { waitFor } from '../lab/wait.ts';
+import { documented } from '../support/documents.ts';
 
 vi.setConfig({ maxConcurrency: 2 });
 
@@ -109,6 +110,9 @@ await describeLab('a size that survives a restart', () => {
     it('what is plugged is in the stored definition once the guest has it, with slot and alias, and nothing else of it is touched', async () => {
       const before = await stored('kept');
       await apply('kept', guest().uuid, { memory: '1Gi' });
+      const wait = documented('docs/user-guide.md', '`kubectl wait vmmem/NAME --for=condition=Persisted`');
+      const [, ...args] = wait.text.replace('NAME', 'kept').split(' ');
+      await stack.lab.controlPlane.kubectlOk([...args, '-n', namespace, '--timeout=60s']);
       const { status } = await persisted('kept', 'AsExpected');
       expect(status?.memory).toMatchObject({ current: '1Gi', atNextBoot: '1Gi' });
       const after = await stored('kept');

@@ -1,7 +1,7 @@
 #!/bin/busybox sh
 # See guest-agent.ts: the guest's end of the channel.
 for port in /dev/vport*p1; do :; done
-exec 5<>$port
+exec 5<>"$port"
 memory=/sys/devices/system/memory
 while :; do
   read -r line <&5 || { sleep 0.2; continue; }
@@ -9,11 +9,11 @@ while :; do
   case $line in
     *guest-sync-delimited*) printf '\377{"return": %s}\n' "${id%%\}*}" >&5 ;;
     *guest-sync*) printf '{"return": %s}\n' "${id%%\}*}" >&5 ;;
-    *guest-get-memory-block-info*) read -r size <$memory/block_size_bytes
+    *guest-get-memory-block-info*) read -r size <"$memory/block_size_bytes"
       printf '{"return": {"size": %d}}\n' "0x$size" >&5 ;;
     *guest-get-memory-blocks*) all=
-      for block in $memory/memory[0-9]*; do
-        read -r state <$block/state
+      for block in "$memory"/memory[0-9]*; do
+        read -r state <"$block/state"
         online=true; [ "$state" = offline ] && online=false
         all="$all, {\"phys-index\": ${block##*memory}, \"online\": $online, \"can-offline\": true}"
       done

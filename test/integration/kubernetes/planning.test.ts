@@ -73,7 +73,9 @@ describe('a paused change', () => {
 
   it('can be waited for as the guide says, and is neither under way nor failed', async () => {
     await plane.apply(memory('db', 't', { memory: '6Gi' }));
-    await type(documented('docs/user-guide.md', '`kubectl wait vmmem/NAME ...`').text);
+    await type(
+      documented('docs/user-guide.md', "`kubectl wait vmmem/NAME --for=jsonpath='{.status.memory.target}'=6Gi`").text,
+    );
     expect(await conditions()).toMatchObject({
       Ready: 'False Paused',
       Reconciling: 'False Paused',

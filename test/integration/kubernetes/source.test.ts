@@ -55,6 +55,7 @@ describe('sources', () => {
       unplugTimeout: '30s',
       driftPolicy: 'Correct',
       deletionPolicy: 'Retain',
+      persistence: 'Live',
       releaseTimeout: '10m',
     });
     expect(cluster.hosts.get('hv')?.spec.address).toBe('https://127.0.0.1:9443');

@@ -57,6 +57,8 @@ const surroundings = fc.record({
   begunIn: fc.option(fc.nat(2), { nil: null }),
   begunFor: fc.constantFrom(1, 1, 1, 2),
   calledOff: fc.nat(3).map((draw) => draw === 0),
+  /** Rare among all requests. */
+  mayReplace: fc.nat(3).map((draw) => draw === 0),
   wants: fc.boolean(),
 });
 type Behind = readonly Pick<Backing, 'pageSize' | 'preallocated'>[];
@@ -209,7 +211,9 @@ function judged(
 it('the plan made from spec and status is the plan that the controller made, the host aside', () => {
   const seen = new Set<string>();
   fc.assert(
-    fc.property(anyRequest(), surroundings, (request, around) => {
+    fc.property(anyRequest(), surroundings, (drawn, around) => {
+      const { policy } = drawn;
+      const request = around.mayReplace ? { ...drawn, policy: { ...policy, shrink: 'Replace' as const } } : drawn;
       const made = judged(request, around);
       if (made === null) return;
       const { object, judgement } = made;
@@ -248,9 +252,9 @@ it('the plan made from spec and status is the plan that the controller made, the
       const areTold = known.every((one, index) => isTold(one.hostFree, index) && isTold(one.hugepagesFree, index));
       if (areTold) expect(told(plan)).toEqual(told(judgement.plan));
       else if (plan.decision !== judgement.plan.decision) {
-        // Where what is told of one node's pages doesn't do, the other's have a step of their own.
-        const isMixed = new Set(known.map(({ pageSize }) => pageSize)).size > 1;
-        const reasons = ['InsufficientHostMemory', 'HugepagesUnavailable', ...(isMixed ? ['Misaligned'] : [])];
+        // Where what is told of one node's backing doesn't do, the other's has a step and a largest module of its own.
+        const ofAnother = known.length > 1 ? ['Misaligned', 'SlotsExhausted'] : [];
+        const reasons = ['InsufficientHostMemory', 'HugepagesUnavailable', ...ofAnother];
         expect(reasons).toContain(plan.reason);
       }
     }),

@@ -8,8 +8,11 @@ const tests = join(import.meta.dirname, '../..');
 
 /** `documented('FILE', 'PART')` in the tests. */
 const claimed = globSync(join(tests, '**/*.ts')).flatMap((file) => {
-  const calls = readFileSync(file, 'utf8').matchAll(/\bdocumented\(\s*'([^']+)',\s*(?:'([^']+)'|`([^`]+)`)/g);
-  return [...calls].map(([, document, one, other]) => ({ document, part: one ?? other ?? '' }));
+  const calls = readFileSync(file, 'utf8').matchAll(/\bdocumented\(\s*'([^']+)',\s*(?:'([^']+)'|`([^`]+)`|"([^"]+)")/g);
+  return [...calls].map(([, document, ...parts]) => ({
+    document,
+    part: parts.find((part) => part !== undefined) ?? '',
+  }));
 });
 
 const asName = "names what a sentence is about, isn't to be typed as it stands";
