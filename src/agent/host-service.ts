@@ -119,6 +119,7 @@ export function createHostService(options: HostServiceOptions): RunnableService 
           ...hostMemory.facts(),
           virtualMachines: all.filter(isServed).length,
           virtualMachinesWithoutOwner: ownerless.length,
+          namespaces: hostMemory.namespaces(),
         };
       }),
 

@@ -152,6 +152,7 @@ export function createController(options: ControllerOptions): Controller {
     hosts,
     shards,
     namespaces,
+    clusterId: options.clusterId,
     statuses: { source: hub.hosts, writer: hub.hostStatus },
     events,
     clock,

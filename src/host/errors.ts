@@ -93,6 +93,12 @@ export const hostErrorTable = {
   },
   'insufficient-host-memory': { status: 507, title: 'The host has too little memory', recovery: 'retry' },
   'hugepages-unavailable': { status: 507, title: 'The host has too few huge pages', recovery: 'retry' },
+  'namespace-limit': {
+    status: 507,
+    title: 'The namespace has as much of the host as it may',
+    recovery: 'retry',
+    olderCode: 'insufficient-host-memory',
+  },
 } as const satisfies Record<string, Row>;
 
 export type HostErrorCode = keyof typeof hostErrorTable;

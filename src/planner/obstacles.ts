@@ -134,9 +134,16 @@ function findSlotObstacle(situation: Situation, amount: number): Obstacle | null
 
 function findHostObstacle({ observation, pool }: Situation, amount: number): Obstacle | null {
   const { hostFree, hugepagesFree, pageSize, hostNodes } = pool;
+  const { namespaceFree = null } = observation;
   const bound = hostNodes === null ? '' : ` on its ${nodes(hostNodes)}, which <numatune> binds the memory to`;
   if (observation.cordoned)
     return blocked('HostCordoned', `${size(amount)} more is needed, but the host is cordoned and takes no new memory`);
+  if (namespaceFree !== null && amount > namespaceFree) {
+    return blocked(
+      'NamespaceLimitReached',
+      `${size(amount)} more is needed, but the namespace may have only ${size(namespaceFree)} more of this host (its namespaceLimit)`,
+    );
+  }
   if (hostFree !== null && amount > hostFree) {
     return blocked(
       'InsufficientHostMemory',

@@ -64,9 +64,10 @@ function findInPool(
 
 /** The largest module that may be plugged now. */
 function roomToPlug(situation: Situation): number {
-  const { current, pool } = situation;
+  const { current, pool, observation } = situation;
   return Math.min(
     largestTotal(situation, pool) - current,
+    observation.namespaceFree ?? Infinity,
     pool.hostFree ?? Infinity,
     pool.pageSize === null ? Infinity : (pool.hugepagesFree ?? Infinity),
     pool.maxModule,

@@ -88,13 +88,14 @@ function freeAddress({ boot, modules, pageSize }: PlannerObservation, size: Byte
 
 /** `change` bytes more in the guest, and less on its host; what is known of them, that is. */
 function shiftMemory(observation: PlannerObservation, change: number, node: number): PlannerObservation {
-  const { hostFree, hugepagesFree, pageSize, guest, backings } = observation;
+  const { hostFree, hugepagesFree, namespaceFree, pageSize, guest, backings } = observation;
   const pages = backings?.find(({ nodes }) => nodes.includes(node))?.pageSize;
   const plus = (value: Bytes, difference: number): Bytes => bytes(Math.max(0, value + difference));
   return {
     ...observation,
     hostFree: hostFree === null ? null : plus(hostFree, -change),
     hugepagesFree: hugepagesFree === null || pageSize === null ? hugepagesFree : plus(hugepagesFree, -change),
+    ...(typeof namespaceFree === 'number' ? { namespaceFree: plus(namespaceFree, -change) } : {}),
     ...(backings === undefined
       ? {}
       : {

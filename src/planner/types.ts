@@ -106,6 +106,8 @@ export type PlannerObservation = {
   readonly hostFree: Bytes | null;
   /** Free huge pages of `pageSize`, in bytes; null: unknown, not judged. */
   readonly hugepagesFree: Bytes | null;
+  /** By how much the VM may grow before its namespace has all that it may of the host; null or absent: no limit. */
+  readonly namespaceFree?: Bytes | null;
   /** null: the guest has never reported. */
   readonly guest: GuestReport | null;
 };
@@ -179,6 +181,7 @@ export type PlanReason =
   | 'BootMemoryTooSmall'
   | 'SlotsExhausted'
   | 'HostCordoned'
+  | 'NamespaceLimitReached'
   | 'InsufficientHostMemory'
   | 'HugepagesUnavailable';
 

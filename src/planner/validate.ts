@@ -84,6 +84,7 @@ function findModuleError(module: PlannerModule, slots: number, nodes: ReadonlySe
 
 function findLimitsError(observation: PlannerObservation): PlanInputError | null {
   const { granularity, pageSize, otherBytes, otherTotal = 0, maxMemory, hostFree, hugepagesFree, guest } = observation;
+  const { namespaceFree = null } = observation;
   if (!isBytes(granularity) || granularity === 0) return problem('granularity', notPositive);
   if (pageSize !== null && (!isBytes(pageSize) || pageSize === 0)) return problem('pageSize', notPositive);
   if (!isBytes(lcm(granularity, pageSize ?? 1))) {
@@ -98,6 +99,7 @@ function findLimitsError(observation: PlannerObservation): PlanInputError | null
   }
   if (hostFree !== null && !isBytes(hostFree)) return problem('hostFree', notBytes);
   if (hugepagesFree !== null && !isBytes(hugepagesFree)) return problem('hugepagesFree', notBytes);
+  if (namespaceFree !== null && !isBytes(namespaceFree)) return problem('namespaceFree', notBytes);
   if (guest !== null && !isBytes(guest.usable)) return problem('guest.usable', notBytes);
   if (guest !== null && !isBytes(guest.total)) return problem('guest.total', notBytes);
   if (guest?.takenOfModules !== undefined && !isBytes(guest.takenOfModules)) {

@@ -102,7 +102,7 @@ function readObservation(status: VirtualMachineMemoryStatus, desired: DesiredMem
   const boot = planning.boot.map(({ node, size }) => ({ node, size: sizeOf(size, 'planning.boot') }));
   const backings = planning.backings.map((backing) => readBacking(backing, desired));
   const [first] = backings;
-  const { otherTotal, hardLimit, sharedWith, hotplugProblem = null } = planning;
+  const { otherTotal, hardLimit, sharedWith, hotplugProblem = null, namespaceRoom } = planning;
   return {
     boot,
     modules,
@@ -118,6 +118,7 @@ function readObservation(status: VirtualMachineMemoryStatus, desired: DesiredMem
     hostFree: first?.hostFree ?? null,
     hugepagesFree: first?.hugepagesFree ?? null,
     backings,
+    namespaceFree: namespaceRoom === undefined ? null : sizeOf(namespaceRoom, 'planning.namespaceRoom'),
     hardLimit:
       hardLimit === undefined
         ? null

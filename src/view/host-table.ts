@@ -10,6 +10,7 @@ import { fullName, readinessOf } from './subject.ts';
 const roomReasons: ReadonlySet<string> = new Set([
   'InsufficientHostMemory',
   'HugepagesUnavailable',
+  'NamespaceLimitReached',
   'HostCordoned',
   'HostBusy',
 ]);

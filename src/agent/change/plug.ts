@@ -47,7 +47,7 @@ export async function plugModule(
   const { pageSize, hostNodes } = backingOfNode(facts.memory, request.node, facts.defaultHugePageSize);
   // Where libvirt itself binds the module, its memory comes from those nodes.
   const bound = hostNodes === null ? request : { hostNodes, ...request };
-  const reserved = context.hostMemory.reserve(bound, request.pageSize ?? pageSize);
+  const reserved = context.hostMemory.reserve(uuid, bound, request.pageSize ?? pageSize);
   if (!reserved.ok) return fail(reserved.error);
   totals.to = (totals.from ?? 0) + request.size;
 
@@ -57,6 +57,8 @@ export async function plugModule(
     const { claim, replacement } = admitted.value;
     const record = async (slot: number): Promise<void> => {
       const next = { claim, marks, replacement: replacementOf({ ...request, slot }, replacement) };
+      // Before it is written: whatever comes of the plug, it may be theirs from now on.
+      context.hostMemory.setHolder(uuid, claim);
       if (!isWritten(facts, next)) await writeOperationState(context, facts, next);
     };
     await recordLeader(context, facts, request.leader);

@@ -2,6 +2,7 @@
 import { type HostAnswer, hostError } from '../../host/errors.ts';
 import { fail, succeed } from '../../memory/result.ts';
 import { isActiveState } from '../../host/rules/boot.ts';
+import { holderOf } from '../../host/rules/namespace-limit.ts';
 import type { Leaders } from '../../host/leaders.ts';
 import { zeroBytes } from '../../memory/bytes.ts';
 import type { Clock } from '../../runtime/clock.ts';
@@ -144,7 +145,10 @@ export class DomainReader {
       return fail(hostError('rejected', `The XML of VM ${uuid} cannot be understood: ${path}: ${problem}`));
     }
     if (memory.value.leader !== null) leaders?.learn(memory.value.leader);
-    hostMemory.setCommitted(uuid, memory.value.id === null ? zeroBytes : committedBytes(memory.value));
+    const { state, ownerNamespace: owner } = memory.value;
+    const holder =
+      state.ok && owner.ok ? holderOf({ claim: state.value.claim, ownerNamespace: owner.value }) : 'unread';
+    hostMemory.setCommitted(uuid, memory.value.id === null ? zeroBytes : committedBytes(memory.value), holder);
     if (memory.value.ownerNamespace.ok && memory.value.ownerNamespace.value === null) this.#ownerless.add(uuid);
     else this.#ownerless.delete(uuid);
     return admits(memory.value.name) ? succeed(memory.value) : notFound(uuid);

@@ -160,7 +160,7 @@ export class DomainWatcher {
         return;
       case 'stopped':
         runs.delete(uuid);
-        hostMemory.setCommitted(uuid, zeroBytes);
+        hostMemory.setCommitted(uuid, zeroBytes, null);
         this.#publish(domain, 'lifecycle');
         return;
       case 'changed':

@@ -131,7 +131,7 @@ export const operations = {
       },
       202: { description: 'Not finished yet; it goes on. Observe', schemas: [plugAnswer.schema], tagged: true },
     },
-    problems: [...changing, 'body-too-large', 'insufficient-host-memory', 'hugepages-unavailable'],
+    problems: [...changing, 'body-too-large', 'insufficient-host-memory', 'hugepages-unavailable', 'namespace-limit'],
   },
   unplugModule: {
     operationId: 'unplugModule',

@@ -39,6 +39,7 @@ const hostStatusBounds = {
   hypervisorVersion: 128,
   nodes: [256, { id: 'int32', hugepages: [16, {}] }],
   virtualMachines: 'int32',
+  namespaces: [16, { namespace: 63 }],
 } as const satisfies Bounds;
 
 const maxInt32 = 2 ** 31 - 1;

@@ -64,6 +64,8 @@ export const hypervisorHostSpec = object({
   memoryReserve: lenient(quantity),
   /** Decimal number as text; committed memory may reach (total - reserve) times this; default "1.0". */
   memoryOvercommit: lenient(text()),
+  /** What the running virtual machines of one namespace may have; absent: no limit. What isn't understood is no size. */
+  namespaceLimit: optional(orElse('', quantity)),
   /** Default 4. */
   maxConcurrentOperations: lenient(whole({ minimum: 1, maximum: 64 })),
   cordoned: lenient(boolean),
@@ -91,6 +93,8 @@ export const hypervisorHostStatus = object({
     ),
   ),
   virtualMachines: lenient(whole()),
+  /** Where the spec has a namespaceLimit: the namespaces whose VMs have most, at most 16. */
+  namespaces: lenient(those(object({ namespace: text(), committed: text() }))),
   /** `spec.cordoned` as a controller last saw it: whoever comes after knows what has been told. */
   cordoned: lenient(boolean),
 });

@@ -46,6 +46,7 @@ export const reasonTable = {
   VMMigrating: moving,
   InsufficientHostMemory: heldUp,
   HugepagesUnavailable: heldUp,
+  NamespaceLimitReached: heldUp,
   HostCordoned: heldUp,
   HypervisorFailed: heldUp,
   VMNotRunning: heldUp,

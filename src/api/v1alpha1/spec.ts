@@ -42,6 +42,8 @@ export type HostLimits = {
   readonly memoryReserve: Bytes;
   /** More than 0. */
   readonly memoryOvercommit: number;
+  /** What the running VMs of one namespace may have of the host together; null: no limit. */
+  readonly namespaceLimit: Bytes | null;
   readonly maxConcurrentOperations: number;
   readonly cordoned: boolean;
 };
@@ -103,7 +105,7 @@ export function parseSpec(spec: VirtualMachineMemorySpec): Result<DesiredMemory,
   });
 }
 
-/** Reads a host's limits; the problem names the field. Defaults: no reserve, overcommit 1.0, 4 operations. */
+/** Reads a host's limits; the problem names the field. Defaults: no reserve, overcommit 1.0, no limit for a namespace, 4 operations. */
 export function parseHostLimits(spec: HypervisorHostSpec): Result<HostLimits, string> {
   const reserve = parseSize(spec.memoryReserve, 'spec.memoryReserve');
   if (!reserve.ok) return reserve;
@@ -111,9 +113,12 @@ export function parseHostLimits(spec: HypervisorHostSpec): Result<HostLimits, st
   if (!Number.isFinite(memoryOvercommit) || memoryOvercommit <= 0) {
     return fail(`spec.memoryOvercommit: '${spec.memoryOvercommit ?? ''}' is not a positive number`);
   }
+  const namespaceLimit = parseSize(spec.namespaceLimit, 'spec.namespaceLimit');
+  if (!namespaceLimit.ok) return namespaceLimit;
   return succeed({
     memoryReserve: reserve.value ?? (0 as Bytes),
     memoryOvercommit,
+    namespaceLimit: namespaceLimit.value,
     maxConcurrentOperations: spec.maxConcurrentOperations ?? 4,
     cordoned: spec.cordoned ?? false,
   });

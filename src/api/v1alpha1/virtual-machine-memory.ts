@@ -95,7 +95,7 @@ const backingStatus = object({
   /** The VM's own huge pages there; absent: ordinary pages. */
   pageSize: lenient(text()),
   preallocated: boolean,
-  /** How much more the host could give this VM there; absent: not known. See docs/planner.md. */
+  /** How much more the host could, and may, give this VM there; absent: not known. See docs/planner.md. */
   room: lenient(
     object({
       /** The page size that it was worked out for; absent: ordinary pages. */
@@ -171,6 +171,8 @@ const planningStatus = object({
       shrinks: oneOf(['AsAsked', 'NothingPlugged', 'Refused', 'NotKnown', 'Never']),
     }),
   ),
+  /** By how much the VM may grow before its namespace has all that it may of the host; absent: no limit. */
+  namespaceRoom: lenient(text()),
   /** What stands behind new modules, by guest nodes; every node is in one. */
   backings: list(backingStatus),
 });

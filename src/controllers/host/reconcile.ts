@@ -7,6 +7,7 @@ import { computeConditions, findCondition } from '../../api/v1alpha1/conditions.
 import type { HypervisorHost, HypervisorHostStatus } from '../../api/v1alpha1/hypervisor-host.ts';
 import type { HostAnswer } from '../../host/errors.ts';
 import type { HostFacts } from '../../host/port.ts';
+import { computeShare, type NamespaceShares } from '../../host/rules/namespace-limit.ts';
 import { formatMeasured, formatQuantity } from '../../memory/quantity.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { EventRecorder, LabelledResource, ResourceSource } from '../../runtime/resources.ts';
@@ -35,6 +36,7 @@ export type HostStatusContext = {
   readonly hosts: HostDirectory;
   readonly shards: Shards;
   readonly namespaces: ResourceSource<LabelledResource>;
+  readonly clusterId: string;
   readonly statuses: StatusStore<HypervisorHost>;
   readonly events: EventRecorder<HypervisorHost>;
   readonly clock: Clock;
@@ -56,7 +58,7 @@ function computeHostStatus(
   verdict: HostVerdict,
   answer: HostAnswer<HostFacts>,
   namespaces: readonly LabelledResource[],
-  nowMs: number,
+  { clusterId, nowMs }: { readonly clusterId: string; readonly nowMs: number },
 ): HypervisorHostStatus {
   const { generation } = resource.metadata;
   const previous = resource.status?.conditions ?? [];
@@ -65,12 +67,13 @@ function computeHostStatus(
   const cordoned = resource.spec.cordoned ?? false;
   // What was last known stays while the host doesn't answer.
   if (!answer.ok) return { ...resource.status, observedGeneration: generation, conditions, cordoned };
-  const { memory, nodes, hugepagePools: _pools, virtualMachinesWithoutOwner: _, ...rest } = answer.value;
+  const { memory, nodes, hugepagePools: _pools, virtualMachinesWithoutOwner: _, namespaces: shares, ...rest } = answer.value;
   return boundHostStatus({
     ...rest,
     observedGeneration: generation,
     conditions,
     cordoned,
+    ...(resource.spec.namespaceLimit === undefined || shares === null ? {} : { namespaces: computeLargest(shares, clusterId) }),
     memory: {
       total: formatMeasured(memory.total),
       available: formatMeasured(memory.available),
@@ -87,6 +90,23 @@ function computeHostStatus(
       })),
     })),
   });
+}
+
+/** So many are told of; the schema takes no more. */
+const largestTold = 16;
+
+/** The namespaces of this cluster that have most of a host. Pure. */
+export function computeLargest(
+  shares: NonNullable<NamespaceShares>,
+  clusterId: string,
+): NonNullable<HypervisorHostStatus['namespaces']> {
+  const names = new Set(shares.map(({ namespace }) => namespace));
+  return [...names]
+    .map((namespace) => ({ namespace, committed: computeShare(shares, { clusterId, namespace }) }))
+    .filter(({ committed }) => committed > 0)
+    .sort((a, b) => b.committed - a.committed || (a.namespace < b.namespace ? -1 : 1))
+    .slice(0, largestTold)
+    .map(({ namespace, committed }) => ({ namespace, committed: formatMeasured(committed) }));
 }
 
 /** What is written where the API server refuses a host's status. */
@@ -144,7 +164,10 @@ export async function reconcileHostStatus(
     share.kind === 'unserved'
       ? judgeUnserved(share.unserved)
       : judgeHost(entry.limits.ok ? null : entry.limits.error, answer, name);
-  const status = computeHostStatus(resource, verdict, answer, context.namespaces.list(), nowMs);
+  const status = computeHostStatus(resource, verdict, answer, context.namespaces.list(), {
+    clusterId: context.clusterId,
+    nowMs,
+  });
   const { reason } = verdict;
   const isCordoned = resource.spec.cordoned ?? false;
   const remembered: KnownHost = {

@@ -99,7 +99,7 @@ async function judgeByFacts(
   const { resource } = scope;
   const claimed = await claim(resource, found, context);
   if (claimed.kind === 'problem') return claimed;
-  const observed = observe(found, claimed, context);
+  const observed = observe(resource, found, claimed, context);
   if (observed.kind === 'problem') return observed;
   const notHeld = scope.deadlineMs === null ? null : requireClaim(resource, found, context);
   return notHeld ?? plan(scope, desired, observed.located, context);

@@ -11,7 +11,8 @@ import type {
 import type { DomainObservation, LayoutBacking } from '../../host/port.ts';
 import { type Bytes, bytes, floorTo, gib } from '../../memory/bytes.ts';
 import { formatQuantity } from '../../memory/quantity.ts';
-import { ceilingOf, largestTotal, surveySituation } from '../../planner/situation.ts';
+import { ceilingOf, largestTotal, type Situation, surveySituation } from '../../planner/situation.ts';
+import type { Pool } from '../../planner/pools.ts';
 import { judgeShrinking } from '../../host/rules/readiness.ts';
 import { maxTotalPerBootMemory } from '../../memory/module.ts';
 import type { HardLimit, PlannerObservation } from '../../planner/types.ts';
@@ -41,6 +42,7 @@ export function computePlanning(judgement: Judgement): PlanningStatus {
     cordoned: seen.cordoned,
     ...(observation.guest === null ? {} : { guest: computeGuest(observation.guest) }),
     ...computeReach(judgement),
+    ...computeNamespaceRoom(seen),
     backings: computeBackingStatus(seen, ownBackings(located.layout)),
   };
 }
@@ -48,14 +50,9 @@ export function computePlanning(judgement: Judgement): PlanningStatus {
 /** How far the size can be changed by what the VM and its guest are, whatever is wanted now. */
 function computeReach({ seen, located, modules }: Judgement): Pick<PlanningStatus, 'reach'> {
   const { layout, observation } = located;
-  const { slots, maxMemory, hotplugProblem } = seen;
+  const { maxMemory, hotplugProblem } = seen;
   if (hotplugProblem || typeof maxMemory !== 'number') return {};
-  // A slot that rests is free in a minute.
-  const situation = surveySituation({
-    desired: bytes(0),
-    observation: { ...seen, slots: { ...slots, resting: [] } },
-    policy: { shrink: 'Exact', grow: 'Whole', guestSafety: 'Off' },
-  });
+  const situation = surveyRested(seen);
   const { boot, base, current, freeSlots, pool, pools } = situation;
   const most = Math.max(...pools.map((each) => ceilingOf(situation, each)));
   const step = bytes(Math.min(...pools.map(({ unit }) => unit)));
@@ -110,23 +107,41 @@ function computeGuest(guest: NonNullable<DomainObservation['guest']>): NonNullab
   };
 }
 
-/**
- * How much more the host could give: what the VM itself could take where the host has that much; else what the host
- * has, in whole GiB. So whoever reads the object learns of the host only what this VM could find out by growing.
- */
-export function computeRooms(seen: PlannerObservation): readonly (NonNullable<BackingStatus['room']> | null)[] {
-  const { backings = [] } = seen;
-  // A slot that rests is free in a minute.
-  const situation = surveySituation({
+/** The VM and its host as they are once no slot rests, which is in a minute. */
+const surveyRested = (seen: PlannerObservation): Situation =>
+  surveySituation({
     desired: bytes(0),
     observation: { ...seen, slots: { ...seen.slots, resting: [] } },
     policy: { shrink: 'Exact', grow: 'Whole', guestSafety: 'Off' },
   });
+
+/** What the VM itself could take from `pool`. */
+const ownRoom = (situation: Situation, pool: Pool): Bytes =>
+  bytes(Math.max(0, ceilingOf(situation, pool) - situation.current));
+
+/** What the namespace may still have of the host, as far as this VM could take it: nobody else's memory is in it. */
+function computeNamespaceRoom(seen: PlannerObservation): Pick<PlanningStatus, 'namespaceRoom'> {
+  const { namespaceFree = null } = seen;
+  if (namespaceFree === null) return {};
+  const situation = surveyRested(seen);
+  const own = Math.max(...situation.pools.map((pool) => ownRoom(situation, pool)));
+  return { namespaceRoom: formatQuantity(bytes(Math.min(namespaceFree, own))) };
+}
+
+/**
+ * How much more the host could give: what the VM itself could take where the host has that much; else what the host
+ * has, in whole GiB; and no more than the namespace may have. So whoever reads the object learns of the host only what this VM could find out by growing.
+ */
+export function computeRooms(seen: PlannerObservation): readonly (NonNullable<BackingStatus['room']> | null)[] {
+  const { backings = [] } = seen;
+  const allowed = seen.namespaceFree ?? Infinity;
+  const situation = surveyRested(seen);
   return backings.map(({ nodes, pageSize, hostFree, hugepagesFree }) => {
     const pool = situation.pools.find((candidate) => candidate.nodes.some((node) => nodes.includes(node)));
     if (hostFree === null || pool === undefined) return null;
-    const own = bytes(Math.max(0, ceilingOf(situation, pool) - situation.current));
-    const roomIn = (free: Bytes): string => formatQuantity(free >= own ? own : floorTo(free, gib(1)));
+    const own = ownRoom(situation, pool);
+    const roomIn = (free: Bytes): string =>
+      formatQuantity(bytes(Math.min(allowed, free >= own ? own : floorTo(free, gib(1)))));
     return {
       ...(pageSize === null ? {} : { pageSize: formatQuantity(pageSize) }),
       host: roomIn(hostFree),
@@ -141,7 +156,7 @@ export function computeRooms(seen: PlannerObservation): readonly (NonNullable<Ba
  */
 export function withoutPassing(status: VirtualMachineMemoryStatus): object {
   if (status.planning === undefined) return status;
-  const { observedAt: _, guest: __, backings, slots, ...planning } = status.planning;
+  const { observedAt: _, guest: __, namespaceRoom: _____, backings, slots, ...planning } = status.planning;
   const { resting: ___, ...kept } = slots;
   const bare = backings.map(({ room: ____, ...backing }) => backing);
   return { ...status, planning: { ...planning, slots: kept, backings: bare } };

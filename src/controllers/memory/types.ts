@@ -4,6 +4,7 @@ import type { VirtualMachineMemoryStatus } from '../../api/v1alpha1/virtual-mach
 import type { Reason } from '../../api/v1alpha1/reasons.ts';
 import type { HostError } from '../../host/errors.ts';
 import type { HostCalls } from '../../host/host-line.ts';
+import type { Tenant } from '../../host/rules/namespace-limit.ts';
 import type { DomainObservation, HostFacts, MemoryLayout, ObservedModule } from '../../host/port.ts';
 import type { Bytes } from '../../memory/bytes.ts';
 import type { AskAgain, Plan, PlannerObservation, PlanStep } from '../../planner/types.ts';
@@ -29,6 +30,8 @@ export type Located = {
   readonly hostName: string;
   readonly host: HostCalls;
   readonly limits: HostLimits;
+  /** For whom the machine is changed. */
+  readonly tenant: Tenant;
   readonly observation: DomainObservation;
   readonly layout: MemoryLayout;
   /** null: the host didn't say. */

@@ -176,6 +176,7 @@ function computePollMs({ plan, modules, located }: Judgement): Verdict['againInM
     case 'GuestMemoryUnknown':
     case 'InsufficientHostMemory':
     case 'HugepagesUnavailable':
+    case 'NamespaceLimitReached':
     case 'HostCordoned':
       return slowPollMs;
     case 'HotplugUnsupported':

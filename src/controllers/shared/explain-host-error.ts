@@ -53,6 +53,8 @@ export function explainHostError(error: HostError, hostName: string): ErrorVerdi
       return said('InsufficientHostMemory', true, `host ${hostName}: `);
     case 'hugepages-unavailable':
       return said('HugepagesUnavailable', true, `host ${hostName}: `);
+    case 'namespace-limit':
+      return said('NamespaceLimitReached', true, `host ${hostName}: `);
     case 'rejected':
       return said('HypervisorRejected', false);
     case 'hypervisor-failed':

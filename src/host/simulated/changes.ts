@@ -8,6 +8,7 @@ import { chooseBase, explainMisplaced, isTakenAt, regionKey } from '../rules/add
 import { admitPlug, admitRelease, admitUnplug, explainSilence } from '../rules/admit.ts';
 import { judgeHostMemory } from '../rules/capacity.ts';
 import { askForModule } from '../rules/marks.ts';
+import { judgeNamespaceLimit } from '../rules/namespace-limit.ts';
 import { replacementOf } from '../rules/replacement.ts';
 import { otherFreeSlots } from '../rules/slots.ts';
 import { afterPlug, beforePlug } from '../rules/uptake.ts';
@@ -24,6 +25,7 @@ import type {
 import { askGuest, followUp, meetDomain, removeModule, type ReportContext, tellReport, uptakeState } from './guest.ts';
 import {
   addModule,
+  holdingOf,
   liveMarks,
   regionOf,
   type SimulatedDomain,
@@ -58,7 +60,13 @@ export function plugSimulated(
   const admitted = admitPlug(context.observe(domain), revision, request);
   if (!admitted.ok) return admitted;
   const pageSize = request.pageSize ?? domain.pageSize;
-  const short = judgeHostMemory(context.facts(), request, pageSize);
+  const { namespaceLimit: limit, clusterId, namespace } = request;
+  const shares = context.facts().namespaces ?? [];
+  const bounded =
+    limit === undefined
+      ? null
+      : judgeNamespaceLimit(shares, { clusterId, namespace }, limit, holdingOf(domain), request.size);
+  const short = bounded ?? judgeHostMemory(context.facts(), request, pageSize);
   if (short !== null) return fail(short);
 
   const nowMs = context.clock.now();

@@ -5,6 +5,7 @@ import { type Bytes, bytes, GiB, gib, MiB, mib, sumBytes, zeroBytes } from '../.
 import { aliasOfSlot, type NodeMemory } from '../../memory/module.ts';
 import { emptyOperationState, type OperationState, restingMs } from '../../memory/operation-state.ts';
 import { isTakenAt, type PlacedDevice, type Region } from '../rules/addresses.ts';
+import { type GrowingVm, holderOf } from '../rules/namespace-limit.ts';
 import type { DefinedModule } from '../rules/stored.ts';
 import type { BareGuest, Uptake } from '../rules/uptake.ts';
 import { totalOf } from '../rules/total.ts';
@@ -309,6 +310,12 @@ export function addModule(
 
 /** What the guest of a running domain has, in bytes. */
 export const simulatedTotal = (domain: SimulatedDomain): number => totalOf(domain);
+
+/** What a running domain has, and whose it is. */
+export const holdingOf = (domain: SimulatedDomain): GrowingVm => ({
+  holder: holderOf({ claim: domain.operations.claim, ownerNamespace: domain.ownerNamespace }),
+  committed: simulatedTotal(domain),
+});
 
 /** The marks that still count: resting ones end by themselves. */
 export const liveMarks = (operations: OperationState, nowMs: number): OperationState['marks'] =>

@@ -5,6 +5,7 @@ import { type HostAnswer, hostError } from '../errors.ts';
 import { fail, succeed } from '../../memory/result.ts';
 import { Leaders } from '../leaders.ts';
 import { isActiveState } from '../rules/boot.ts';
+import { sumByHolder } from '../rules/namespace-limit.ts';
 import type {
   DomainObservation,
   HostEvent,
@@ -17,7 +18,7 @@ import type {
   UnplugRequest,
 } from '../port.ts';
 import { meetKept, type SimulatedChangeContext, plugSimulated, releaseSimulated, unplugSimulated } from './changes.ts';
-import { createSimulatedDomain, type SimulatedDomain, type SimulatedDomainSpec, simulatedTotal } from './model.ts';
+import { createSimulatedDomain, holdingOf, type SimulatedDomain, type SimulatedDomainSpec, simulatedTotal } from './model.ts';
 import { observeSimulatedDomain } from './observe.ts';
 import { persistSimulated } from './stored.ts';
 import type { SimulatedChange, SimulatedFault, SimulatedHost, SimulatedOperation } from './script.ts';
@@ -102,6 +103,7 @@ export function createSimulatedHost(options: SimulatedHostOptions): SimulatedHos
       hugepagePools: options.hugepagePools ?? [],
       virtualMachines: domains.size,
       virtualMachinesWithoutOwner: active.filter(({ ownerNamespace }) => ownerNamespace === null).length,
+      namespaces: sumByHolder(active.map(holdingOf)),
     };
   };
 

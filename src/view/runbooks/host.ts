@@ -118,6 +118,20 @@ export const hostRunbooks = {
       'Shrink or move other VMs with such pages. `spec.pageSize` of a resource chooses others for new modules.',
     ],
   },
+  NamespaceLimitReached: {
+    meaning: 'the VMs of the namespace have as much of the host as one namespace may have',
+    todo: 'it goes on by itself when others of the namespace there have less, or the limit is raised',
+    impact: growthWaits,
+    diagnosis: [
+      'The message has the figures. What counts is all memory of the running VMs on that host that the namespace has or is the owner of, boot memory included; a VM of nobody counts from its first change on.',
+      '`kubectl get hvh HOST -o yaml`: `spec.namespaceLimit`, and `status.namespaces`, which has what the largest have. `kubectl get vmmem -n NAMESPACE` has the sizes.',
+    ],
+    remedy: [
+      'Shrink, move or shut down other VMs of the namespace there.',
+      'Raise `spec.namespaceLimit` of the HypervisorHost; it takes effect at once.',
+      'Memory that a deleted resource left plugged counts until its VM stops, or until `dimmer agent release UUID` on the host ends the claim.',
+    ],
+  },
   HypervisorFailed: {
     meaning: "QEMU failed at a plug, mostly for want of memory; libvirt's words are in the message",
     todo: 'tried again after 10, 20, 40 s and so on, at most 10 min; how often and when next is in the message',

@@ -167,6 +167,7 @@ function roomIn(situation: Situation, pool: Pool): number {
   const { current, observation } = situation;
   if (observation.cordoned) return current;
   const free = Math.min(
+    observation.namespaceFree ?? Infinity,
     pool.hostFree ?? Infinity,
     pool.pageSize === null ? Infinity : (pool.hugepagesFree ?? Infinity),
   );

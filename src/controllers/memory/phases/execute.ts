@@ -83,9 +83,10 @@ export async function execute(action: Action, judgement: Judgement, context: Exe
 const shortages: ReadonlySet<HostErrorCode> = new Set<HostErrorCode>([
   'insufficient-host-memory',
   'hugepages-unavailable',
+  'namespace-limit',
 ]);
 
-/** Whether the host has less than was thought when the step was planned. */
+/** Whether the host, or the namespace of it, has less than was thought when the step was planned. */
 export const isShortage = ({ code }: HostError): boolean => shortages.has(code);
 
 async function runSteps(
@@ -119,6 +120,7 @@ async function runSteps(
         ...(steps[index + 1]?.operation === 'plug' ? { isMidway: true } : {}),
         hostReserve: limits.memoryReserve,
         hostOvercommit: limits.memoryOvercommit,
+        ...(limits.namespaceLimit === null ? {} : { namespaceLimit: limits.namespaceLimit }),
       });
       if (!answer.ok) return { kind: 'failed', what, error: answer.error, plugged };
       plugged += 1;

@@ -92,7 +92,12 @@ export function requireClaim(
 }
 
 /** What there is to plan with. Pure. */
-export function observe({ entry, observation }: Found, claimed: Claimed, context: GatherContext): Observed {
+export function observe(
+  { metadata: { namespace } }: VirtualMachineMemory,
+  { entry, observation }: Found,
+  claimed: Claimed,
+  context: GatherContext,
+): Observed {
   const seen = { observation, hostName: entry.name };
   if (observation.migrating) {
     return problem({ reason: 'VMMigrating', message: `VM ${observation.name} is migrating`, retry: true, ...seen });
@@ -115,6 +120,7 @@ export function observe({ entry, observation }: Found, claimed: Claimed, context
       hostName: entry.name,
       host: entry.line.as(context.urgency, context.signal),
       limits: entry.limits.value,
+      tenant: { clusterId: context.clusterId, namespace },
       observation,
       layout: observation.layout,
       facts: claimed.facts,

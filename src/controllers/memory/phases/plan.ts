@@ -8,6 +8,8 @@ import { computePlan } from '../../../planner/plan.ts';
 import type { ShrinkPolicy } from '../../../memory/policies.ts';
 import type { Plan, PlanInputError, PlannerObservation } from '../../../planner/types.ts';
 import { qemuOverhead } from '../../../host/rules/capacity.ts';
+import { computeNamespaceFree, holderOf } from '../../../host/rules/namespace-limit.ts';
+import { totalOf } from '../../../host/rules/total.ts';
 import { computeBackings } from '../backing.ts';
 import { withHistory } from '../refusals.ts';
 import { planRelease, safetyOf, sparingOthers } from '../release.ts';
@@ -23,6 +25,14 @@ function toGuestReport({ guest, observedAtMs }: Located['observation']): Planner
   const { total, usable, fresh, ofThisBoot, reportedAtMs, takenOfModules } = guest;
   const report = { total, usable, fresh, ...(takenOfModules === null ? {} : { takenOfModules }) };
   return fresh || !ofThisBoot ? report : { ...report, silentMs: Math.max(0, observedAtMs - reportedAtMs) };
+}
+
+/** By how much the namespace's limit lets the VM grow; null: there is none, or an older agent doesn't say what it has. */
+function findNamespaceFree({ limits, facts, tenant, observation, layout }: Located): Bytes | null {
+  const shares = facts?.namespaces ?? null;
+  if (limits.namespaceLimit === null || shares === null) return null;
+  const vm = { holder: holderOf(observation), committed: totalOf(layout) };
+  return computeNamespaceFree(shares, tenant, limits.namespaceLimit, vm);
 }
 
 function buildObservation(
@@ -59,6 +69,7 @@ function buildObservation(
     hostFree: first?.hostFree ?? null,
     hugepagesFree: first?.hugepagesFree ?? null,
     backings,
+    namespaceFree: findNamespaceFree(located),
     hardLimit:
       layout.hardLimit === null
         ? null

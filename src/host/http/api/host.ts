@@ -1,6 +1,6 @@
 /** What the agent says of its host. */
 import { absentAs, described, object } from '../../../memory/shape.ts';
-import { bytes, list, text, whole } from './words.ts';
+import { bytes, list, orNull, text, whole } from './words.ts';
 
 const hostNode = object({
   id: whole('Number of the NUMA node'),
@@ -41,6 +41,18 @@ export const hostFacts = described(
     virtualMachinesWithoutOwner: absentAs(
       null,
       whole('Of those the running ones that no owner element reserves for a namespace'),
+    ),
+    /** null: an older agent doesn't say. */
+    namespaces: absentAs(
+      null,
+      list(
+        object({
+          clusterId: orNull(text('Identity of the cluster'), "null: by the owner element of the host's admin alone"),
+          namespace: text('Namespace'),
+          committed: bytes('Memory of its running VMs, touched or not, and what is being plugged there'),
+        }),
+        'What VMs are promised, by whose they are: by their claims and owner elements',
+      ),
     ),
   }),
   'A hypervisor host',

@@ -57,6 +57,8 @@ export const plugRequest = closed({
   hostReserve: size(),
   /** Committed guest memory may reach (total - hostReserve) times this. */
   hostOvercommit: positiveNumber(1000),
+  /** What the running VMs of the namespace may have of the host together; absent: that isn't bounded. */
+  namespaceLimit: optional(size()),
 });
 
 /** The modules that the running VM has are to be those of its stored definition. */
