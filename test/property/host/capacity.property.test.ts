@@ -74,7 +74,7 @@ test.each([
       const hugepages = [{ pageSize, total: 1_000, free: pages }];
       const facts: HostFacts = {
         ...{ agentVersion: '', libvirtVersion: '', hypervisorVersion: '', virtualMachines: 0 },
-        virtualMachinesWithoutOwner: 0,
+        ...{ virtualMachinesWithoutOwner: 0, namespaces: [] },
         memory: { total, available, committed },
         nodes: [{ id: 0, total, available, hugepages }],
         hugepagePools: [{ pageSize, reserved, onDemand }],

@@ -70,6 +70,7 @@ export const observation = ({ maxModules }: Limits): fc.Arbitrary<PlannerObserva
         booting: fc.oneof({ weight: 19, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) }),
         pageSize: optional(fc.constantFrom(2 * MiB, 256 * MiB, 1024 * MiB) as fc.Arbitrary<Bytes>, null),
         hostFree: optional(blocks(32), null),
+        namespaceFree: optional(blocks(32), null),
         hugepagesFree: optional(blocks(12), null),
         guest: optional(
           fc.record(

@@ -59,6 +59,7 @@ test('decision, reason, modules and amounts agree with brute force', () => {
     'BootMemoryTooSmall',
     'SlotsExhausted',
     'HostCordoned',
+    'NamespaceLimitReached',
     'InsufficientHostMemory',
     'HugepagesUnavailable',
   ];

@@ -29,7 +29,7 @@ const forPlans = (check: (given: PlanRequest, plan: Plan) => void): void =>
 test('I1: never above the larger of before and desired (Replace: by its plug), never above a limit or past the slots', () => {
   forPlans((given, plan) => {
     const { boot, withLeaving, unit } = factsOf(given);
-    const { maxMemory, otherBytes, slots, hostFree, hugepagesFree, pageSize } = given.observation;
+    const { maxMemory, otherBytes, slots, hostFree, namespaceFree, hugepagesFree, pageSize } = given.observation;
     const plugs = plan.steps.filter((step) => step.operation === 'plug');
     const plugged = plugs.reduce((sum, { size }) => sum + size, 0);
     const bound = Math.max(withLeaving, given.desired) + (plan.decision === 'replace' ? plugged : 0);
@@ -42,6 +42,7 @@ test('I1: never above the larger of before and desired (Replace: by its plug), n
       expect(totalOf(state)).toBeLessThanOrEqual(16 * boot);
     }
     expect(plugged).toBeLessThanOrEqual(hostFree ?? Infinity);
+    expect(plugged).toBeLessThanOrEqual(namespaceFree ?? Infinity);
     if (pageSize !== null) expect(plugged).toBeLessThanOrEqual(hugepagesFree ?? Infinity);
     for (const { size, slot } of plugs) {
       expect(size % unit).toBe(0);

@@ -114,7 +114,7 @@ test('below and above are sizes that a plan indeed reaches', () => {
         ...given.observation,
         booting: false,
         cordoned: false,
-        hostFree: null,
+        ...{ hostFree: null, namespaceFree: null },
         hugepagesFree: null,
         modules: given.observation.modules.map((module) => ({ ...module, state: 'Plugged' as const })),
       };

@@ -81,7 +81,7 @@ function stopOfPlug(request: PlanRequest, facts: Facts, amount: number): Stop | 
   const { observation } = request;
   const total = facts.withLeaving + amount;
   const modules = Math.max(1, Math.ceil(amount / largestModule(request, facts)));
-  const { maxMemory, pageSize, hostFree, hugepagesFree } = observation;
+  const { maxMemory, pageSize, hostFree, hugepagesFree, namespaceFree } = observation;
   if (maxMemory === 'unsupported') return blocked('HotplugUnsupported');
   if (!isMultiple(amount, facts.unit)) return blocked('Misaligned');
   if (maxMemory !== 'unlimited' && total + observation.otherBytes > maxMemory) return blocked('ExceedsMaxMemory');
@@ -92,6 +92,7 @@ function stopOfPlug(request: PlanRequest, facts: Facts, amount: number): Stop | 
       : blocked('SlotsExhausted');
   }
   if (observation.cordoned) return blocked('HostCordoned');
+  if (typeof namespaceFree === 'number' && amount > namespaceFree) return blocked('NamespaceLimitReached');
   if (hostFree !== null && amount > hostFree) return blocked('InsufficientHostMemory');
   if (pageSize !== null && hugepagesFree !== null && amount > hugepagesFree) return blocked('HugepagesUnavailable');
   return undefined;

@@ -19,6 +19,7 @@ const backing = (nodes: readonly number[]): fc.Arbitrary<Backing> =>
     pageSize: fc.constantFrom(null, 2 * MiB, 256 * MiB, 1024 * MiB) as fc.Arbitrary<Bytes | null>,
     preallocated: fc.boolean(),
     hostFree: fc.constant(null),
+    namespaceFree: fc.constant(null),
     hugepagesFree: fc.constant(null),
     hostNodes: fc.constant(null),
   });

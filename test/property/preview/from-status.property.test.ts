@@ -59,6 +59,8 @@ const surroundings = fc.record({
   calledOff: fc.nat(3).map((draw) => draw === 0),
   /** Rare among all requests. */
   mayReplace: fc.nat(3).map((draw) => draw === 0),
+  /** Of nobody's VM: what it has counts from its first change on. */
+  namespaceLimit: fc.option(fc.integer({ min: 0, max: 512 }).map((count) => bytes(count * 64 * MiB)), { nil: null }),
   wants: fc.boolean(),
 });
 type Behind = readonly Pick<Backing, 'pageSize' | 'preallocated'>[];
@@ -100,7 +102,7 @@ function locate({ observation }: PlanRequest, around: Surroundings): Located {
       },
     ],
     hugepagePools: [],
-    ...{ virtualMachines: 1, virtualMachinesWithoutOwner: 0 },
+    ...{ virtualMachines: 1, virtualMachinesWithoutOwner: 0, namespaces: [] },
   };
   const layout = {
     ...blank,
@@ -123,9 +125,11 @@ function locate({ observation }: PlanRequest, around: Surroundings): Located {
   return {
     hostName: 'hv',
     host,
+    tenant: { clusterId: 'c', namespace: 't' },
     limits: {
       memoryReserve: bytes(0),
       memoryOvercommit: 1,
+      namespaceLimit: around.namespaceLimit,
       maxConcurrentOperations: 4,
       cordoned: observation.cordoned,
     },
@@ -219,8 +223,11 @@ it('the plan made from spec and status is the plan that the controller made, the
       const { object, judgement } = made;
       const read = requestFromStatus(object);
       if (!read.ok) throw new Error(read.error);
-      const { hostFree, hugepagesFree, backings = [], ...fromStatus } = read.value.observation;
-      const { hostFree: free, hugepagesFree: pages, backings: known = [], ...others } = judgement.seen;
+      const { hostFree, hugepagesFree, namespaceFree, backings = [], ...fromStatus } = read.value.observation;
+      const { hostFree: free, hugepagesFree: pages, namespaceFree: left, backings: known = [], ...others } = judgement.seen;
+      // Of the namespace's room what this VM could take.
+      expect(namespaceFree === null).toBe(left === null);
+      expect(namespaceFree ?? 0).toBeLessThanOrEqual(left ?? 0);
       // All but the host is to the byte what the planner was told.
       expect(fromStatus).toEqual(others);
       expect(backings.map(withoutHost)).toEqual(known.map(withoutHost));

@@ -21,8 +21,8 @@ import { createRunIdentities, startTimeOf } from '../../../src/agent/domain/iden
 import { isStatisticsNews } from '../../../src/agent/guest/statistics-poll.ts';
 import { noMemoryStats } from '../../../src/libvirt/domain/statistics.ts';
 import type { DomainMemoryXml } from '../../../src/libvirt/xml/domain-memory.ts';
-import { type Bytes, gib, MiB, mib, zeroBytes } from '../../../src/memory/bytes.ts';
-import { plugRequest } from '../../contract/bench.ts';
+import { type Bytes, bytes, gib, MiB, mib, zeroBytes } from '../../../src/memory/bytes.ts';
+import { claim, plugRequest } from '../../contract/bench.ts';
 
 describe('compilePattern', () => {
   it('takes * and ? as a shell does, and all else as it is', () => {
@@ -128,20 +128,20 @@ describe('host memory', () => {
 
   it('is not promised twice to plugs at the same time', () => {
     const memory = new HostMemory(() => reading);
-    const first = memory.reserve(request(gib(5)), null);
+    const first = memory.reserve('x', request(gib(5)), null);
     expect(first.ok).toBe(true);
-    expect(memory.reserve(request(gib(5)), null)).toMatchObject({ error: { code: 'insufficient-host-memory' } });
+    expect(memory.reserve('x', request(gib(5)), null)).toMatchObject({ error: { code: 'insufficient-host-memory' } });
     if (first.ok) first.value();
-    expect(memory.reserve(request(gib(5)), null).ok).toBe(true);
+    expect(memory.reserve('x', request(gib(5)), null).ok).toBe(true);
   });
 
   it('counts what VMs were promised and have not touched yet', () => {
     const memory = new HostMemory(() => reading);
-    memory.setCommitted('a', gib(12));
-    expect(memory.reserve(request(gib(4)), null)).toMatchObject({ error: { code: 'insufficient-host-memory' } });
-    expect(memory.reserve(request(gib(3)), null).ok).toBe(true);
-    memory.setCommitted('a', zeroBytes);
-    expect(memory.reserve(request(gib(4)), null).ok).toBe(true);
+    memory.setCommitted('a', gib(12), null);
+    expect(memory.reserve('x', request(gib(4)), null)).toMatchObject({ error: { code: 'insufficient-host-memory' } });
+    expect(memory.reserve('x', request(gib(3)), null).ok).toBe(true);
+    memory.setCommitted('a', zeroBytes, null);
+    expect(memory.reserve('x', request(gib(4)), null).ok).toBe(true);
   });
 
   it('is not promised twice in huge pages either, neither those of the pool nor those made on demand', () => {
@@ -151,7 +151,7 @@ describe('host memory', () => {
     const hugepagePools = [{ pageSize, reserved: 256, onDemand: 1024 }];
     const memory = new HostMemory(() => ({ ...reading, available: gib(3), nodes, hugepagePools }));
     const codeOfPlug = (size: Bytes, pages: Bytes | null): string => {
-      const reserved = memory.reserve(request(size), pages);
+      const reserved = memory.reserve('x', request(size), pages);
       return reserved.ok ? 'ok' : reserved.error.code;
     };
     expect(codeOfPlug(gib(3), pageSize)).toBe('hugepages-unavailable');
@@ -162,6 +162,63 @@ describe('host memory', () => {
     expect(codeOfPlug(mib(1536), pageSize)).toBe('ok');
     expect(codeOfPlug(mib(2), pageSize)).toBe('hugepages-unavailable');
     expect(codeOfPlug(mib(2), null)).toBe('insufficient-host-memory');
+  });
+
+  describe("within a namespace's limit", () => {
+    const [ours, others] = [{ clusterId: claim.clusterId, namespace: 'tenants' }, { clusterId: null, namespace: 'else' }];
+    const within = (size: Bytes, limit: Bytes) => request(size, { hostOvercommit: 8, namespaceLimit: limit });
+    const codeOfPlug = (memory: HostMemory, uuid: string, size: Bytes, limit: Bytes): string => {
+      const reserved = memory.reserve(uuid, within(size, limit), null);
+      return reserved.ok ? 'ok' : reserved.error.code;
+    };
+
+    it('two VMs of one namespace that grow at once do not both pass it', () => {
+      const memory = new HostMemory(() => reading);
+      for (const uuid of ['a', 'b']) memory.setCommitted(uuid, gib(1), ours);
+      expect(codeOfPlug(memory, 'a', gib(1), gib(3))).toBe('ok');
+      expect(codeOfPlug(memory, 'b', gib(1), gib(3))).toBe('namespace-limit');
+      expect(memory.namespaces()).toEqual([{ ...ours, committed: gib(3) }]);
+    });
+
+    it('nor two that were nobody\'s before: the first counts whole from the moment that it is changed', () => {
+      const memory = new HostMemory(() => reading);
+      for (const uuid of ['a', 'b']) memory.setCommitted(uuid, gib(1), null);
+      const first = memory.reserve('a', within(gib(1), gib(3)), null);
+      expect(codeOfPlug(memory, 'b', gib(1), gib(3))).toBe('namespace-limit');
+      memory.setHolder('a', ours);
+      // The claim is written, and then the plug fails.
+      if (first.ok) first.value();
+      expect(memory.namespaces()).toEqual([{ ...ours, committed: gib(1) }]);
+      expect(codeOfPlug(memory, 'b', gib(1), gib(3))).toBe('ok');
+    });
+
+    it('what others have, and VMs that have stopped, count for nothing', () => {
+      const memory = new HostMemory(() => reading);
+      memory.setCommitted('a', gib(2), ours);
+      memory.setCommitted('b', gib(6), others);
+      memory.setCommitted('c', gib(2), { ...ours, clusterId: 'another' });
+      expect(codeOfPlug(memory, 'a', bytes(gib(1) + 1), gib(3))).toBe('namespace-limit');
+      memory.setCommitted('d', gib(2), ours);
+      expect(codeOfPlug(memory, 'a', gib(1), gib(3))).toBe('namespace-limit');
+      memory.setCommitted('d', zeroBytes, null);
+      expect(codeOfPlug(memory, 'a', gib(1), gib(3))).toBe('ok');
+    });
+
+    it('whose a VM is stays known where its metadata cannot be read any more', () => {
+      const memory = new HostMemory(() => reading);
+      memory.setCommitted('a', gib(2), ours);
+      memory.setCommitted('a', gib(3), 'unread');
+      memory.setCommitted('b', gib(3), 'unread');
+      expect(memory.namespaces()).toEqual([{ ...ours, committed: gib(3) }]);
+    });
+
+    it('what goes to another namespace counts there from its first change, and here no more', () => {
+      const memory = new HostMemory(() => reading);
+      memory.setCommitted('a', gib(2), others);
+      expect(codeOfPlug(memory, 'a', gib(1), bytes(gib(3) - 1))).toBe('namespace-limit');
+      expect(codeOfPlug(memory, 'a', gib(1), gib(3))).toBe('ok');
+      expect(memory.namespaces()).toEqual([{ ...ours, committed: gib(3) }]);
+    });
   });
 
   it('reads what the kernel shows', () => {

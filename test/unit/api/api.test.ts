@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { computeConditions } from '../../../src/api/v1alpha1/conditions.ts';
+import { decodeHypervisorHost } from '../../../src/api/v1alpha1/decode.ts';
 import { type Reason, reasonTable } from '../../../src/api/v1alpha1/reasons.ts';
 import { isNamespaceAllowed, matchesSelector } from '../../../src/api/v1alpha1/selector.ts';
 import { parseDurationMs, parseHostLimits, parseSpec } from '../../../src/api/v1alpha1/spec.ts';
@@ -91,7 +92,10 @@ describe('parseHostLimits', () => {
   it('fills in the defaults', () => {
     expect(parseHostLimits(spec)).toEqual({
       ok: true,
-      value: { memoryReserve: 0, memoryOvercommit: 1, maxConcurrentOperations: 4, cordoned: false },
+      value: {
+        ...{ memoryReserve: 0, memoryOvercommit: 1, namespaceLimit: null },
+        ...{ maxConcurrentOperations: 4, cordoned: false },
+      },
     });
   });
 
@@ -100,6 +104,16 @@ describe('parseHostLimits', () => {
     expect(parseHostLimits({ ...spec, memoryReserve: 'x' })).toMatchObject({
       error: expect.stringContaining('spec.memoryReserve') as string,
     });
+  });
+
+  it('takes no limit for a namespace that it cannot read for none', () => {
+    expect(parseHostLimits({ ...spec, namespaceLimit: '0' })).toMatchObject({ value: { namespaceLimit: 0 } });
+    for (const namespaceLimit of ['lots', null, {}]) {
+      const decoded = decodeHypervisorHost({ metadata: { name: 'hv', uid: 'u', resourceVersion: '1' }, spec: { ...spec, namespaceLimit } });
+      if (!decoded.ok) throw new Error(decoded.error);
+      const error = expect.stringContaining('spec.namespaceLimit') as string;
+      expect(parseHostLimits(decoded.value.spec)).toMatchObject({ ok: false, error });
+    }
   });
 });
 
