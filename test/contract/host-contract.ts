@@ -400,6 +400,21 @@ export function describeHostContract(name: string, create: () => Promise<Contrac
       expect((await on.observe()).layout?.modules).toEqual([]);
     });
 
+    test('never gives the VMs of a namespace more of the host than its limit, and says what they have', async (on) => {
+      const tenant = { clusterId: claim.clusterId, namespace: 'limited' };
+      const { layout } = await on.observe();
+      const current = sumBytes([...(layout?.boot ?? []), ...(layout?.modules ?? [])].map((part) => part.size));
+      const plug = (slot: number, namespaceLimit: Bytes) => on.plug(slot, { ...tenant, namespaceLimit });
+      // Nobody's before: all that it has counts.
+      const refused = await plug(0, bytes(current + size - 1));
+      expect(codeOf(refused)).toBe('namespace-limit');
+      expect(await on.observe()).toMatchObject({ claim: null, layout: { modules: [] } });
+      valueOf(await plug(0, bytes(current + size)));
+      expect(codeOf(await plug(1, bytes(current + 2 * size - 1)))).toBe('namespace-limit');
+      expect(valueOf(await on.bench.host.facts()).namespaces).toContainEqual({ ...tenant, committed: current + size });
+      valueOf(await plug(1, bytes(current + 2 * size)));
+    });
+
     test('asks the guest for a module, and tells when it is gone; its slot rests', async (on) => {
       valueOf(await on.plug(0));
       const watching = on.watch();

@@ -67,13 +67,22 @@ function computeHostStatus(
   const cordoned = resource.spec.cordoned ?? false;
   // What was last known stays while the host doesn't answer.
   if (!answer.ok) return { ...resource.status, observedGeneration: generation, conditions, cordoned };
-  const { memory, nodes, hugepagePools: _pools, virtualMachinesWithoutOwner: _, namespaces: shares, ...rest } = answer.value;
+  const {
+    memory,
+    nodes,
+    hugepagePools: _pools,
+    virtualMachinesWithoutOwner: _,
+    namespaces: shares,
+    ...rest
+  } = answer.value;
   return boundHostStatus({
     ...rest,
     observedGeneration: generation,
     conditions,
     cordoned,
-    ...(resource.spec.namespaceLimit === undefined || shares === null ? {} : { namespaces: computeLargest(shares, clusterId) }),
+    ...(resource.spec.namespaceLimit === undefined || shares === null
+      ? {}
+      : { namespaces: computeLargest(shares, clusterId) }),
     memory: {
       total: formatMeasured(memory.total),
       available: formatMeasured(memory.available),

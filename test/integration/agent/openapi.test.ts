@@ -270,17 +270,17 @@ describe("agent's API and its document", () => {
     reading: [
       ...['not-leader', 'old-generation', 'stale-revision', 'revision-required', 'no-such-module', 'unplug-unsettled'],
       ...['guest-memory-in-use', 'guest-memory-unknown', 'guest-late'],
-      ...['insufficient-host-memory', 'hugepages-unavailable'],
+      ...['insufficient-host-memory', 'hugepages-unavailable', 'namespace-limit'],
     ],
     plug: ['no-such-module', 'unplug-unsettled', 'guest-memory-in-use', 'guest-memory-unknown', 'guest-late'],
-    unplug: ['insufficient-host-memory', 'hugepages-unavailable'],
+    unplug: ['insufficient-host-memory', 'hugepages-unavailable', 'namespace-limit'],
     persist: [
       ...['no-such-module', 'guest-memory-in-use', 'guest-memory-unknown', 'guest-late'],
-      ...['insufficient-host-memory', 'hugepages-unavailable'],
+      ...['insufficient-host-memory', 'hugepages-unavailable', 'namespace-limit'],
     ],
     release: [
       ...['no-such-module', 'unplug-unsettled', 'guest-memory-in-use', 'guest-memory-unknown', 'guest-late'],
-      ...['insufficient-host-memory', 'hugepages-unavailable'],
+      ...['insufficient-host-memory', 'hugepages-unavailable', 'namespace-limit'],
     ],
   };
   test.each(codes)('and problems of the service: %s', async (code) => {

@@ -113,6 +113,7 @@ const cases: readonly Case[] = [
   { reason: 'VMBusy', host: 'hv-jobs' },
   { reason: 'VMMigrating', before: (script, uuid) => script.setMigrating(uuid, true) },
   { reason: 'InsufficientHostMemory', host: 'hv-reserved' },
+  { reason: 'NamespaceLimitReached', host: 'hv-limited' },
   { reason: 'HugepagesUnavailable', spec: { pageSize: '2Mi' } },
   { reason: 'HostCordoned', host: 'hv-cordoned' },
   { reason: 'HypervisorFailed', host: 'hv-failing' },
@@ -162,6 +163,7 @@ const hosts: Readonly<Record<string, object>> = {
   'hv-2': {},
   'hv-busy': { maxConcurrentOperations: 1 },
   'hv-reserved': { memoryReserve: '64Ti' },
+  'hv-limited': { namespaceLimit: '1536Mi' },
   'hv-cordoned': { cordoned: true },
   ...Object.fromEntries(
     ['slow', 'slowest', 'replacing', 'down', 'jobs', 'failing', 'rejecting', 'old', 'untrusted'].map((name) => [

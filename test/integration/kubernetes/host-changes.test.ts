@@ -81,7 +81,8 @@ afterAll(async () => {
 beforeEach(async () => {
   beforePlug = () => Promise.resolve();
   const ordinary = { allowedNamespaces: { from: 'All', selector: null }, cordoned: false, maxConcurrentOperations: 4 };
-  await changeHost({ ...addressOf(first), ...ordinary, tlsServerName: null });
+  const unbounded = { namespaceLimit: null };
+  await changeHost({ ...addressOf(first), ...ordinary, ...unbounded, tlsServerName: null });
 });
 
 const want = (number: number, size: string) =>
@@ -215,6 +216,29 @@ test('cordoned: growth waits, shrinking goes on, and growth does when it ends', 
   expect(simulated.script.total(uuidOf(4))).toBe(gib(1));
   await changeHost({ cordoned: false });
   await has(4, gib(2));
+});
+
+test('namespaceLimit: growth past it waits and says so, nothing is taken away, and what is raised is had at once', async () => {
+  // All VMs are of one namespace: what those that have grown have by now, and 1Gi more.
+  const held = () =>
+    numbers
+      .filter((number) => simulated.script.domain(uuidOf(number)).operations.claim !== null)
+      .reduce((sum, number) => sum + simulated.script.total(uuidOf(number)), 0);
+  await want(5, '2Gi');
+  await has(5, gib(2));
+  const before = held() / gib(1);
+  await changeHost({ namespaceLimit: `${before + 1}Gi` });
+  await want(5, '4Gi');
+  expect(await says('vmmem', 'vm-5', 'NamespaceLimitReached')).toContain('may have only 1Gi more of this host');
+  await want(5, '3Gi');
+  await has(5, gib(3));
+  await changeHost({ namespaceLimit: '1Gi' });
+  await want(5, '4Gi');
+  await says('vmmem', 'vm-5', 'NamespaceLimitReached');
+  expect(held() / gib(1)).toBe(before + 1);
+  await changeHost({ namespaceLimit: `${before + 2}Gi` });
+  await has(5, gib(4));
+  expect(held() / gib(1)).toBe(before + 2);
 });
 
 test('maxConcurrentOperations: more at once as soon as it is raised, and no more than it says once it is lowered', async () => {

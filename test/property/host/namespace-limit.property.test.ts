@@ -24,14 +24,29 @@ type Move =
 
 const moves: fc.Arbitrary<readonly Move[]> = fc.array(
   fc.oneof(
-    { weight: 4, arbitrary: fc.record({ kind: fc.constant('plug' as const), vm: someVm, namespace: someNamespace, size: someSize }) },
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        kind: fc.constant('plug' as const),
+        vm: someVm,
+        namespace: someNamespace,
+        size: someSize,
+      }),
+    },
     { weight: 3, arbitrary: fc.record({ kind: fc.constant('finish' as const), vm: someVm, succeeds: fc.boolean() }) },
-    { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom('shrink' as const, 'stop' as const, 'start' as const), vm: someVm }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({ kind: fc.constantFrom('shrink' as const, 'stop' as const, 'start' as const), vm: someVm }),
+    },
   ),
   { maxLength: 40 },
 );
 
-type Vm = { size: Bytes; holder: Holder | null; growing: { readonly size: Bytes; readonly end: EndReservation } | null };
+type Vm = {
+  size: Bytes;
+  holder: Holder | null;
+  growing: { readonly size: Bytes; readonly end: EndReservation } | null;
+};
 
 it('plugs under way at the same time, which succeed or fail: no namespace gets past its limit by growing', () => {
   const seen = { admitted: 0, refused: 0, together: 0 };
@@ -106,7 +121,12 @@ it('on a host that plugs by its rules: the VMs of a namespace never have more th
         const { revision, claim: held } = valueOf(await host.observe(uuidOf(vm)));
         const slot = slots[vm] ?? 0;
         const replaces = held === null || held.namespace === namespace ? {} : { replacesUid: held.objectUid };
-        const request = plugRequest(slot, size, { namespace, objectUid: namespace, namespaceLimit: limit, ...replaces });
+        const request = plugRequest(slot, size, {
+          namespace,
+          objectUid: namespace,
+          namespaceLimit: limit,
+          ...replaces,
+        });
         const answer = await host.plug(uuidOf(vm), revision, request);
         if (answer.ok) slots[vm] = slot + 1;
         else if (answer.error.code !== 'claimed-by-other') expect(answer.error.code).toBe('namespace-limit');

@@ -103,7 +103,11 @@ describe('requests of the API', () => {
   const claimant = { clusterId: 'c', objectUid: 'o', namespace: 'n' };
   const plug = { ...claimant, generation: 1, slot: 0, size: 1, node: 0, hostReserve: 0, hostOvercommit: 1 };
   const requests: [string, Shape<unknown>, Record<string, unknown>][] = [
-    ['a plug', plugRequest, { ...plug, replacesUid: 'r', pageSize: 4096, hostNodes: [0, 1], beginsReplacement: true, namespaceLimit: 4096 }],
+    [
+      'a plug',
+      plugRequest,
+      { ...plug, replacesUid: 'r', pageSize: 4096, hostNodes: [0, 1], beginsReplacement: true, namespaceLimit: 4096 },
+    ],
     ['an unplug', unplugQuery, { ...claimant, generation: '7', replacesUid: 'r', minUsableAfter: '0' }],
     ['a list', domainsQuery, { view: 'memory' }],
     ['a module', moduleParams, { uuid: '6f0c1a52-6a0e-4c0e-9c50-6e6f0f3d2a11', slot: '255' }],

@@ -60,7 +60,10 @@ const surroundings = fc.record({
   /** Rare among all requests. */
   mayReplace: fc.nat(3).map((draw) => draw === 0),
   /** Of nobody's VM: what it has counts from its first change on. */
-  namespaceLimit: fc.option(fc.integer({ min: 0, max: 512 }).map((count) => bytes(count * 64 * MiB)), { nil: null }),
+  namespaceLimit: fc.option(
+    fc.integer({ min: 0, max: 512 }).map((count) => bytes(count * 64 * MiB)),
+    { nil: null },
+  ),
   wants: fc.boolean(),
 });
 type Behind = readonly Pick<Backing, 'pageSize' | 'preallocated'>[];
@@ -224,7 +227,13 @@ it('the plan made from spec and status is the plan that the controller made, the
       const read = requestFromStatus(object);
       if (!read.ok) throw new Error(read.error);
       const { hostFree, hugepagesFree, namespaceFree, backings = [], ...fromStatus } = read.value.observation;
-      const { hostFree: free, hugepagesFree: pages, namespaceFree: left, backings: known = [], ...others } = judgement.seen;
+      const {
+        hostFree: free,
+        hugepagesFree: pages,
+        namespaceFree: left,
+        backings: known = [],
+        ...others
+      } = judgement.seen;
       // Of the namespace's room what this VM could take.
       expect(namespaceFree === null).toBe(left === null);
       expect(namespaceFree ?? 0).toBeLessThanOrEqual(left ?? 0);
@@ -260,7 +269,7 @@ it('the plan made from spec and status is the plan that the controller made, the
       if (areTold) expect(told(plan)).toEqual(told(judgement.plan));
       else if (plan.decision !== judgement.plan.decision) {
         // Where what is told of one node's backing doesn't do, the other's has a step and a largest module of its own.
-        const ofAnother = known.length > 1 ? ['Misaligned', 'SlotsExhausted'] : [];
+        const ofAnother = known.length > 1 ? ['Misaligned', 'ExceedsHardLimit', 'SlotsExhausted', 'VMBusy'] : [];
         const reasons = ['InsufficientHostMemory', 'HugepagesUnavailable', ...ofAnother];
         expect(reasons).toContain(plan.reason);
       }

@@ -165,7 +165,10 @@ describe('host memory', () => {
   });
 
   describe("within a namespace's limit", () => {
-    const [ours, others] = [{ clusterId: claim.clusterId, namespace: 'tenants' }, { clusterId: null, namespace: 'else' }];
+    const [ours, others] = [
+      { clusterId: claim.clusterId, namespace: 'tenants' },
+      { clusterId: null, namespace: 'else' },
+    ];
     const within = (size: Bytes, limit: Bytes) => request(size, { hostOvercommit: 8, namespaceLimit: limit });
     const codeOfPlug = (memory: HostMemory, uuid: string, size: Bytes, limit: Bytes): string => {
       const reserved = memory.reserve(uuid, within(size, limit), null);
@@ -180,7 +183,7 @@ describe('host memory', () => {
       expect(memory.namespaces()).toEqual([{ ...ours, committed: gib(3) }]);
     });
 
-    it('nor two that were nobody\'s before: the first counts whole from the moment that it is changed', () => {
+    it("nor two that were nobody's before: the first counts whole from the moment that it is changed", () => {
       const memory = new HostMemory(() => reading);
       for (const uuid of ['a', 'b']) memory.setCommitted(uuid, gib(1), null);
       const first = memory.reserve('a', within(gib(1), gib(3)), null);

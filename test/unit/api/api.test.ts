@@ -109,7 +109,10 @@ describe('parseHostLimits', () => {
   it('takes no limit for a namespace that it cannot read for none', () => {
     expect(parseHostLimits({ ...spec, namespaceLimit: '0' })).toMatchObject({ value: { namespaceLimit: 0 } });
     for (const namespaceLimit of ['lots', null, {}]) {
-      const decoded = decodeHypervisorHost({ metadata: { name: 'hv', uid: 'u', resourceVersion: '1' }, spec: { ...spec, namespaceLimit } });
+      const decoded = decodeHypervisorHost({
+        metadata: { name: 'hv', uid: 'u', resourceVersion: '1' },
+        spec: { ...spec, namespaceLimit },
+      });
       if (!decoded.ok) throw new Error(decoded.error);
       const error = expect.stringContaining('spec.namespaceLimit') as string;
       expect(parseHostLimits(decoded.value.spec)).toMatchObject({ ok: false, error });

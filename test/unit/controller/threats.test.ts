@@ -64,6 +64,23 @@ describe('a guest that lies', () => {
   });
 });
 
+describe('a tenant with many VMs', () => {
+  it('has no more of a host than its limit, with all of them at once, and leaves the others theirs', async () => {
+    const vms = [1, 2, 3, 4].map((number) => ({ ...neighbour, uuid: neighbour.uuid.replace(/1$/, `${number}`) }));
+    bench = await createControllerBench([domain, ...vms], { hostSpec: { namespaceLimit: '6Gi' } });
+    bench.namespace('bank');
+    for (const { uuid } of vms) bench.apply({ memory: '16Gi', virtualMachine: { uuid } }, uuid);
+    await bench.clock.advance(10_000);
+    for (const { uuid } of vms) bench.apply({ memory: '4Gi' }, uuid);
+    bench.apply({ memory: '6Gi' }, 'bank/db');
+    await bench.reaches('Converged', 'bank/db');
+    await bench.clock.advance(60_000);
+    const { script } = bench.host();
+    expect(vms.map(({ uuid }) => script.total(uuid) / gib(1)).sort()).toEqual([1, 1, 1, 4]);
+    expect(script.total(vmUuid)).toBe(gib(6));
+  });
+});
+
 describe('who has the key of a controller', () => {
   it('may leave a host without its reserve: that comes with the request', async () => {
     const host = createSimulatedHost({ clock: systemClock, domains: [domain] });
@@ -74,6 +91,16 @@ describe('who has the key of a controller', () => {
     };
     expect(await plug(reserve)).toMatchObject({ ok: false, error: { code: 'insufficient-host-memory' } });
     expect((await plug(mib(0))).ok).toBe(true);
+  });
+
+  it('may give a namespace more than its limit: that comes with the request', async () => {
+    const host = createSimulatedHost({ clock: systemClock, domains: [domain] });
+    const plug = async (limit: object) => {
+      const { revision } = valueOf(await host.observe(vmUuid));
+      return host.plug(vmUuid, revision, { ...plugRequest(0, gib(1)), ...limit });
+    };
+    expect(await plug({ namespaceLimit: gib(1) })).toMatchObject({ ok: false, error: { code: 'namespace-limit' } });
+    expect((await plug({})).ok).toBe(true);
   });
 
   it('gives no VM more than the maximum of its definition', async () => {

@@ -19,7 +19,12 @@ const read = <T>(shape: Shape<T>, value: unknown): T | string => {
 
 describe('what the client makes of an answer', () => {
   it('is whole without what an older agent does not say yet', () => {
-    expect(read(hostFacts, facts)).toEqual({ ...facts, hugepagePools: [], virtualMachinesWithoutOwner: null });
+    expect(read(hostFacts, facts)).toEqual({
+      ...facts,
+      hugepagePools: [],
+      virtualMachinesWithoutOwner: null,
+      namespaces: null,
+    });
     expect(read(hostFacts, { ...facts, virtualMachinesWithoutOwner: 2 })).toHaveProperty(
       'virtualMachinesWithoutOwner',
       2,
@@ -36,7 +41,12 @@ describe('what the client makes of an answer', () => {
 
   it('is without what a newer agent says', () => {
     const newer = { ...facts, virtualMachinesWithoutOwner: 0, nodes: [{ ...facts.nodes[0], colour: 'red' }], more: {} };
-    expect(read(hostFacts, newer)).toEqual({ ...facts, hugepagePools: [], virtualMachinesWithoutOwner: 0 });
+    expect(read(hostFacts, newer)).toEqual({
+      ...facts,
+      hugepagePools: [],
+      virtualMachinesWithoutOwner: 0,
+      namespaces: null,
+    });
     const problemOfTomorrow = { type: 'https://dimmer.dev/problems/tomorrow', code: 'tomorrow', detail: '' };
     expect(read(problem, problemOfTomorrow)).toMatchObject(problemOfTomorrow);
   });

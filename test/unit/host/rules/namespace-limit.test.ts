@@ -17,7 +17,12 @@ describe('whose a VM is for counting', () => {
     ['is claimed: of who has claimed it', claim, null, tenant],
     ['is claimed by its owner: of that cluster', claim, 'shop', tenant],
     ['is reserved and not claimed: of its owner', null, 'shop', { clusterId: null, namespace: 'shop' }],
-    ['is reserved for another than has claimed it: of its owner', claim, 'bank', { clusterId: null, namespace: 'bank' }],
+    [
+      'is reserved for another than has claimed it: of its owner',
+      claim,
+      'bank',
+      { clusterId: null, namespace: 'bank' },
+    ],
   ])('one that %s', (_, claimed, ownerNamespace, holder) => {
     expect(holderOf({ claim: claimed, ownerNamespace })).toEqual(holder);
   });
