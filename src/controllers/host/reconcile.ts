@@ -105,7 +105,7 @@ function computeHostStatus(
 const largestTold = 16;
 
 /** The namespaces of this cluster that have most of a host. Pure. */
-export function computeLargest(
+function computeLargest(
   shares: NonNullable<NamespaceShares>,
   clusterId: string,
 ): NonNullable<HypervisorHostStatus['namespaces']> {

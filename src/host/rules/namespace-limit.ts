@@ -33,7 +33,7 @@ export function holderOf({
 }
 
 /** Whether what `holder` has counts for the tenant. */
-export const countsFor = (tenant: Tenant, holder: Holder | null): boolean =>
+const countsFor = (tenant: Tenant, holder: Holder | null): boolean =>
   holder?.namespace === tenant.namespace && (holder.clusterId === null || holder.clusterId === tenant.clusterId);
 
 /** What VMs are promised, summed up by whose they are; in no order that means anything. */

@@ -114,6 +114,23 @@ describe('a limit for each namespace', () => {
     await bench.reaches('Converged', 'c');
   });
 
+  it.each([
+    ['without an owner counts again from its next change only', null, 5],
+    ['of an owner counts as before', 'tenants', 1],
+  ])('a VM started anew at the size that its definition has, %s', async (_, ownerNamespace, other) => {
+    bench = await createControllerBench([{ ...vm(1), ownerNamespace }, vm(2)], { hostSpec: { namespaceLimit: '5Gi' } });
+    want('a', 1, '4Gi', { persistence: 'LiveAndConfig' });
+    await bench.reaches('Converged', 'a');
+    await bench.clock.advance(6_000);
+    bench.host().script.shutDown(uuidOf(1));
+    bench.host().script.start(uuidOf(1));
+    await bench.clock.advance(120_000);
+    expect([bench.reason('a'), total(1)]).toEqual(['Converged', 4]);
+    want('b', 2, '5Gi');
+    await bench.clock.advance(60_000);
+    expect(total(2)).toBe(other);
+  });
+
   it('that the controller planned with figures of before is the agent’s to keep, and is said by the same reason', async () => {
     bench = await createControllerBench([vm(1), vm(2)], { hostSpec: { namespaceLimit: '4Gi' } });
     want('a', 1, '2Gi');
