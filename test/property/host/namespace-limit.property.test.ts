@@ -45,7 +45,7 @@ const moves: fc.Arbitrary<readonly Move[]> = fc.array(
 type Vm = {
   size: Bytes;
   holder: Holder | null;
-  growing: { readonly size: Bytes; readonly end: EndReservation } | null;
+  growing: { readonly size: Bytes; readonly end: EndReservation; readonly tenant: Holder } | null;
 };
 
 it('plugs under way at the same time, which succeed or fail: no namespace gets past its limit by growing', () => {
@@ -76,13 +76,13 @@ it('plugs under way at the same time, which succeed or fail: no namespace gets p
           // What would have been planned is admitted, and nothing else.
           expect(reserved.ok).toBe(move.size <= free);
           if (reserved.ok) {
-            machine.growing = { size: move.size, end: reserved.value };
-            machine.holder = tenant;
-            memory.setHolder(uuidOf(move.vm), tenant);
+            machine.growing = { size: move.size, end: reserved.value, tenant };
             if (machines.filter(({ growing }) => growing !== null).length > 1) seen.together += 1;
           }
           seen[reserved.ok ? 'admitted' : 'refused'] += 1;
         } else if (move.kind === 'finish' && machine.growing !== null) {
+          // The claim is seen with what came of the plug; until then only who plugs knows of it.
+          machine.holder = machine.growing.tenant;
           if (move.succeeds) machine.size = (machine.size + machine.growing.size) as Bytes;
           look(move.vm);
           machine.growing.end();
