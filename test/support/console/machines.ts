@@ -45,6 +45,8 @@ export type MachineDraft = {
   readonly max?: string;
   /** What the host could give more. */
   readonly room?: string;
+  /** Default: the host bounds no namespace. */
+  readonly namespaceRoom?: string;
   readonly cordoned?: boolean;
   /** What the guest could spare; null: it never reported. */
   readonly usable?: string | null;
@@ -133,6 +135,7 @@ export function machine(draft: MachineDraft, nowMs: number = Date.now()): Raw {
                 report: 'Fresh',
               },
             }),
+        ...(draft.namespaceRoom === undefined ? {} : { namespaceRoom: draft.namespaceRoom }),
         backings: [{ nodes: boot.map((_, node) => node), preallocated: false, room: { host: draft.room ?? '64Gi' } }],
       },
       ...(draft.lastResize === undefined ? {} : { lastResize: draft.lastResize }),

@@ -86,6 +86,12 @@ describe('the slider', () => {
     ['the maximum', {}, '8Gi', '8Gi is the most that this VM may have'],
     ['its memory map', { max: '64Gi', slots: 64 }, '16Gi', '16Gi is the most with so little boot memory'],
     ['the room of the host', { room: '2Gi' }, '5Gi', 'above 5Gi the host has no room now'],
+    [
+      'the room of its namespace',
+      { room: '1Gi', namespaceRoom: '1Gi' },
+      '4Gi',
+      'above 4Gi its namespace may have no more of the host',
+    ],
     ['a cordon', { cordoned: true }, '3Gi', 'no more: the host is cordoned'],
     ['the slots', { slots: 2 }, '3Gi', 'above 3Gi there is no free slot'],
   ])('has %s for a ceiling', (_, more, most, text) => {

@@ -24,7 +24,7 @@ export type Floor = {
 };
 
 /** `map`: boot memory holds the memory map of no more; `hardLimit`: QEMU's control group would end it. */
-export type CeilingWhy = 'maximum' | 'map' | 'hardLimit' | 'host' | 'slots' | 'cordoned' | 'hotplug';
+export type CeilingWhy = 'maximum' | 'map' | 'hardLimit' | 'host' | 'namespace' | 'slots' | 'cordoned' | 'hotplug';
 
 /** What keeps it from going higher. */
 export type Ceiling = { readonly size: Bytes; readonly why: CeilingWhy };
@@ -204,7 +204,9 @@ function ceilingFor(situation: Situation): Ceiling {
     return { size: current, why: 'hotplug' };
   if (observation.cordoned) return { size: current, why: 'cordoned' };
   if (limit <= room) return { size, why: whyLimit(situation, limit) };
-  return { size, why: freeSlots.length === 0 || ceilingOf(situation, best) <= room ? 'slots' : 'host' };
+  if (freeSlots.length === 0 || ceilingOf(situation, best) <= room) return { size, why: 'slots' };
+  // What the object says of the host's room is never more than the namespace's.
+  return { size, why: (observation.namespaceFree ?? Infinity) <= (best.hostFree ?? Infinity) ? 'namespace' : 'host' };
 }
 
 /** Which of the VM's own limits the largest total is. */

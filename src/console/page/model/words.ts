@@ -59,6 +59,8 @@ export function ceilingText({ size, why }: Ceiling): string {
       return `above ${most} the memory limit of its QEMU would end it`;
     case 'host':
       return `above ${most} the host has no room now`;
+    case 'namespace':
+      return `above ${most} its namespace may have no more of the host`;
     case 'slots':
       return `above ${most} there is no free slot`;
     case 'cordoned':
