@@ -252,6 +252,7 @@ const hostLines = fc
     some(
       [
         line(2, 'memoryReserve', sizes),
+        line(2, 'namespaceLimit', sizes),
         line(2, 'memoryOvercommit', [
           '"1.0"',
           '1.0',

@@ -74,6 +74,10 @@ describe('what is wrong is said where it stands', () => {
       "7:21 spec.memoryOvercommit: '20' is not a decimal",
     ],
     [
+      '  allowedNamespaces: {from: All}\n  namespaceLimit: lots\n',
+      "7:19 spec.namespaceLimit: 'lots' is not a size between 0 and 64Ti",
+    ],
+    [
       '  allowedNamespaces: {from: All}\n  maxConcurrentOperations: 65\n',
       '7:28 spec.maxConcurrentOperations: must be from 1',
     ],

@@ -462,6 +462,17 @@ test('limits of the in-process host are those of a manifest named localhost', as
   });
 });
 
+test('a limit for a namespace holds there, too: a growth past it waits until the manifest says more', async () => {
+  bench.rename('db.yaml', manifest('2Gi'));
+  bench.rename('host.yaml', `${localhost}  namespaceLimit: 1536Mi\n`);
+  await bench.start();
+  const what = 'NamespaceLimitReached';
+  await waitFor(() => bench.reason() === what, { what, timeoutMs: 20_000, details: () => String(bench.reason()) });
+  expect(bench.total()).toBe(1024);
+  bench.rename('host.yaml', `${localhost}  namespaceLimit: 2Gi\n`);
+  await reaches(2048);
+});
+
 test('a file that grows without end keeps nobody else from being read', async () => {
   bench.rename('db.yaml', manifest('2Gi'));
   writeFileSync(bench.path('log.yaml'), '#\n');
