@@ -1,5 +1,6 @@
 /** `npm run bench [-- NAME ...]`: benchmarks by name; without a name the line. */
 import { runAgentBench } from './agent/bench.ts';
+import { runConsoleBench } from './console/bench.ts';
 import { runControllerBench } from './controller/bench.ts';
 import { runCrowdBench } from './crowd/bench.ts';
 import { runLineBench } from './line/bench.ts';
@@ -15,6 +16,7 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   controller: runControllerBench,
   pauses: runPausesBench,
   standalone: runStandaloneBench,
+  console: runConsoleBench,
 };
 
 const names = process.argv.slice(2);
