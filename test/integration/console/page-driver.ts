@@ -24,14 +24,20 @@ export type VisitOptions = Partial<FakeOptions> & {
   readonly theme?: 'light' | 'dark';
   readonly width?: number;
   readonly height?: number;
+  /** Where the page's clock stands still, epoch milliseconds; as ever: it goes. */
+  readonly clockAt?: number;
 };
 
 export async function visit(browser: Browser, options: VisitOptions): Promise<Visit> {
   const { hash, theme = 'light', width = 1280, height = 900 } = options;
   const console = await startFakeConsole({ directory: pageDirectory, ...options });
-  const context: BrowserContext = await browser.newContext({ viewport: { width, height }, colorScheme: theme });
+  const context: BrowserContext = await browser.newContext({
+    ...{ viewport: { width, height }, colorScheme: theme },
+    ...{ locale: 'en-GB', timezoneId: 'UTC' },
+  });
   const page = await context.newPage();
   page.setDefaultTimeout(30_000);
+  if (options.clockAt !== undefined) await page.clock.setFixedTime(options.clockAt);
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(error.message));
   page.on('console', (message) => {

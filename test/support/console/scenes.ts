@@ -1,18 +1,21 @@
-/** What the page is looked at with: machines in every state that a board or a list can show. */
+/** What the page is looked at with: machines in every state that a board or a list can show. `nowMs`: by which ages are counted back. */
 import { machine, type ModuleDraft, type Raw } from './machines.ts';
 
 const spread = (sizes: readonly string[], node = 0, from = 0): ModuleDraft[] =>
   sizes.map((size, index) => ({ slot: from + index, size, node }));
 
 /** A machine with modules of many sizes, which can shrink to many. */
-export const settled = (): Raw =>
-  machine({
-    name: 'db-1',
-    boot: ['2Gi'],
-    modules: spread(['128Mi', '384Mi', '512Mi', '1Gi', '2Gi']),
-    max: '16Gi',
-    usable: '3Gi',
-  });
+export const settled = (nowMs: number = Date.now()): Raw =>
+  machine(
+    {
+      name: 'db-1',
+      boot: ['2Gi'],
+      modules: spread(['128Mi', '384Mi', '512Mi', '1Gi', '2Gi']),
+      max: '16Gi',
+      usable: '3Gi',
+    },
+    nowMs,
+  );
 
 /** Everything at once: two nodes, modules that leave, were refused and rest, slots of other devices. */
 export const busy = (nowMs: number = Date.now()): Raw =>
@@ -46,64 +49,76 @@ export const busy = (nowMs: number = Date.now()): Raw =>
     nowMs,
   );
 
-export const inUse = (): Raw =>
-  machine({
-    name: 'cache-3',
-    boot: ['1Gi'],
-    memory: '2Gi',
-    modules: spread(['1Gi', '1Gi', '1Gi']),
-    usable: '900Mi',
-    max: '8Gi',
-    room: '2Gi',
-    ready: [
-      'False',
-      'GuestMemoryInUse',
-      'the guest uses what would go: 900Mi are usable, and 2Gi less leave too little',
-    ],
-    since: 610,
-  });
+export const inUse = (nowMs: number = Date.now()): Raw =>
+  machine(
+    {
+      name: 'cache-3',
+      boot: ['1Gi'],
+      memory: '2Gi',
+      modules: spread(['1Gi', '1Gi', '1Gi']),
+      usable: '900Mi',
+      max: '8Gi',
+      room: '2Gi',
+      ready: [
+        'False',
+        'GuestMemoryInUse',
+        'the guest uses what would go: 900Mi are usable, and 2Gi less leave too little',
+      ],
+      since: 610,
+    },
+    nowMs,
+  );
 
-export const stuck = (): Raw =>
-  machine({
-    name: 'build-runner',
-    namespace: 'ci',
-    boot: ['4Gi'],
-    memory: '3Gi',
-    modules: spread(['2Gi', '2Gi']),
-    ready: [
-      'False',
-      'BelowBootMemory',
-      "3Gi is below the boot memory of 4Gi, which can't be unplugged: to go lower, shut the virtual machine down and lower the domain's boot memory",
-    ],
-    since: 86_000,
-  });
+export const stuck = (nowMs: number = Date.now()): Raw =>
+  machine(
+    {
+      name: 'build-runner',
+      namespace: 'ci',
+      boot: ['4Gi'],
+      memory: '3Gi',
+      modules: spread(['2Gi', '2Gi']),
+      ready: [
+        'False',
+        'BelowBootMemory',
+        "3Gi is below the boot memory of 4Gi, which can't be unplugged: to go lower, shut the virtual machine down and lower the domain's boot memory",
+      ],
+      since: 86_000,
+    },
+    nowMs,
+  );
 
 /** As many slots as there can be. */
-export const many = (): Raw =>
-  machine({
-    name: 'hana-prod',
-    namespace: 'sap',
-    host: 'hv-3',
-    boot: ['64Gi', '64Gi'],
-    slots: 256,
-    max: '1Ti',
-    room: '300Gi',
-    usable: '150Gi',
-    modules: Array.from({ length: 180 }, (_, slot) => ({
-      slot,
-      size: ['128Mi', '256Mi', '512Mi', '1Gi', '2Gi', '4Gi'][slot % 6] ?? '1Gi',
-      node: slot % 2,
-    })),
-  });
+export const many = (nowMs: number = Date.now()): Raw =>
+  machine(
+    {
+      name: 'hana-prod',
+      namespace: 'sap',
+      host: 'hv-3',
+      boot: ['64Gi', '64Gi'],
+      slots: 256,
+      max: '1Ti',
+      room: '300Gi',
+      usable: '150Gi',
+      modules: Array.from({ length: 180 }, (_, slot) => ({
+        slot,
+        size: ['128Mi', '256Mi', '512Mi', '1Gi', '2Gi', '4Gi'][slot % 6] ?? '1Gi',
+        node: slot % 2,
+      })),
+    },
+    nowMs,
+  );
 
-export const replaceable = (): Raw =>
-  machine({
-    name: 'web-legacy',
-    boot: ['2Gi'],
-    modules: spread(['3Gi', '3Gi']),
-    usable: '6Gi',
-    spec: { shrinkPolicy: 'Replace' },
-  });
+export const replaceable = (nowMs: number = Date.now()): Raw =>
+  machine(
+    {
+      name: 'web-legacy',
+      boot: ['2Gi'],
+      modules: spread(['3Gi', '3Gi']),
+      usable: '6Gi',
+      spec: { shrinkPolicy: 'Replace' },
+    },
+    nowMs,
+  );
 
 const reasons = [
   ['True', 'Converged', 'the guest has 4Gi, as wanted'],
@@ -120,17 +135,20 @@ const reasons = [
 ] as const;
 
 /** A list as long as one gets. */
-export const crowd = (count: number): Raw[] =>
+export const crowd = (count: number, nowMs: number = Date.now()): Raw[] =>
   Array.from({ length: count }, (_, index) =>
-    machine({
-      name: `vm-${String(index).padStart(4, '0')}`,
-      namespace: ['default', 'ci', 'analytics', 'sap', 'tenant-17'][index % 5] ?? 'default',
-      host: `hv-${(index % 6) + 1}`,
-      boot: ['1Gi'],
-      modules: spread(['512Mi', '512Mi', '1Gi', '1Gi'].slice(0, 1 + (index % 4))),
-      ready: reasons[index % reasons.length] ?? reasons[0],
-      since: 60 * (index + 1),
-    }),
+    machine(
+      {
+        name: `vm-${String(index).padStart(4, '0')}`,
+        namespace: ['default', 'ci', 'analytics', 'sap', 'tenant-17'][index % 5] ?? 'default',
+        host: `hv-${(index % 6) + 1}`,
+        boot: ['1Gi'],
+        modules: spread(['512Mi', '512Mi', '1Gi', '1Gi'].slice(0, 1 + (index % 4))),
+        ready: reasons[index % reasons.length] ?? reasons[0],
+        since: 60 * (index + 1),
+      },
+      nowMs,
+    ),
   );
 
 const host = (name: string, more: object, spec: object = {}): object => ({

@@ -1,6 +1,7 @@
 /** All VMs: search, filters, order; what needs a human stands first. */
 import { useComputed } from '@preact/signals';
 import type { JSX } from 'preact';
+import { useMemo } from 'preact/hooks';
 import { choicesOf, countTones, filterRows } from '../model/list.ts';
 import { type Filter, formatRoute, noFilter, type SortKey, sortKeys } from '../model/route.ts';
 import { Icon } from '../parts/icon.tsx';
@@ -25,6 +26,13 @@ function narrow(filter: Filter): void {
 
 export function ListPage({ filter }: { readonly filter: Filter }): JSX.Element {
   const shown = useComputed(() => (route.value.page === 'list' ? filterRows(rows.value, route.value.filter) : []));
+  // Of all VMs, whatever is typed: counted when one of them changes, and not at each key.
+  const tones = useComputed(() => countTones(rows.value));
+  const choices = useComputed(() => ({
+    namespace: choicesOf(rows.value, (row) => row.namespace),
+    host: choicesOf(rows.value, (row) => row.host),
+    reason: choicesOf(rows.value, (row) => row.readiness.reason),
+  }));
   const all = rows.value;
   const set = (change: Partial<Filter>): void => narrow({ ...filter, ...change });
   return (
@@ -32,7 +40,7 @@ export function ListPage({ filter }: { readonly filter: Filter }): JSX.Element {
       <header class="list-head">
         <h1>VMs</h1>
         <p class="tones">
-          {countTones(all).map(([tone, count]) => (
+          {tones.value.map(([tone, count]) => (
             <Label key={tone} tone={tone}>
               {count} {tone === 'danger' && count === 1 ? 'needs you' : toneWords[tone]}
             </Label>
@@ -55,19 +63,14 @@ export function ListPage({ filter }: { readonly filter: Filter }): JSX.Element {
         <Choice
           label="Namespace"
           value={filter.namespace}
-          choices={choicesOf(all, (row) => row.namespace)}
+          choices={choices.value.namespace}
           onChoose={(namespace) => set({ namespace })}
         />
-        <Choice
-          label="Host"
-          value={filter.host}
-          choices={choicesOf(all, (row) => row.host)}
-          onChoose={(host) => set({ host })}
-        />
+        <Choice label="Host" value={filter.host} choices={choices.value.host} onChoose={(host) => set({ host })} />
         <Choice
           label="Reason"
           value={filter.reason}
-          choices={choicesOf(all, (row) => row.readiness.reason)}
+          choices={choices.value.reason}
           onChoose={(reason) => set({ reason })}
         />
         <label class="choice">
@@ -114,6 +117,15 @@ type ChoiceProps = {
 };
 
 function Choice({ label, value, choices, onChoose }: ChoiceProps): JSX.Element {
+  const options = useMemo(
+    () =>
+      choices.map(([choice, count]) => (
+        <option key={choice} value={choice}>
+          {choice} ({count})
+        </option>
+      )),
+    [choices],
+  );
   const isKnown = value === '' || choices.some(([choice]) => choice === value);
   return (
     <label class="choice">
@@ -121,11 +133,7 @@ function Choice({ label, value, choices, onChoose }: ChoiceProps): JSX.Element {
       <select class="input" value={value} onChange={(event) => onChoose(event.currentTarget.value)}>
         <option value="">all</option>
         {isKnown ? null : <option value={value}>{value} (0)</option>}
-        {choices.map(([choice, count]) => (
-          <option key={choice} value={choice}>
-            {choice} ({count})
-          </option>
-        ))}
+        {options}
       </select>
     </label>
   );

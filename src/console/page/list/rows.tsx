@@ -1,6 +1,6 @@
 /** The rows of the list, of which only those are drawn that are seen. */
 import type { JSX } from 'preact';
-import { useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { age } from '../../../view/layout.ts';
 import { sizeIn } from '../model/board.ts';
 import type { Row } from '../model/list.ts';
@@ -77,9 +77,15 @@ function moveByKey(event: KeyboardEvent): void {
 
 type RowProps = { readonly row: Row; readonly index: number };
 
+/** A row that stays is the same element: a scroll draws those that come, and a second those whose age is another. */
 function RowView({ row, index }: RowProps): JSX.Element {
+  const { since } = row.readiness;
+  const sinceText = since === null ? '' : age(Math.max(0, now.value - Date.parse(since)));
+  return useMemo(() => drawRow(row, index, sinceText), [row, index, sinceText]);
+}
+
+function drawRow(row: Row, index: number, since: string): JSX.Element {
   const { namespace, name, readiness, tone } = row;
-  const since = readiness.since === null ? '' : age(Math.max(0, now.value - Date.parse(readiness.since)));
   const most = sizeIn(row.resource.status?.memory?.max);
   const share = most === 0 ? 0 : Math.min(1, sizeIn(row.current) / most);
   const differs = row.wanted !== '' && row.wanted !== row.current;

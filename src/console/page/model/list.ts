@@ -10,7 +10,8 @@ import { isPaused } from './words.ts';
 export type Tone = 'danger' | 'warning' | 'moving' | 'paused' | 'unknown' | 'good';
 
 /** What needs a human first. */
-const order: readonly Tone[] = ['danger', 'warning', 'unknown', 'moving', 'paused', 'good'];
+const rankOf: Readonly<Record<Tone, number>> = { danger: 0, warning: 1, unknown: 2, moving: 3, paused: 4, good: 5 };
+const order = (Object.keys(rankOf) as Tone[]).sort((a, b) => rankOf[a] - rankOf[b]);
 
 export type Row = {
   readonly key: string;
@@ -69,7 +70,7 @@ export function filterRows(rows: readonly Row[], { text, namespace, host, reason
   const byName = (a: Row, b: Row): number => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0);
   switch (sort) {
     case 'attention':
-      return kept.sort((a, b) => order.indexOf(a.tone) - order.indexOf(b.tone) || byName(a, b));
+      return kept.sort((a, b) => rankOf[a.tone] - rankOf[b.tone] || byName(a, b));
     case 'name':
       return kept.sort(byName);
     case 'size':

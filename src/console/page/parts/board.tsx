@@ -1,5 +1,6 @@
 /** The mainboard: what `model/board.ts` says, drawn. */
 import type { JSX } from 'preact';
+import { useMemo } from 'preact/hooks';
 import { type Board, type Frame, rangesOf, type Slot, type SlotState, stateWords } from '../model/board.ts';
 import { Icon, type IconName } from './icon.tsx';
 
@@ -73,7 +74,13 @@ function sayingOf({ slot, size, state, note, step }: Slot): string {
 /** Heights are a scale of their own: what a strict CSP lets a page set is a property, not an attribute. */
 const heightOf = (share: number): number => Math.max(8, Math.round(share * 100));
 
+/** Of 256 slots a move of the thumb changes a few: the others are the same elements, and aren't compared. */
 function SlotView({ slot: given }: { readonly slot: Slot }): JSX.Element {
+  const { slot, size, share, state, note, step } = given;
+  return useMemo(() => drawSlot(given), [slot, size, share, state, note, step]);
+}
+
+function drawSlot(given: Slot): JSX.Element {
   const { slot, size, share, state, step } = given;
   const sign = signOf[state];
   const saying = sayingOf(given);

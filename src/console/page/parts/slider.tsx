@@ -26,11 +26,18 @@ export function Slider(props: SliderProps): JSX.Element {
   const { sizes, value, text, isOld, disabled, labelledBy, onMove } = props;
   const track = useRef<HTMLDivElement>(null);
   const percent = (size: number): string => `${(shareOf(sizes, size) * 100).toFixed(3)}%`;
-  const moveTo = (event: PointerEvent): void => {
+  const moveTo = (x: number): void => {
     const box = track.current?.getBoundingClientRect();
     if (box === undefined || box.width === 0) return;
-    const share = Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
+    const share = Math.min(1, Math.max(0, (x - box.left) / box.width));
     onMove(sizes.snap(sizes.least + share * (sizes.most - sizes.least)));
+  };
+  /** Where the pointer is that the thumb hasn't followed yet: it does once a frame, however often a mouse tells. */
+  const pointed = useRef<number | null>(null);
+  const follow = (): void => {
+    const at = pointed.current;
+    pointed.current = null;
+    if (at !== null) moveTo(at);
   };
   const onKeyDown = (event: KeyboardEvent): void => {
     const to = disabled ? null : target(event.key, sizes, value);
@@ -47,11 +54,14 @@ export function Slider(props: SliderProps): JSX.Element {
           if (disabled || event.button !== 0) return;
           event.currentTarget.setPointerCapture(event.pointerId);
           event.currentTarget.querySelector<HTMLElement>('[role=slider]')?.focus();
-          moveTo(event);
+          moveTo(event.clientX);
         }}
         onPointerMove={(event) => {
-          if (event.currentTarget.hasPointerCapture(event.pointerId)) moveTo(event);
+          if (!event.currentTarget.hasPointerCapture(event.pointerId)) return;
+          if (pointed.current === null) requestAnimationFrame(follow);
+          pointed.current = event.clientX;
         }}
+        onLostPointerCapture={follow}
       >
         <div class="slider-track" ref={track}>
           <Ticks sizes={sizes} />

@@ -4,24 +4,31 @@ export type SseEvent = { readonly event: string; readonly data: string };
 
 /** Takes pieces of text; gives the events that are whole with each. */
 export function createSseReader(): (piece: string) => readonly SseEvent[] {
-  let rest = '';
+  /** What there is of a line that isn't whole: a thousand VMs are one, of megabytes, which must not be looked at again with each piece. */
+  let begun: string[] = [];
   let event = '';
   let data: string[] = [];
   return (piece) => {
-    const lines = (rest + piece).split('\n');
-    rest = lines.pop() ?? '';
+    const ends = piece.split('\n');
+    const rest = ends.pop() ?? '';
     const events: SseEvent[] = [];
-    for (const line of lines.map((one) => one.replace(/\r$/, ''))) {
+    for (const end of ends) {
+      const whole = begun.join('') + end;
+      begun = [];
+      const line = whole.endsWith('\r') ? whole.slice(0, -1) : whole;
       if (line === '') {
         if (data.length > 0) events.push({ event: event === '' ? 'message' : event, data: data.join('\n') });
         event = '';
         data = [];
         continue;
       }
-      const [, name = '', value = ''] = /^([^:]*):? ?(.*)$/.exec(line) ?? [];
+      const colon = line.indexOf(':');
+      const name = colon === -1 ? line : line.slice(0, colon);
+      const value = colon === -1 ? '' : line.slice(line[colon + 1] === ' ' ? colon + 2 : colon + 1);
       if (name === 'event') event = value;
       else if (name === 'data') data.push(value);
     }
+    if (rest !== '') begun.push(rest);
     return events;
   };
 }
