@@ -5,39 +5,11 @@ import { paths } from '../../../src/console/wire.ts';
 import { type LabBrowser, startBrowser } from '../../lab/browser.ts';
 import { describeLab } from '../../lab/describe.ts';
 import { waitFor } from '../../lab/wait.ts';
-import { carriedOut, machine, type Raw, rewritten } from '../../support/console/machines.ts';
+import { carriedOut, machine, type Raw, refusing, rewritten } from '../../support/console/machines.ts';
 import { busy, crowd, hosts, inUse, many, settled, stuck } from '../../support/console/scenes.ts';
 import { findBarriers, visit, type Visit, type VisitOptions } from './page-driver.ts';
 
 const db = '#/vms/default/db-1';
-/** As a controller leaves it when the guest doesn't give up what it was asked for. */
-const refusing = (raw: Raw): Raw => {
-  const status = raw.status as { conditions: readonly object[]; modules: readonly { slot: number }[] };
-  return rewritten(raw, {
-    status: {
-      ...status,
-      observedGeneration: raw.metadata.generation,
-      modules: status.modules.map((module) =>
-        module.slot === 4
-          ? {
-              ...module,
-              state: 'Refused',
-              refusals: 1,
-              refusedAt: new Date().toISOString(),
-              retryAfter: '2099-01-01T00:00:00Z',
-            }
-          : module,
-      ),
-      conditions: [
-        {
-          ...{ type: 'Ready', status: 'False', reason: 'GuestRefused', observedGeneration: raw.metadata.generation },
-          message: 'the guest refused ua-dimmer-4 (2Gi, slot 4)',
-          lastTransitionTime: new Date().toISOString(),
-        },
-      ],
-    },
-  });
-};
 
 await describeLab(
   "the console's page",

@@ -216,3 +216,32 @@ export function carriedOut(raw: Raw, nowMs: number = Date.now()): Raw {
     },
   });
 }
+
+/** As a controller leaves it when the guest doesn't give up what it was asked for. */
+export function refusing(raw: Raw): Raw {
+  const status = raw.status as { conditions: readonly object[]; modules: readonly { slot: number }[] };
+  return rewritten(raw, {
+    status: {
+      ...status,
+      observedGeneration: raw.metadata.generation,
+      modules: status.modules.map((module) =>
+        module.slot === 4
+          ? {
+              ...module,
+              state: 'Refused',
+              refusals: 1,
+              refusedAt: new Date().toISOString(),
+              retryAfter: '2099-01-01T00:00:00Z',
+            }
+          : module,
+      ),
+      conditions: [
+        {
+          ...{ type: 'Ready', status: 'False', reason: 'GuestRefused', observedGeneration: raw.metadata.generation },
+          message: 'the guest refused ua-dimmer-4 (2Gi, slot 4)',
+          lastTransitionTime: new Date().toISOString(),
+        },
+      ],
+    },
+  });
+}
