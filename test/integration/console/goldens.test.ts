@@ -80,7 +80,8 @@ await describeLab(
   () => {
     let lab: LabBrowser;
     let desk: Page;
-    const isUpdate = expect.getState().snapshotState.snapshotUpdateState === 'all';
+    /** Known once a test runs. */
+    const isUpdate = (): boolean => expect.getState().snapshotState.snapshotUpdateState === 'all';
     beforeAll(async () => {
       lab = await startBrowser();
       desk = await lab.browser.newPage();
@@ -104,7 +105,7 @@ await describeLab(
     const looks = async (page: Page, name: string, found: (string | null)[]): Promise<void> => {
       for (const colorScheme of ['light', 'dark'] as const) {
         await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-        found.push(await judgeLooks(page, desk, `${name}-${colorScheme}`, isUpdate));
+        found.push(await judgeLooks(page, desk, `${name}-${colorScheme}`, isUpdate()));
       }
     };
     const nothing = (found: readonly (string | null)[]): void =>

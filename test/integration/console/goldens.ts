@@ -8,8 +8,8 @@ import { compareImages, packImage } from '../../support/console/compare-images.t
 const folder = join(import.meta.dirname, '../../golden/console');
 /** Where what differs is left to be looked at. */
 const leftIn = join(tmpdir(), 'dimmer-console-goldens');
-/** Of a million: less than the smallest sign, more than a letter that another version draws a trace otherwise. */
-export const mostDiffering = 20;
+/** Of a million: less than a digit that is another. */
+export const mostDiffering = 8;
 
 /** Nothing moves, and no cursor blinks. */
 export const picture = (page: Page): Promise<Buffer> => page.screenshot({ animations: 'disabled', caret: 'hide' });
@@ -19,7 +19,7 @@ export const picture = (page: Page): Promise<Buffer> => page.screenshot({ animat
  * @param isUpdate makes what is seen the golden, where it differs
  */
 export async function judgeLooks(page: Page, desk: Page, name: string, isUpdate: boolean): Promise<string | null> {
-  const file = join(folder, `${name}.webp`);
+  const file = join(folder, `${name}.png`);
   const seen = await picture(page);
   const compared = existsSync(file) ? await compareImages(desk, readFileSync(file), seen) : null;
   if (compared !== null && compared.differing <= mostDiffering) return null;
