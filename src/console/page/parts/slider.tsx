@@ -61,6 +61,11 @@ export function Slider(props: SliderProps): JSX.Element {
           if (pointed.current === null) requestAnimationFrame(follow);
           pointed.current = event.clientX;
         }}
+        onPointerUp={(event) => {
+          // Where it is let go it stays, whatever was told of the way there.
+          if (event.currentTarget.hasPointerCapture(event.pointerId)) pointed.current = event.clientX;
+          follow();
+        }}
         onLostPointerCapture={follow}
       >
         <div class="slider-track" ref={track}>
