@@ -3,7 +3,7 @@
 export type Window = { readonly first: number; readonly last: number; readonly before: number; readonly after: number };
 
 /** Rows drawn above and below what is seen, so that a quick scroll finds them there. */
-const spare = 8;
+const spare = 4;
 
 /** @param top how far is scrolled, pixels; negative or beyond the end: as far as there is @param height of what is seen */
 export function windowOf(count: number, rowHeight: number, top: number, height: number): Window {

@@ -96,7 +96,7 @@ function drawSlot(given: Slot): JSX.Element {
         )}
         {step === null ? null : (
           <span class="step">
-            {state === 'goes' ? '−' : '+'}
+            <span class="step-sign">{state === 'goes' ? '−' : '+'}</span>
             {step}
           </span>
         )}
