@@ -65,9 +65,12 @@ export function* samplesBeyond(schema: Schema, path = ''): Generator<Beyond> {
   if (schema.format === 'int32') yield { path, value: 2 ** 31 };
   if (schema.items !== undefined) {
     const item = sampleOf(schema.items);
-    const items = Array.from({ length: (schema.maxItems ?? 0) + 1 }, (_, index) =>
-      typeof item === 'object' && item !== null && 'id' in item ? { ...item, id: index } : item,
-    );
+    // Where a list has a key, no two of it have the same.
+    const items = Array.from({ length: (schema.maxItems ?? 0) + 1 }, (_, index) => {
+      if (typeof item !== 'object' || item === null) return item;
+      if ('id' in item) return { ...item, id: index };
+      return 'namespace' in item ? { ...item, namespace: `${String(item.namespace)}-${index}` } : item;
+    });
     yield { path: `${path}[]`, value: items };
     for (const inner of samplesBeyond(schema.items, `${path}[]`)) yield { ...inner, value: [inner.value] };
   }

@@ -55,10 +55,7 @@ await describeLab(
       );
       checkCommand = check;
       await type(install, desk);
-      await type(
-        typed(documented('docs/operations.md', 'kubectl create secret generic dimmer-agent-client'))[0] ?? '',
-        desk,
-      );
+      await type(typed(documented('docs/operations.md', 'dimmer-agent-client -n dimmer-system'))[0] ?? '', desk);
       files = await makePodFiles(controlPlane);
       pod = await podOf('deployment', 'dimmer-controller');
       await files.fill(pod, 'dimmer-system');
