@@ -11,7 +11,8 @@ export type Component = 'agent' | 'controller' | 'standalone';
 const misnamed = ['nodejs_active_resources_total', 'nodejs_active_handles_total', 'nodejs_active_requests_total'];
 
 /**
- * They are read from a timer that wakes an idle process 100 times a second, for a fifth of all that an idle agent costs.
+ * They are read from a timer that wakes an idle process 100 times a second: without it, standalone with 20 VMs at rest took
+ * 0.3 % of a core instead of 0.8.
  * `nodejs_eventloop_lag_seconds`, measured at each scrape, stays.
  */
 const sampled = ['min', 'max', 'mean', 'stddev', 'p50', 'p90', 'p99'].map(
