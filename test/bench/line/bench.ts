@@ -18,6 +18,7 @@ import {
   measureVirsh,
   reportPlugs,
   type Series,
+  sizes,
   untilAnyMoment,
 } from '../attach.ts';
 import { summaryRow } from '../summary.ts';
@@ -97,7 +98,7 @@ async function measureDimmer(
   into: Series,
 ): Promise<void> {
   await untilAnyMoment();
-  await measurePlug(guest, observer, () => patch(guest.name, { memory: '640Mi' }), into);
+  await measurePlug(guest, observer, () => patch(guest.name, { memory: sizes.grown }), into);
   await stack.reaches(guest.name, 'Converged');
 }
 
@@ -120,7 +121,7 @@ export async function runLineBench(): Promise<void> {
     const guest = lab.guest('accepting');
     const api = connectToApi(stack);
     const { patch } = api;
-    await stack.apply(stack.manifest(guest.name, guest.uuid, { memory: '512Mi' }));
+    await stack.apply(stack.manifest(guest.name, guest.uuid, { memory: sizes.rest }));
     await stack.reaches(guest.name, 'Converged');
 
     const dimmer: Series = { toEvent: [], toGuest: [] };
@@ -129,14 +130,16 @@ export async function runLineBench(): Promise<void> {
     for (let round = 0; round < rounds; round += 1) {
       if (round % 5 === 0) report(`round ${round + 1} of ${rounds}`);
       await measureDimmer(stack, guest, observer, api, dimmer);
+      await patch(guest.name, { memory: sizes.rest });
+      await stack.reaches(guest.name, 'Converged');
       // While virsh has its turn, the controller would take its module out again.
       await patch(guest.name, { paused: true });
       await stack.reaches(guest.name, 'Converged');
       await measureVirsh(lab.hypervisor, guest, observer, firstVirshSlot + round, virsh);
-      await patch(guest.name, { paused: false, memory: '512Mi' });
+      await patch(guest.name, { paused: false });
       await stack.reaches(guest.name, 'Converged');
-      ready.up.push(await measureReady(guest, api, '640Mi'));
-      ready.down.push(await measureReady(guest, api, '512Mi'));
+      ready.up.push(await measureReady(guest, api, sizes.grown));
+      ready.down.push(await measureReady(guest, api, sizes.rest));
     }
     reportPlugs(dimmer, virsh, 'patch answered', { event: '1.5', guest: '1.0' });
     console.log(`${summaryRow('dimmer: patch answered to Ready=True, up', ready.up)} (aim: at most 300)`);

@@ -14,6 +14,7 @@ import {
   measureVirsh,
   reportPlugs,
   type Series,
+  sizes,
   untilAnyMoment,
 } from '../attach.ts';
 import { residentMiB, threadsMs } from '../processes.ts';
@@ -89,25 +90,27 @@ async function benchOneGuest(): Promise<void> {
     await standalone.start();
     const guest = lab.guest('accepting');
     const isPaused = '  paused: true\n';
-    standalone.wish(guest, '512Mi');
-    await standalone.reaches(guest, 'Converged', '512Mi');
+    standalone.wish(guest, sizes.rest);
+    await standalone.reaches(guest, 'Converged', sizes.rest);
     const dimmer: Series = { toEvent: [], toGuest: [] };
     const virsh: Series = { toEvent: [], toGuest: [] };
     for (let round = 0; round < rounds; round += 1) {
       if (round % 5 === 0) report(`round ${round + 1} of ${rounds}`);
       await untilAnyMoment();
       const renamedAt = (): number => {
-        standalone.wish(guest, '640Mi');
+        standalone.wish(guest, sizes.grown);
         return performance.now();
       };
       await measurePlug(guest, observer, renamedAt, dimmer);
-      await standalone.reaches(guest, 'Converged', '640Mi');
+      await standalone.reaches(guest, 'Converged', sizes.grown);
+      standalone.wish(guest, sizes.rest);
+      await standalone.reaches(guest, 'Converged', sizes.rest);
       // While virsh has its turn, its module would be taken out again.
-      standalone.wish(guest, '640Mi', isPaused);
-      await standalone.reaches(guest, 'Converged', '640Mi');
+      standalone.wish(guest, sizes.rest, isPaused);
+      await standalone.reaches(guest, 'Converged', sizes.rest);
       await measureVirsh(lab.hypervisor, guest, observer, firstVirshSlot + round, virsh);
-      standalone.wish(guest, '512Mi');
-      await standalone.reaches(guest, 'Converged', '512Mi');
+      standalone.wish(guest, sizes.rest);
+      await standalone.reaches(guest, 'Converged', sizes.rest);
     }
     reportPlugs(dimmer, virsh, 'file renamed', { event: '1.0', guest: '1.0' });
   } finally {
