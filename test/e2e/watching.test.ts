@@ -16,7 +16,7 @@ import { run } from '../lab/run.ts';
 import { namespace, root, type Stack, type StackProcess, startProcess, startStack } from '../lab/stack.ts';
 import { waitFor } from '../lab/wait.ts';
 import { findForeignDefinitions } from '../lab/foreign-definitions.ts';
-import { findWatchTools } from '../lab/watch-tools.ts';
+import { watchTools } from '../lab/watch-tools.ts';
 import { askApi } from '../integration/agent/api-client.ts';
 import { documented } from '../support/documents.ts';
 import { monitoringDirectory, readExpressions } from '../support/monitoring.ts';
@@ -25,7 +25,7 @@ import { exposedBy, missingIn } from '../support/promql.ts';
 await describeLab(
   'watching',
   () => {
-    const tools = findWatchTools() ?? { promtool: '', kubeStateMetrics: '' };
+    const tools = watchTools.find() ?? { promtool: '', kubeStateMetrics: '' };
     let stack: Stack;
     let standalone: StackProcess;
     let kubeStateMetrics: Daemon;

@@ -1,6 +1,7 @@
 import { hasApt, installPackages } from './apt.ts';
-import { ensureChartTools } from './chart-tools.ts';
+import { chartTools } from './chart-tools.ts';
 import { ensureControlPlane } from './control-plane-binaries.ts';
+import { fluxTools } from './flux-tools.ts';
 import { ensureForeignDefinitions } from './foreign-definitions.ts';
 import { MINIMUM_GO } from './go-toolchain.ts';
 import { ensureGuestImage } from './guest-image.ts';
@@ -9,7 +10,7 @@ import { reportToTerminal, type Report } from './progress.ts';
 import { ensureReleasedProgram, releasedProgramProblem } from './released-program.ts';
 import { ensureShippedLibvirt } from './shipped-libvirt.ts';
 import { ensureStrangers } from './strangers.ts';
-import { ensureWatchTools } from './watch-tools.ts';
+import { watchTools } from './watch-tools.ts';
 
 const INTRODUCTION = `The lab needs, and installs or makes once what is missing:
   - libvirt, QEMU, systemd, polkit, zsh, fish, Chromium and small tools from Debian's packages (as root, without recommended packages)
@@ -17,6 +18,7 @@ const INTRODUCTION = `The lab needs, and installs or makes once what is missing:
   - for the tests: promtool, kube-state-metrics and an interpreter of Lua, built with Go (about 3 minutes)
   - a guest: a Debian kernel and busybox, downloaded but not installed (30 MB)
   - for the tests: helm and OLM's checker of bundles, built with Go (about 2 minutes)
+  - for the tests: Flux' kustomize-controller, built with Go (about 5 minutes)
   - for the tests: the program of version 0.1.0, built from this repository's history with npm (a minute)
   - for the tests: checkers from npm, Go and Python, in versions that are locked (a minute, 200 MB)`;
 
@@ -32,11 +34,10 @@ export async function ensureLab(report: Report, parts: readonly LabPart[] = STAC
     await installPackages(packages, report);
   }
   if (parts.includes('control-plane')) await ensureControlPlane(report);
-  if (parts.includes('chart-tools')) await ensureChartTools(report);
-  if (parts.includes('watch-tools')) {
-    await ensureWatchTools(report);
-    await ensureForeignDefinitions(report);
-  }
+  if (parts.includes('chart-tools')) await chartTools.ensure(report);
+  if (parts.includes('watch-tools')) await watchTools.ensure(report);
+  if (parts.includes('flux')) await fluxTools.ensure(report);
+  if (parts.includes('watch-tools') || parts.includes('flux')) await ensureForeignDefinitions(report);
   if (parts.includes('hypervisor')) await ensureGuestImage(report);
   if (parts.includes('machine')) await ensureShippedLibvirt(report);
   if (parts.includes('released')) {

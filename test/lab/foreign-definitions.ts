@@ -2,11 +2,11 @@
  * Custom resource definitions of others, for whom we ship objects: a real API server judges those by them. Each comes from the
  * Go module that its makers publish, of one version, held to the checksum that is written here.
  */
-import { copyFileSync, existsSync, globSync, mkdirSync, renameSync, rmSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { copyFileSync, existsSync, globSync, mkdirSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { cacheDirectory } from './directory.ts';
 import { ensureGo } from './go-toolchain.ts';
-import { withFileLock } from './lock.ts';
+import { makeOnce } from './made-once.ts';
 import type { Report } from './progress.ts';
 import { runOk } from './run.ts';
 
@@ -23,6 +23,12 @@ const SOURCES: readonly Source[] = [
     sum: 'h1:XB+G3A0mky0j5uVHZWv4oSlS2RvZBoNIUhstIvY0JKE=',
     files: 'config/crd/bases/*.yaml',
   },
+  // What Kustomizations are made of: the version whose API that one has in its go.mod.
+  {
+    module: 'github.com/fluxcd/source-controller@v1.9.0',
+    sum: 'h1:5msg2yyjVYDULZos+2ve8MZzcSqTpusiXmrOeBhc9yY=',
+    files: 'config/crd/bases/*.yaml',
+  },
 ];
 
 const versions = SOURCES.map(({ module }) => basename(module).replace('@', '-'));
@@ -33,16 +39,13 @@ export const findForeignDefinitions = (): string | null => (existsSync(TARGET) ?
 
 /** Gives the directory, downloading the definitions first if need be (a few seconds, then cached by version). */
 export async function ensureForeignDefinitions(report: Report): Promise<string> {
-  mkdirSync(dirname(TARGET), { recursive: true });
-  await withFileLock(`${TARGET}.lock`, async () => {
-    if (findForeignDefinitions() === null) await download(`${TARGET}.unfinished`, report);
-  });
+  const what = 'downloading the definitions of others';
+  await makeOnce({ target: TARGET, what, make: (unfinished) => download(unfinished, report) }, report);
   return TARGET;
 }
 
 async function download(target: string, report: Report): Promise<void> {
   const go = await ensureGo(report);
-  rmSync(target, { recursive: true, force: true });
   mkdirSync(target);
   report('downloading the custom resource definitions of the Prometheus operator and of Flux, once');
   for (const { module, sum, files } of SOURCES) {
@@ -54,5 +57,4 @@ async function download(target: string, report: Report): Promise<void> {
     if (found !== sum) throw new Error(`${module} has the checksum ${found}, not ${sum}`);
     for (const file of globSync(join(directory, files))) copyFileSync(file, join(target, basename(file)));
   }
-  renameSync(target, TARGET);
 }

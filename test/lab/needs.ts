@@ -1,7 +1,8 @@
 import { globSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
-import { CHART_TOOLS_MISSING, findChartTools } from './chart-tools.ts';
+import { chartTools } from './chart-tools.ts';
 import { CONTROL_PLANE_MISSING, findControlPlane } from './control-plane-binaries.ts';
+import { fluxTools } from './flux-tools.ts';
 import { findForeignDefinitions } from './foreign-definitions.ts';
 import { findGo } from './go-toolchain.ts';
 import { findGuestImage } from './guest-image.ts';
@@ -10,13 +11,14 @@ import { findReleasedProgram, releasedProgramProblem } from './released-program.
 import { SEARCH_PATH } from './run.ts';
 import { hasShippedLibvirt } from './shipped-libvirt.ts';
 import { findStrangers } from './strangers.ts';
-import { findWatchTools, WATCH_TOOLS_MISSING } from './watch-tools.ts';
+import { watchTools } from './watch-tools.ts';
 
 /** The parts of the lab; a test names those that it needs. */
 export type LabPart =
   | 'browser'
   | 'chart-tools'
   | 'control-plane'
+  | 'flux'
   | 'hypervisor'
   | 'machine'
   | 'packagers'
@@ -33,6 +35,7 @@ export const ALL_PARTS: readonly LabPart[] = [
   'chart-tools',
   'machine',
   'browser',
+  'flux',
   'packagers',
   'released',
   'shells',
@@ -109,7 +112,8 @@ export async function missingPackages(parts: readonly LabPart[]): Promise<string
   const packages = missing.flatMap((need) => need.packages);
   const mustBuild =
     (parts.includes('control-plane') && (await findControlPlane()) === null) ||
-    (parts.includes('chart-tools') && findChartTools() === null) ||
+    (parts.includes('chart-tools') && chartTools.find() === null) ||
+    (parts.includes('flux') && !hasFlux()) ||
     (parts.includes('strangers') && findStrangers() === null) ||
     (parts.includes('watch-tools') && !hasWatchTools());
   if (mustBuild && (await findGo()) === null) packages.push('golang-go', 'ca-certificates');
@@ -146,8 +150,9 @@ async function findProblem(parts: readonly LabPart[]): Promise<string | null> {
   if (packages.length > 0) return `missing Debian packages: ${packages.join(' ')}; ${remedy}`;
   if (parts.includes('control-plane') && (await findControlPlane()) === null)
     return `${CONTROL_PLANE_MISSING}; ${remedy}`;
-  if (parts.includes('chart-tools') && findChartTools() === null) return `${CHART_TOOLS_MISSING}; ${remedy}`;
-  if (parts.includes('watch-tools') && !hasWatchTools()) return `${WATCH_TOOLS_MISSING}; ${remedy}`;
+  if (parts.includes('chart-tools') && chartTools.find() === null) return `${chartTools.missing}; ${remedy}`;
+  if (parts.includes('watch-tools') && !hasWatchTools()) return `${watchTools.missing}; ${remedy}`;
+  if (parts.includes('flux') && !hasFlux()) return `${fluxTools.missing}; ${remedy}`;
   if (parts.includes('hypervisor') && findGuestImage() === null) return `the guest image is not made yet; ${remedy}`;
   if (parts.includes('machine') && !hasShippedLibvirt()) return `libvirt's package is not unpacked yet; ${remedy}`;
   if (parts.includes('released') && findReleasedProgram() === null) {
@@ -159,7 +164,8 @@ async function findProblem(parts: readonly LabPart[]): Promise<string | null> {
   return null;
 }
 
-const hasWatchTools = (): boolean => findWatchTools() !== null && findForeignDefinitions() !== null;
+const hasWatchTools = (): boolean => watchTools.find() !== null && findForeignDefinitions() !== null;
+const hasFlux = (): boolean => fluxTools.find() !== null && findForeignDefinitions() !== null;
 
 function isThere(files: string): boolean {
   if (files.startsWith('/')) return globSync(files).length > 0;

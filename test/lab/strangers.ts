@@ -3,11 +3,11 @@
  * npm by a lock file, those in Go by go.sum, those in Python by their versions. Installed once, then cached by what they are made from.
  */
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, globSync, mkdirSync, readFileSync } from 'node:fs';
 import { basename, delimiter, dirname, join } from 'node:path';
 import { cacheDirectory } from './directory.ts';
 import { ensureGo } from './go-toolchain.ts';
-import { withFileLock } from './lock.ts';
+import { makeOnce } from './made-once.ts';
 import { type Report, withHeartbeat } from './progress.ts';
 import { runOk } from './run.ts';
 
@@ -104,31 +104,16 @@ export function findStrangers(): Strangers | null {
 /** Installs the checkers that aren't there: half a minute each, then cached. */
 export async function ensureStrangers(report: Report): Promise<void> {
   for (const kind of KINDS) {
-    const target = directoryOf(kind);
-    if (existsSync(target)) continue;
-    mkdirSync(dirname(target), { recursive: true });
-    await withFileLock(
-      `${target}.lock`,
-      async () => {
-        if (existsSync(target)) return;
-        report(`installing ${kind.about}, once`);
-        await withHeartbeat(
-          report,
-          () => `installing ${kind.about}`,
-          () => installWhole(kind, target, report),
-        );
-      },
-      () => report(`another process is installing ${kind.about}, waiting for it`),
-    );
+    const make = (unfinished: string): Promise<void> => {
+      report(`installing ${kind.about}, once`);
+      return withHeartbeat(
+        report,
+        () => `installing ${kind.about}`,
+        () => kind.install(join(SOURCES, kind.name), unfinished, report),
+      );
+    };
+    await makeOnce({ target: directoryOf(kind), what: `installing ${kind.about}`, make }, report);
   }
-}
-
-/** There only once it is whole. */
-async function installWhole(kind: Kind, target: string, report: Report): Promise<void> {
-  const aside = `${target}.unfinished`;
-  rmSync(aside, { recursive: true, force: true });
-  await kind.install(join(SOURCES, kind.name), aside, report);
-  renameSync(aside, target);
 }
 
 function directoryOf({ name, sources }: Kind): string {

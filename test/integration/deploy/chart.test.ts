@@ -3,7 +3,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { findChartTools } from '../../lab/chart-tools.ts';
+import { chartTools } from '../../lab/chart-tools.ts';
 import { findControlPlane } from '../../lab/control-plane-binaries.ts';
 import { describeLab } from '../../lab/describe.ts';
 import { type CommandResult, run, runOk } from '../../lab/run.ts';
@@ -27,7 +27,7 @@ await describeLab(
     const helm = (...args: readonly string[]): Promise<CommandResult> => {
       const home = (name: string) => join(directory, name);
       const env = { HELM_CACHE_HOME: home('cache'), HELM_CONFIG_HOME: home('config'), HELM_DATA_HOME: home('data') };
-      return run(findChartTools()?.helm ?? '', args, { env: { ...env, KUBECONFIG: '/dev/null' } });
+      return run(chartTools.find()?.helm ?? '', args, { env: { ...env, KUBECONFIG: '/dev/null' } });
     };
     const template = async (values: object = {}, ...args: readonly string[]): Promise<string> => {
       const file = join(directory, 'values.json');
@@ -200,7 +200,7 @@ await describeLab(
     /** What is found, without what has a reason. */
     const verify = async (folder: string): Promise<readonly string[]> => {
       const options = ['--operatorhub_validate', '--object_validate'];
-      const { stdout, stderr } = await run(findChartTools()?.operatorVerify ?? '', ['manifests', ...options, folder]);
+      const { stdout, stderr } = await run(chartTools.find()?.operatorVerify ?? '', ['manifests', ...options, folder]);
       const said = (stdout + stderr)
         .replaceAll('\\"', '"')
         .split('\n')

@@ -14,7 +14,7 @@ import type { SimulatedHost } from '../../../src/host/simulated/script.ts';
 import { gib, mib } from '../../../src/memory/bytes.ts';
 import { describeLab } from '../../lab/describe.ts';
 import { waitFor } from '../../lab/wait.ts';
-import { findWatchTools } from '../../lab/watch-tools.ts';
+import { watchTools } from '../../lab/watch-tools.ts';
 import { check, installed, STRANGERS } from '../../strangers/checkers.ts';
 import { judgeByArgo } from '../../support/argo-health.ts';
 import { computeKStatus } from '../../support/kstatus.ts';
@@ -366,7 +366,7 @@ await describeLab(
       const script = 'gitops/argocd/resource_customizations/dimmer.dev/VirtualMachineMemory/health.lua';
       const said = [...objects];
       const healths = await judgeByArgo(
-        findWatchTools()?.lua ?? '',
+        watchTools.find()?.lua ?? '',
         join(deployDirectory, script),
         said.map(([, object]) => object),
       );

@@ -7,7 +7,7 @@ import { copyFileSync, cpSync, mkdirSync, readFileSync, writeFileSync } from 'no
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { uuidOfNumber } from '../../../src/host/simulated/numbered-domains.ts';
-import { findChartTools } from '../../lab/chart-tools.ts';
+import { chartTools } from '../../lab/chart-tools.ts';
 import { describeLab } from '../../lab/describe.ts';
 import { type Lab, startLab } from '../../lab/lab.ts';
 import { type LabMachine, startMachine } from '../../lab/machine.ts';
@@ -72,7 +72,7 @@ await describeLab(
     const typed = (snippet: Snippet): readonly string[] => commandsOf(snippet).map(({ command }) => command);
     const shell = (command: string, cwd: string): Promise<CommandResult> => {
       const { controlPlane } = lab;
-      const places = [findChartTools()?.helm ?? '', controlPlane.kubectlPath].map(dirname);
+      const places = [chartTools.find()?.helm ?? '', controlPlane.kubectlPath].map(dirname);
       const home = (name: string) => join(controlPlane.directory, `helm-${name}`);
       return run('sh', ['-euc', command], {
         cwd,

@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { describeLab } from '../../lab/describe.ts';
-import { findWatchTools } from '../../lab/watch-tools.ts';
+import { watchTools } from '../../lab/watch-tools.ts';
 import { type Health, judgeByArgo } from '../../support/argo-health.ts';
 
 const folder = join(import.meta.dirname, '../../../deploy/gitops/argocd');
@@ -15,7 +15,7 @@ type Tests = { readonly tests: readonly { readonly healthStatus: Health; readonl
 await describeLab(
   "Argo CD's health check",
   () => {
-    const { lua } = findWatchTools() ?? { lua: '' };
+    const { lua } = watchTools.find() ?? { lua: '' };
 
     it('is there for both kinds, and for each with the same script in the ConfigMap', () => {
       const { data } = parse(readFileSync(join(folder, 'argocd-cm.yaml'), 'utf8')) as { data: Record<string, string> };

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { describeLab } from '../../lab/describe.ts';
 import { run } from '../../lab/run.ts';
-import { findWatchTools } from '../../lab/watch-tools.ts';
+import { watchTools } from '../../lab/watch-tools.ts';
 import { monitoringDirectory, readExpressions, readRules, type Rule } from '../../support/monitoring.ts';
 import { type AlertCase, alertCases } from './alert-cases.ts';
 
@@ -39,7 +39,7 @@ function testsOf(rule: Rule, { at, interval = '1m', rings, quiet, labels, summar
 await describeLab(
   'promtool',
   () => {
-    const { promtool } = findWatchTools() ?? { promtool: '' };
+    const { promtool } = watchTools.find() ?? { promtool: '' };
     let directory: string;
     beforeAll(() => {
       directory = mkdtempSync(join(tmpdir(), 'dimmer-promtool-'));
