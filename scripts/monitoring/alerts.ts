@@ -107,6 +107,23 @@ const hostAlerts: readonly Alert[] = [
     },
   },
   {
+    // A limit of nothing is meant to be full.
+    name: 'DimmerNamespaceNearItsLimit',
+    expr: 'max by (host) (dimmer_host_namespace_largest_bytes / (dimmer_host_namespace_limit_bytes > 0)) > 0.95',
+    for: '30m',
+    severity: 'info',
+    summary: 'a namespace has {{ $value | humanizePercentage }} of what one may have of host {{ $labels.host }}',
+    runbook: {
+      meaning: "The running VMs of a namespace have nearly all that the HypervisorHost's `namespaceLimit` gives one.",
+      impact: 'VMs of that namespace soon get no more memory there (`NamespaceLimitReached`). Others are not affected.',
+      diagnosis: ['`kubectl dimmer hosts -o wide` names the namespaces, the fullest first, and what they have.'],
+      remedy: [
+        'Have its owner shrink VMs, or migrate some of them to another host.',
+        'Raise `spec.namespaceLimit` of the HypervisorHost; it takes effect at once.',
+      ],
+    },
+  },
+  {
     name: 'DimmerHostCordonedForLong',
     expr: 'max by (host) (dimmer_host_cordoned) == 1',
     for: '1d',

@@ -66,6 +66,8 @@ export const hostDashboard: Dashboard = {
             { expr: of('memory_limit_bytes'), legend: 'limit of what is promised' },
             { expr: of('memory_committed_bytes'), legend: 'promised' },
             { expr: of('memory_available_bytes'), legend: 'available' },
+            { expr: of('namespace_limit_bytes'), legend: 'limit of a namespace' },
+            { expr: of('namespace_largest_bytes'), legend: 'the largest namespace' },
           ],
         }),
         timeline({

@@ -4,6 +4,7 @@ import type { HypervisorHost } from '../api/v1alpha1/hypervisor-host.ts';
 import type { VirtualMachineMemory } from '../api/v1alpha1/virtual-machine-memory.ts';
 import { parseQuantity } from '../memory/quantity.ts';
 import { age, block, type Look, paint, table, tableWithNames } from './layout.ts';
+import { inPercent, namespaceUsesOf } from './namespace-uses.ts';
 import { fullName, readinessOf } from './subject.ts';
 
 /** What a resource waits with for its host. */
@@ -40,7 +41,7 @@ export function describeHosts(
   const rows = [
     [
       ...['NAME', 'READY', 'TOTAL', 'FREE', 'COMMITTED', 'RESERVE', 'VMS', 'WAITING'],
-      ...(wide ? ['OVERCOMMIT', 'CORDONED', 'AGENT', 'ADDRESS', 'MESSAGE'] : []),
+      ...(wide ? ['OVERCOMMIT', 'PER-NAMESPACE', 'CORDONED', 'AGENT', 'ADDRESS', 'MESSAGE'] : []),
     ],
     ...hosts.map((host) => {
       const own = waiting.filter(({ status }) => status?.hostName === host.metadata.name);
@@ -63,11 +64,35 @@ export function describeHosts(
       'Waiting for room',
       queue.length === 0 ? [] : tableWithNames(queue, wide ? Infinity : look.width - 2).map((line) => `  ${line}`),
     ),
+    ...block(look, 'Namespaces, of what one may have of its host', describeUses(hosts, look, wide)),
   ];
   return `${lines.join('\n')}\n`;
 }
 
-function cellsOf({ metadata, spec, status }: HypervisorHost, waiting: string, wide: boolean): readonly string[] {
+/** So many namespaces are shown where nobody asked for a wide table: the fullest. */
+const fullest = 8;
+
+/** What namespaces have where they are limited, the fullest first. */
+function describeUses(hosts: readonly HypervisorHost[], look: Look, wide: boolean): readonly string[] {
+  const all = hosts
+    .flatMap((host) => {
+      const { limit, uses } = namespaceUsesOf(host) ?? { limit: 0, uses: [] };
+      return uses.map((use) => ({ ...use, limit, host: host.metadata.name }));
+    })
+    .toSorted((a, b) => b.share - a.share);
+  if (all.length === 0) return [];
+  const rows = all
+    .slice(0, wide ? all.length : fullest)
+    .map(({ namespace, committed, limit, share, host }) => [
+      ...[namespace, `${inGib(committed)} of ${inGib(limit)}`, inPercent(share), host],
+    ]);
+  const lines = tableWithNames(rows, wide ? Infinity : look.width - 2).map((line) => `  ${line}`);
+  const left = all.length - rows.length;
+  return left === 0 ? lines : [...lines, `  and ${left} that have less; -o wide shows them`];
+}
+
+function cellsOf(host: HypervisorHost, waiting: string, wide: boolean): readonly string[] {
+  const { metadata, spec, status } = host;
   const condition = findCondition(status?.conditions, 'Ready');
   const { memory } = status ?? {};
   const cells = [
@@ -83,5 +108,7 @@ function cellsOf({ metadata, spec, status }: HypervisorHost, waiting: string, wi
   if (!wide) return cells;
   const cordoned = spec.cordoned === true ? 'yes' : 'no';
   const { agentVersion = '-' } = status ?? {};
-  return [...cells, spec.memoryOvercommit ?? '1.0', cordoned, agentVersion, spec.address, condition?.message ?? '-'];
+  const overcommit = spec.memoryOvercommit ?? '1.0';
+  const limit = inGib(namespaceUsesOf(host)?.limit);
+  return [...cells, overcommit, limit, cordoned, agentVersion, spec.address, condition?.message ?? '-'];
 }

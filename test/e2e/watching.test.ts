@@ -88,6 +88,8 @@ await describeLab(
       );
       await stack.apply(stack.manifest('db-1', lab.guest('accepting').uuid, { memory: '768Mi', growPolicy: 'Whole' }));
       await stack.reaches('db-1', 'Converged');
+      // Far away: only its metrics are asked for.
+      await kubectlOk(['patch', 'hvh', 'hv-1', '--type=merge', '-p', '{"spec":{"namespaceLimit":"64Ti"}}']);
       await knockAtAgent();
       standalone = await startedStandalone;
     });

@@ -143,6 +143,28 @@ const hosts = [
   ),
   host('new', {}),
 ];
+const limited = [
+  host(
+    'hv-08.rack-3.example.com',
+    {
+      ...ready('True', 'AgentAnswers', 'the agent answers'),
+      memory: { total: '128Gi', available: '20Gi', committed: '100Gi' },
+      virtualMachines: 61,
+      namespaces: [
+        { namespace: 'bank', committed: '64Gi' },
+        { namespace: 'shop', committed: '31744Mi' },
+        ...[...'abcdefgh'].map((letter) => ({ namespace: `small-${letter}`, committed: '512Mi' })),
+      ],
+    },
+    { namespaceLimit: '64Gi' },
+  ),
+  host(
+    'hv-09',
+    { ...ready('True', 'AgentAnswers', 'the agent answers'), namespaces: [{ namespace: 'bank', committed: '4Gi' }] },
+    { namespaceLimit: 0 },
+  ),
+  host('hv-10', ready('True', 'AgentAnswers', 'the agent answers'), { namespaceLimit: '8Gi' }),
+];
 const crowded = resource('tenant-17', '64Gi', {
   ...ready('False', 'InsufficientHostMemory', 'the host has 1Gi to give, and 32Gi are needed'),
   hostName: 'hv-07.rack-3.example.com',
@@ -210,6 +232,8 @@ const shown = (look: Look): string =>
     describeEvents(events, look, nowMs, true),
     describeHosts(hosts, [settled, crowded], look, nowMs, false),
     describeHosts(hosts, null, look, nowMs, true),
+    describeHosts(limited, [], look, nowMs, false),
+    describeHosts(limited, [], look, nowMs, true),
   ].join(`${'-'.repeat(8)}\n`);
 
 test.each([

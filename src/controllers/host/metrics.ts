@@ -6,6 +6,7 @@
 import { Gauge, type Registry } from 'prom-client';
 import type { HostFacts } from '../../host/port.ts';
 import { type CapacityLimits, computeCommittable } from '../../host/rules/capacity.ts';
+import type { Bytes } from '../../memory/bytes.ts';
 import type { HostVerdict } from './verdict.ts';
 
 /** The last look at a host. */
@@ -14,9 +15,14 @@ export type HostReading = {
   readonly reason: HostVerdict['reason'];
   readonly isCordoned: boolean;
   /** null: its spec makes no sense. */
-  readonly limits: CapacityLimits | null;
+  readonly limits: (CapacityLimits & { readonly namespaceLimit: Bytes | null }) | null;
   /** null: it didn't answer. */
-  readonly facts: Pick<HostFacts, 'memory' | 'virtualMachines'> | null;
+  readonly facts:
+    | (Pick<HostFacts, 'memory' | 'virtualMachines'> & {
+        /** What the namespace has that has most; null: its agent doesn't say. */
+        readonly largestNamespace: Bytes | null;
+      })
+    | null;
 };
 
 const gauges: readonly {
@@ -54,6 +60,17 @@ const gauges: readonly {
     name: 'dimmer_host_memory_limit_bytes',
     help: 'What memory_committed may reach on a HypervisorHost, by its memoryReserve and memoryOvercommit; no series while its agent does not answer.',
     read: ({ facts, limits }) => (facts === null || limits === null ? null : computeCommittable(facts.memory, limits)),
+  },
+  // Of whom is said in the status alone, which an administrator reads: a namespace is no label here.
+  {
+    name: 'dimmer_host_namespace_limit_bytes',
+    help: 'What the running VMs of one namespace may have of a HypervisorHost together (namespaceLimit); no series where there is no such limit.',
+    read: ({ limits }) => limits?.namespaceLimit ?? null,
+  },
+  {
+    name: 'dimmer_host_namespace_largest_bytes',
+    help: 'What the running VMs of that namespace have which has most of a HypervisorHost with a namespaceLimit; no series while its agent does not answer.',
+    read: ({ facts, limits }) => ((limits?.namespaceLimit ?? null) === null ? null : (facts?.largestNamespace ?? null)),
   },
   {
     name: 'dimmer_host_virtual_machines',

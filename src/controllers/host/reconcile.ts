@@ -8,6 +8,7 @@ import type { HypervisorHost, HypervisorHostStatus } from '../../api/v1alpha1/hy
 import type { HostAnswer } from '../../host/errors.ts';
 import type { HostFacts } from '../../host/port.ts';
 import { computeShare, type NamespaceShares } from '../../host/rules/namespace-limit.ts';
+import { type Bytes, zeroBytes } from '../../memory/bytes.ts';
 import { formatMeasured, formatQuantity } from '../../memory/quantity.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { EventRecorder, LabelledResource, ResourceSource } from '../../runtime/resources.ts';
@@ -104,18 +105,39 @@ function computeHostStatus(
 /** So many are told of; the schema takes no more. */
 const largestTold = 16;
 
-/** The namespaces of this cluster that have most of a host. Pure. */
-function computeLargest(
+/** What the namespaces of this cluster have of a host, the one with most first. Pure. */
+function rankNamespaces(
   shares: NonNullable<NamespaceShares>,
   clusterId: string,
-): NonNullable<HypervisorHostStatus['namespaces']> {
+): readonly { readonly namespace: string; readonly committed: Bytes }[] {
   const names = new Set(shares.map(({ namespace }) => namespace));
   return [...names]
     .map((namespace) => ({ namespace, committed: computeShare(shares, { clusterId, namespace }) }))
     .filter(({ committed }) => committed > 0)
-    .sort((a, b) => b.committed - a.committed || (a.namespace < b.namespace ? -1 : 1))
+    .sort((a, b) => b.committed - a.committed || (a.namespace < b.namespace ? -1 : 1));
+}
+
+/** The namespaces that have most of a host. Pure. */
+const computeLargest = (
+  shares: NonNullable<NamespaceShares>,
+  clusterId: string,
+): NonNullable<HypervisorHostStatus['namespaces']> =>
+  rankNamespaces(shares, clusterId)
     .slice(0, largestTold)
     .map(({ namespace, committed }) => ({ namespace, committed: formatMeasured(committed) }));
+
+/** What the metrics tell of an answer. Pure. */
+function readingOf(
+  reason: HostReading['reason'],
+  isCordoned: boolean,
+  limits: HostReading['limits'],
+  answer: HostAnswer<HostFacts>,
+  clusterId: string,
+): HostReading {
+  if (!answer.ok) return { reason, isCordoned, limits, facts: null };
+  const { memory, virtualMachines, namespaces } = answer.value;
+  const largest = namespaces === null ? null : (rankNamespaces(namespaces, clusterId)[0]?.committed ?? zeroBytes);
+  return { reason, isCordoned, limits, facts: { memory, virtualMachines, largestNamespace: largest } };
 }
 
 /** What is written where the API server refuses a host's status. */
@@ -181,10 +203,7 @@ export async function reconcileHostStatus(
   const isCordoned = resource.spec.cordoned ?? false;
   const remembered: KnownHost = {
     ...known.get(name),
-    reading: {
-      ...{ reason, isCordoned, facts: answer.ok ? answer.value : null },
-      limits: entry.limits.ok ? entry.limits.value : null,
-    },
+    reading: readingOf(reason, isCordoned, entry.limits.ok ? entry.limits.value : null, answer, context.clusterId),
   };
   known.set(name, remembered);
   const { writtenAtMs } = remembered;

@@ -87,6 +87,21 @@ export const alertCases: Readonly<Record<Alert['name'], AlertCase>> = {
       'dimmer_host_memory_limit_bytes{host="hv-07",instance="a"}': constant(100),
     },
   },
+  DimmerNamespaceNearItsLimit: {
+    at: '40m',
+    rings: {
+      'dimmer_host_namespace_largest_bytes{host="hv-07",instance="a"}': constant(96),
+      'dimmer_host_namespace_limit_bytes{host="hv-07",instance="a"}': constant(100),
+    },
+    labels: [{ host: 'hv-07' }],
+    summary: 'a namespace has 96% of what one may have of host hv-07',
+    quiet: {
+      'dimmer_host_namespace_largest_bytes{host="hv-07",instance="a"}': constant(95),
+      'dimmer_host_namespace_limit_bytes{host="hv-07",instance="a"}': constant(100),
+      'dimmer_host_namespace_largest_bytes{host="hv-08",instance="a"}': constant(8),
+      'dimmer_host_namespace_limit_bytes{host="hv-08",instance="a"}': constant(0),
+    },
+  },
   DimmerHostCordonedForLong: {
     ...{ at: '25h', interval: '30m' },
     rings: { 'dimmer_host_cordoned{host="hv-07",instance="a"}': '1x60' },

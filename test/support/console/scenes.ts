@@ -178,8 +178,12 @@ export const hosts = (): object[] => [
       ...answers('True', 'the agent answers'),
       memory: { total: '64Gi', available: '31Gi', committed: '28Gi' },
       virtualMachines: 7,
+      namespaces: [
+        { namespace: 'ci', committed: '15872Mi' },
+        { namespace: 'default', committed: '8Gi' },
+      ],
     },
-    { memoryReserve: '4Gi' },
+    { memoryReserve: '4Gi', namespaceLimit: '16Gi' },
   ),
   host(
     'hv-2',

@@ -215,6 +215,13 @@ test('a shelf holds the VMs of its host, and what waits for room on it', () => {
   expect(shelf.vms.map(({ row }) => row.name)).toEqual(['vm-0006', 'vm-0018', 'vm-0000', 'vm-0012']);
   expect(shelf.waiting.map(({ name }) => name)).toEqual(['vm-0006']);
   expect(shelf.memory).toMatchObject({ reserve: 4 * 2 ** 30, limit: 60 * 2 ** 30 });
+  expect(shelf.namespaces).toEqual({
+    limit: 16 * 2 ** 30,
+    uses: [
+      { namespace: 'ci', committed: 15.5 * 2 ** 30, share: 15.5 / 16 },
+      { namespace: 'default', committed: 8 * 2 ** 30, share: 0.5 },
+    ],
+  });
 });
 
 test.each<Route>([

@@ -46,12 +46,20 @@ describe('a limit for each namespace', () => {
       { namespace: 'tenants', committed: '3Gi' },
       { namespace: 'bank', committed: '2Gi' },
     ]);
+    const told = async (): Promise<readonly string[]> =>
+      (await bench.metrics()).match(/^dimmer_host_namespace_.*$/gm) ?? [];
+    // By host, and by no namespace.
+    expect(await told()).toEqual([
+      `dimmer_host_namespace_limit_bytes{host="hv-1"} ${gib(3)}`,
+      `dimmer_host_namespace_largest_bytes{host="hv-1"} ${gib(3)}`,
+    ]);
     const host = bench.hosts.get('hv-1');
     if (host === undefined) throw new Error('no host');
     const { namespaceLimit: _, ...unbounded } = host.spec;
     bench.hosts.apply({ ...host, spec: unbounded });
     await bench.clock.advance(330_000);
     expect(bench.hostStatus()).not.toHaveProperty('namespaces');
+    expect(await told()).toEqual([]);
   });
 
   it('of VMs that grow at once none gets past it, and who can have its size gets it', async () => {

@@ -1,6 +1,7 @@
 /** Hosts as shelves. */
 import type { JSX } from 'preact';
 import { inGib, type Shelf, shelfOf } from '../model/shelf.ts';
+import { inPercent, type NamespaceUses } from '../../../view/namespace-uses.ts';
 import { formatRoute, noFilter } from '../model/route.ts';
 import { Label } from '../parts/label.tsx';
 import { EmptyState, Loading } from '../parts/states.tsx';
@@ -65,6 +66,7 @@ function ShelfView({ shelf }: { readonly shelf: Shelf }): JSX.Element {
           </dl>
         </>
       )}
+      {shelf.namespaces === null ? null : <NamespacesView name={name} namespaces={shelf.namespaces} />}
       {waiting.length === 0 ? null : (
         <div class="waiting">
           <h3>Waiting for room here</h3>
@@ -89,6 +91,34 @@ function ShelfView({ shelf }: { readonly shelf: Shelf }): JSX.Element {
         </p>
       )}
     </section>
+  );
+}
+
+type NamespacesProps = { readonly name: string; readonly namespaces: NamespaceUses };
+
+/** What each namespace has of what one may have: who has most, first. */
+function NamespacesView({ name, namespaces: { limit, uses } }: NamespacesProps): JSX.Element {
+  return (
+    <div class="namespaces">
+      <h3 id={`namespaces-${name}`}>Each namespace may have {inGib(limit)} here</h3>
+      {uses.length === 0 ? (
+        <p class="muted">None that is known has any of it.</p>
+      ) : (
+        <ul aria-labelledby={`namespaces-${name}`}>
+          {uses.map(({ namespace, committed, share }) => (
+            <li key={namespace}>
+              <a href={formatRoute({ page: 'list', filter: { ...noFilter, namespace, host: name } })}>{namespace}</a>
+              <span class="meter" aria-hidden="true">
+                <i style={{ width: `${Math.min(100, share * 100).toFixed(1)}%` }} />
+              </span>
+              <span>
+                {inGib(committed)} <span class="muted">{inPercent(share)}</span>
+              </span>
+            </li>
+          ))}
+        </ul>
+      )}
+    </div>
   );
 }
 

@@ -3,6 +3,7 @@ import { findCondition } from '../../../api/v1alpha1/conditions.ts';
 import type { HypervisorHost } from '../../../api/v1alpha1/hypervisor-host.ts';
 import { parseQuantity } from '../../../memory/quantity.ts';
 import { waits } from '../../../view/host-table.ts';
+import { type NamespaceUses, namespaceUsesOf } from '../../../view/namespace-uses.ts';
 import { sizeIn } from './board.ts';
 import type { Row } from './list.ts';
 
@@ -25,6 +26,8 @@ export type Shelf = {
   /** VMs that are known here, largest first, each with its share of what may be committed. */
   readonly vms: readonly { readonly row: Row; readonly size: number }[];
   readonly waiting: readonly Row[];
+  /** null: namespaces aren't limited there. */
+  readonly namespaces: NamespaceUses | null;
 };
 
 export function shelfOf(host: HypervisorHost, rows: readonly Row[]): Shelf {
@@ -49,6 +52,7 @@ export function shelfOf(host: HypervisorHost, rows: readonly Row[]): Shelf {
     virtualMachines: status?.virtualMachines ?? null,
     vms: own.map((row) => ({ row, size: sizeIn(row.current) })).sort((a, b) => b.size - a.size),
     waiting: own.filter(({ resource }) => waits(resource)),
+    namespaces: namespaceUsesOf(host),
   };
 }
 
