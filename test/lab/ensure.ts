@@ -13,7 +13,7 @@ import { ensureStrangers } from './strangers.ts';
 import { watchTools } from './watch-tools.ts';
 
 const INTRODUCTION = `The lab needs, and installs or makes once what is missing:
-  - libvirt, QEMU, systemd, polkit, zsh, fish, Chromium and small tools from Debian's packages (as root, without recommended packages)
+  - libvirt, QEMU, systemd, polkit, podman, zsh, fish, Chromium and small tools from Debian's packages (as root, without recommended packages)
   - a Kubernetes control plane: from KUBEBUILDER_ASSETS or the PATH, else built with Go (about 4 minutes)
   - for the tests: promtool, kube-state-metrics and an interpreter of Lua, built with Go (about 3 minutes)
   - a guest: a Debian kernel and busybox, downloaded but not installed (30 MB)

@@ -17,6 +17,7 @@ import { watchTools } from './watch-tools.ts';
 export type LabPart =
   | 'browser'
   | 'chart-tools'
+  | 'containers'
   | 'control-plane'
   | 'flux'
   | 'hypervisor'
@@ -33,6 +34,7 @@ export const STACK_PARTS: readonly LabPart[] = ['control-plane', 'hypervisor'];
 export const ALL_PARTS: readonly LabPart[] = [
   ...STACK_PARTS,
   'chart-tools',
+  'containers',
   'machine',
   'browser',
   'flux',
@@ -48,6 +50,7 @@ type Need = { readonly files: string; readonly packages: readonly string[]; read
 
 const HYPERVISOR: readonly LabPart[] = ['hypervisor'];
 const MACHINE: readonly LabPart[] = ['machine'];
+const CONTAINERS: readonly LabPart[] = ['containers'];
 const SHELLS: readonly LabPart[] = ['shells'];
 const PACKAGERS: readonly LabPart[] = ['packagers'];
 const STRANGERS: readonly LabPart[] = ['strangers'];
@@ -73,6 +76,8 @@ const NEEDS: readonly Need[] = [
   { files: 'useradd', packages: ['passwd'], parts: MACHINE },
   { files: '/lib/systemd/system/dbus.service', packages: ['dbus'], parts: MACHINE },
   { files: '/lib/systemd/system/polkit.service', packages: ['polkitd'], parts: MACHINE },
+  { files: 'podman', packages: ['podman'], parts: CONTAINERS },
+  { files: 'runc', packages: ['runc'], parts: CONTAINERS },
   { files: 'bash', packages: ['bash'], parts: SHELLS },
   { files: 'zsh', packages: ['zsh'], parts: SHELLS },
   { files: 'fish', packages: ['fish'], parts: SHELLS },

@@ -1,6 +1,6 @@
 /**
- * The Dockerfile's last stage, which is what the image holds: read here, because no container engine runs where the tests do. Of the
- * format only what that stage uses; anything else is refused, so that nothing of it is overlooked.
+ * The Dockerfile's last stage, which is what the image holds: read here for tests that need no container engine, and compared
+ * with what one makes of it. Of the format only what that stage uses; anything else is refused, so that nothing of it is overlooked.
  */
 export type ImageFile = {
   readonly base: string;

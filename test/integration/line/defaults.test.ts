@@ -1,7 +1,7 @@
 /**
  * Controller and agent with what they have when nothing is said: the controller as the chart installs it with the real helm, and as a
- * kubelet would start it, in the image's own root; the agent with libvirt's PKI paths and its own port. Then what the guide says
- * of a release: tested, upgraded, uninstalled, and taken over from kubectl.
+ * kubelet would start it, from the image, by a container engine; the agent with libvirt's PKI paths and its own port. Then what the
+ * guide says of a release: tested, upgraded, uninstalled, and taken over from kubectl.
  */
 import { copyFileSync, cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -10,12 +10,13 @@ import { uuidOfNumber } from '../../../src/host/simulated/numbered-domains.ts';
 import { chartTools } from '../../lab/chart-tools.ts';
 import { describeLab } from '../../lab/describe.ts';
 import { type Lab, startLab } from '../../lab/lab.ts';
+import type { Daemon } from '../../lab/daemon.ts';
 import { type LabMachine, startMachine } from '../../lab/machine.ts';
 import { type CommandResult, run, SEARCH_PATH } from '../../lab/run.ts';
-import { waitFor } from '../../lab/wait.ts';
+import { GiveUp, waitFor } from '../../lab/wait.ts';
 import { commandsOf, documented, type Snippet } from '../../support/documents.ts';
 import { programFiles } from '../agent/agent-service.ts';
-import { makePodFiles, type PodFiles, type PodSpec, runPod, unitOf } from './pods.ts';
+import { makePods, type Pods, type PodSpec } from './pods.ts';
 
 const root = join(import.meta.dirname, '../../..');
 const clientUri = 'spiffe://example.net/dimmer/controller';
@@ -34,8 +35,9 @@ await describeLab(
   () => {
     let lab: Lab;
     let machine: LabMachine;
-    let files: PodFiles;
+    let pods: Pods;
     let pod: DeployedPod;
+    let controller: Daemon | undefined;
     /** Where the admin types, with certificates, and with the chart of an earlier version. */
     let desk: string;
 
@@ -56,14 +58,17 @@ await describeLab(
       checkCommand = check;
       await type(install, desk);
       await type(typed(documented('docs/operations.md', 'dimmer-agent-client -n dimmer-system'))[0] ?? '', desk);
-      files = await makePodFiles(controlPlane);
+      pods = await makePods(controlPlane);
       pod = await podOf('deployment', 'dimmer-controller');
-      await files.fill(pod, 'dimmer-system');
-      machine = await startMachine({ shows: { ...programFiles(), ...files.shows } });
+      // Of the earlier version there is a chart, and no program.
+      await pods.image.containers.podmanOk(['tag', pods.image.name, pod.containers[0].image]);
+      await pods.fill(pod, 'dimmer-system');
+      machine = await startMachine({ shows: programFiles() });
       await machine.showPort(Number(new URL(controlPlane.url).port));
-      await installAgent();
+      installAgent(await controlPlane.pki.issue({ name: 'agent', ip: ['127.0.0.1'] }));
     });
     afterAll(async () => {
+      await controller?.stop();
       await machine.stop();
       await lab.stop();
     });
@@ -120,23 +125,17 @@ await describeLab(
     }
 
     /** The agent's certificates, where it looks for them. */
-    async function installAgent(): Promise<void> {
-      const { pki } = lab.controlPlane;
-      const agent = await pki.issue({ name: 'agent', ip: ['127.0.0.1'] });
+    function installAgent(agent: { readonly certFile: string; readonly keyFile: string }): void {
       const places = {
         'pki/libvirt/servercert.pem': agent.certFile,
         'pki/libvirt/private/serverkey.pem': agent.keyFile,
-        'pki/CA/cacert.pem': pki.caFile,
+        'pki/CA/cacert.pem': lab.controlPlane.pki.caFile,
       };
       for (const [name, source] of Object.entries(places)) {
         const target = join(machine.etcDirectory, name);
         mkdirSync(dirname(target), { recursive: true });
         copyFileSync(source, target);
       }
-      // systemd takes no number that has no name.
-      const { runAsUser, runAsGroup } = pod.securityContext;
-      await machine.runOk('groupadd', [`--gid=${runAsGroup}`, 'nonroot']);
-      await machine.runOk('useradd', [`--uid=${runAsUser}`, `--gid=${runAsGroup}`, '--no-create-home', 'nonroot']);
     }
 
     const logOf = (unit: string) => machine.runOk('journalctl', ['--unit', unit, '--output', 'cat', '--no-pager']);
@@ -150,14 +149,42 @@ await describeLab(
       expect(await logOf('agent')).toMatch(/"port":9443/);
     });
 
+    test('an engine makes of the Dockerfile what is read in it, without a shell, and nothing in it is written to', async () => {
+      const { file, name, containers } = pods.image;
+      const [inspected] = JSON.parse(await containers.podmanOk(['image', 'inspect', name])) as [
+        { readonly Config: Record<string, unknown>; readonly Labels: Record<string, string> },
+      ];
+      expect(inspected.Config).toMatchObject({
+        ...{ User: file.user, Entrypoint: file.entrypoint, Cmd: file.command, WorkingDir: file.workingDirectory },
+        Env: Object.entries(file.env).map(([key, value]) => `${key}=${value}`),
+        ExposedPorts: Object.fromEntries(file.ports.map((port) => [`${port}/tcp`, {}])),
+      });
+      expect(inspected.Labels).toMatchObject({ ...file.labels, 'org.opencontainers.image.revision': 'of-the-lab' });
+
+      const [container] = pod.containers;
+      const runs = (command: readonly string[], args: readonly string[] = []) =>
+        pods.run({ ...pod, containers: [{ ...container, command, args }] }, machine.initPid);
+      expect(await runs([...file.entrypoint, '--version'])).toMatchObject({
+        code: 0,
+        stdout: `${name.replace(':', ' ')}\n`,
+      });
+      expect((await runs(['/bin/sh', '-c', 'true'])).stderr).toContain('no such file or directory');
+      const look = `const { readFileSync, writeFileSync } = require('node:fs');
+        const errorOf = (file) => { try { writeFileSync(file, ''); } catch ({ code }) { return code; } };
+        const status = readFileSync('/proc/self/status', 'utf8');
+        const said = (name) => status.match(new RegExp('^' + name + ':\\\\s+(.*)$', 'm'))[1];
+        const words = [['/x', '/tmp/x', '/app/x', '/run/x'].map(errorOf), process.getuid(), said('CapBnd'), said('NoNewPrivs'), said('Seccomp')];
+        console.log(JSON.stringify(words));`;
+      const looked = await runs(['node', '--eval', look]);
+      expect(looked).toMatchObject({ code: 0, stderr: '' });
+      const [errors, ...rest] = JSON.parse(looked.stdout) as readonly unknown[];
+      expect(errors).toEqual(['EROFS', 'EROFS', 'EROFS', 'EROFS']);
+      expect(rest).toEqual([65532, '0000000000000000', '1', '2']);
+    });
+
     test('the controller runs as its Deployment says, in the cluster, and its probes and metrics answer', async () => {
-      // All of it from the image, of which nothing can be written to.
-      writeFileSync(
-        join(machine.etcDirectory, 'systemd/system/controller.service'),
-        unitOf(pod, files.image, lab.controlPlane),
-      );
-      await machine.runOk('systemctl', ['daemon-reload']);
-      await machine.runOk('systemctl', ['start', 'controller']);
+      const started = await pods.start(pod, machine.initPid);
+      controller = started;
       const [container] = pod.containers;
       const portOf = async (name: string): Promise<number> => {
         const port = container.ports?.find((one) => one.name === name)?.containerPort;
@@ -169,19 +196,18 @@ await describeLab(
         ...['health', 'health'],
       ]);
       const ask = (port: number, path: string) => fetch(`http://127.0.0.1:${port}${path}`);
-      let log = '';
       await waitFor(
         async () => {
-          log = await logOf('controller');
+          if (started.ended() !== null) throw new GiveUp(started.logTail());
           return (await ask(health, container.readinessProbe.httpGet.path)).ok;
         },
-        { what: 'the controller to be ready', timeoutMs: 30_000, details: () => log },
+        { what: 'the controller to be ready', timeoutMs: 30_000, details: started.logTail },
       );
       expect((await ask(health, container.livenessProbe.httpGet.path)).status).toBe(200);
       // Alone it leads at once, and then has all of its metrics.
       const leads = 'leader_election_master_status{name="dimmer-controller"} 1';
       await waitFor(async () => (await (await ask(metrics, '/metrics')).text()).includes(leads), {
-        ...{ what: 'the controller to lead', timeoutMs: 30_000, details: () => log },
+        ...{ what: 'the controller to lead', timeoutMs: 30_000, details: started.logTail },
       });
       // Probes and scrapers add queries of their own.
       for (const path of ['/metrics', '/metrics?x=1']) {
@@ -220,7 +246,7 @@ await describeLab(
       const name = 'dimmer-controller-test';
       const isThere = async () => (await lab.controlPlane.kubectl(['get', 'pod', name, system])).code === 0;
       await waitFor(isThere, { what: 'helm to make the pod', timeoutMs: 60_000 });
-      const answer = await runPod(machine, await podOf('pod', name), files.image, lab.controlPlane);
+      const answer = await pods.run(await podOf('pod', name), machine.initPid);
       const phase = answer.code === 0 ? 'Succeeded' : 'Failed';
       const patch = ['--subresource=status', '--type=merge', '-p', JSON.stringify({ status: { phase } })];
       await lab.controlPlane.kubectlOk(['patch', 'pod', name, system, ...patch]);
@@ -263,5 +289,5 @@ await describeLab(
       expect(await type('helm list --all-namespaces --short')).toBe('dimmer\n');
     });
   },
-  ['control-plane', 'machine', 'chart-tools'],
+  ['control-plane', 'machine', 'chart-tools', 'containers'],
 );

@@ -1,11 +1,14 @@
-/** What a kubelet does for a pod of ours, on a lab machine: its image's root, its Secret, its account, its user, its confinement. */
+/**
+ * What a kubelet does for a pod of ours, by a container engine and in a lab machine's network: its image, its Secret, its account,
+ * its user, its confinement, its limit of memory.
+ */
 import { chmodSync, chownSync, copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { within } from '../../lab/containers.ts';
 import type { ControlPlane } from '../../lab/control-plane.ts';
-import type { LabMachine } from '../../lab/machine.ts';
+import { type Daemon, startDaemon } from '../../lab/daemon.ts';
 import type { CommandResult } from '../../lab/run.ts';
-import type { ImageFile } from '../../support/image-file.ts';
-import { makeImageRoot } from '../../support/image-root.ts';
+import { type Image, makeImage } from '../../support/image.ts';
 
 export type PodSpec = {
   readonly serviceAccountName: string;
@@ -15,41 +18,61 @@ export type PodSpec = {
 };
 
 type Container = {
+  readonly image: string;
   readonly command?: readonly string[];
   readonly args: readonly string[];
   readonly env: readonly { readonly name: string; readonly value: string }[];
   readonly ports?: readonly { readonly name: string; readonly containerPort: number }[];
-  readonly securityContext: { readonly readOnlyRootFilesystem: boolean; readonly allowPrivilegeEscalation: boolean };
+  readonly resources: { readonly limits: { readonly memory: string } };
+  readonly securityContext: {
+    readonly readOnlyRootFilesystem: boolean;
+    readonly allowPrivilegeEscalation: boolean;
+    readonly capabilities: { readonly drop: readonly string[] };
+  };
 };
 
-const imageAt = '/srv/image';
-const accountAt = '/run/secrets/kubernetes.io/serviceaccount';
-const accountBeside = '/srv/account';
+const accountAt = '/var/run/secrets/kubernetes.io/serviceaccount';
 const secretAt = '/etc/dimmer/agent-client';
 
-/** The image, and directories that become a pod's volumes; to be shown by the machine. */
-export type PodFiles = {
-  readonly image: ImageFile;
-  readonly shows: Readonly<Record<string, string>>;
-  /** Fills the volumes from the API server; what mounts them must be there. */
+export type Pods = {
+  readonly image: Image;
+  /** Gives a pod its volumes from the API server; what mounts them must be there. */
   readonly fill: (pod: PodSpec, namespace: string) => Promise<void>;
+  /** Runs the pod's container in the network of the process `pid`, and ends with that. */
+  readonly start: (pod: PodSpec, pid: number) => Promise<Daemon>;
+  /** Runs the pod's container there to its end. */
+  readonly run: (pod: PodSpec, pid: number) => Promise<CommandResult>;
 };
 
-export async function makePodFiles(plane: ControlPlane): Promise<PodFiles> {
+/** Makes the image (10 s), and directories for the volumes. */
+export async function makePods(plane: ControlPlane): Promise<Pods> {
   const place = (name: string): string => {
     const directory = join(plane.directory, name);
     mkdirSync(directory);
     return directory;
   };
   const [account, secret] = [place('service-account'), place('agent-client')];
-  const root = join(plane.directory, 'image');
-  const image = await makeImageRoot(root, [accountAt, secretAt]);
+  const image = await makeImage(place('image'));
+
+  const argsOf = ({ containers: [container], securityContext }: PodSpec, pid: number): readonly string[] => {
+    const { securityContext: confinement, resources, command } = container;
+    const url = new URL(plane.url);
+    const address = { KUBERNETES_SERVICE_HOST: url.hostname, KUBERNETES_SERVICE_PORT: url.port };
+    const variables = { ...address, ...Object.fromEntries(container.env.map(({ name, value }) => [name, value])) };
+    return [
+      ...['run', ...within(pid), `--user=${securityContext.runAsUser}:${securityContext.runAsGroup}`],
+      ...[`--group-add=${securityContext.fsGroup}`, `--memory=${resources.limits.memory.replace('Mi', 'm')}`],
+      ...(confinement.readOnlyRootFilesystem ? ['--read-only', '--read-only-tmpfs=false'] : []),
+      ...(confinement.allowPrivilegeEscalation ? [] : ['--security-opt=no-new-privileges']),
+      ...confinement.capabilities.drop.map((name) => `--cap-drop=${name.toLowerCase()}`),
+      ...[`--volume=${account}:${accountAt}:ro`, `--volume=${secret}:${secretAt}:ro`],
+      ...Object.entries(variables).map(([name, value]) => `--env=${name}=${value}`),
+      ...(command === undefined ? [] : [`--entrypoint=${JSON.stringify(command)}`]),
+      ...[container.image, ...container.args],
+    ];
+  };
   return {
     image,
-    shows: {
-      ...{ [imageAt]: root, [`${imageAt}${accountAt}`]: account, [`${imageAt}${secretAt}`]: secret },
-      [accountBeside]: account,
-    },
     async fill({ serviceAccountName, securityContext, volumes = [] }, namespace) {
       const scope = `--namespace=${namespace}`;
       const token = await plane.kubectlOk(['create', 'token', serviceAccountName, scope, '--duration=24h']);
@@ -70,49 +93,11 @@ export async function makePodFiles(plane: ControlPlane): Promise<PodFiles> {
         }
       }
     },
+    start: (pod, pid) => {
+      const [command, ...options] = image.containers.command;
+      const logFile = join(plane.directory, 'pod.log');
+      return startDaemon({ name: 'the pod', command, args: [...options, ...argsOf(pod, pid)], logFile });
+    },
+    run: (pod, pid) => image.containers.podman(argsOf(pod, pid), { timeoutMs: 90_000 }),
   };
-}
-
-const variablesOf = ({ env }: Container, image: ImageFile, plane: ControlPlane): readonly string[] => {
-  const url = new URL(plane.url);
-  const address = { KUBERNETES_SERVICE_HOST: url.hostname, KUBERNETES_SERVICE_PORT: url.port };
-  const own = Object.fromEntries(env.map(({ name, value }) => [name, value]));
-  return Object.entries({ ...image.env, ...address, ...own }).map(([name, value]) => `${name}=${value}`);
-};
-
-/** A unit of systemd that runs the pod's container, with nothing that it isn't given. */
-export function unitOf(pod: PodSpec, image: ImageFile, plane: ControlPlane): string {
-  const [container] = pod.containers;
-  const { readOnlyRootFilesystem, allowPrivilegeEscalation } = container.securityContext;
-  const quoted = (words: readonly string[]): string => words.map((word) => JSON.stringify(word)).join(' ');
-  const command = [...(container.command ?? image.entrypoint), ...container.args];
-  return [
-    ...['[Service]', `RootDirectory=${imageAt}`, 'MountAPIVFS=yes', `WorkingDirectory=${image.workingDirectory}`],
-    ...[`User=${pod.securityContext.runAsUser}`, `Group=${pod.securityContext.runAsGroup}`],
-    // With /proc and /dev systemd mounts an empty /run, over what is there.
-    `BindReadOnlyPaths=${accountBeside}:${accountAt}`,
-    ...(readOnlyRootFilesystem ? ['ReadOnlyPaths=/'] : []),
-    ...(allowPrivilegeEscalation ? [] : ['NoNewPrivileges=yes']),
-    'CapabilityBoundingSet=',
-    `Environment=${quoted(variablesOf(container, image, plane))}`,
-    `ExecStart=${quoted(command)}`,
-    '',
-  ].join('\n');
-}
-
-/** Runs the pod's container to its end, in the image's root. A command without a slash is looked for on the image's PATH. */
-export function runPod(
-  machine: LabMachine,
-  pod: PodSpec,
-  image: ImageFile,
-  plane: ControlPlane,
-): Promise<CommandResult> {
-  const [container] = pod.containers;
-  const user = `--userspec=${pod.securityContext.runAsUser}:${pod.securityContext.runAsGroup}`;
-  const command = [...(container.command ?? image.entrypoint), ...container.args];
-  // chroot has the shell's way of finding a command: by the PATH that it is given, in the root that it enters.
-  const variables = variablesOf(container, image, plane);
-  return machine.run('env', ['--ignore-environment', ...variables, '/usr/sbin/chroot', user, imageAt, ...command], {
-    timeoutMs: 90_000,
-  });
 }
