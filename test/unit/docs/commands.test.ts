@@ -47,6 +47,7 @@ const notRun: readonly (readonly [DocumentName, string, string])[] = [
     'docker buildx build',
     'no registry to push to is reached; podman makes the image of the last stage (test/integration/line)',
   ],
+  ['docs/operations.md', '`kubectl dimmer hosts`', asName],
   ['docs/operations.md', '`helm test`', asName],
   ['docs/operations.md', '`helm upgrade`', asName],
   ['docs/operations.md', '`helm uninstall`', asName],

@@ -110,7 +110,7 @@ export const host = (name: string, spec: object = {}) => ({
 });
 
 /** The composed cluster, with the controller's rights. */
-export function connectAsController(cluster: DimmerCluster): Cluster {
+export function connectAsController(cluster: Pick<DimmerCluster, 'controllerKubeconfig'>): Cluster {
   return createCluster({
     kubeconfig: cluster.controllerKubeconfig,
     registry: new Registry(),

@@ -27,7 +27,7 @@ export type LiveOptions = {
 
 /** Starts a controller with the rights of deploy/; simulated hosts outlive it in `hosts`, if that is given. */
 export async function startLiveController(
-  plane: DimmerCluster,
+  plane: Pick<DimmerCluster, 'controllerKubeconfig'>,
   { domains = {}, clock = systemClock, wrap = (cluster) => cluster }: LiveOptions = {},
   hosts = new Map<string, SimulatedHost>(),
 ): Promise<LiveController> {
