@@ -58,3 +58,6 @@ async function download(target: string, report: Report): Promise<void> {
     for (const file of globSync(join(directory, files))) copyFileSync(file, join(target, basename(file)));
   }
 }
+
+/** Said where they are missing and may not be downloaded. */
+export const FOREIGN_DEFINITIONS_MISSING = 'the definitions of the Prometheus operator and of Flux are not there yet';

@@ -3,7 +3,7 @@ import { delimiter, join } from 'node:path';
 import { chartTools } from './chart-tools.ts';
 import { CONTROL_PLANE_MISSING, findControlPlane } from './control-plane-binaries.ts';
 import { fluxTools } from './flux-tools.ts';
-import { findForeignDefinitions } from './foreign-definitions.ts';
+import { findForeignDefinitions, FOREIGN_DEFINITIONS_MISSING } from './foreign-definitions.ts';
 import { findGo } from './go-toolchain.ts';
 import { findGuestImage } from './guest-image.ts';
 import { namespaceProblem } from './namespaces.ts';
@@ -118,9 +118,10 @@ export async function missingPackages(parts: readonly LabPart[]): Promise<string
   const mustBuild =
     (parts.includes('control-plane') && (await findControlPlane()) === null) ||
     (parts.includes('chart-tools') && chartTools.find() === null) ||
-    (parts.includes('flux') && !hasFlux()) ||
+    (parts.includes('flux') && fluxTools.find() === null) ||
+    lacksDefinitions(parts) ||
     (parts.includes('strangers') && findStrangers() === null) ||
-    (parts.includes('watch-tools') && !hasWatchTools());
+    (parts.includes('watch-tools') && watchTools.find() === null);
   if (mustBuild && (await findGo()) === null) packages.push('golang-go', 'ca-certificates');
   return [...new Set(packages)];
 }
@@ -156,8 +157,9 @@ async function findProblem(parts: readonly LabPart[]): Promise<string | null> {
   if (parts.includes('control-plane') && (await findControlPlane()) === null)
     return `${CONTROL_PLANE_MISSING}; ${remedy}`;
   if (parts.includes('chart-tools') && chartTools.find() === null) return `${chartTools.missing}; ${remedy}`;
-  if (parts.includes('watch-tools') && !hasWatchTools()) return `${watchTools.missing}; ${remedy}`;
-  if (parts.includes('flux') && !hasFlux()) return `${fluxTools.missing}; ${remedy}`;
+  if (parts.includes('watch-tools') && watchTools.find() === null) return `${watchTools.missing}; ${remedy}`;
+  if (parts.includes('flux') && fluxTools.find() === null) return `${fluxTools.missing}; ${remedy}`;
+  if (lacksDefinitions(parts)) return `${FOREIGN_DEFINITIONS_MISSING}; ${remedy}`;
   if (parts.includes('hypervisor') && findGuestImage() === null) return `the guest image is not made yet; ${remedy}`;
   if (parts.includes('machine') && !hasShippedLibvirt()) return `libvirt's package is not unpacked yet; ${remedy}`;
   if (parts.includes('released') && findReleasedProgram() === null) {
@@ -169,8 +171,8 @@ async function findProblem(parts: readonly LabPart[]): Promise<string | null> {
   return null;
 }
 
-const hasWatchTools = (): boolean => watchTools.find() !== null && findForeignDefinitions() !== null;
-const hasFlux = (): boolean => fluxTools.find() !== null && findForeignDefinitions() !== null;
+const lacksDefinitions = (parts: readonly LabPart[]): boolean =>
+  (parts.includes('watch-tools') || parts.includes('flux')) && findForeignDefinitions() === null;
 
 function isThere(files: string): boolean {
   if (files.startsWith('/')) return globSync(files).length > 0;
