@@ -153,7 +153,10 @@ const limited = [
       namespaces: [
         { namespace: 'bank', committed: '64Gi' },
         { namespace: 'shop', committed: '31744Mi' },
-        ...[...'abcdefgh'].map((letter) => ({ namespace: `small-${letter}`, committed: '512Mi' })),
+        ...['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'].map((letter) => ({
+          namespace: `small-${letter}`,
+          committed: '512Mi',
+        })),
       ],
     },
     { namespaceLimit: '64Gi' },
