@@ -18,7 +18,7 @@ const INTRODUCTION = `The lab needs, and installs or makes once what is missing:
   - for the tests: promtool, kube-state-metrics and an interpreter of Lua, built with Go (about 3 minutes)
   - a guest: a Debian kernel and busybox, downloaded but not installed (30 MB)
   - for the tests: helm and OLM's checker of bundles, built with Go (about 2 minutes)
-  - for the tests: Flux' kustomize-controller, built with Go (about 5 minutes)
+  - for the tests: Flux' kustomize-controller, built with Go (about 3 minutes)
   - for the tests: the program of version 0.1.0, built from this repository's history with npm (a minute)
   - for the tests: checkers from npm, Go and Python, in versions that are locked (a minute, 200 MB)`;
 

@@ -5,6 +5,6 @@ export const fluxTools = goTools({
   directory: 'fluxtools',
   programs: { kustomizeController: 'kustomize-controller' },
   about: "Flux' kustomize-controller",
-  minutes: 5,
+  minutes: 3,
   versionOf: 'github.com/fluxcd/kustomize-controller',
 });
