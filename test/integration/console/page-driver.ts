@@ -2,6 +2,8 @@
 import { join } from 'node:path';
 import axe from 'axe-core';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { afterAll, beforeAll, expect } from 'vitest';
+import { type LabBrowser, startBrowser } from '../../lab/browser.ts';
 import { type FakeConsole, type FakeOptions, startFakeConsole } from '../../support/console/fake-server.ts';
 
 /** What `npm run build` makes. */
@@ -58,6 +60,27 @@ export async function visit(browser: Browser, options: VisitOptions): Promise<Vi
       await context.close();
       await console.close();
     },
+  };
+}
+
+/** Opens a page, lets `act` do what is to be done before it, and fails where the browser complained meanwhile. */
+export type Visiting = (options: VisitOptions, act: (visit: Visit) => Promise<void>) => Promise<void>;
+
+/** Of one `describe`: a browser for all of its pages. `common`: what they have where a test says nothing else, made anew for each. */
+export function visitEach(common: () => VisitOptions): Visiting {
+  let lab: LabBrowser;
+  beforeAll(async () => {
+    lab = await startBrowser();
+  });
+  afterAll(() => lab.close());
+  return async (options, act) => {
+    const visited = await visit(lab.browser, { ...common(), ...options });
+    try {
+      await act(visited);
+      expect(visited.complaints).toEqual([]);
+    } finally {
+      await visited.close();
+    }
   };
 }
 

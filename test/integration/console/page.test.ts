@@ -1,35 +1,19 @@
 /** The console's page in a real browser, before a server that speaks the wire: by mouse and by keyboard. */
 import type { Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { paths } from '../../../src/console/wire.ts';
-import { type LabBrowser, startBrowser } from '../../lab/browser.ts';
 import { describeLab } from '../../lab/describe.ts';
 import { waitFor } from '../../lab/wait.ts';
 import { carriedOut, machine, type Raw, refusing, rewritten } from '../../support/console/machines.ts';
 import { busy, crowd, hosts, inUse, many, settled, stuck } from '../../support/console/scenes.ts';
-import { findBarriers, visit, type Visit, type VisitOptions } from './page-driver.ts';
+import { findBarriers, visitEach } from './page-driver.ts';
 
 const db = '#/vms/default/db-1';
 
 await describeLab(
   "the console's page",
   () => {
-    let lab: LabBrowser;
-    beforeAll(async () => {
-      lab = await startBrowser();
-    });
-    afterAll(() => lab.close());
-
-    /** Opens the page, does what is to be done, and complains of what the browser complained of. */
-    const at = async (options: VisitOptions, act: (visit: Visit) => Promise<void>): Promise<void> => {
-      const visited = await visit(lab.browser, { machines: [settled()], hosts: hosts(), ...options });
-      try {
-        await act(visited);
-        expect(visited.complaints).toEqual([]);
-      } finally {
-        await visited.close();
-      }
-    };
+    const at = visitEach(() => ({ machines: [settled()], hosts: hosts() }));
     const seen = (of: () => Promise<string | null>, what: RegExp): Promise<boolean> =>
       waitFor(async () => what.test((await of()) ?? ''), {
         what: String(what),
