@@ -1,13 +1,12 @@
 /** How the page looks, in every state that a person meets: each golden was looked at. `--update` makes new ones. */
 import type { Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { EventsAnswer } from '../../../src/console/wire.ts';
-import { type LabBrowser, startBrowser } from '../../lab/browser.ts';
 import { describeLab } from '../../lab/describe.ts';
 import { busy, crowd, hosts, inUse, many, replaceable, settled, stuck } from '../../support/console/scenes.ts';
 import { compareImages } from '../../support/console/compare-images.ts';
 import { judgeLooks, mostDiffering, picture } from './goldens.ts';
-import { visit, type Visit, type VisitOptions } from './page-driver.ts';
+import { type Visit, visitEach, type Visiting } from './page-driver.ts';
 
 /** All ages are counted from here, and the page's clock stands here. */
 const clockAt = Date.parse('2026-11-30T08:00:00Z');
@@ -80,30 +79,21 @@ const states: readonly State[] = [
 await describeLab(
   'how the page looks',
   () => {
-    let lab: LabBrowser;
+    const visiting = visitEach(() => ({
+      ...{ machines: structuredClone(machines), hosts: hosts(), events },
+      ...{ clockAt, width: 1100, height: 940 },
+    }));
+    /** Where pictures are compared: a page that is blank. */
     let desk: Page;
     /** Known once a test runs. */
     const isUpdate = (): boolean => expect.getState().snapshotState.snapshotUpdateState === 'all';
-    beforeAll(async () => {
-      lab = await startBrowser();
-      desk = await lab.browser.newPage();
-    });
-    afterAll(() => lab.close());
-
-    const at = async (options: VisitOptions, look: (visit: Visit) => Promise<void>): Promise<void> => {
-      const visited = await visit(lab.browser, {
-        ...{ machines: structuredClone(machines), hosts: hosts(), events },
-        ...{ clockAt, width: 1100, height: 940 },
-        ...options,
-      });
-      try {
+    const at: Visiting = (options, look) =>
+      visiting(options, async (visited) => {
+        desk = await visited.page.context().newPage();
+        await visited.page.bringToFront();
         await dress(visited.page);
         await look(visited);
-        expect(visited.complaints).toEqual([]);
-      } finally {
-        await visited.close();
-      }
-    };
+      });
     const looks = async (page: Page, name: string, found: (string | null)[], lightOnly = false): Promise<void> => {
       for (const colorScheme of lightOnly ? (['light'] as const) : (['light', 'dark'] as const)) {
         await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
