@@ -1,5 +1,5 @@
 /** The dialogs that a change may need: somebody else was quicker, or somebody else owns the size. */
-import type { JSX } from 'preact';
+import type { ComponentChildren, JSX } from 'preact';
 import { decodeVirtualMachineMemory } from '../../../api/v1alpha1/decode.ts';
 import { Dialog } from '../parts/dialog.tsx';
 import type { Asker, Asking } from './asking.ts';
@@ -16,45 +16,12 @@ type Of<K extends Asking['kind']> = { readonly asker: Asker; readonly asking: Ex
 
 function Changed({ asker, asking: { item, memory, force } }: Of<'changed'>): JSX.Element {
   const read = item === null ? null : decodeVirtualMachineMemory(item.object);
-  const close = (): void => asker.dismiss();
-  if (read?.ok !== true) {
-    return (
-      <Dialog
-        tone="danger"
-        title="It is gone"
-        onClose={close}
-        actions={
-          <button type="button" class="button" onClick={close}>
-            Close
-          </button>
-        }
-      >
-        <p>Somebody has deleted it meanwhile. Nothing was set.</p>
-      </Dialog>
-    );
-  }
+  if (read?.ok !== true) return <Gone asker={asker} />;
   const { metadata, spec } = read.value;
   const theirs = spec.memory === undefined ? 'no size' : String(spec.memory);
+  const wish = { memory, force, resourceVersion: metadata.resourceVersion };
   return (
-    <Dialog
-      tone="warning"
-      title="Somebody has changed it meanwhile"
-      onClose={close}
-      actions={
-        <>
-          <button type="button" class="button button-primary" onClick={close}>
-            Leave {theirs}
-          </button>
-          <button
-            type="button"
-            class="button"
-            onClick={() => void asker.ask({ memory, force, resourceVersion: metadata.resourceVersion })}
-          >
-            Set {memory} all the same
-          </button>
-        </>
-      }
-    >
+    <AllTheSame asker={asker} title="Somebody has changed it meanwhile" leave={`Leave ${theirs}`} wish={wish}>
       <p>Nothing was set: what you decided from isn't what is there now.</p>
       <dl class="both">
         <div>
@@ -66,38 +33,73 @@ function Changed({ asker, asking: { item, memory, force } }: Of<'changed'>): JSX
           <dd>{memory}</dd>
         </div>
       </dl>
-    </Dialog>
+    </AllTheSame>
   );
 }
 
 function Owned({ asker, asking: { writers, memory, resourceVersion } }: Of<'owned'>): JSX.Element {
-  const close = (): void => asker.dismiss();
+  const wish = { memory, resourceVersion, force: true };
   return (
-    <Dialog
-      tone="warning"
-      title="Somebody else writes its size"
-      onClose={close}
-      actions={
-        <>
-          <button type="button" class="button button-primary" onClick={close}>
-            Leave it
-          </button>
-          <button
-            type="button"
-            class="button button-danger"
-            onClick={() => void asker.ask({ memory, resourceVersion, force: true })}
-          >
-            Set {memory} all the same
-          </button>
-        </>
-      }
-    >
+    <AllTheSame asker={asker} title="Somebody else writes its size" leave="Leave it" wish={wish} isRash>
       <p>What you set here will most likely be changed back. Better change it where it comes from:</p>
       <ul>
         {writers.map(({ what }) => (
           <li key={what}>{what}</li>
         ))}
       </ul>
+    </AllTheSame>
+  );
+}
+
+type AllTheSameProps = {
+  readonly asker: Asker;
+  readonly title: string;
+  /** What the careful answer, the first, is called. */
+  readonly leave: string;
+  readonly wish: Parameters<Asker['ask']>[0];
+  /** Whether it is better not done. */
+  readonly isRash?: boolean;
+  readonly children: ComponentChildren;
+};
+
+/** Whether it is to be set all the same. */
+function AllTheSame({ asker, title, leave, wish, isRash = false, children }: AllTheSameProps): JSX.Element {
+  const close = (): void => asker.dismiss();
+  return (
+    <Dialog
+      tone="warning"
+      title={title}
+      onClose={close}
+      actions={
+        <>
+          <button type="button" class="button button-primary" onClick={close}>
+            {leave}
+          </button>
+          <button type="button" class={isRash ? 'button button-danger' : 'button'} onClick={() => void asker.ask(wish)}>
+            Set {wish.memory} all the same
+          </button>
+        </>
+      }
+    >
+      {children}
+    </Dialog>
+  );
+}
+
+function Gone({ asker }: { readonly asker: Asker }): JSX.Element {
+  const close = (): void => asker.dismiss();
+  return (
+    <Dialog
+      tone="danger"
+      title="It is gone"
+      onClose={close}
+      actions={
+        <button type="button" class="button button-primary" onClick={close}>
+          Close
+        </button>
+      }
+    >
+      <p>Somebody has deleted it meanwhile. Nothing was set.</p>
     </Dialog>
   );
 }
