@@ -1,10 +1,10 @@
 /** One host: its memory, its VMs, and what its agent does. */
 import type { Dashboard } from './dashboard.ts';
-import { words } from './fleet-dashboard.ts';
-import { graph, stat, table, timeline } from './panels.ts';
+import { fill, readiness, reasonsOverTime, small, valueOf } from './one-subject.ts';
+import { graph, stat, table } from './panels.ts';
 
-const small = { width: 4, height: 4 } as const;
-const of = (metric: string): string => `max(dimmer_host_${metric}{host="$host"})`;
+const of = valueOf('dimmer_host', 'host="$host"');
+const reasons = 'max by (reason) (dimmer_host_reason{host="$host"})';
 const quantile = (metric: string, by: string): string =>
   `histogram_quantile(0.95, sum by (le, ${by}) (rate(${metric}_bucket{instance=~"$instance"}[$__rate_interval])))`;
 
@@ -20,13 +20,9 @@ export const hostDashboard: Dashboard = {
     {
       title: '$host',
       panels: [
-        stat({
-          ...{ title: 'Ready', description: 'Whether its agent answers and its spec makes sense.', ...small },
-          ...{ expr: of('ready'), words },
-        }),
-        stat({
-          ...{ title: 'Reason', description: 'Why it is ready or not.', ...small, shows: 'name' },
-          ...{ expr: 'max by (reason) (dimmer_host_reason{host="$host"})', legend: '{{reason}}' },
+        ...readiness({
+          ...{ title: 'Ready', description: 'Whether its agent answers and its spec makes sense.' },
+          ...{ ready: of('ready'), reasonDescription: 'Why it is ready or not.', reasons },
         }),
         stat({
           ...{ title: 'VMs', description: 'That its agent serves, running or only defined.', ...small },
@@ -36,18 +32,12 @@ export const hostDashboard: Dashboard = {
           ...{ title: 'Available', description: 'Memory that new work could take.', ...small },
           ...{ expr: of('memory_available_bytes'), unit: 'bytes', spark: true },
         }),
-        stat({
+        fill({
           ...{
             title: 'Promised of the limit',
             description: 'Memory that running VMs may use, of what may be promised.',
-            ...small,
           },
-          ...{ expr: `${of('memory_committed_bytes')} / ${of('memory_limit_bytes')}`, unit: 'percentunit' },
-          steps: [
-            [null, 'green'],
-            [0.8, 'orange'],
-            [0.95, 'red'],
-          ],
+          ...{ expr: `${of('memory_committed_bytes')} / ${of('memory_limit_bytes')}`, red: 0.95 },
         }),
         stat({
           ...{ title: 'Cordoned', description: 'Whether new memory is kept away.', ...small },
@@ -70,10 +60,8 @@ export const hostDashboard: Dashboard = {
             { expr: of('namespace_largest_bytes'), legend: 'the largest namespace' },
           ],
         }),
-        timeline({
-          ...{ title: 'Reasons', description: 'What was said of it when.', width: 12, height: 9 },
-          ...{ expr: 'max by (reason) (dimmer_host_reason{host="$host"})', legend: '{{reason}}' },
-          words: { '1': ['so', 'blue'] },
+        reasonsOverTime({
+          ...{ title: 'Reasons', description: 'What was said of it when.', width: 12, height: 9, expr: reasons },
         }),
       ],
     },

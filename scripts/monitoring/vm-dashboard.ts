@@ -1,11 +1,12 @@
 /** One VM, from its object: by kube-state-metrics with deploy/monitoring/kube-state-metrics.yaml. */
 import type { Dashboard } from './dashboard.ts';
-import { hostLink, words } from './fleet-dashboard.ts';
-import { graph, stat, table, timeline } from './panels.ts';
+import { hostLink } from './fleet-dashboard.ts';
+import { fill, readiness, reasonsOverTime, small, valueOf } from './one-subject.ts';
+import { graph, stat, table } from './panels.ts';
 
-const small = { width: 4, height: 4 } as const;
 const which = 'namespace="$namespace", name="$name"';
-const of = (metric: string): string => `max(dimmer_vm_${metric}{${which}})`;
+const of = valueOf('dimmer_vm', which);
+const reasons = `count by (reason) (dimmer_vm_condition{${which}, type="Ready"})`;
 
 export const vmDashboard: Dashboard = {
   uid: 'dimmer-vm',
@@ -19,13 +20,10 @@ export const vmDashboard: Dashboard = {
     {
       title: '$namespace/$name',
       panels: [
-        stat({
-          ...{ title: 'As it should be', description: 'Whether Ready is True.', ...small, words },
-          expr: `max(dimmer_vm_condition{${which}, type="Ready"})`,
-        }),
-        stat({
-          ...{ title: 'Reason', description: 'Of Ready.', ...small, shows: 'name' },
-          ...{ expr: `count by (reason) (dimmer_vm_condition{${which}, type="Ready"})`, legend: '{{reason}}' },
+        ...readiness({
+          ...{ title: 'As it should be', description: 'Whether Ready is True.' },
+          ready: `max(dimmer_vm_condition{${which}, type="Ready"})`,
+          ...{ reasonDescription: 'Of Ready.', reasons },
         }),
         stat({
           ...{ title: 'Since', description: 'When Ready last became true, or ceased to be.', ...small },
@@ -42,14 +40,9 @@ export const vmDashboard: Dashboard = {
           ...{ title: 'There', description: 'Boot memory and plugged modules.', ...small, unit: 'bytes', spark: true },
           expr: of('memory_current_bytes'),
         }),
-        stat({
-          ...{ title: 'Slots taken', description: 'Of those that the VM has.', ...small, unit: 'percentunit' },
-          expr: `${of('slots_used')} / ${of('slots')}`,
-          steps: [
-            [null, 'green'],
-            [0.8, 'orange'],
-            [1, 'red'],
-          ],
+        fill({
+          ...{ title: 'Slots taken', description: 'Of those that the VM has.' },
+          ...{ expr: `${of('slots_used')} / ${of('slots')}`, red: 1 },
         }),
         graph({
           ...{ title: 'Memory', description: 'What the guest says is always a little below what is there.' },
@@ -73,10 +66,9 @@ export const vmDashboard: Dashboard = {
           },
           queries: [{ expr: `sum by (slot, state) (dimmer_vm_module_bytes{${which}})`, legend: '{{slot}}: {{state}}' }],
         }),
-        timeline({
+        reasonsOverTime({
           ...{ title: 'What it said when', description: 'The reasons of Ready.', width: 24, height: 7 },
-          ...{ expr: `count by (reason) (dimmer_vm_condition{${which}, type="Ready"})`, legend: '{{reason}}' },
-          words: { '1': ['so', 'blue'] },
+          expr: reasons,
         }),
         table({
           ...{ title: 'Which VM', description: 'A host leads to its dashboard.', width: 12, height: 5, by: 'uuid' },
