@@ -2,6 +2,7 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
+import { createSecureContext } from 'node:tls';
 import type { Given } from '../command-line.ts';
 
 export type Listening = {
@@ -34,7 +35,28 @@ export function readListening(given: Given): Listening {
       '--listen: what leaves this machine is encrypted: --tls-cert-file and --tls-private-key-file are missing',
     );
   }
-  return { hosts: [address], port, tls: { cert: readFileSync(certFile, 'utf8'), key: readFileSync(keyFile, 'utf8') } };
+  const listening = { hosts: [address], port, tls: readTls(certFile, keyFile) };
+  const name = linkNameOf(listening);
+  if (!namesOf(listening.tls.cert)(name.replace(/^\[|\]$/g, ''))) {
+    throw new Error(
+      `--tls-cert-file: the certificate is for no name, nor for ${address}: no browser would take the link`,
+    );
+  }
+  return listening;
+}
+
+/** @throws Error where they can't be read, are none, or aren't each other's */
+function readTls(certFile: string, keyFile: string): NonNullable<Listening['tls']> {
+  const tls = { cert: readFileSync(certFile, 'utf8'), key: readFileSync(keyFile, 'utf8') };
+  try {
+    createSecureContext(tls);
+    // createSecureContext takes a file without any certificate.
+    new X509Certificate(tls.cert);
+    return tls;
+  } catch (cause) {
+    const problem = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`--tls-cert-file, --tls-private-key-file: they do not fit together: ${problem}`, { cause });
+  }
 }
 
 function readPort(text: string | null): number {

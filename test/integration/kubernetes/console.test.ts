@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
+import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ConsoleEvent, type EventName, paths } from '../../../src/console/wire.ts';
 import { run } from '../../lab/run.ts';
@@ -223,6 +224,38 @@ it('gives a user the rights of that user, and says which they lack', async () =>
   } finally {
     await Promise.all([nowhere.end(), within.end()]);
   }
+});
+
+it("hands the page nothing of the user's credentials, and has no log", async () => {
+  const { users } = JSON.parse(readFileSync(plane.adminKubeconfig, 'utf8')) as {
+    readonly users: readonly { readonly user: Readonly<Record<'client-certificate' | 'client-key', string>> }[];
+  };
+  const files = users.flatMap(({ user }) => [user['client-certificate'], user['client-key']]);
+  const inside = files.flatMap((file) => readFileSync(file, 'utf8').split('\n'));
+  const credentials = [...files, ...inside.filter((line) => /^[\w+/=]{16,}$/.test(line))];
+  expect(credentials.length).toBeGreaterThan(4);
+  const page = await ask(console.port, '/');
+  for (const told of [JSON.stringify(console.heard), page.body, console.output])
+    for (const each of credentials) expect(told).not.toContain(each);
+  // After all that was asked for and answered here.
+  expect(console.output.replace(console.code, 'CODE')).toBe(
+    `Open this link within a minute; it works once:\n\n  http://127.0.0.1:${console.port}/#code=CODE\n\n` +
+      'Enter prints another, Ctrl-C ends the console.\n',
+  );
+});
+
+it('loads what speaks to an API server, and nothing of a host or of a standalone', async () => {
+  const preload = pathToFileURL(join(import.meta.dirname, '../../support/loaded-modules.ts')).href;
+  const other = await new RunningConsole({ ...env, NODE_OPTIONS: `--import=${preload}` }).open();
+  expect(await other.end()).toBe(0);
+  const line = other.output.split('\n').find((text) => text.includes('loaded modules')) ?? '{}';
+  const { modules, packages } = JSON.parse(line) as Record<'modules' | 'packages', readonly string[]>;
+  expect(modules).toContain('console/cluster/cluster-watch.ts');
+  const foreign = /^(agent|controllers|drivers|libvirt|pki|standalone|console\/(standalone|page))\//;
+  expect(modules.filter((path) => foreign.test(path))).toEqual([]);
+  expect(packages.filter((name) => ['@kubernetes/client-node', '@bufbuild/cel', 'xmlbuilder2'].includes(name))).toEqual(
+    [],
+  );
 });
 
 it('says that the API server is gone, keeps what is known, and hears what was missed when it is back', async () => {

@@ -10,6 +10,7 @@ import { type LabBrowser, startBrowser } from '../../lab/browser.ts';
 import { describeLab } from '../../lab/describe.ts';
 import { waitFor } from '../../lab/wait.ts';
 import { builtMain } from '../../support/built-program.ts';
+import { openToOthers, reachedByOthers, serverCertificate } from '../../support/console/certificate.ts';
 import { type RunningConsole, startConsole } from '../../support/console/running-console.ts';
 
 const manifest = (name: string, digit: number, memory: string): string => `# whose words these are must not matter
@@ -108,6 +109,32 @@ await describeLab(
       await page.keyboard.press('Escape');
       expect(readFileSync(file('web'), 'utf8')).toBe(manifest('web', 1, '1664Mi'));
       await page.getByText('The guest has 1664Mi, as wanted.').first().waitFor();
+    });
+
+    test('opened to others, it is the same page over TLS: the link once, the stream, a size by a dry run and set', async () => {
+      const certificate = serverCertificate(root, 'open', [{ kind: 'IP', value: reachedByOthers }]);
+      const args = ['--state-dir', join(root, 'state'), ...openToOthers(certificate)];
+      const open = await startConsole({ program: 'main', args });
+      // Whether a browser takes the certificate is the business of whoever made it.
+      const context = await lab.browser.newContext({ ignoreHTTPSErrors: true });
+      const other = await context.newPage();
+      other.setDefaultTimeout(30_000);
+      try {
+        expect(open.link).toMatch(new RegExp(`^https://${reachedByOthers.replaceAll('.', '\\.')}:`));
+        await other.goto(open.link);
+        await other.locator('.connection-live').waitFor();
+        await other.evaluate("location.hash = '#/vms/default/web'");
+        await other.getByRole('slider').focus();
+        await other.keyboard.press('ArrowUp');
+        await other.getByRole('button', { name: /^Plug in/ }).click();
+        await other.getByText(/ is set \(/).waitFor();
+        const again = await context.newPage();
+        await again.goto(open.link);
+        await again.getByText('The console says: this link was used before').waitFor();
+      } finally {
+        await context.close();
+        await open.end();
+      }
     });
 
     test('what the guest uses is the floor: the thumb does not cross it', async () => {

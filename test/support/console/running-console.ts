@@ -8,6 +8,8 @@ import { builtMain } from '../built-program.ts';
 export type RunningConsole = {
   /** Works once. */
   readonly link: string;
+  /** All that it has said. */
+  readonly output: () => string;
   end(): Promise<void>;
 };
 
@@ -33,12 +35,12 @@ export async function startConsole({ program, args = [], env = {} }: ConsoleOpti
     await once(child, 'close');
   };
   try {
-    const link = await waitFor(() => /http:\/\/127\.0\.0\.1:\d+\/#code=\S+/.exec(output)?.[0], {
+    const link = await waitFor(() => /https?:\/\/\S+:\d+\/#code=\S+/.exec(output)?.[0], {
       what: 'the link of the console',
       timeoutMs: 30_000,
       details: () => output,
     });
-    return { link, end };
+    return { link, output: () => output, end };
   } catch (error) {
     await end();
     throw error;

@@ -2,11 +2,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { connect } from 'node:net';
+import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
 import { StateDirectory } from '../../../src/standalone/state-directory.ts';
 import { builtMain, runProgram } from '../../support/built-program.ts';
+import { startConsole } from '../../support/console/running-console.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'dimmer-console-test-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -27,6 +30,44 @@ test.each([
     stdout: '',
     stderr: `dimmer console: ${problem}\n`,
   });
+});
+
+test('listens at 127.0.0.1 and ::1, and at no other address of this machine; loads what speaks to no cluster', async () => {
+  const state = new StateDirectory(join(folder, 'alone'));
+  await state.prepare();
+  await state.writeProblems([]);
+  const preload = pathToFileURL(join(import.meta.dirname, '../../support/loaded-modules.ts')).href;
+  const env = { NODE_OPTIONS: `--import=${preload}` };
+  const running = await startConsole({ program: 'main', args: ['--state-dir', state.path], env });
+  const port = Number(new URL(running.link).port);
+  const addresses = Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map(({ address }) => address));
+  const answers = await Promise.all(
+    [...new Set(['127.0.0.1', ...addresses, '127.0.0.2'])].map(async (address) => {
+      const socket = connect(port, address);
+      const isThere = await once(socket, 'connect').then(
+        () => true,
+        () => false,
+      );
+      socket.destroy();
+      return [address, isThere];
+    }),
+  );
+  for (const [address, isThere] of answers)
+    expect([address, isThere]).toEqual([address, address === '127.0.0.1' || address === '::1']);
+
+  await running.end();
+  const line =
+    running
+      .output()
+      .split('\n')
+      .find((text) => text.includes('loaded modules')) ?? '{}';
+  const { modules, packages } = JSON.parse(line) as Record<'modules' | 'packages', readonly string[]>;
+  expect(modules).toContain('console/standalone/standalone-console.ts');
+  const foreign = /^(agent|controllers|drivers|kubernetes|libvirt|pki|console\/(cluster|page))\//;
+  expect(modules.filter((path) => foreign.test(path))).toEqual([]);
+  expect(packages).toContain('fastify');
+  const others = ['@bufbuild/cel', '@kubernetes/client-node', 'fast-xml-parser', 'preact', 'undici', 'xmlbuilder2'];
+  expect(packages.filter((name) => others.includes(name))).toEqual([]);
 });
 
 test('prints a link, another for each Enter, and ends when it is told to; a file gets none', async () => {

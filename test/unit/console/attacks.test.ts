@@ -1,8 +1,10 @@
 /** Nobody else gets in: every rule of the console's server, attacked over real connections. */
-import { createServer } from 'node:http';
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { paths } from '../../../src/console/wire.ts';
+import { waitFor } from '../../lab/wait.ts';
 import { changeCode, ConsoleBench } from '../../support/console-bench.ts';
 
 let bench: ConsoleBench;
@@ -36,6 +38,14 @@ describe('without the secret', () => {
     for (const headers of keys) {
       const { status, body } = await bench.ask(path, { method, headers: { ...json, ...headers }, body: wish });
       expect([headers, status]).toEqual([headers, 401]);
+      for (const each of secrets) expect(body).not.toContain(each);
+    }
+  });
+
+  test.each(['HEAD', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'TRACE'])('%s is no way around', async (method) => {
+    for (const [, path] of doors) {
+      const { status, body } = await bench.ask(path, { method });
+      expect([path, status]).toEqual([path, 404]);
       for (const each of secrets) expect(body).not.toContain(each);
     }
   });
@@ -214,8 +224,7 @@ test('it listens to this machine alone, at one port of both addresses', async ()
 
 test('a port that somebody else has at one address is taken at neither', async () => {
   const theirs = createServer();
-  await new Promise<void>((resolve) => theirs.listen(0, '::1', resolve));
-  const { port } = theirs.address() as AddressInfo;
+  const port = await takeHalfOf(theirs);
   const another = new ConsoleBench();
   try {
     await expect(another.listen(port)).rejects.toThrow('EADDRINUSE');
@@ -227,6 +236,37 @@ test('a port that somebody else has at one address is taken at neither', async (
     theirs.close();
   }
 });
+
+test('pages without number get no stream; those that look go on, and one that ends makes room', async () => {
+  const ending = new AbortController();
+  const begin = async (signal: AbortSignal): Promise<number> => {
+    const headers = { authorization: `Bearer ${secret}` };
+    return (await fetch(`http://127.0.0.1:${bench.port}${paths.stream}`, { headers, signal })).status;
+  };
+  const first = new AbortController();
+  expect(await begin(first.signal)).toBe(200);
+  for (let count = 1; count < 32; count += 1) expect(await begin(ending.signal)).toBe(200);
+  expect(await begin(ending.signal)).toBe(429);
+  first.abort();
+  await waitFor(async () => (await begin(ending.signal)) === 200, { what: 'room for another', timeoutMs: 20_000 });
+  ending.abort();
+});
+
+/** Listens at a port of ::1 that nobody has at 127.0.0.1. */
+async function takeHalfOf(server: Server): Promise<number> {
+  const other = createServer();
+  for (;;) {
+    await once(server.listen(0, '::1'), 'listening');
+    const { port } = server.address() as AddressInfo;
+    const isFree = await once(other.listen(port, '127.0.0.1'), 'listening').then(
+      () => true,
+      () => false,
+    );
+    if (isFree) await new Promise((resolve) => other.close(resolve));
+    if (isFree) return port;
+    await new Promise((resolve) => server.close(resolve));
+  }
+}
 
 test('a body without end is cut off, and one that is none is refused', async () => {
   const headers = own(json);

@@ -20,6 +20,7 @@ test('a code is changed for a secret once', () => {
 });
 
 test('a code that is a minute old is worth nothing', async () => {
+  expect(codeLifeMs).toBe(60_000);
   const { clock, sessions } = open();
   const [early, late] = [sessions.newCode(), sessions.newCode()];
   await clock.advance(codeLifeMs - 1);
@@ -35,6 +36,7 @@ test('what was not given out opens nothing', () => {
   expect(sessions.open(`${code}x`)).toBeNull();
   // A wrong one spoils nobody's: else whoever guesses could keep the user out.
   const secret = sessions.open(code) ?? '';
+  expect(secret).not.toBe('');
   for (const header of [
     undefined,
     '',
