@@ -100,7 +100,8 @@ function Page({ at }: { readonly at: Route }): JSX.Element {
 
 function Masthead(): JSX.Element {
   const at = route.value.page;
-  const place = hello.value;
+  const isShut = phase.value.kind === 'noSession';
+  const place = isShut ? null : hello.value;
   const current = (is: boolean): { 'aria-current'?: 'page' } => (is ? { 'aria-current': 'page' } : {});
   return (
     <header class="masthead">
@@ -117,16 +118,18 @@ function Masthead(): JSX.Element {
           {place.title}
         </span>
       )}
-      <nav aria-label="Main">
-        <a href={formatRoute({ page: 'list', filter: noFilter })} {...current(at === 'list' || at === 'vm')}>
-          VMs
-        </a>
-        <a href={formatRoute({ page: 'hosts' })} {...current(at === 'hosts')}>
-          Hosts
-        </a>
-      </nav>
+      {isShut ? null : (
+        <nav aria-label="Main">
+          <a href={formatRoute({ page: 'list', filter: noFilter })} {...current(at === 'list' || at === 'vm')}>
+            VMs
+          </a>
+          <a href={formatRoute({ page: 'hosts' })} {...current(at === 'hosts')}>
+            Hosts
+          </a>
+        </nav>
+      )}
       <span class="masthead-end">
-        {phase.value.kind === 'noSession' ? null : <Connection />}
+        {isShut ? null : <Connection />}
         <label class="theme">
           <Icon name="theme" />
           <span class="sr-only">Light or dark</span>
@@ -149,11 +152,12 @@ function Masthead(): JSX.Element {
 }
 
 function Connection(): JSX.Element {
-  const state = link.value === 'connecting' ? 'connecting' : isLive.value ? 'live' : 'lost';
+  const isForbidden = link.value === 'live' && backend.value.state === 'forbidden';
+  const state = link.value === 'connecting' ? 'connecting' : isLive.value ? 'live' : isForbidden ? 'forbidden' : 'lost';
   return (
     <span class={`connection connection-${state}`} role="status">
       <i aria-hidden="true" />
-      {state}
+      {isForbidden ? 'no rights' : state}
     </span>
   );
 }

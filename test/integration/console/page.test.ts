@@ -1,11 +1,10 @@
 /** The console's page in a real browser, before a server that speaks the wire: by mouse and by keyboard. */
-import type { Page } from 'playwright-core';
 import { expect, test } from 'vitest';
 import { paths } from '../../../src/console/wire.ts';
 import { describeLab } from '../../lab/describe.ts';
 import { waitFor } from '../../lab/wait.ts';
-import { carriedOut, machine, type Raw, refusing, rewritten } from '../../support/console/machines.ts';
-import { busy, crowd, hosts, inUse, many, settled, stuck } from '../../support/console/scenes.ts';
+import { carriedOut, machine, refusing, rewritten } from '../../support/console/machines.ts';
+import { busy, crowd, hosts, settled } from '../../support/console/scenes.ts';
 import { findBarriers, visitEach } from './page-driver.ts';
 
 const db = '#/vms/default/db-1';
@@ -290,60 +289,27 @@ await describeLab(
         },
       ));
 
-    const everything = (): readonly Raw[] => [settled(), busy(), inUse(), stuck(), many(), ...crowd(12)];
-    const places: readonly (readonly [hash: string, shown: string])[] = [
-      ['#/', '.row'],
-      [db, '[role=slider]'],
-      ['#/vms/analytics/etl-worker-7', '.slot.slot-refused'],
-      ['#/vms/ci/build-runner', '.alert.tone-danger'],
-      ['#/vms/sap/hana-prod', '.board-dense'],
-      ['#/vms/default/gone', '.empty'],
-      ['#/hosts', '.shelf'],
-      ['#/nowhere', '.empty'],
-    ];
-    test('axe finds nothing wrong in any state, light or dark, wide or narrow', async () => {
-      const found: string[] = [];
-      const look = async (page: Page, name: string): Promise<void> => {
-        for (const colorScheme of ['light', 'dark'] as const) {
-          await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-          const barriers = await findBarriers(page, colorScheme === 'dark' ? ['color-contrast'] : []);
-          found.push(...barriers.map((barrier) => `${name}, ${colorScheme}: ${barrier}`));
-        }
-      };
-      await at({ machines: everything() }, async ({ page, console }) => {
-        for (const [hash, shown] of places) {
-          await page.evaluate(`location.hash = '${hash}'`);
-          await page.locator(shown).first().waitFor();
-          await look(page, hash);
-        }
-        await page.setViewportSize({ width: 400, height: 800 });
-        for (const [hash, shown] of places.slice(0, 3)) {
-          await page.evaluate(`location.hash = '${hash}'`);
-          await page.locator(shown).first().waitFor();
-          await look(page, `${hash}, narrow`);
-        }
-        console.send({ event: 'hosts', data: { items: null } });
-        await page.evaluate("location.hash = '#/hosts'");
-        await page.getByText('You may not look at the hosts').waitFor();
-        await look(page, 'hosts that may not be seen');
-        console.send({
-          event: 'trouble',
-          data: { problems: ['a.yaml: no such field'], note: 'standalone does not run' },
-        });
-        console.send({ event: 'resources', data: { items: [] } });
-        await page.evaluate("location.hash = '#/'");
-        await page.getByText('No VM is here yet').waitFor();
-        await look(page, 'no VM, and trouble');
-        console.send({ event: 'connection', data: { state: 'forbidden', message: 'it is forbidden' } });
-        await page.getByText('You may not look at any VM here').waitFor();
-        await look(page, 'forbidden');
-      });
-      await at({ isSilent: true }, async ({ page }) => {
-        await page.locator('.loading').waitFor();
-        await look(page, 'loading');
-      });
-      expect(found).toEqual([]);
-    });
+    test('a theme that is chosen holds, whatever the system has, until the system is chosen again', () =>
+      at({ hash: db, theme: 'dark' }, async ({ page }) => {
+        const choice = page.getByLabel('Light or dark');
+        const colour = (): Promise<string> =>
+          page.evaluate<string>('getComputedStyle(document.documentElement).backgroundColor');
+        const [dark, light] = ['rgb(19, 20, 21)', 'rgb(242, 242, 242)'];
+        const turns = (to: string): Promise<boolean> =>
+          waitFor(async () => (await colour()) === to, { what: to, timeoutMs: 20_000, details: colour });
+        await choice.waitFor();
+        expect(await colour()).toBe(dark);
+        await choice.selectOption('light');
+        await turns(light);
+        await page.reload();
+        await choice.waitFor();
+        expect([await choice.inputValue(), await colour()]).toEqual(['light', light]);
+        await page.emulateMedia({ colorScheme: 'light' });
+        await choice.selectOption('dark');
+        await turns(dark);
+        await choice.selectOption('system');
+        await turns(light);
+      }));
   },
   ['browser'],
 );

@@ -181,6 +181,10 @@ export async function startFakeConsole(options: FakeOptions): Promise<FakeConsol
         json(404, { error: 'there is no such thing' });
     }
   }
+  // As the real one: a page takes 40 s of silence for the end, and a test of a busy machine lasts longer.
+  const beat = setInterval(() => {
+    for (const stream of streams) stream.write(':\n\n');
+  }, 10_000);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return {
@@ -207,6 +211,7 @@ export async function startFakeConsole(options: FakeOptions): Promise<FakeConsol
       if (away) for (const stream of streams) stream.destroy();
     },
     close: async () => {
+      clearInterval(beat);
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
     },

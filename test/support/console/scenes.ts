@@ -145,6 +145,9 @@ export const crowd = (count: number, nowMs: number = Date.now()): Raw[] =>
         boot: ['1Gi'],
         modules: spread(['512Mi', '512Mi', '1Gi', '1Gi'].slice(0, 1 + (index % 4))),
         ready: reasons[index % reasons.length] ?? reasons[0],
+        ...(reasons[index % reasons.length]?.[1] === 'InsufficientHostMemory'
+          ? { memory: ['9728Mi', '10Gi', '11Gi', '12Gi'][index % 4] ?? '12Gi' }
+          : {}),
         since: 60 * (index + 1),
       },
       nowMs,

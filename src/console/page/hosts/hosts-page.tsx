@@ -3,6 +3,7 @@ import type { JSX } from 'preact';
 import { inGib, type Shelf, shelfOf } from '../model/shelf.ts';
 import { inPercent, type NamespaceUses } from '../../../view/namespace-uses.ts';
 import { formatRoute, noFilter } from '../model/route.ts';
+import { sentence } from '../model/words.ts';
 import { Label } from '../parts/label.tsx';
 import { EmptyState, Loading } from '../parts/states.tsx';
 import { hosts, rows } from '../store.ts';
@@ -49,7 +50,7 @@ function ShelfView({ shelf }: { readonly shelf: Shelf }): JSX.Element {
           {ready === 'True' ? 'ready' : ready === 'False' ? 'not ready' : 'unknown'}
         </Label>
         {cordoned ? <Label tone="paused">cordoned</Label> : null}
-        <p class="muted shelf-message">{message}</p>
+        <p class="muted shelf-message">{sentence(message)}</p>
       </header>
       {memory === null ? (
         <p class="muted">Nothing is known of its memory yet.</p>
@@ -150,7 +151,9 @@ function Boards({ shelf: { vms }, memory }: BoardsProps): JSX.Element {
           class="book book-others"
           style={{ width: width(others) }}
           title={`${inGib(others)} of VMs not shown here`}
-        />
+        >
+          <span class="book-name">others</span>
+        </span>
       ) : null}
       <span
         class="shelf-reserve"

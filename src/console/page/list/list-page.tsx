@@ -11,7 +11,7 @@ import { hello, known, route, rows } from '../store.ts';
 import { Rows } from './rows.tsx';
 
 const sortWords: Readonly<Record<SortKey, string>> = {
-  attention: 'what needs you first',
+  attention: 'needs you first',
   name: 'name',
   size: 'largest first',
   since: 'last changed first',

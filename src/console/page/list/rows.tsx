@@ -5,6 +5,7 @@ import { age } from '../../../view/layout.ts';
 import { sizeIn } from '../model/board.ts';
 import type { Row } from '../model/list.ts';
 import { formatRoute } from '../model/route.ts';
+import { inGib, isUnwieldy } from '../model/shelf.ts';
 import { Label } from '../parts/label.tsx';
 import { now } from '../store.ts';
 import { windowOf } from './window.ts';
@@ -84,6 +85,10 @@ function RowView({ row, index }: RowProps): JSX.Element {
   return useMemo(() => drawRow(row, index, sinceText), [row, index, sinceText]);
 }
 
+/** As it is, but for what nobody reads at a glance; its tip is exact. */
+const sizeToRead = (size: string): JSX.Element | string =>
+  isUnwieldy(size) ? <span title={size}>≈{inGib(sizeIn(size))}</span> : size;
+
 function drawRow(row: Row, index: number, since: string): JSX.Element {
   const { namespace, name, readiness, tone } = row;
   const most = sizeIn(row.resource.status?.memory?.max);
@@ -110,10 +115,10 @@ function drawRow(row: Row, index: number, since: string): JSX.Element {
         >
           <i style={{ width: `${Math.max(2, share * 100).toFixed(1)}%` }} />
         </span>
-        {row.current === '' ? '–' : row.current}
+        {row.current === '' ? '–' : sizeToRead(row.current)}
       </span>
       <span role="cell" class={differs ? 'cell-wanted is-different' : 'cell-wanted'}>
-        {row.wanted === '' ? <span class="muted">observed</span> : row.wanted}
+        {row.wanted === '' ? <span class="muted">observed</span> : sizeToRead(row.wanted)}
       </span>
       <span role="cell" class="cell-host">
         {row.host === '' ? '–' : row.host}

@@ -60,4 +60,6 @@ const gib = 2 ** 30;
 /** A size in GiB with at most one decimal place: shelves are compared, not computed with. */
 export const inGib = (size: number): string =>
   size >= 1024 * gib ? `${trim(size / gib / 1024)} TiB` : `${trim(size / gib)} GiB`;
+/** Exact, and hard to read: 372992Mi. */
+export const isUnwieldy = (quantity: string): boolean => /^\d{5,}Mi$/.test(quantity);
 const trim = (count: number): string => (Number.isInteger(count) ? String(count) : count.toFixed(1));

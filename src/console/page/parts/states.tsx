@@ -20,13 +20,18 @@ export function EmptyState({ icon, title, alone = false, children }: StateProps)
   );
 }
 
-/** Grey bars where rows will be. */
+/** Rows as there will be, with bars in the place of words. */
 export function Loading({ what }: { readonly what: string }): JSX.Element {
   return (
     <div class="loading" role="status">
       <p class="sr-only">loading {what}</p>
       {[0, 1, 2, 3, 4, 5].map((row) => (
-        <div key={row} class={`skeleton skeleton-${row % 3}`} aria-hidden="true" />
+        <div key={row} class={`skeleton skeleton-${row % 3}`} aria-hidden="true">
+          <i />
+          <i />
+          <i />
+          <i />
+        </div>
       ))}
     </div>
   );

@@ -4,7 +4,7 @@ import type { VirtualMachineMemory } from '../../../api/v1alpha1/virtual-machine
 import { formatMeasured } from '../../../memory/quantity.ts';
 import { bytes } from '../../../memory/bytes.ts';
 import { sizeIn } from '../model/board.ts';
-import { inGib } from '../model/shelf.ts';
+import { inGib, isUnwieldy } from '../model/shelf.ts';
 import { agoText, freshMs, reportAge } from '../model/words.ts';
 
 type FiguresProps = { readonly resource: VirtualMachineMemory; readonly nowMs: number };
@@ -32,9 +32,6 @@ export function Figures({ resource, nowMs }: FiguresProps): JSX.Element {
     </dl>
   );
 }
-
-/** Exact, and hard to read. */
-const isUnwieldy = (value: string): boolean => /^\d{5,}Mi$/.test(value);
 
 type FigureProps = {
   readonly name: string;

@@ -4,7 +4,7 @@ import type { JSX } from 'preact';
 import { useEffect } from 'preact/hooks';
 import type { VirtualMachineMemory } from '../../../api/v1alpha1/virtual-machine-memory.ts';
 import type { EventsAnswer } from '../../wire.ts';
-import { agoText } from '../model/words.ts';
+import { agoText, sentence } from '../model/words.ts';
 import { Icon } from '../parts/icon.tsx';
 import { Alert } from '../parts/label.tsx';
 import { EmptyState, Loading } from '../parts/states.tsx';
@@ -58,7 +58,7 @@ export function History({ resource }: { readonly resource: VirtualMachineMemory 
                     {agoText(now.value - Date.parse(event.lastSeen))}
                   </time>
                 </p>
-                <p>{event.message}</p>
+                <p>{sentence(event.message)}</p>
               </div>
             </li>
           ))}

@@ -1,6 +1,6 @@
 /** Choosing a size: slider, number field, the plan in its own words, and a button that says what it does. */
 import type { JSX } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Bytes } from '../../../memory/bytes.ts';
 import { formatQuantity } from '../../../memory/quantity.ts';
 import type { LivePlan } from '../../../preview/live-plan.ts';
@@ -206,7 +206,20 @@ function PlanWords({ live, isChosen, paused }: PlanWordsProps): JSX.Element {
   );
 }
 
-function Said({ asking, asker }: { readonly asking: Asking; readonly asker: Asker }): JSX.Element | null {
+/** What became of it, below the button that asked for it: in sight, wherever the window ends. */
+function Said({ asking, asker }: { readonly asking: Asking; readonly asker: Asker }): JSX.Element {
+  const place = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    if (asking.kind === 'refused') place.current?.scrollIntoView({ block: 'nearest' });
+  }, [asking]);
+  return (
+    <div ref={place} class="said">
+      {wordsOf(asking, asker)}
+    </div>
+  );
+}
+
+function wordsOf(asking: Asking, asker: Asker): JSX.Element | null {
   const close = (
     <button type="button" class="button button-small" onClick={() => asker.dismiss()}>
       Dismiss
