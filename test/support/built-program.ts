@@ -19,12 +19,14 @@ export type RunOptions = {
   readonly program?: string;
   /** Another Node than that of the tests. */
   readonly node?: string;
+  /** It is ended then, for programs that would go on where a test fails. */
+  readonly timeoutMs?: number;
 };
 
 /** Runs `dimmer` with these arguments to its end. */
 export async function runProgram(argv: readonly string[], options: RunOptions = {}): Promise<Ran> {
-  const { stdin = '', env = {}, program = builtMain, node = process.execPath } = options;
-  const child = spawn(node, [program, ...argv], { env: { ...process.env, ...env } });
+  const { stdin = '', env = {}, program = builtMain, node = process.execPath, timeoutMs = 0 } = options;
+  const child = spawn(node, [program, ...argv], { env: { ...process.env, ...env }, timeout: timeoutMs });
   let [stdout, stderr] = ['', ''];
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
   child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));

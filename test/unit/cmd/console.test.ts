@@ -25,7 +25,7 @@ test.each([
   [['--port', '70000'], "--port: '70000' is not a port"],
   [['--state-dir', folder], `${folder} is no state directory of 'dimmer standalone' (--state-dir says where it is)`],
 ])('%j is refused', async (argv, problem) => {
-  expect(await runProgram(['console', ...argv])).toEqual({
+  expect(await runProgram(['console', ...argv], { timeoutMs: 20_000 })).toEqual({
     exit: 1,
     stdout: '',
     stderr: `dimmer console: ${problem}\n`,
@@ -39,23 +39,25 @@ test('listens at 127.0.0.1 and ::1, and at no other address of this machine; loa
   const preload = pathToFileURL(join(import.meta.dirname, '../../support/loaded-modules.ts')).href;
   const env = { NODE_OPTIONS: `--import=${preload}` };
   const running = await startConsole({ program: 'main', args: ['--state-dir', state.path], env });
-  const port = Number(new URL(running.link).port);
-  const addresses = Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map(({ address }) => address));
-  const answers = await Promise.all(
-    [...new Set(['127.0.0.1', ...addresses, '127.0.0.2'])].map(async (address) => {
-      const socket = connect(port, address);
-      const isThere = await once(socket, 'connect').then(
-        () => true,
-        () => false,
-      );
-      socket.destroy();
-      return [address, isThere];
-    }),
-  );
-  for (const [address, isThere] of answers)
-    expect([address, isThere]).toEqual([address, address === '127.0.0.1' || address === '::1']);
-
-  await running.end();
+  try {
+    const port = Number(new URL(running.link).port);
+    const addresses = Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map(({ address }) => address));
+    const answers = await Promise.all(
+      [...new Set(['127.0.0.1', ...addresses, '127.0.0.2'])].map(async (address) => {
+        const socket = connect(port, address);
+        const isThere = await once(socket, 'connect').then(
+          () => true,
+          () => false,
+        );
+        socket.destroy();
+        return [address, isThere];
+      }),
+    );
+    for (const [address, isThere] of answers)
+      expect([address, isThere]).toEqual([address, address === '127.0.0.1' || address === '::1']);
+  } finally {
+    await running.end();
+  }
   const line =
     running
       .output()
