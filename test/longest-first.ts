@@ -37,6 +37,7 @@ export const longest: readonly string[] = [
   'test/integration/agent/memory-in-use.test.ts',
   'test/e2e/tenants.test.ts',
   'test/integration/console/page.test.ts',
+  'test/integration/console/goldens.test.ts',
   'test/integration/kubernetes/admission.test.ts',
   'test/e2e/backing.test.ts',
   'test/unit/standalone/standalone.test.ts',

@@ -44,7 +44,7 @@ export const busy = (nowMs: number = Date.now()): Raw =>
         'the guest refused ua-dimmer-4 (2Gi, slot 4) 3 times; no other set of modules makes 2Gi less',
       ],
       since: 210,
-      lastResize: { from: '9344Mi', to: '5Gi', startTime: new Date(nowMs - 200_000).toISOString() },
+      lastResize: { from: '9984Mi', to: '5Gi', startTime: new Date(nowMs - 200_000).toISOString() },
     },
     nowMs,
   );
