@@ -93,6 +93,10 @@ export const states: readonly State[] = [
   { name: 'vm-gone', lightOnly: true, hash: '#/vms/default/gone', shown: '.empty' },
   { name: 'no-such-page', lightOnly: true, hash: '#/nowhere', shown: '.empty' },
   { name: 'hosts', hash: '#/hosts', shown: '.shelf' },
+];
+
+/** What is told and asked who wants another size, in this order, too. */
+export const answers: readonly State[] = [
   {
     ...{ name: 'vm-may-only-look', hash: db, shown: '[role=slider]' },
     act: async (visit) => {
