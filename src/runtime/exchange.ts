@@ -1,6 +1,6 @@
 /**
- * One HTTP request whose whole answer is read. It goes below undici's `request`: a stream, an async resource and an abort
- * signal for an answer of 4 KB took as long as making sense of it ([adr/0062](../../docs/adr/0062-what-a-resize-costs.md)).
+ * One HTTP request whose whole answer is read, below undici's `request` and its streams: nothing of it outlasts it
+ * (docs/adr/0062-what-a-resize-costs.md).
  */
 import type { Dispatcher } from 'undici';
 import type { Clock } from './clock.ts';
