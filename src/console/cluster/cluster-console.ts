@@ -10,12 +10,11 @@ import type { VirtualMachineMemory } from '../../api/v1alpha1/virtual-machine-me
 import { type ApiClient, type ApiFailure, createApiClient } from '../../kubernetes/api-client.ts';
 import { Reflector, type ReflectorOptions } from '../../kubernetes/reflector.ts';
 import { objectPath, virtualMachineMemories } from '../../kubernetes/resource-kind.ts';
-import type { Bytes } from '../../memory/bytes.ts';
-import { formatQuantity } from '../../memory/quantity.ts';
 import { list, anything, Mismatch, object } from '../../memory/shape.ts';
-import type { Seen, SizeSet, WishSet } from '../../operator/backend.ts';
+import type { Seen, SizeSet, SizeWish, WishSet } from '../../operator/backend.ts';
 import { readClusterEvents } from '../../operator/cluster-events.ts';
 import { type ClusterPlace, Kubectl } from '../../operator/kubectl.ts';
+import { specOf } from '../../operator/write-size.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { silentLogger } from '../../runtime/logger.ts';
 import type { Resource } from '../../runtime/resources.ts';
@@ -186,9 +185,9 @@ export class ClusterConsole implements ConsoleBackend {
     return read instanceof Mismatch ? [] : readClusterEvents(read.items);
   }
 
-  async setMemory({ resource }: Seen, memory: Bytes, dryRun: boolean): Promise<SizeSet> {
+  async setMemory({ resource }: Seen, wish: SizeWish, dryRun: boolean): Promise<SizeSet> {
     const { resourceVersion } = resource.metadata;
-    const patch = { metadata: { resourceVersion }, spec: { memory: formatQuantity(memory) } };
+    const patch = { metadata: { resourceVersion }, spec: specOf(wish) };
     const set = await this.#patch(resource, patch, dryRun);
     return set.outcome === 'set' ? { outcome: 'set', by: 'in the cluster' } : set;
   }

@@ -1,9 +1,9 @@
 /** A size goes onto what was shown: a status that was written meanwhile is no conflict, anything else is. */
 import { expect, test } from 'vitest';
 import { decodeVirtualMachineMemory } from '../../../src/api/v1alpha1/decode.ts';
-import type { Seen, SizeSet } from '../../../src/operator/backend.ts';
+import type { Seen, SizeSet, SizeWish } from '../../../src/operator/backend.ts';
 import { judgeResize, writeSize } from '../../../src/operator/write-size.ts';
-import { type Bytes, gib } from '../../../src/memory/bytes.ts';
+import { gib } from '../../../src/memory/bytes.ts';
 
 type Change = { readonly version: string; readonly generation?: number; readonly uid?: string; readonly slot?: number };
 
@@ -41,8 +41,8 @@ async function write(
   const tried: string[] = [];
   const now = () => versions[Math.min(tried.length, versions.length) - 1] ?? { version: '1' };
   const backend = {
-    setMemory({ resource }: Seen, memory: Bytes): Promise<SizeSet> {
-      expect(memory).toBe(gib(1));
+    setMemory({ resource }: Seen, wish: SizeWish): Promise<SizeSet> {
+      expect(wish).toEqual({ memory: gib(1) });
       const { resourceVersion } = resource.metadata;
       tried.push(resourceVersion);
       return Promise.resolve(
@@ -52,7 +52,7 @@ async function write(
     get: () => Promise.resolve(seen(now())),
   };
   const first = seen({ version: '1' });
-  const set = await writeSize(backend, first, gib(1), judgeResize(first.resource, gib(1)));
+  const set = await writeSize(backend, first, { memory: gib(1) }, judgeResize(first.resource, { memory: gib(1) }));
   return { set, tried };
 }
 
