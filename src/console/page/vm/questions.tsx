@@ -1,8 +1,10 @@
 /** The dialogs that a change may need: somebody else was quicker, or somebody else owns the size. */
 import type { JSX } from 'preact';
 import { decodeVirtualMachineMemory } from '../../../api/v1alpha1/decode.ts';
+import { wishText } from '../model/words.ts';
 import { Dialog } from '../parts/dialog.tsx';
 import type { Asker, Asking } from './asking.ts';
+import { ownPolicy } from './draft.ts';
 
 type QuestionProps = { readonly asker: Asker; readonly asking: Asking };
 
@@ -14,7 +16,7 @@ export function Questions({ asker, asking }: QuestionProps): JSX.Element | null 
 
 type Of<K extends Asking['kind']> = { readonly asker: Asker; readonly asking: Extract<Asking, { kind: K }> };
 
-function Changed({ asker, asking: { item, memory, force } }: Of<'changed'>): JSX.Element {
+function Changed({ asker, asking: { item, wish, force } }: Of<'changed'>): JSX.Element {
   const read = item === null ? null : decodeVirtualMachineMemory(item.object);
   const close = (): void => asker.dismiss();
   if (read?.ok !== true) {
@@ -34,7 +36,14 @@ function Changed({ asker, asking: { item, memory, force } }: Of<'changed'>): JSX
     );
   }
   const { metadata, spec } = read.value;
-  const theirs = spec.memory === undefined ? 'no size' : String(spec.memory);
+  const [theirs, ours] = [
+    // Where a policy was chosen, too, theirs is told as well.
+    wishText(
+      spec.memory === undefined ? 'no size' : String(spec.memory),
+      wish.way === null ? null : ownPolicy(read.value),
+    ),
+    wishText(wish.memory, wish.way),
+  ];
   return (
     <Dialog
       tone="warning"
@@ -48,9 +57,9 @@ function Changed({ asker, asking: { item, memory, force } }: Of<'changed'>): JSX
           <button
             type="button"
             class="button"
-            onClick={() => void asker.ask({ memory, force, resourceVersion: metadata.resourceVersion })}
+            onClick={() => void asker.ask(wish, { force, resourceVersion: metadata.resourceVersion })}
           >
-            Set {memory} all the same
+            Set {ours} all the same
           </button>
         </>
       }
@@ -63,14 +72,14 @@ function Changed({ asker, asking: { item, memory, force } }: Of<'changed'>): JSX
         </div>
         <div>
           <dt>You asked for</dt>
-          <dd>{memory}</dd>
+          <dd>{ours}</dd>
         </div>
       </dl>
     </Dialog>
   );
 }
 
-function Owned({ asker, asking: { writers, memory, resourceVersion } }: Of<'owned'>): JSX.Element {
+function Owned({ asker, asking: { writers, wish, resourceVersion } }: Of<'owned'>): JSX.Element {
   const close = (): void => asker.dismiss();
   return (
     <Dialog
@@ -85,9 +94,9 @@ function Owned({ asker, asking: { writers, memory, resourceVersion } }: Of<'owne
           <button
             type="button"
             class="button button-danger"
-            onClick={() => void asker.ask({ memory, resourceVersion, force: true })}
+            onClick={() => void asker.ask(wish, { resourceVersion, force: true })}
           >
-            Set {memory} all the same
+            Set {wishText(wish.memory, wish.way)} all the same
           </button>
         </>
       }
