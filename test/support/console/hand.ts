@@ -18,6 +18,8 @@ export type Hand = {
   readonly pick: (policy: string) => Promise<void>;
   /** Writes into a field, over what stands there. */
   readonly write: (field: string, text: string) => Promise<void>;
+  /** Is done with what was written. */
+  readonly settle: () => Promise<void>;
   /** Picks from a list that opens. */
   readonly select: (list: string, option: string) => Promise<void>;
   /** Goes on to where the page ends. */
@@ -96,6 +98,7 @@ function mouseOf(page: Page): Hand {
       await page.getByLabel(field, { exact: true }).click({ clickCount: 3 });
       await page.keyboard.type(text);
     },
+    settle: () => page.getByRole('heading', { level: 1 }).click(),
     // What opens is drawn by the system, outside of the page.
     select: async (list, option) => void (await page.getByLabel(list).selectOption(option)),
     scrollToEnd: async () => {
@@ -169,6 +172,7 @@ function keyboardOf(page: Page): Hand {
       await page.keyboard.press('ControlOrMeta+a');
       await page.keyboard.type(text);
     },
+    settle: () => page.keyboard.press('Enter'),
     select: async (list, option) => {
       await tabTo((what) => what.startsWith(`select ${list}`), list);
       await page.keyboard.type(option);
