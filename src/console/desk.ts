@@ -38,7 +38,7 @@ export class Desk {
 
   /** @throws Unreachable */
   async setMemory(request: MemoryRequest): Promise<MemoryAnswer> {
-    const { namespace, name, shrinkPolicy, resourceVersion, dryRun, force } = request;
+    const { namespace, name, shrinkPolicy, resourceVersion, dryRun, force, anyPlan } = request;
     const memory = readSize(request.memory);
     if (typeof memory === 'string') return { outcome: 'refused', message: memory };
     const { board } = this.#backend;
@@ -59,7 +59,7 @@ export class Desk {
       setMemory: (what: Seen, wished: SizeWish) => this.#backend.setMemory(what, wished, dryRun),
     };
     try {
-      const set = await writeSize(onto, seen, wish, judged);
+      const set = await writeSize(onto, seen, wish, judged, anyPlan);
       return set.outcome === 'changed' ? await this.#changed(namespace, name) : set;
     } catch (error) {
       if (error === gone) return { outcome: 'changed', item: null };

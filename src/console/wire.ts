@@ -110,6 +110,8 @@ export const memoryRequest = closed({
   dryRun: boolean,
   /** Also where somebody else writes it, and will again. */
   force: boolean,
+  /** By whatever plan: sizes were compared, and no plan was seen. Absent: by the one that was seen only. */
+  anyPlan: optional(boolean),
 });
 export type MemoryRequest = Of<typeof memoryRequest>;
 

@@ -50,12 +50,16 @@ export function judgeResize(resource: VirtualMachineMemory, wish: SizeWish): Jud
   };
 }
 
-/** Writes it; where only what doesn't matter for the plan has changed meanwhile, onto that. */
+/**
+ * Writes it; where only what doesn't matter for the plan has changed meanwhile, onto that.
+ * @param anyPlan the person has decided on the size alone: no status that changes is in the way
+ */
 export async function writeSize(
   backend: Pick<Backend, 'get' | 'setMemory'>,
   seen: Seen,
   wish: SizeWish,
   judged: JudgedResize,
+  anyPlan = false,
 ): Promise<SizeSet> {
   let onto = seen;
   for (let tries = 1; ; tries++) {
@@ -64,7 +68,7 @@ export async function writeSize(
     const now = await backend.get(fullName(seen.resource));
     const [before, after] = [seen.resource.metadata, now.resource.metadata];
     if (after.uid !== before.uid || after.generation !== before.generation) return set;
-    if (outlineOf(judgeResize(now.resource, wish)) !== outlineOf(judged)) return set;
+    if (!anyPlan && outlineOf(judgeResize(now.resource, wish)) !== outlineOf(judged)) return set;
     onto = now;
   }
 }

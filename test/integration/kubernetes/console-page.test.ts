@@ -100,8 +100,8 @@ describe.each(ways)("by %s, at the console's page over a cluster", (way) => {
 
   test('of two who edit at once the second sees both sizes, and chooses', async () => {
     /** Somebody is quicker, between the press and the server. */
-    const beatTo = (size: string): Promise<void> =>
-      page.route(
+    const beatTo = async (size: string): Promise<void> => {
+      await page.route(
         '**/api/resource/memory',
         async (route) => {
           await plane.apply(memory('db', 't', { memory: size }));
@@ -109,6 +109,7 @@ describe.each(ways)("by %s, at the console's page over a cluster", (way) => {
         },
         { times: 1 },
       );
+    };
     const dialog = page.getByRole('dialog', { name: 'Somebody has changed it meanwhile' });
     await hand.choose('4Gi');
     await beatTo('3Gi');

@@ -22,14 +22,22 @@ export type Asking =
   | {
       readonly kind: 'owned';
       readonly wish: Wish;
-      readonly resourceVersion: string;
+      readonly onto: Onto;
       readonly writers: Item['writers'];
     };
+
+/** What was decided from. */
+type Onto = {
+  readonly resourceVersion: string;
+  readonly force: boolean;
+  /** Sizes were compared, and no plan was seen. Absent: a plan was. */
+  readonly anyPlan?: boolean;
+};
 
 export type Asker = {
   readonly state: Signal<Asking>;
   /** Sets a size. `force`: also where others write it. */
-  ask(wish: Wish, onto: { readonly resourceVersion: string; readonly force: boolean }): Promise<void>;
+  ask(wish: Wish, onto: Onto): Promise<void>;
   annotate(what: AnnotationWish): Promise<void>;
   dismiss(): void;
 };
@@ -49,11 +57,11 @@ export function createAsker({ metadata }: VirtualMachineMemory): Asker {
     if (kind === 'noSession') endSession(message);
     state.value = { kind: 'refused', message };
   };
-  const ask: Asker['ask'] = async (wish, { resourceVersion, force }) => {
+  const ask: Asker['ask'] = async (wish, onto) => {
     const { memory, way } = wish;
     const size = { memory, ...(way === null ? {} : { shrinkPolicy: way }) };
     const send = (dryRun: boolean): Promise<Result<MemoryAnswer, Failure>> =>
-      setMemory(secret.value, { namespace, name, ...size, resourceVersion, dryRun, force });
+      setMemory(secret.value, { namespace, name, ...size, ...onto, dryRun });
     for (const dryRun of [true, false]) {
       state.value = { kind: 'busy', doing: dryRun ? 'Asking whether it would be taken' : 'Setting it' };
       const answer = await send(dryRun);
@@ -68,13 +76,13 @@ export function createAsker({ metadata }: VirtualMachineMemory): Asker {
           break;
         case 'changed':
           if (value.item !== null) learn(value.item);
-          state.value = { kind: 'changed', wish, force, item: value.item };
+          state.value = { kind: 'changed', wish, force: onto.force, item: value.item };
           return;
         case 'refused':
           state.value = { kind: 'refused', message: value.message };
           return;
         case 'owned':
-          state.value = { kind: 'owned', wish, resourceVersion, writers: value.writers };
+          state.value = { kind: 'owned', wish, onto, writers: value.writers };
           return;
         default:
           value satisfies never;

@@ -57,7 +57,7 @@ function Changed({ asker, asking: { item, wish, force } }: Of<'changed'>): JSX.E
           <button
             type="button"
             class="button"
-            onClick={() => void asker.ask(wish, { force, resourceVersion: metadata.resourceVersion })}
+            onClick={() => void asker.ask(wish, { force, resourceVersion: metadata.resourceVersion, anyPlan: true })}
           >
             Set {ours} all the same
           </button>
@@ -79,7 +79,7 @@ function Changed({ asker, asking: { item, wish, force } }: Of<'changed'>): JSX.E
   );
 }
 
-function Owned({ asker, asking: { writers, wish, resourceVersion } }: Of<'owned'>): JSX.Element {
+function Owned({ asker, asking: { writers, wish, onto } }: Of<'owned'>): JSX.Element {
   const close = (): void => asker.dismiss();
   return (
     <Dialog
@@ -94,7 +94,7 @@ function Owned({ asker, asking: { writers, wish, resourceVersion } }: Of<'owned'
           <button
             type="button"
             class="button button-danger"
-            onClick={() => void asker.ask(wish, { resourceVersion, force: true })}
+            onClick={() => void asker.ask(wish, { ...onto, force: true })}
           >
             Set {wishText(wish.memory, wish.way)} all the same
           </button>
