@@ -88,6 +88,60 @@ await describeLab(
         expect(await thumb()).toMatch(/^16Gi: /);
       }));
 
+    test('what only another policy reaches is offered with its word, marked on the slider, and set with the policy', () =>
+      at({ hash: db }, async ({ page, thumb, bodies, console }) => {
+        const field = page.getByLabel('Memory', { exact: true });
+        await page.getByRole('slider').waitFor();
+        expect(await page.locator('.slider-tick.is-beyond[title="5376Mi with Replace"]').count()).toBe(1);
+        await field.fill('5.3Gi');
+        await page.getByText('5504Mi is the nearest size that can be had.').waitFor();
+        const offers = page.getByRole('list', { name: 'Sizes that take another shrinkPolicy' }).getByRole('button');
+        const offered = ['5376Mi with Replace', '5376Mi with Nearest: the guest keeps 5504Mi'];
+        expect(await offers.allTextContents()).toEqual(offered);
+        expect(await findBarriers(page)).toEqual([]);
+        // Neither Enter nor the arrows take it: its word does.
+        await field.press('Enter');
+        expect(await thumb()).toMatch(/^5504Mi: unplug /);
+        expect(await offers.allTextContents()).toEqual(offered);
+        await field.press('ArrowUp');
+        expect(await thumb()).toMatch(/^5632Mi: unplug /);
+        expect(await offers.count()).toBe(0);
+        await field.fill('5.3Gi');
+        await page.getByRole('button', { name: '5376Mi with Nearest' }).click();
+        expect(await thumb()).toMatch(/^5376Mi with Nearest: unplug /);
+        await page.getByRole('radio', { name: 'Replace' }).click();
+        await seen(thumb, /^5376Mi with Replace: plug \d+Mi, then unplug /);
+        expect(bodies(paths.memory)).toEqual([]);
+        await page.getByRole('button', { name: /, with Replace$/ }).click();
+        await page.getByText('5376Mi with Replace is set (the fake server).').waitFor();
+        expect(bodies(paths.memory).map(({ memory, shrinkPolicy }) => [memory, shrinkPolicy])).toEqual([
+          ['5376Mi', 'Replace'],
+          ['5376Mi', 'Replace'],
+        ]);
+        expect(console.get('default/db-1').spec).toMatchObject({ memory: '5376Mi', shrinkPolicy: 'Replace' });
+        await page.getByRole('radio', { name: 'Exact' }).click();
+        await page.getByRole('button', { name: 'Set shrinkPolicy Exact' }).click();
+        await page.getByText('5376Mi with Exact is set (the fake server).').waitFor();
+        expect(await page.getByRole('radio', { name: 'Exact' }).isChecked()).toBe(true);
+      }));
+
+    test('of two who edit at once whoever has chosen a policy, too, sees both', () =>
+      at({ hash: db }, async ({ page, console, bodies }) => {
+        await page.getByRole('slider').waitFor();
+        await page.getByRole('radio', { name: 'Replace' }).click();
+        await page.getByRole('button', { name: 'Set shrinkPolicy Replace' }).waitFor();
+        const { spec, metadata } = console.get('default/db-1');
+        Object.assign(spec, { memory: '8Gi', shrinkPolicy: 'Nearest' });
+        Object.assign(metadata, { resourceVersion: '99999' });
+        await page.getByRole('button', { name: 'Set shrinkPolicy Replace' }).click();
+        const dialog = page.getByRole('dialog', { name: 'Somebody has changed it meanwhile' });
+        await dialog.waitFor();
+        expect(await dialog.locator('dd').allTextContents()).toEqual(['8Gi with Nearest', '6Gi with Replace']);
+        await dialog.getByRole('button', { name: 'Set 6Gi with Replace all the same' }).click();
+        await page.getByText('6Gi with Replace is set (the fake server).').waitFor();
+        expect(bodies(paths.memory).at(-1)).toMatchObject({ shrinkPolicy: 'Replace', anyPlan: true });
+      }));
+
     test('memory in use pushes the floor up, and the thumb with it', () =>
       at({ hash: db }, async ({ page, thumb, console, bodies }) => {
         await page.getByRole('slider').focus();

@@ -15,8 +15,10 @@ type WaysProps = {
 export function Ways({ own, way, disabled, onWay }: WaysProps): JSX.Element {
   const chosen = way ?? own;
   return (
-    <fieldset class="ways" disabled={disabled}>
-      <legend class="sr-only">Shrink policy</legend>
+    <div class="ways" role="radiogroup" aria-labelledby="way-title">
+      <span id="way-title" class="way-text">
+        Shrink policy
+      </span>
       {shrinkPolicies.map((policy) => (
         <label key={policy} class={`way-choice${policy === chosen ? ' is-chosen' : ''}`}>
           <input
@@ -24,6 +26,7 @@ export function Ways({ own, way, disabled, onWay }: WaysProps): JSX.Element {
             name="way"
             value={policy}
             checked={policy === chosen}
+            disabled={disabled}
             aria-describedby="way-text"
             onChange={() => onWay(policy === own ? null : policy)}
           />
@@ -34,6 +37,6 @@ export function Ways({ own, way, disabled, onWay }: WaysProps): JSX.Element {
         {policyText[chosen]}
         {way === null ? '' : `; its shrinkPolicy, which is ${own}, is set with the size and stays`}
       </span>
-    </fieldset>
+    </div>
   );
 }
