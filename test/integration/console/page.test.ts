@@ -167,6 +167,47 @@ await describeLab(
         expect(await page.locator('.bounds').textContent()).toMatch(/the guest reported \d+s ago/);
       }));
 
+    test('what is done is followed on the board as it goes, until it is ready', () => {
+      const sizes = ['128Mi', '384Mi', '512Mi', '1Gi', '2Gi'];
+      /** With a status that speaks of the newest spec. */
+      const looked = (raw: Raw, { status = {} }: Raw): Raw => {
+        const { generation } = raw.metadata;
+        const conditions = status['conditions'] as readonly object[];
+        const now = conditions.map((condition) => ({ ...condition, observedGeneration: generation }));
+        return rewritten(raw, { status: { ...status, observedGeneration: generation, conditions: now } });
+      };
+      /** The guest has been asked, and takes its time. */
+      const leaving = (wished: Raw): Raw => {
+        const asked = machine({
+          ...{ name: 'db-1', boot: ['2Gi'], max: '16Gi', usable: '3Gi', memory: '6016Mi', since: 1 },
+          ready: ['False', 'Unplugging', 'waiting for the guest to give up ua-dimmer-0'],
+          lastResize: { from: '6Gi', to: '6016Mi', startTime: new Date().toISOString() },
+          modules: sizes.map((size, slot) =>
+            slot === 0 ? { slot, size, state: 'Leaving' as const, leavingFor: 70 } : { slot, size },
+          ),
+        });
+        return looked(wished, asked);
+      };
+      return at({ hash: db, carryOut: leaving }, async ({ page, console }) => {
+        await page.getByRole('slider').press('ArrowLeft');
+        await page.getByRole('button', { name: 'Take out 1 module' }).click();
+        await page.locator('.slot.slot-leaving').waitFor();
+        expect(await page.locator('.slot.slot-leaving').getAttribute('title')).toMatch(/asked to leave for 1m\d+s/);
+        await page.locator('.vm-head').getByText('Unplugging').waitFor();
+        await page.getByText('6Gi → 6016Mi: 6Gi now').waitFor();
+        const asked = console.get('default/db-1');
+        const given = machine({
+          name: 'db-1',
+          boot: ['2Gi'],
+          modules: sizes.slice(1).map((size, slot) => ({ slot, size })),
+        });
+        console.put(looked(asked, given));
+        await page.locator('.slot.slot-leaving').waitFor({ state: 'detached' });
+        await page.locator('.vm-head').getByText('Converged').waitFor();
+        expect(await page.locator('.slot.slot-plugged').count()).toBe(4);
+      });
+    });
+
     test('a guest that refuses is told with its reason and what to do', () =>
       at({ hash: db, carryOut: refusing }, async ({ page }) => {
         await page.getByRole('slider').focus();
