@@ -100,7 +100,9 @@ function mouseOf(page: Page): Hand {
     },
     settle: () => page.getByRole('heading', { level: 1 }).click(),
     // What opens is drawn by the system, outside of the page.
-    select: async (list, option) => void (await page.getByLabel(list).selectOption(option)),
+    select: async (list, option) => {
+      await page.getByLabel(list).selectOption(option);
+    },
     scrollToEnd: async () => {
       const size = page.viewportSize() ?? { width: 0, height: 0 };
       await page.mouse.move(size.width / 2, size.height / 2);
