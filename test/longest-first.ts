@@ -24,6 +24,8 @@ export const longest: readonly string[] = [
   'test/integration/agent/way-back.test.ts',
   'test/integration/kubernetes/kubectl-plugin.test.ts',
   'test/integration/kubernetes/console.test.ts',
+  'test/integration/kubernetes/console-page.test.ts',
+  'test/e2e/console-page.test.ts',
   'test/integration/agent/faults.test.ts',
   'test/integration/agent/question-crashes.test.ts',
   'test/e2e/documents.test.ts',

@@ -1,7 +1,6 @@
 /** What the console's server asks for the page: a cluster, or a standalone. */
 import type { VirtualMachineMemory } from '../api/v1alpha1/virtual-machine-memory.ts';
-import type { Bytes } from '../memory/bytes.ts';
-import type { Seen, SizeSet, WishSet } from '../operator/backend.ts';
+import type { Seen, SizeSet, SizeWish, WishSet } from '../operator/backend.ts';
 import type { ShownEvent } from '../view/events.ts';
 import type { Board } from './board.ts';
 import type { AnnotationWish } from './wire.ts';
@@ -20,7 +19,7 @@ export interface ConsoleBackend {
   /** The newest last; none where they may not be read. @throws Unreachable */
   events(resource: VirtualMachineMemory): Promise<readonly ShownEvent[]>;
   /** Writes a size onto what was seen; with `dryRun` only asks whether it would be taken. @throws Unreachable */
-  setMemory(seen: Seen, memory: Bytes, dryRun: boolean): Promise<SizeSet>;
+  setMemory(seen: Seen, wish: SizeWish, dryRun: boolean): Promise<SizeSet>;
   /** Pauses, resumes, asks for another try or for another look. @throws Unreachable */
   wish(seen: Seen, what: AnnotationWish): Promise<WishSet>;
 }

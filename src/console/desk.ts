@@ -1,7 +1,8 @@
 /** What a person at the page asks for, judged before it is passed on: onto what they saw, and to nobody else's size. */
 import { bytes, type Bytes } from '../memory/bytes.ts';
 import { parseQuantity } from '../memory/quantity.ts';
-import type { Seen } from '../operator/backend.ts';
+import type { Seen, SizeWish } from '../operator/backend.ts';
+import { findOtherWriters } from '../view/ownership.ts';
 import { judgeResize, writeSize } from '../operator/write-size.ts';
 import { fullName } from '../view/subject.ts';
 import { itemOf } from './board.ts';
@@ -37,15 +38,16 @@ export class Desk {
 
   /** @throws Unreachable */
   async setMemory(request: MemoryRequest): Promise<MemoryAnswer> {
-    const { namespace, name, resourceVersion, dryRun, force } = request;
+    const { namespace, name, shrinkPolicy, resourceVersion, dryRun, force, anyPlan } = request;
     const memory = readSize(request.memory);
     if (typeof memory === 'string') return { outcome: 'refused', message: memory };
     const { board } = this.#backend;
     const [seen, now] = [board.findAt(namespace, name, resourceVersion), board.find(namespace, name)];
     if (seen === null || now === null) return this.#changed(namespace, name);
-    const { writers } = itemOf(now);
-    if (writers.length > 0 && !force) return { outcome: 'owned', writers };
-    const judged = judge(seen, memory);
+    const wish: SizeWish = { memory, ...(shrinkPolicy === undefined ? {} : { shrinkPolicy }) };
+    const writers = findOtherWriters(now.object, shrinkPolicy === undefined ? ['memory'] : ['memory', 'shrinkPolicy']);
+    if (writers.length > 0 && !force) return { outcome: 'owned', writers: [...writers] };
+    const judged = judge(seen, wish);
     if (typeof judged === 'string') return { outcome: 'refused', message: judged };
     const gone = new NoSuchResource(`there is no ${namespace}/${name}`);
     const onto = {
@@ -54,10 +56,10 @@ export class Desk {
         if (current === null) throw gone;
         return current;
       },
-      setMemory: (what: Seen, size: Bytes) => this.#backend.setMemory(what, size, dryRun),
+      setMemory: (what: Seen, wished: SizeWish) => this.#backend.setMemory(what, wished, dryRun),
     };
     try {
-      const set = await writeSize(onto, seen, memory, judged);
+      const set = await writeSize(onto, seen, wish, judged, anyPlan);
       return set.outcome === 'changed' ? await this.#changed(namespace, name) : set;
     } catch (error) {
       if (error === gone) return { outcome: 'changed', item: null };
@@ -89,9 +91,9 @@ function readSize(text: string): Bytes | string {
 }
 
 /** The text: why a spec may not have this size. */
-function judge({ resource }: Seen, memory: Bytes): ReturnType<typeof judgeResize> | string {
+function judge({ resource }: Seen, wish: SizeWish): ReturnType<typeof judgeResize> | string {
   try {
-    return judgeResize(resource, memory);
+    return judgeResize(resource, wish);
   } catch (error) {
     return `${fullName(resource)}: ${error instanceof Error ? error.message : String(error)}`;
   }

@@ -19,6 +19,7 @@ import {
   text,
   whole,
 } from '../memory/shape.ts';
+import { shrinkPolicies } from '../memory/policies.ts';
 
 /** All paths there are. None has a name in it: what a cluster holds stands in bodies only, never in a URL. */
 export const paths = {
@@ -101,12 +102,16 @@ export const memoryRequest = closed({
   ...named,
   /** A quantity. */
   memory: text({ minLength: 1, maxLength: 64 }),
+  /** Written together with the size; absent: what the spec says stays. */
+  shrinkPolicy: optional(oneOf(shrinkPolicies)),
   /** What the person saw when they decided. */
   resourceVersion: short,
   /** Asks only whether it would be taken; nothing is written. */
   dryRun: boolean,
   /** Also where somebody else writes it, and will again. */
   force: boolean,
+  /** By whatever plan: sizes were compared, and no plan was seen. Absent: by the one that was seen only. */
+  anyPlan: optional(boolean),
 });
 export type MemoryRequest = Of<typeof memoryRequest>;
 

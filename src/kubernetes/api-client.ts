@@ -1,9 +1,10 @@
 /** Requests to the API server, and the one table that says what a failed one means. */
 import type { Readable } from 'node:stream';
-import { type Dispatcher, errors, request as undiciRequest } from 'undici';
+import { type Dispatcher, errors } from 'undici';
 import { systemClock } from '../runtime/clock.ts';
+import { type Answer, DeadlineExceeded, exchange } from '../runtime/exchange.ts';
 import { parseRetryAfter } from '../runtime/retry-after.ts';
-import type { AccessProvider } from './connect.ts';
+import type { Access, AccessProvider } from './connect.ts';
 import type { RequestObserver } from './request-metrics.ts';
 import { finiteNumber, isObject, lenient, Mismatch, object, orElse, text as anyText, those } from '../memory/shape.ts';
 import { fail, type Result, succeed } from '../memory/result.ts';
@@ -52,42 +53,41 @@ export interface ApiClient {
 
 const defaultTimeoutMs = 30_000;
 
+/** What one attempt at a request is sent with. */
+type Target = {
+  readonly origin: string;
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | null;
+  readonly dispatcher: Dispatcher;
+};
+
+/** What the server has answered, and what can be made of it. */
+type Attempted<T> = { readonly status: number; readonly outcome: ApiResult<T> };
+
 /** A client that asks again once with fresh credentials when the server turns the present ones down (401). */
 export function createApiClient(access: AccessProvider, observe: RequestObserver = () => undefined): ApiClient {
-  const call = async (request: ApiRequest, signal: AbortSignal): Promise<ApiResult<Dispatcher.ResponseData>> => {
+  const call = async <T>(
+    request: ApiRequest,
+    attempt: (target: Target) => Promise<Attempted<T>>,
+  ): Promise<ApiResult<T>> => {
     let credentials;
     try {
       credentials = await access.current();
     } catch (cause) {
       return failed({ kind: 'credentials', message: messageOf(cause), retryable: true });
     }
-    const url = new URL(credentials.server + request.path);
-    for (const [name, value] of Object.entries(request.query ?? {})) url.searchParams.set(name, value);
-    const timeoutMs = request.timeoutMs ?? defaultTimeoutMs;
+    const { target, host } = aim(request, credentials);
     const sentAtMs = performance.now();
-    const ended = (code: number | null): void =>
-      observe(request.method, url.host, code, (performance.now() - sentAtMs) / 1000);
+    let status: number | null = null;
     try {
-      const response = await undiciRequest(url, {
-        method: request.method,
-        dispatcher: credentials.dispatcher,
-        signal,
-        headersTimeout: timeoutMs,
-        // Whoever reads the body says how long it may be silent.
-        bodyTimeout: 0,
-        headers: {
-          ...credentials.headers,
-          accept: 'application/json',
-          ...(request.body === undefined ? {} : { 'content-type': request.contentType ?? 'application/json' }),
-        },
-        body: request.body === undefined ? null : JSON.stringify(request.body),
-      });
-      ended(response.statusCode);
-      if (response.statusCode < 300) return { ok: true, value: response };
-      return fail(await readFailure(response));
+      const attempted = await attempt(target);
+      ({ status } = attempted);
+      return attempted.outcome;
     } catch (error) {
-      ended(null);
       return failed(classify(error, request.signal));
+    } finally {
+      observe(request.method, host, status, (performance.now() - sentAtMs) / 1000);
     }
   };
 
@@ -100,25 +100,67 @@ export function createApiClient(access: AccessProvider, observe: RequestObserver
 
   return {
     send: (request) =>
-      withFreshCredentials(async () => {
-        const deadline = AbortSignal.timeout(request.timeoutMs ?? defaultTimeoutMs);
-        const signal = request.signal === undefined ? deadline : AbortSignal.any([deadline, request.signal]);
-        const response = await call(request, signal);
-        if (!response.ok) return response;
-        try {
-          const body: unknown = await response.value.body.json();
-          if (isObject(body)) return succeed(body);
-          return failed({ kind: 'garbled', message: 'the answer is not a JSON object', retryable: true });
-        } catch (error) {
-          return failed(classify(error, request.signal));
-        }
-      }),
+      withFreshCredentials(() =>
+        call(request, async ({ dispatcher, ...target }) => {
+          const { status, headers, text } = await exchange(dispatcher, {
+            ...target,
+            method: request.method,
+            clock: systemClock,
+            deadlineMs: request.timeoutMs ?? defaultTimeoutMs,
+            signal: request.signal,
+            // A page of a list is as long as its objects are.
+            maxAnswerBytes: Infinity,
+          });
+          return { status, outcome: status < 300 ? readObject(text) : fail(readFailure(status, headers, text)) };
+        }),
+      ),
     stream: (request) =>
-      withFreshCredentials(async () => {
-        const response = await call(request, request.signal);
-        return response.ok ? succeed(response.value.body) : response;
-      }),
+      withFreshCredentials(() =>
+        call(request, async ({ dispatcher, ...target }) => {
+          const response = await dispatcher.request({
+            ...target,
+            method: request.method,
+            signal: request.signal,
+            headersTimeout: request.timeoutMs ?? defaultTimeoutMs,
+            // Whoever reads the body says how long it may be silent.
+            bodyTimeout: 0,
+          });
+          const { statusCode: status, headers, body } = response;
+          if (status < 300) return { status, outcome: succeed<Readable>(body) };
+          // The status line says enough where the rest can't be read.
+          const text = await body.text().catch(() => '');
+          return { status, outcome: fail(readFailure(status, headers, text)) };
+        }),
+      ),
   };
+}
+
+/** Where and with what a request goes. */
+function aim(request: ApiRequest, { server, headers, dispatcher }: Access): { target: Target; host: string } {
+  const url = new URL(server + request.path);
+  for (const [name, value] of Object.entries(request.query ?? {})) url.searchParams.set(name, value);
+  const body = request.body === undefined ? null : JSON.stringify(request.body);
+  return {
+    host: url.host,
+    target: {
+      origin: url.origin,
+      path: url.pathname + url.search,
+      body,
+      headers: {
+        ...headers,
+        accept: 'application/json',
+        ...(body === null ? {} : { 'content-type': request.contentType ?? 'application/json' }),
+      },
+      dispatcher,
+    },
+  };
+}
+
+/** @throws SyntaxError when it isn't JSON */
+function readObject(text: string): ApiResult<Readonly<Record<string, unknown>>> {
+  const body: unknown = JSON.parse(text);
+  if (isObject(body)) return succeed(body);
+  return failed({ kind: 'garbled', message: 'the answer is not a JSON object', retryable: true });
 }
 
 type Failing = Partial<ApiFailure> & Pick<ApiFailure, 'kind' | 'message' | 'retryable'>;
@@ -138,7 +180,7 @@ function classify(error: unknown, callerSignal: AbortSignal | undefined): Failin
   const isTimeout =
     error instanceof errors.HeadersTimeoutError ||
     error instanceof errors.BodyTimeoutError ||
-    (error instanceof Error && error.name === 'TimeoutError');
+    error instanceof DeadlineExceeded;
   // A connect timeout is no doubt about the outcome: nothing was sent.
   return { kind: isTimeout ? 'timeout' : 'unreachable', message: messageOf(error), retryable: true };
 }
@@ -149,16 +191,9 @@ export const namespaceTerminating = 'NamespaceTerminating';
 /** Statuses that the same request will meet again: it is wrong, or there is no such thing. */
 const hopeless: ReadonlySet<number> = new Set([400, 404, 405, 406, 409, 410, 413, 415, 422]);
 
-async function readFailure(response: Dispatcher.ResponseData): Promise<ApiFailure> {
-  const status = response.statusCode;
-  let text = '';
-  try {
-    text = await response.body.text();
-  } catch {
-    // The status line says enough.
-  }
+function readFailure(status: number, headers: Answer['headers'], text: string): ApiFailure {
   const parsed = parseStatus(text);
-  const retryAfterMs = parseRetryAfter(response.headers['retry-after'], systemClock.now()) ?? parsed.retryAfterMs;
+  const retryAfterMs = parseRetryAfter(headers['retry-after'], systemClock.now()) ?? parsed.retryAfterMs;
   return {
     kind: 'status',
     status,

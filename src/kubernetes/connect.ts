@@ -10,6 +10,7 @@ import type { RequestOptions } from 'node:https';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { Agent, type buildConnector, type Dispatcher, ProxyAgent } from 'undici';
 import type { Clock } from '../runtime/clock.ts';
+import { sharedContext } from '../runtime/tls-suites.ts';
 
 /** What a request needs: headers that say who we are, and connections that trust the right server. */
 export type Access = {
@@ -110,7 +111,10 @@ function createDispatcher(config: KubeConfig, tls: RequestOptions): Dispatcher {
   });
   switch (made.type) {
     case 'agent':
-      return new Agent({ ...ours, connect: { ...made.connect, timeout: 10_000 } as buildConnector.BuildOptions });
+      return new Agent({
+        ...ours,
+        connect: { ...sharedContext(made.connect), timeout: 10_000 } as buildConnector.BuildOptions,
+      });
     case 'none':
       return new Agent({ ...ours, connect: { timeout: 10_000, keepAliveInitialDelay: 30_000 } });
     case 'proxy':

@@ -5,6 +5,7 @@
  */
 import { type BackoffLimits, computeBackoffMs } from '../runtime/backoff.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { lenient, Mismatch, object, text } from '../memory/shape.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { keyOf, type Resource, type ResourceKey, type ResourceSource } from '../runtime/resources.ts';
 import type { ApiClient, ApiFailure } from './api-client.ts';
@@ -34,6 +35,11 @@ export type ReflectorOptions<T extends Resource> = {
   /** Told of every failure, for whoever shows how old things are, and of its end (null). `status`: of HTTP; 0: there was none. */
   readonly onTrouble?: (trouble: { readonly message: string; readonly status: number } | null) => void;
 };
+
+/** Which object it is, and as of when. */
+const identified = object({
+  metadata: object({ namespace: lenient(text()), name: text(), uid: text(), resourceVersion: text() }),
+});
 
 /** How the last watch ended. */
 type WatchEnd =
@@ -205,6 +211,8 @@ export class Reflector<T extends Resource> {
         break;
       case 'changed':
       case 'deleted': {
+        // Most of what a watch tells is the echo of what we have written, and learned from the answer.
+        if (event.type === 'changed' && this.#isHeld(event.object)) break;
         const decoded = this.#options.kind.decode(event.object);
         if (!decoded.ok) {
           this.#logger.error({ problem: decoded.error }, 'passing over a malformed object');
@@ -221,6 +229,15 @@ export class Reflector<T extends Resource> {
     this.#failures = 0;
     this.#contact();
     return undefined;
+  }
+
+  /** Whether the object is in the cache just so. */
+  #isHeld(raw: unknown): boolean {
+    const read = identified.read(raw);
+    if (read instanceof Mismatch) return false;
+    const { uid, resourceVersion } = read.metadata;
+    const held = this.#cache.get(keyOf(read))?.metadata;
+    return held?.uid === uid && held.resourceVersion === resourceVersion;
   }
 
   #contact(): void {

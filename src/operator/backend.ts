@@ -2,6 +2,7 @@
 import type { HypervisorHost } from '../api/v1alpha1/hypervisor-host.ts';
 import type { VirtualMachineMemory } from '../api/v1alpha1/virtual-machine-memory.ts';
 import type { Bytes } from '../memory/bytes.ts';
+import type { ShrinkPolicy } from '../memory/policies.ts';
 import type { ShownEvent } from '../view/events.ts';
 import type { OtherWriter } from '../view/ownership.ts';
 
@@ -17,6 +18,13 @@ export type Trouble = {
   readonly problems: readonly string[];
   /** null: nothing else. */
   readonly note: string | null;
+};
+
+/** What a resource is to want. */
+export type SizeWish = {
+  readonly memory: Bytes;
+  /** Written together with the size, so that neither stands without the other; absent: what the spec says stays. */
+  readonly shrinkPolicy?: ShrinkPolicy | undefined;
 };
 
 export type SizeSet =
@@ -47,7 +55,7 @@ export interface Backend {
   /** Who else writes the size of a resource; empty: nobody. */
   writers(seen: Seen): readonly OtherWriter[];
   /** Writes the size, onto what was seen and nothing else. @throws Error where it can't be written */
-  setMemory(seen: Seen, memory: Bytes): Promise<SizeSet>;
+  setMemory(seen: Seen, wish: SizeWish): Promise<SizeSet>;
   /** What is there now, and again after every change of it, until `signal`; of one, or of all. */
   follow(name: string | null, signal: AbortSignal): AsyncIterable<readonly Seen[]>;
 }

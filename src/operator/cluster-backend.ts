@@ -2,8 +2,6 @@
 import { decodeHypervisorHost, decodeVirtualMachineMemory } from '../api/v1alpha1/decode.ts';
 import type { HypervisorHost } from '../api/v1alpha1/hypervisor-host.ts';
 import type { VirtualMachineMemory } from '../api/v1alpha1/virtual-machine-memory.ts';
-import type { Bytes } from '../memory/bytes.ts';
-import { formatQuantity } from '../memory/quantity.ts';
 import type { Result } from '../memory/result.ts';
 import { isObject } from '../memory/shape.ts';
 import type { ShownEvent } from '../view/events.ts';
@@ -11,9 +9,10 @@ import { findOtherWriters, type OtherWriter } from '../view/ownership.ts';
 import { fullName } from '../view/subject.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { sleep } from '../runtime/sleep.ts';
-import type { Backend, Seen, SizeSet, Trouble } from './backend.ts';
+import type { Backend, Seen, SizeSet, SizeWish, Trouble } from './backend.ts';
 import { type ClusterEvent, readClusterEvents } from './cluster-events.ts';
 import { type ClusterPlace, Kubectl } from './kubectl.ts';
+import { specOf } from './write-size.ts';
 
 const memories = 'virtualmachinememories.dimmer.dev';
 const hypervisors = 'hypervisorhosts.dimmer.dev';
@@ -103,9 +102,9 @@ export class ClusterBackend implements Backend {
     return findOtherWriters(object);
   }
 
-  async setMemory({ resource }: Seen, memory: Bytes): Promise<SizeSet> {
+  async setMemory({ resource }: Seen, wish: SizeWish): Promise<SizeSet> {
     const { name, namespace, resourceVersion } = resource.metadata;
-    const patch = { metadata: { resourceVersion }, spec: { memory: formatQuantity(memory) } };
+    const patch = { metadata: { resourceVersion }, spec: specOf(wish) };
     const { code, stderr } = await this.#kubectl.run([
       ...['patch', memories, name, `--namespace=${namespace}`, '--type=merge', `--patch=${JSON.stringify(patch)}`],
       `--field-manager=${fieldManager}`,

@@ -6,8 +6,7 @@ import {
   reconcileRequestedAtAnnotation,
 } from '../api/v1alpha1/meta.ts';
 import type { VirtualMachineMemory } from '../api/v1alpha1/virtual-machine-memory.ts';
-import type { Bytes } from '../memory/bytes.ts';
-import { formatQuantity, parseQuantity } from '../memory/quantity.ts';
+import { parseQuantity } from '../memory/quantity.ts';
 import { formatPlace } from '../standalone/manifest-place.ts';
 import { StateDirectory } from '../standalone/state-directory.ts';
 import type { ShownEvent } from '../view/events.ts';
@@ -15,9 +14,10 @@ import { findOtherWriters, type OtherWriter } from '../view/ownership.ts';
 import { fullName } from '../view/subject.ts';
 import { writeAsked } from '../standalone/asked.ts';
 import type { ManifestFile } from '../standalone/manifest-file.ts';
-import type { Backend, Seen, SizeSet, Trouble, WishSet } from './backend.ts';
+import type { Backend, Seen, SizeSet, SizeWish, Trouble, WishSet } from './backend.ts';
 import { eventsOf, readHosts, readState, type StandaloneState } from './read-state.ts';
 import { changesBelow } from './watch-folders.ts';
+import { specOf } from './write-size.ts';
 
 const seenAs = <T extends object>(resource: T): Seen<T> => ({ resource, object: resource });
 
@@ -84,16 +84,17 @@ export class StandaloneBackend implements Backend {
   }
 
   /** @param dryRun only says whether it could be written */
-  async setMemory({ resource }: Seen, memory: Bytes, dryRun = false): Promise<SizeSet> {
+  async setMemory({ resource }: Seen, wish: SizeWish, dryRun = false): Promise<SizeSet> {
     const file = await this.#manifestOf(resource);
     // The manifest is what is edited, and the resource is what was shown: they must say the same.
-    if (sizeOf(file.memory) !== sizeOf(resource.spec.memory)) return { outcome: 'changed' };
+    if (sizeOf(file.spec['memory']) !== sizeOf(resource.spec.memory)) return { outcome: 'changed' };
+    if (policyOf(file.spec['shrinkPolicy']) !== policyOf(resource.spec.shrinkPolicy)) return { outcome: 'changed' };
     const by = `in ${file.name}`;
     if (dryRun) {
-      file.check(formatQuantity(memory));
+      file.check(specOf(wish));
       return { outcome: 'set', by };
     }
-    return (await file.write(formatQuantity(memory))) ? { outcome: 'set', by } : { outcome: 'changed' };
+    return (await file.write(specOf(wish))) ? { outcome: 'set', by } : { outcome: 'changed' };
   }
 
   /** Pauses a resource, or lets it go on. @throws Error where it can't be written */
@@ -105,7 +106,7 @@ export class StandaloneBackend implements Backend {
     }
     if (!paused && resource.spec.paused !== true) return { outcome: 'set' };
     const file = await this.#manifestOf(resource);
-    return { outcome: (await file.writePaused(paused)) ? 'set' : 'changed' };
+    return { outcome: (await file.write({ paused })) ? 'set' : 'changed' };
   }
 
   /** Asks for another try, or for another look. @param at RFC 3339. @throws Error where it can't be asked */
@@ -137,6 +138,9 @@ export class StandaloneBackend implements Backend {
 
 const isNamed = ({ resource }: Seen, name: string): boolean =>
   fullName(resource) === name || resource.metadata.name === name;
+
+/** As it counts where it isn't written. */
+const policyOf = (value: unknown): unknown => value ?? 'Exact';
 
 function sizeOf(value: unknown): number | null {
   const parsed = typeof value === 'string' || typeof value === 'number' ? parseQuantity(String(value)) : null;

@@ -69,13 +69,16 @@ export function minUsableOnAskingAgain(
   return judged ? bytes(unplugMargin(current) + current - settled - size) : null;
 }
 
-/** What may be plugged at once into a guest of which nobody knows what its kernel has free. */
-const unsureStage = (boot: Bytes): number => 2 * boot;
+/**
+ * What may be plugged at once into a guest of which nobody knows what its kernel has free: as much as it booted with, so
+ * that all it can ever have (16 times that) takes 15 stages, where a VM mostly has 16 slots. Measured: docs/adr/0049.
+ */
+const unsureStage = (boot: Bytes): number => boot;
 
 /**
  * The most that may be plugged before the guest has onlined it, so that its kernel has memory for the map: twice the map
  * must be free for certain. What is free may lie in modules, of which a kernel takes no map where they are movable; how
- * much of it does nobody knows, and then a stage is at most twice boot memory: its map is 1/32 of that. So
+ * much of it does nobody knows, and then a stage is at most as large as boot memory: its map is 1/64 of that. So
  * it is where a guest seems to have less than half its boot memory: in doubt, what has left is taken off its report twice.
  * Infinity: the guest says nothing that this could be judged by, or (`pool.preallocated`) goes module by module anyhow.
  */
@@ -128,8 +131,14 @@ export function waitsForOnline(situation: Situation, sizes: readonly Bytes[]): b
   if (pool.preallocated) return sizes.map(() => true);
   if (guest === null) return sizes.map(() => false);
   if (!guest.fresh) return sizes.map((_, index) => index > 0);
-  const stages = stagesOf(situation, sumBytes(sizes));
-  if (stages === null) return sizes.map(() => false);
+  const amount = sumBytes(sizes);
+  const stages = stagesOf(situation, amount);
+  if (stages === null) {
+    // Right after a plug the guest hasn't said yet what it took of it: that may be a stage which is still under way.
+    const underWay = guest.takenOfModules === undefined ? sumBytes(observation.modules.map(({ size }) => size)) : 0;
+    const isNext = underWay > 0 && underWay + amount > stageLimit(situation);
+    return sizes.map((_, index) => index === 0 && isNext);
+  }
   let { first: left } = stages;
   return sizes.map((size, index) => {
     const isNext = index === 0 || size > left;

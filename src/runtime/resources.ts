@@ -22,10 +22,10 @@ export type LabelledResource = Resource & {
 /** `namespace/name`, or `name` for a resource without a namespace. */
 export type ResourceKey = string;
 
-export const keyOf = (resource: Resource): ResourceKey =>
-  resource.metadata.namespace === undefined
-    ? resource.metadata.name
-    : `${resource.metadata.namespace}/${resource.metadata.name}`;
+export const keyOf = ({ metadata }: { readonly metadata: Named }): ResourceKey =>
+  metadata.namespace === undefined ? metadata.name : `${metadata.namespace}/${metadata.name}`;
+
+type Named = Pick<Resource['metadata'], 'name' | 'namespace'>;
 
 /** `previous` absent: new; `current` absent: gone. */
 export type ResourceChange<T> = {

@@ -1,4 +1,5 @@
 /** What our TLS connections, either end of them, are encrypted with. */
+import { createSecureContext, type SecureContextOptions } from 'node:tls';
 
 /**
  * Suites with forward secrecy and authenticated encryption, which are all that TLS 1.3 has; of TLS 1.2's those of
@@ -13,3 +14,15 @@ const suites = [
 
 /** Options for node:tls, for servers and clients alike. */
 export const modernTls = { minVersion: 'TLSv1.2', ciphers: suites.join(':') } as const;
+
+/**
+ * The same for many connections: their certificates and what they trust are read once, and kept once, not for each. What
+ * can't be read fails where a connection is made, as it does without this.
+ */
+export function sharedContext<T extends SecureContextOptions>(options: T): T {
+  try {
+    return { ...options, secureContext: createSecureContext(options) };
+  } catch {
+    return options;
+  }
+}

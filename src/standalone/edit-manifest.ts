@@ -1,8 +1,9 @@
 /**
- * Writing one value into one manifest as a careful person would: only these characters change; comments, order and all else
+ * Writing values into one manifest as a careful person would: only these characters change; comments, order and all else
  * stay as they are.
  */
 import { isDeepStrictEqual } from 'node:util';
+import type { ShrinkPolicy } from '../memory/policies.ts';
 import { isObject } from '../memory/shape.ts';
 import { fail, type Result, succeed } from '../memory/result.ts';
 import { objectsIn } from './objects-in.ts';
@@ -10,17 +11,22 @@ import { type Path, readYaml, type WrittenNode, type YamlDocument } from './yaml
 
 /** A VirtualMachineMemory's manifest in a file's text. */
 export type FoundManifest = {
-  /** `spec.memory` as it is written there; undefined: it isn't. */
-  readonly memory: unknown;
-  /** The text with another size, a canonical quantity. The problem: it is written in a way that can't be edited so. */
-  readonly withMemory: (memory: string) => Result<string, string>;
-  /** The same with `spec.paused`. */
-  readonly withPaused: (paused: boolean) => Result<string, string>;
+  /** `spec` as it is written there; what isn't has no member. */
+  readonly spec: Readonly<Record<string, unknown>>;
+  /** The text with all these in its spec. The problem: one is written in a way that can't be edited so. */
+  readonly withValues: (values: SpecValues) => Result<string, string>;
 };
 
-/** What is written into a spec: a text, or a word of YAML's own. */
+/** What is written into a spec. */
+export type SpecValues = {
+  /** A canonical quantity. */
+  readonly memory?: string;
+  readonly shrinkPolicy?: ShrinkPolicy;
+  readonly paused?: boolean;
+};
+type Field = keyof SpecValues;
+/** A plain text, or a word of YAML's own. */
 type Value = string | boolean;
-type Field = 'memory' | 'paused';
 
 type Name = { readonly namespace: string; readonly name: string };
 
@@ -34,11 +40,18 @@ export function findManifests(text: string, name: Name): readonly FoundManifest[
   return read.documents.flatMap((document, index) =>
     objectsIn(document)
       .filter((path) => isNamed(valueAt(document.value, path), name))
-      .map((path): FoundManifest => ({
-        memory: valueAt(document.value, [...path, 'spec', 'memory']),
-        withMemory: (memory) => edit(text, read.documents, index, [...path, 'spec'], 'memory', memory),
-        withPaused: (paused) => edit(text, read.documents, index, [...path, 'spec'], 'paused', paused),
-      })),
+      .map((path): FoundManifest => {
+        const spec = valueAt(document.value, [...path, 'spec']);
+        return {
+          spec: isObject(spec) ? spec : {},
+          withValues: (values) =>
+            Object.entries(values).reduce<Result<string, string>>(
+              (edited, [field, value]) =>
+                edited.ok ? editSpec(edited.value, index, [...path, 'spec'], field as Field, value) : edited,
+              succeed(text),
+            ),
+        };
+      }),
   );
 }
 
@@ -50,14 +63,10 @@ function isNamed(object: unknown, { namespace, name }: Name): boolean {
   );
 }
 
-function edit(
-  text: string,
-  documents: readonly YamlDocument[],
-  index: number,
-  spec: Path,
-  field: Field,
-  value: Value,
-): Result<string, string> {
+/** The text with another value in the spec of one of its documents. */
+function editSpec(text: string, index: number, spec: Path, field: Field, value: Value): Result<string, string> {
+  const read = readYaml(text);
+  const documents = read.ok ? read.documents : [];
   const document = documents[index];
   const replaced = document?.nodeAt([...spec, field]) ?? null;
   const around = document?.nodeAt(spec) ?? null;

@@ -1,21 +1,19 @@
-/** The file that holds a resource's manifest, and writing a size into it. */
+/** The file that holds a resource's manifest, and writing values into it. */
 import { chmod, chown, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Result } from '../memory/result.ts';
-import { findManifests } from './edit-manifest.ts';
+import { findManifests, type SpecValues } from './edit-manifest.ts';
 import { type FoundFile, findFiles, readWhole } from './find-files.ts';
 
 export type ManifestFile = {
   /** Below the directory of manifests, for people. */
   readonly name: string;
-  /** `spec.memory` as it is written there; undefined: it isn't. */
-  readonly memory: unknown;
-  /** Puts another size there. False: the file isn't any more what it was. @throws Error in words for people */
-  readonly write: (memory: string) => Promise<boolean>;
-  /** Whether another size could be put there; nothing is written. @throws Error in words for people */
-  readonly check: (memory: string) => void;
-  /** Puts `spec.paused` there, as {@link ManifestFile.write}. */
-  readonly writePaused: (paused: boolean) => Promise<boolean>;
+  /** `spec` as it is written there; what isn't has no member. */
+  readonly spec: Readonly<Record<string, unknown>>;
+  /** Puts these there, all or none. False: the file isn't any more what it was. @throws Error in words for people */
+  readonly write: (values: SpecValues) => Promise<boolean>;
+  /** Whether these could be put there; nothing is written. @throws Error in words for people */
+  readonly check: (values: SpecValues) => void;
 };
 
 /** Finds it. @throws Error in words for people where there is none, or several */
@@ -33,12 +31,11 @@ export async function findManifestFile(
       return edited.value;
     };
     found.push(
-      ...findManifests(text, resource).map(({ memory, withMemory, withPaused }): ManifestFile => ({
+      ...findManifests(text, resource).map(({ spec, withValues }): ManifestFile => ({
         name: file.name,
-        memory,
-        write: async (size) => replaceFile(file, signature, textOf(withMemory(size))),
-        check: (size) => void textOf(withMemory(size)),
-        writePaused: async (paused) => replaceFile(file, signature, textOf(withPaused(paused))),
+        spec,
+        write: async (values) => replaceFile(file, signature, textOf(withValues(values))),
+        check: (values) => void textOf(withValues(values)),
       })),
     );
   }

@@ -20,15 +20,24 @@ const marks: readonly (readonly [where: 'labels' | 'annotations', key: string, t
 
 const memberOf = (value: unknown, name: string): unknown => (isObject(value) ? value[name] : undefined);
 
-/** All that write `spec.memory` of an object beside people; each once. */
-export function findOtherWriters(object: object): readonly OtherWriter[] {
+/** What of a spec a person may write here, and what it is called. */
+const written = { memory: 'size', shrinkPolicy: 'shrinkPolicy' } as const;
+
+/** All that write these fields of an object's spec beside people; each once. */
+export function findOtherWriters(
+  object: object,
+  names: readonly (keyof typeof written)[] = ['memory'],
+): readonly OtherWriter[] {
   const metadata = memberOf(object, 'metadata');
   const fields = memberOf(metadata, 'managedFields');
   const managers = (Array.isArray(fields) ? (fields as readonly unknown[]) : []).flatMap((entry): readonly string[] => {
     const manager = memberOf(entry, 'manager');
     const spec = memberOf(memberOf(entry, 'fieldsV1'), 'f:spec');
-    const isWriter = memberOf(spec, 'f:memory') !== undefined && memberOf(entry, 'subresource') === undefined;
-    return isWriter && typeof manager === 'string' && !byHand.test(manager) ? [manager] : [];
+    if (memberOf(entry, 'subresource') !== undefined) return [];
+    if (typeof manager !== 'string' || byHand.test(manager)) return [];
+    return names.flatMap((name) =>
+      memberOf(spec, `f:${name}`) === undefined ? [] : [`${manager} writes its ${written[name]}`],
+    );
   });
   const tools = marks.flatMap(([where, key, tool]) => {
     const value = memberOf(memberOf(metadata, where), key);
@@ -36,7 +45,7 @@ export function findOtherWriters(object: object): readonly OtherWriter[] {
   });
   const helm =
     memberOf(memberOf(metadata, 'labels'), 'app.kubernetes.io/managed-by') === 'Helm' ? ['Helm manages it'] : [];
-  return [...new Set([...managers.map((manager) => `${manager} writes its size`), ...tools, ...helm])].map((what) => ({
+  return [...new Set([...managers, ...tools, ...helm])].map((what) => ({
     what,
   }));
 }

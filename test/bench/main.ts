@@ -4,6 +4,7 @@ import { runConsoleBench } from './console/bench.ts';
 import { runControllerBench } from './controller/bench.ts';
 import { runCrowdBench } from './crowd/bench.ts';
 import { runLineBench } from './line/bench.ts';
+import { runMapsBench } from './maps/bench.ts';
 import { runPausesBench } from './pauses/bench.ts';
 import { runPlannerBench } from './planner/bench.ts';
 import { runStandaloneBench } from './standalone/bench.ts';
@@ -15,6 +16,7 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   crowd: runCrowdBench,
   controller: runControllerBench,
   pauses: runPausesBench,
+  maps: runMapsBench,
   standalone: runStandaloneBench,
   console: runConsoleBench,
 };

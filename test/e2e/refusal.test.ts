@@ -1,9 +1,10 @@
 /** Guests that don't give memory up: nothing is lost, everything is told. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { VirtualMachineMemory } from '../../src/api/v1alpha1/virtual-machine-memory.ts';
 import { describeLab } from '../lab/describe.ts';
 import type { LabGuest } from '../lab/guest-types.ts';
 import { startLab } from '../lab/lab.ts';
-import { type Stack, startStack } from '../lab/stack.ts';
+import { namespace, type Stack, startStack } from '../lab/stack.ts';
 import { waitFor } from '../lab/wait.ts';
 
 /** The devices of a domain except its memory modules, to see that nothing else was touched. */
@@ -12,6 +13,9 @@ const otherDevices = (xml: string): string =>
     .replace(/<memory model='dimm'>.*?<\/memory>/gs, '')
     .replace(/<(memory|currentMemory|metadata)\b.*?<\/\1>/gs, '')
     .replaceAll(/\s+/g, ' ');
+
+const hotplugReady = ({ status }: VirtualMachineMemory) =>
+  status?.conditions?.find(({ type }) => type === 'HotplugReady');
 
 await describeLab('guests that do not give memory up', () => {
   let stack: Stack;
@@ -63,6 +67,20 @@ await describeLab('guests that do not give memory up', () => {
     );
     expect(Date.parse(later.status?.modules?.[0]?.refusedAt ?? '')).toBeGreaterThanOrEqual(retryAfter);
     await work.free();
+    expect(hotplugReady(later)).toMatchObject({
+      ...{ status: 'True', reason: 'GuestRefused' },
+      message: expect.stringMatching(/^the guest has refused to give up ua-dimmer-0 \(2 times, last at /) as string,
+    });
+    // Its cause is gone, and the words with it.
+    await guest.refuse(false);
+    await stack.lab.controlPlane.kubectlOk([
+      ...['annotate', '-n', namespace, 'vmmem', guest.name, 'dimmer.dev/reconcile-requested-at=now'],
+    ]);
+    await stack.reaches(guest.name, 'Converged');
+    await waitFor(async () => hotplugReady(await stack.read(guest.name))?.reason === 'AsExpected', {
+      ...{ what: 'HotplugReady without a refusal', timeoutMs: 30_000 },
+      details: async () => JSON.stringify(hotplugReady(await stack.read(guest.name))),
+    });
   });
 
   it.concurrent('takes another set when one module of several is refused', async () => {

@@ -4,6 +4,7 @@ import { ensureControlPlane } from './control-plane-binaries.ts';
 import { fluxTools } from './flux-tools.ts';
 import { ensureForeignDefinitions } from './foreign-definitions.ts';
 import { MINIMUM_GO } from './go-toolchain.ts';
+import { ensureGuestAgentImage } from './guest-agent-image.ts';
 import { ensureGuestImage } from './guest-image.ts';
 import { ALL_PARTS, type LabPart, labProblem, missingPackages, STACK_PARTS, unfitReason } from './needs.ts';
 import { reportToTerminal, type Report } from './progress.ts';
@@ -16,7 +17,7 @@ const INTRODUCTION = `The lab needs, and installs or makes once what is missing:
   - libvirt, QEMU, systemd, polkit, podman, zsh, fish, Chromium and small tools from Debian's packages (as root, without recommended packages)
   - a Kubernetes control plane: from KUBEBUILDER_ASSETS or the PATH, else built with Go (about 4 minutes)
   - for the tests: promtool, kube-state-metrics and an interpreter of Lua, built with Go (about 3 minutes)
-  - a guest: a Debian kernel and busybox, downloaded but not installed (30 MB)
+  - a guest: a Debian kernel and busybox, downloaded but not installed (30 MB); for the tests a second one with a guest agent
   - for the tests: helm and OLM's checker of bundles, built with Go (about 2 minutes)
   - for the tests: Flux' kustomize-controller, built with Go (about 3 minutes)
   - for the tests: the program of version 0.1.0, built from this repository's history with npm (a minute)
@@ -39,6 +40,7 @@ export async function ensureLab(report: Report, parts: readonly LabPart[] = STAC
   if (parts.includes('flux')) await fluxTools.ensure(report);
   if (parts.includes('watch-tools') || parts.includes('flux')) await ensureForeignDefinitions(report);
   if (parts.includes('hypervisor')) await ensureGuestImage(report);
+  if (parts.includes('guest-agent')) await ensureGuestAgentImage(report);
   if (parts.includes('machine')) await ensureShippedLibvirt(report);
   if (parts.includes('released')) {
     const lacking = await releasedProgramProblem();

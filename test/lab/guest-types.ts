@@ -27,6 +27,8 @@ export type GuestOptions = {
   readonly balloonDriver?: boolean;
   /** A shell for people on a third serial port (`virsh console NAME serial2`); false when left out. */
   readonly terminal?: boolean;
+  /** Debian's qemu-guest-agent lies in it, and the domain has the channel (`startGuestAgent`); false when left out. */
+  readonly guestAgent?: boolean;
   readonly kernelArgs?: readonly string[];
   readonly extraXml?: string;
   readonly extraDevicesXml?: string;

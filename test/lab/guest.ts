@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { guestAgentChannel } from './guest-agent.ts';
+import { ensureGuestAgentImage } from './guest-agent-image.ts';
 import { type GuestHandle, guestOf } from './guest-handle.ts';
 import { ensureGuestImage } from './guest-image.ts';
 import type { GuestKind, GuestOptions, LabGuest } from './guest-types.ts';
@@ -15,7 +17,8 @@ import { addressSavedGuest, type GuestIdentity, keepSavedGuest, savedGuestFile }
  * machine before, else 4 to 6 s on an idle machine.
  */
 export async function startGuest(hypervisor: LabHypervisor, options: GuestOptions): Promise<LabGuest> {
-  const image = options.kind === 'no-os' ? null : await ensureGuestImage(reportToTerminal);
+  const ensureImage = options.guestAgent === true ? ensureGuestAgentImage : ensureGuestImage;
+  const image = options.kind === 'no-os' ? null : await ensureImage(reportToTerminal);
   const uuid = options.uuid ?? randomUUID();
   const name = options.name ?? `${options.kind}-${uuid.slice(0, 8)}`;
   const directory = join(hypervisor.directory, 'guests');
@@ -36,7 +39,7 @@ export async function startGuest(hypervisor: LabHypervisor, options: GuestOption
     balloon: options.balloon ?? true,
     terminal: options.terminal ?? false,
     extraXml: options.extraXml ?? '',
-    extraDevicesXml: options.extraDevicesXml ?? '',
+    extraDevicesXml: `${options.guestAgent === true ? guestAgentChannel : ''}${options.extraDevicesXml ?? ''}`,
   };
   writeFileSync(files.xml, guestXml(hardware));
   await hypervisor.virshOk(['define', files.xml]);

@@ -5,6 +5,7 @@ import { CONTROL_PLANE_MISSING, findControlPlane } from './control-plane-binarie
 import { fluxTools } from './flux-tools.ts';
 import { findForeignDefinitions, FOREIGN_DEFINITIONS_MISSING } from './foreign-definitions.ts';
 import { findGo } from './go-toolchain.ts';
+import { findGuestAgentImage } from './guest-agent-image.ts';
 import { findGuestImage } from './guest-image.ts';
 import { namespaceProblem } from './namespaces.ts';
 import { findReleasedProgram, releasedProgramProblem } from './released-program.ts';
@@ -20,6 +21,7 @@ export type LabPart =
   | 'containers'
   | 'control-plane'
   | 'flux'
+  | 'guest-agent'
   | 'hypervisor'
   | 'machine'
   | 'packagers'
@@ -35,6 +37,7 @@ export const ALL_PARTS: readonly LabPart[] = [
   ...STACK_PARTS,
   'chart-tools',
   'containers',
+  'guest-agent',
   'machine',
   'browser',
   'flux',
@@ -161,6 +164,8 @@ async function findProblem(parts: readonly LabPart[]): Promise<string | null> {
   if (parts.includes('flux') && fluxTools.find() === null) return `${fluxTools.missing}; ${remedy}`;
   if (lacksDefinitions(parts)) return `${FOREIGN_DEFINITIONS_MISSING}; ${remedy}`;
   if (parts.includes('hypervisor') && findGuestImage() === null) return `the guest image is not made yet; ${remedy}`;
+  if (parts.includes('guest-agent') && findGuestAgentImage() === null)
+    return `the guest image with a guest agent is not made yet; ${remedy}`;
   if (parts.includes('machine') && !hasShippedLibvirt()) return `libvirt's package is not unpacked yet; ${remedy}`;
   if (parts.includes('released') && findReleasedProgram() === null) {
     return (await releasedProgramProblem()) ?? `the program of version 0.1.0 is not built yet; ${remedy}`;

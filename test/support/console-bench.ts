@@ -8,9 +8,9 @@ import { isLoopbackName } from '../../src/console/http/guard.ts';
 import { type ConsoleServer, createConsoleServer } from '../../src/console/http/server.ts';
 import { Sessions } from '../../src/console/sessions.ts';
 import { type ConsoleEvent, paths, readConsoleEvent } from '../../src/console/wire.ts';
-import { type Bytes, gib } from '../../src/memory/bytes.ts';
+import { gib } from '../../src/memory/bytes.ts';
 import { formatQuantity } from '../../src/memory/quantity.ts';
-import type { Seen, SizeSet, WishSet } from '../../src/operator/backend.ts';
+import type { Seen, SizeSet, SizeWish, WishSet } from '../../src/operator/backend.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 
 export type Answer = { readonly status: number; readonly headers: IncomingHttpHeaders; readonly body: string };
@@ -72,13 +72,13 @@ export async function* streamOf(port: number, secret: string, signal: AbortSigna
 export function seenAt(
   version: string,
   memory = '2Gi',
-  more: { readonly labels?: object; readonly generation?: number } = {},
+  more: { readonly labels?: object; readonly generation?: number; readonly managedFields?: readonly object[] } = {},
 ): Seen {
-  const { generation = 4, labels = {} } = more;
+  const { generation = 4, labels = {}, managedFields = [] } = more;
   const object = {
     apiVersion: 'dimmer.dev/v1alpha1',
     kind: 'VirtualMachineMemory',
-    metadata: { name: 'db', namespace: 't', uid: 'u', resourceVersion: version, generation, labels, managedFields: [] },
+    metadata: { name: 'db', namespace: 't', uid: 'u', resourceVersion: version, generation, labels, managedFields },
     spec: { virtualMachine: { uuid: 'x' }, memory },
   };
   const read = decodeVirtualMachineMemory(object);
@@ -98,9 +98,10 @@ class ScriptedBackend implements ConsoleBackend {
   get = (namespace: string, name: string): Promise<Seen | null> => Promise.resolve(this.board.find(namespace, name));
   events = (): Promise<readonly never[]> => Promise.resolve([]);
 
-  setMemory({ resource }: Seen, memory: Bytes, dryRun: boolean): Promise<SizeSet> {
+  setMemory({ resource }: Seen, { memory, shrinkPolicy }: SizeWish, dryRun: boolean): Promise<SizeSet> {
     const { namespace, name, resourceVersion } = resource.metadata;
-    this.asked.push(`${formatQuantity(memory)} onto ${resourceVersion}${dryRun ? ', dry run' : ''}`);
+    const way = shrinkPolicy === undefined ? '' : ` with ${shrinkPolicy}`;
+    this.asked.push(`${formatQuantity(memory)}${way} onto ${resourceVersion}${dryRun ? ', dry run' : ''}`);
     const isNewest = this.board.find(namespace, name)?.resource.metadata.resourceVersion === resourceVersion;
     return Promise.resolve(this.answer ?? (isNewest ? { outcome: 'set', by: 'here' } : { outcome: 'changed' }));
   }

@@ -29,7 +29,7 @@ async function resize(session: Session): Promise<number> {
   const timeoutMs = readTimeout(given);
   const seen = await backend.get(name);
   const { resource } = seen;
-  const judged = judgeResize(resource, memory);
+  const judged = judgeResize(resource, { memory });
   const look = lookHere();
   const say = (text: string): void => void io.stdout.write(`${wrap(text, look.width).join('\n')}\n`);
 
@@ -44,7 +44,7 @@ async function resize(session: Session): Promise<number> {
   if (!isAsked) {
     const may = await mayWrite(session, seen, memory);
     if (!may) return exitFailure;
-    const set = await writeSize(backend, seen, memory, judged);
+    const set = await writeSize(backend, seen, { memory }, judged);
     if (set.outcome === 'changed') {
       throw new Error(`${fullName(resource)} was changed by somebody else meanwhile: look at it again`);
     }

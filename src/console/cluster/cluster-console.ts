@@ -2,8 +2,7 @@
 import { Agent } from 'undici';
 import type { VirtualMachineMemory } from '../../api/v1alpha1/virtual-machine-memory.ts';
 import { createApiClient } from '../../kubernetes/api-client.ts';
-import type { Bytes } from '../../memory/bytes.ts';
-import type { Seen, SizeSet, WishSet } from '../../operator/backend.ts';
+import type { Seen, SizeSet, SizeWish, WishSet } from '../../operator/backend.ts';
 import { type ClusterPlace, Kubectl } from '../../operator/kubectl.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { ShownEvent } from '../../view/events.ts';
@@ -77,8 +76,8 @@ export class ClusterConsole implements ConsoleBackend {
     return this.#ask().events(resource);
   }
 
-  async setMemory(seen: Seen, memory: Bytes, dryRun: boolean): Promise<SizeSet> {
-    return this.#ask().setMemory(seen, memory, dryRun);
+  async setMemory(seen: Seen, wish: SizeWish, dryRun: boolean): Promise<SizeSet> {
+    return this.#ask().setMemory(seen, wish, dryRun);
   }
 
   async wish(seen: Seen, what: AnnotationWish): Promise<WishSet> {

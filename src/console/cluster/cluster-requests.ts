@@ -7,11 +7,10 @@ import {
 import type { VirtualMachineMemory } from '../../api/v1alpha1/virtual-machine-memory.ts';
 import type { ApiClient, ApiFailure } from '../../kubernetes/api-client.ts';
 import { objectPath, virtualMachineMemories } from '../../kubernetes/resource-kind.ts';
-import type { Bytes } from '../../memory/bytes.ts';
-import { formatQuantity } from '../../memory/quantity.ts';
 import { list, anything, Mismatch, object } from '../../memory/shape.ts';
-import type { Seen, SizeSet, WishSet } from '../../operator/backend.ts';
+import type { Seen, SizeSet, SizeWish, WishSet } from '../../operator/backend.ts';
 import { readClusterEvents } from '../../operator/cluster-events.ts';
+import { specOf } from '../../operator/write-size.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Resource } from '../../runtime/resources.ts';
 import type { ShownEvent } from '../../view/events.ts';
@@ -65,9 +64,9 @@ export class ClusterRequests implements Pick<ConsoleBackend, 'get' | 'events' | 
     return read instanceof Mismatch ? [] : readClusterEvents(read.items);
   }
 
-  async setMemory({ resource }: Seen, memory: Bytes, dryRun: boolean): Promise<SizeSet> {
+  async setMemory({ resource }: Seen, wish: SizeWish, dryRun: boolean): Promise<SizeSet> {
     const { resourceVersion } = resource.metadata;
-    const patch = { metadata: { resourceVersion }, spec: { memory: formatQuantity(memory) } };
+    const patch = { metadata: { resourceVersion }, spec: specOf(wish) };
     const set = await this.#patch(resource, patch, dryRun);
     return set.outcome === 'set' ? { outcome: 'set', by: 'in the cluster' } : set;
   }

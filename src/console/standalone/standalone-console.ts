@@ -3,8 +3,7 @@ import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import type { VirtualMachineMemory } from '../../api/v1alpha1/virtual-machine-memory.ts';
-import type { Bytes } from '../../memory/bytes.ts';
-import type { Seen, SizeSet, WishSet } from '../../operator/backend.ts';
+import type { Seen, SizeSet, SizeWish, WishSet } from '../../operator/backend.ts';
 import type { StandaloneBackend } from '../../operator/standalone-backend.ts';
 import { judgeResize } from '../../operator/write-size.ts';
 import type { Clock } from '../../runtime/clock.ts';
@@ -87,14 +86,14 @@ export class StandaloneConsole implements ConsoleBackend {
     return this.#options.backend.events(resource).catch(unreachable);
   }
 
-  setMemory(seen: Seen, memory: Bytes, dryRun: boolean): Promise<SizeSet> {
-    const { plan, verdict } = judgeResize(seen.resource, memory);
+  setMemory(seen: Seen, wish: SizeWish, dryRun: boolean): Promise<SizeSet> {
+    const { plan, verdict } = judgeResize(seen.resource, wish);
     if (verdict === 'impossible') {
       // What the admission of a cluster would say.
       const message = `${fullName(seen.resource)}: ${plan?.plan.message ?? 'this size can not be had'}`;
       return Promise.resolve({ outcome: 'refused', message });
     }
-    return this.#options.backend.setMemory(seen, memory, dryRun).catch(unreachable);
+    return this.#options.backend.setMemory(seen, wish, dryRun).catch(unreachable);
   }
 
   async wish(seen: Seen, what: AnnotationWish): Promise<WishSet> {

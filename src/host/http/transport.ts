@@ -1,8 +1,9 @@
 /** Requests to one host agent over HTTPS with mutual TLS: kept connections, deadlines, rotated certificates, errors. */
 import { type Dispatcher, Pool } from 'undici';
 import type { Clock } from '../../runtime/clock.ts';
+import { DeadlineExceeded, EndlessAnswer, exchange, GivenUp } from '../../runtime/exchange.ts';
 import { parseRetryAfter } from '../../runtime/retry-after.ts';
-import { modernTls } from '../../runtime/tls-suites.ts';
+import { modernTls, sharedContext } from '../../runtime/tls-suites.ts';
 import { Mismatch, type Shape } from '../../memory/shape.ts';
 import { type HostAnswer, hostError, type HostError, codeOfProblem } from '../errors.ts';
 import { fail, succeed } from '../../memory/result.ts';
@@ -69,8 +70,6 @@ const describeFailure = (error: unknown): Failure => {
   const code = inner instanceof Error && 'code' in inner && typeof inner.code === 'string' ? inner.code : undefined;
   return { code, message: inner instanceof Error && inner.message !== '' ? inner.message : error.message };
 };
-
-class EndlessAnswer extends Error {}
 
 export class HttpsTransport {
   readonly #options: HttpsTransportOptions;
@@ -174,10 +173,7 @@ export class HttpsTransport {
       keepAliveTimeout: 30_000,
       keepAliveMaxTimeout: 60_000,
       connect: {
-        ca: material.ca,
-        cert: material.cert,
-        key: material.key,
-        ...modernTls,
+        ...sharedContext({ ca: material.ca, cert: material.cert, key: material.key, ...modernTls }),
         timeout: connectTimeoutMs,
         ...(tlsServerName === undefined ? {} : { servername: tlsServerName }),
       },
@@ -185,59 +181,44 @@ export class HttpsTransport {
   }
 
   async #exchange(request: HttpsRequest): Promise<HostAnswer<Received>> {
+    const { clock } = this.#options;
     const mutation = request.method !== 'GET';
-    const abort = new AbortController();
-    const end = (): void => abort.abort();
-    const deadline = this.#options.clock.after(request.deadlineMs, end);
-    request.signal?.addEventListener('abort', end, { once: true });
-    if (request.signal?.aborted === true) end();
-    try {
-      // A kept connection may just be closing: what only reads is tried once more.
-      for (let again = false; ; again = true) {
-        try {
-          return succeed(await this.#once(request, abort.signal));
-        } catch (error) {
-          if (abort.signal.aborted) {
-            const late = request.signal?.aborted === true ? 'before it was given up' : `in ${request.deadlineMs} ms`;
-            return fail(hostError('timeout', `The agent at ${this.#url.host} did not answer ${late}`));
-          }
-          if (error instanceof EndlessAnswer) return fail(this.#badAnswer('the answer has no end'));
-          const retriable = !mutation && !again && resetCodes.includes(describeFailure(error).code);
-          if (!retriable) return fail(this.explain(error, { mutation, again }));
+    const endMs = clock.monotonic() + request.deadlineMs;
+    // A kept connection may just be closing: what only reads is tried once more.
+    for (let again = false; ; again = true) {
+      try {
+        return succeed(await this.#once(request, Math.max(0, endMs - clock.monotonic())));
+      } catch (error) {
+        if (error instanceof DeadlineExceeded || error instanceof GivenUp) {
+          const late = error instanceof GivenUp ? 'before it was given up' : `in ${request.deadlineMs} ms`;
+          return fail(hostError('timeout', `The agent at ${this.#url.host} did not answer ${late}`));
         }
+        if (error instanceof EndlessAnswer) return fail(this.#badAnswer('the answer has no end'));
+        const retriable = !mutation && !again && resetCodes.includes(describeFailure(error).code);
+        if (!retriable) return fail(this.explain(error, { mutation, again }));
       }
-    } finally {
-      deadline.cancel();
-      request.signal?.removeEventListener('abort', end);
     }
   }
 
-  async #once(request: HttpsRequest, signal: AbortSignal): Promise<Received> {
-    const { method, path, body, deadlineMs } = request;
-    const response = await this.#pool.request({
+  async #once({ method, path, headers, body, signal }: HttpsRequest, deadlineMs: number): Promise<Received> {
+    const { clock } = this.#options;
+    const answer = await exchange(this.#pool, {
       method,
       path,
       body: body ?? null,
       headers: {
         accept: 'application/json, application/problem+json',
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-        ...request.headers,
+        ...headers,
       },
+      clock,
+      deadlineMs,
       signal,
-      headersTimeout: deadlineMs,
-      bodyTimeout: deadlineMs,
+      maxAnswerBytes,
     });
-    const chunks: Buffer[] = [];
-    let length = 0;
-    for await (const chunk of response.body as AsyncIterable<Buffer>) {
-      length += chunk.length;
-      // Leaving the loop destroys the body.
-      if (length > maxAnswerBytes) throw new EndlessAnswer();
-      chunks.push(chunk);
-    }
-    const retryAfterMs = parseRetryAfter(response.headers['retry-after'], this.#options.clock.now());
-    const newestEpoch = readVersion(response.headers[newestEpochHeader]);
-    return { status: response.statusCode, text: Buffer.concat(chunks).toString('utf8'), retryAfterMs, newestEpoch };
+    const retryAfterMs = parseRetryAfter(answer.headers['retry-after'], clock.now());
+    const newestEpoch = readVersion(answer.headers[newestEpochHeader]);
+    return { status: answer.status, text: answer.text, retryAfterMs, newestEpoch };
   }
 
   #badAnswer(problem: string): HostError {

@@ -31,11 +31,13 @@ export const guestRunbooks = {
       readModules,
       'In the guest: `dmesg` names what could not be moved; `cat /sys/devices/system/memory/memory*/valid_zones` says `Movable` of blocks that can leave, `Normal` of those that the kernel itself may use.',
       'Memory of the kernel (slab, page tables, huge pages that are in use) in a module of the zone `Normal` is the usual cause.',
+      'Windows never gives a module back, whatever is free: `HotplugReady` says so where the definition names it.',
     ],
     remedy: [
       'Free memory in the guest: it is asked again by itself, after a quarantine that grows. At once with the annotation `dimmer.dev/reconcile-requested-at` and a new value.',
       'Choose another size of `status.reachable`: another set of modules may go.',
       'For the future, online new memory as movable (`memhp_default_state=online_movable`). Memory that the kernel has taken for itself comes free for certain only when the guest is rebooted.',
+      'Of Windows: set `spec.memory` back to what the guest has; it gets less when the VM is shut down and started.',
     ],
   },
   GuestNotOnlined: {

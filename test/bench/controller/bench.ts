@@ -4,7 +4,7 @@
  * of spec, two of status, as a plain controller makes them) by a client alone, in the same run.
  *
  * DIMMER_VMS says how many VMs there are (2,000), DIMMER_GROW by which growPolicy they grow: `Divisible`, the default, makes a
- * resize of 1 GiB four modules, `Whole` one.
+ * resize of 1 GiB four modules, `Whole` one. DIMMER_NODE_OPTIONS: more of Node's options for the controller, as `--cpu-prof`.
  */
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -240,7 +240,9 @@ function deployedEnvironment(): Readonly<Record<string, string>> {
     spec: { template: { spec: { containers: { env: { name: string; value: string }[] }[] } } };
   };
   const env = spec.template.spec.containers.flatMap((container) => container.env);
-  return Object.fromEntries(env.map(({ name, value }) => [name, value]));
+  const deployed = Object.fromEntries(env.map(({ name, value }) => [name, value]));
+  const { DIMMER_NODE_OPTIONS: more = '' } = process.env;
+  return { ...deployed, NODE_OPTIONS: `${deployed['NODE_OPTIONS'] ?? ''} ${more}` };
 }
 
 async function startController(

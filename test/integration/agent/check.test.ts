@@ -8,6 +8,7 @@ import { checkCertificates } from '../../../src/agent/check/certificates.ts';
 import type { CheckReport } from '../../../src/agent/check/report.ts';
 import { GiB, MiB } from '../../../src/memory/bytes.ts';
 import { describeLab } from '../../lab/describe.ts';
+import { freezeGuestAgent, hangGuestAgent, killGuestAgent, startGuestAgent } from '../../lab/guest-agent.ts';
 import { type Lab, startLab } from '../../lab/lab.ts';
 import { setOwner } from '../../lab/owner.ts';
 import { createPki, type Pki } from '../../lab/pki.ts';
@@ -81,6 +82,7 @@ await describeLab(
           { kind: 'no-os', name: 'flat', maxMemoryMib: null },
           { kind: 'no-os', name: 'full', slots: 1, balloon: false, nodes: [{ mib: 128, vcpus: 1 }] },
           { kind: 'accepting', name: 'off', leaveOff: true },
+          { kind: 'accepting', name: 'spoken', guestAgent: true },
         ],
       });
       const { directory, caFile, issue } = await createPki(join(lab.hypervisor.directory, 'pki'));
@@ -147,7 +149,7 @@ await describeLab(
       const { stdout, code } = await check();
       expect(code, stdout).toBe(1);
       expect(stdout).toMatch(/ok +libvirt +libvirt \d+\.\d+\.\d+ with hypervisor \d+.* through .*libvirt-sock\n/);
-      expect(stdout).toMatch(/ok +VMs +--allow-domains '\*' admits 4 of 4\n/);
+      expect(stdout).toMatch(/ok +VMs +--allow-domains '\*' admits 5 of 5\n/);
       expect(stdout).toMatch(/flat +Running +512Mi +0 +- +- +no/);
       expect(stdout).toMatch(/problem +flat +The domain has no <maxMemory slots="...">/);
       expect(stdout).toMatch(/full +Running +128Mi +128Mi +8Gi +1 of 1 +yes +no/);
@@ -163,14 +165,63 @@ await describeLab(
         reportOf(await check([...more, '-o', 'json'])).host.find(({ subject }) => subject === 'owners');
       expect(await owners()).toMatchObject({
         verdict: 'warning',
-        message: expect.stringMatching(/^3 of 3 running VMs have no owner/) as string,
+        message: expect.stringMatching(/^4 of 4 running VMs have no owner/) as string,
       });
       await setOwner(lab.hypervisor, 'good', 'tenants');
-      expect((await owners())?.message).toMatch(/^2 of 3 running VMs have no owner: .*spec\.requireOwner/);
+      expect((await owners())?.message).toMatch(/^3 of 4 running VMs have no owner: .*spec\.requireOwner/);
       expect(await owners('--allow-domains=good')).toEqual({
         ...{ verdict: 'ok', subject: 'owners', message: 'every running VM is reserved for a namespace' },
       });
       await setOwner(lab.hypervisor, 'good', null);
+    });
+
+    test("asks Debian's own agent in a guest, where it may, and tells whatever it says or doesn't", async () => {
+      const [, , , , spoken] = lab.guests;
+      if (spoken === undefined) throw new Error('no guest with an agent');
+      const asked = async (): Promise<string> => {
+        const { domains } = reportOf(await check(['--guest-agent', '--allow-domains=spoken', '-o', 'json']));
+        return (domains[0]?.findings ?? [])
+          .flatMap(({ message }) => (message.includes('guest agent') ? message : []))
+          .join();
+      };
+      const silent = 'its QEMU guest agent does not answer: start qemu-guest-agent in the guest';
+      const offline = 'its QEMU guest agent says that 4 blocks of 128Mi are offline';
+      expect(await asked()).toBe(silent);
+      await startGuestAgent(spoken);
+      expect(await asked()).toBe('');
+      await spoken.shOk('echo offline >/sys/devices/system/memory/auto_online_blocks');
+      await spoken.plugDimm(512, 'ua-offline');
+      await waitFor(async () => (await asked()) === offline, {
+        ...{ what: 'the agent to tell of the blocks', timeoutMs: 30_000, details: asked },
+      });
+      // Too slow: it is asked, and has not read what it is to answer when nobody waits any more.
+      const slow = await hangGuestAgent(spoken);
+      expect(await asked()).toBe(silent);
+      await slow.hangs();
+      await slow.letGo();
+      expect(await asked()).toBe(offline);
+      // Not even in step.
+      await freezeGuestAgent(spoken, true);
+      expect(await asked()).toBe(silent);
+      await freezeGuestAgent(spoken, false);
+      // It ends in the middle of an answer.
+      const { hangs, letGo } = await hangGuestAgent(spoken);
+      const answer = asked();
+      await hangs();
+      await killGuestAgent(spoken);
+      expect(await answer).toBe(silent);
+      await letGo();
+      for (const blocked of ['guest-get-memory-block-info', 'guest-get-memory-blocks']) {
+        await startGuestAgent(spoken, [blocked]);
+        expect(await asked()).toMatch(/^its QEMU guest agent does not tell its memory blocks: allow /);
+        await killGuestAgent(spoken);
+      }
+      await startGuestAgent(spoken);
+      expect(await asked()).toBe(offline);
+      await spoken.shOk(
+        'for block in /sys/devices/system/memory/memory*; do echo online_movable >$block/state; done; true',
+      );
+      expect(await asked()).toBe('');
     });
 
     test('says that it could serve nobody, and listen nowhere', async () => {
@@ -199,5 +250,5 @@ await describeLab(
       expect(stdout).toMatch(/problem +libvirt +there is no \/nowhere\/sock; install and start libvirt/);
     });
   },
-  ['hypervisor'],
+  ['hypervisor', 'guest-agent'],
 );

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { paths } from '../../../src/console/wire.ts';
 import { describeLab } from '../../lab/describe.ts';
 import { waitFor } from '../../lab/wait.ts';
-import { carriedOut, machine, refusing, rewritten } from '../../support/console/machines.ts';
+import { carriedOut, machine, type Raw, refusing, rewritten } from '../../support/console/machines.ts';
 import { busy, crowd, hosts, settled } from '../../support/console/scenes.ts';
 import { findBarriers, visitEach } from './page-driver.ts';
 
@@ -71,6 +71,60 @@ await describeLab(
         expect(await thumb()).toMatch(/^16Gi: /);
       }));
 
+    test('what only another policy reaches is offered with its word, marked on the slider, and set with the policy', () =>
+      at({ hash: db }, async ({ page, thumb, bodies, console }) => {
+        const field = page.getByLabel('Memory', { exact: true });
+        await page.getByRole('slider').waitFor();
+        expect(await page.locator('.slider-tick.is-beyond[title="5376Mi with Replace"]').count()).toBe(1);
+        await field.fill('5.3Gi');
+        await page.getByText('5504Mi is the nearest size that can be had.').waitFor();
+        const offers = page.getByRole('list', { name: 'Sizes that take another shrinkPolicy' }).getByRole('button');
+        const offered = ['5376Mi with Replace', '5376Mi with Nearest: the guest keeps 5504Mi'];
+        expect(await offers.allTextContents()).toEqual(offered);
+        expect(await findBarriers(page)).toEqual([]);
+        // Neither Enter nor the arrows take it: its word does.
+        await field.press('Enter');
+        expect(await thumb()).toMatch(/^5504Mi: unplug /);
+        expect(await offers.allTextContents()).toEqual(offered);
+        await field.press('ArrowUp');
+        expect(await thumb()).toMatch(/^5632Mi: unplug /);
+        expect(await offers.count()).toBe(0);
+        await field.fill('5.3Gi');
+        await page.getByRole('button', { name: '5376Mi with Nearest' }).click();
+        expect(await thumb()).toMatch(/^5376Mi with Nearest: unplug /);
+        await page.getByRole('radio', { name: 'Replace' }).click();
+        await seen(thumb, /^5376Mi with Replace: plug \d+Mi, then unplug /);
+        expect(bodies(paths.memory)).toEqual([]);
+        await page.getByRole('button', { name: /, with Replace$/ }).click();
+        await page.getByText('5376Mi with Replace is set (the fake server).').waitFor();
+        expect(bodies(paths.memory).map(({ memory, shrinkPolicy }) => [memory, shrinkPolicy])).toEqual([
+          ['5376Mi', 'Replace'],
+          ['5376Mi', 'Replace'],
+        ]);
+        expect(console.get('default/db-1').spec).toMatchObject({ memory: '5376Mi', shrinkPolicy: 'Replace' });
+        await page.getByRole('radio', { name: 'Exact' }).click();
+        await page.getByRole('button', { name: 'Set shrinkPolicy Exact' }).click();
+        await page.getByText('5376Mi with Exact is set (the fake server).').waitFor();
+        expect(await page.getByRole('radio', { name: 'Exact' }).isChecked()).toBe(true);
+      }));
+
+    test('of two who edit at once whoever has chosen a policy, too, sees both', () =>
+      at({ hash: db }, async ({ page, console, bodies }) => {
+        await page.getByRole('slider').waitFor();
+        await page.getByRole('radio', { name: 'Replace' }).click();
+        await page.getByRole('button', { name: 'Set shrinkPolicy Replace' }).waitFor();
+        const { spec, metadata } = console.get('default/db-1');
+        Object.assign(spec, { memory: '8Gi', shrinkPolicy: 'Nearest' });
+        Object.assign(metadata, { resourceVersion: '99999' });
+        await page.getByRole('button', { name: 'Set shrinkPolicy Replace' }).click();
+        const dialog = page.getByRole('dialog', { name: 'Somebody has changed it meanwhile' });
+        await dialog.waitFor();
+        expect(await dialog.locator('dd').allTextContents()).toEqual(['8Gi with Nearest', '6Gi with Replace']);
+        await dialog.getByRole('button', { name: 'Set 6Gi with Replace all the same' }).click();
+        await page.getByText('6Gi with Replace is set (the fake server).').waitFor();
+        expect(bodies(paths.memory).at(-1)).toMatchObject({ shrinkPolicy: 'Replace', anyPlan: true });
+      }));
+
     test('memory in use pushes the floor up, and the thumb with it', () =>
       at({ hash: db }, async ({ page, thumb, console, bodies }) => {
         await page.getByRole('slider').focus();
@@ -95,6 +149,47 @@ await describeLab(
         await page.locator('.slider-floor.is-old').waitFor();
         expect(await page.locator('.bounds').textContent()).toMatch(/the guest reported \d+s ago/);
       }));
+
+    test('what is done is followed on the board as it goes, until it is ready', () => {
+      const sizes = ['128Mi', '384Mi', '512Mi', '1Gi', '2Gi'];
+      /** With a status that speaks of the newest spec. */
+      const looked = (raw: Raw, { status = {} }: Raw): Raw => {
+        const { generation } = raw.metadata;
+        const conditions = status['conditions'] as readonly object[];
+        const now = conditions.map((condition) => ({ ...condition, observedGeneration: generation }));
+        return rewritten(raw, { status: { ...status, observedGeneration: generation, conditions: now } });
+      };
+      /** The guest has been asked, and takes its time. */
+      const leaving = (wished: Raw): Raw => {
+        const asked = machine({
+          ...{ name: 'db-1', boot: ['2Gi'], max: '16Gi', usable: '3Gi', memory: '6016Mi', since: 1 },
+          ready: ['False', 'Unplugging', 'waiting for the guest to give up ua-dimmer-0'],
+          lastResize: { from: '6Gi', to: '6016Mi', startTime: new Date().toISOString() },
+          modules: sizes.map((size, slot) =>
+            slot === 0 ? { slot, size, state: 'Leaving' as const, leavingFor: 70 } : { slot, size },
+          ),
+        });
+        return looked(wished, asked);
+      };
+      return at({ hash: db, carryOut: leaving }, async ({ page, console }) => {
+        await page.getByRole('slider').press('ArrowLeft');
+        await page.getByRole('button', { name: 'Take out 1 module' }).click();
+        await page.locator('.slot.slot-leaving').waitFor();
+        expect(await page.locator('.slot.slot-leaving').getAttribute('title')).toMatch(/asked to leave for 1m\d+s/);
+        await page.locator('.vm-head').getByText('Unplugging').waitFor();
+        await page.getByText('6Gi → 6016Mi: 6Gi now').waitFor();
+        const asked = console.get('default/db-1');
+        const given = machine({
+          name: 'db-1',
+          boot: ['2Gi'],
+          modules: sizes.slice(1).map((size, slot) => ({ slot, size })),
+        });
+        console.put(looked(asked, given));
+        await page.locator('.slot.slot-leaving').waitFor({ state: 'detached' });
+        await page.locator('.vm-head').getByText('Converged').waitFor();
+        expect(await page.locator('.slot.slot-plugged').count()).toBe(4);
+      });
+    });
 
     test('a guest that refuses is told with its reason and what to do', () =>
       at({ hash: db, carryOut: refusing }, async ({ page }) => {

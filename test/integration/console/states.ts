@@ -88,6 +88,21 @@ export const states: readonly State[] = [
     ...{ name: 'vm-replace', lightOnly: true as const, hash: '#/vms/default/web-legacy', shown: '[role=slider]' },
     act: ({ page }) => press(page, 'ArrowDown'),
   },
+  {
+    ...{ name: 'vm-offers', hash: db, shown: '[role=slider]' },
+    act: async ({ page }) => {
+      await page.getByLabel('Memory', { exact: true }).fill('5.3Gi');
+      await page.getByText('5376Mi with Replace').first().waitFor();
+    },
+  },
+  {
+    ...{ name: 'vm-with-replace', lightOnly: true as const, hash: db, shown: '[role=slider]' },
+    act: async ({ page }) => {
+      await page.getByRole('radio', { name: 'Replace' }).click();
+      for (const key of ['ArrowDown', 'ArrowDown']) await press(page, key);
+      await page.getByText('Plug in 1 module, then take out 1, with Replace').first().waitFor();
+    },
+  },
   { name: 'vm-256-slots', hash: '#/vms/sap/hana-prod', shown: '.board-dense', act: ({ page }) => press(page, 'Home') },
   { name: 'vm-history', lightOnly: true, hash: `${db}/history`, shown: '.timeline' },
   { name: 'vm-gone', lightOnly: true, hash: '#/vms/default/gone', shown: '.empty' },

@@ -216,7 +216,7 @@ describe('a size that is written', () => {
   /** From a look after which the controller has written nothing. */
   const setUndisturbed = (backend: ClusterBackend, size: Bytes) =>
     eventually('nothing to be written in between', async () => {
-      const answer = await backend.setMemory(await backend.get('db'), size);
+      const answer = await backend.setMemory(await backend.get('db'), { memory: size });
       return answer.outcome !== 'changed' && answer;
     });
 
@@ -224,7 +224,7 @@ describe('a size that is written', () => {
     const backend = open();
     const seen = await backend.get('db');
     await plane.kubectlOk(['annotate', 'vmmem', 'db', '-n', 't', 'acme.io/changed=1']);
-    expect(await backend.setMemory(seen, gib(3))).toEqual({ outcome: 'changed' });
+    expect(await backend.setMemory(seen, { memory: gib(3) })).toEqual({ outcome: 'changed' });
     expect((await stored()).memory).toBe('2Gi');
     expect(await setUndisturbed(backend, gib(3))).toEqual({ outcome: 'set', by: 'in the cluster' });
   });

@@ -1,16 +1,17 @@
-/** The console's page over a standalone that runs: in a browser, down to the manifest, with simulated guests. */
+/** Stories at the console's page over a standalone that runs, down to the manifest, with simulated guests: by mouse and by keyboard. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type LabBrowser, startBrowser } from '../../lab/browser.ts';
 import { describeLab } from '../../lab/describe.ts';
 import { waitFor } from '../../lab/wait.ts';
 import { builtMain } from '../../support/built-program.ts';
 import { openToOthers, reachedByOthers, serverCertificate } from '../../support/console/certificate.ts';
+import { type Hand, handOf, thumbOf, ways } from '../../support/console/hand.ts';
 import { type RunningConsole, startConsole } from '../../support/console/running-console.ts';
 
 const manifest = (name: string, digit: number, memory: string): string => `# whose words these are must not matter
@@ -70,45 +71,56 @@ await describeLab(
       rmSync(root, { recursive: true, force: true });
     });
 
-    test('a size is set in the manifest, whose comments and order stay, and the guest follows', async () => {
-      await page.getByRole('link', { name: 'web', exact: true }).click();
-      await page.getByText('The guest has 1408Mi, as wanted.').first().waitFor();
-      await page.getByRole('slider').focus();
-      await page.keyboard.press('PageUp');
-      const said = await page.getByRole('slider').getAttribute('aria-valuetext');
-      expect(said).toMatch(/^2432Mi: plug .* to go from 1408Mi to 2432Mi/);
-      await page.getByRole('button', { name: /^Plug in/ }).click();
-      await page.getByText('The guest has 2432Mi, as wanted.').first().waitFor();
-      expect(readFileSync(file('web'), 'utf8')).toBe(manifest('web', 1, '2432Mi'));
-      await page.getByRole('link', { name: 'History' }).click();
-      await page.getByText('resized from 1408Mi to 2432Mi').waitFor();
-      await page.goBack();
-      await page.getByRole('button', { name: 'Back to 1408Mi…' }).click();
-      await page.getByRole('button', { name: /^Take out/ }).click();
-      await page.getByText('The guest has 1408Mi, as wanted.').first().waitFor();
-      expect(complaints).toEqual([]);
-    });
+    describe.each(ways)('by %s', (way) => {
+      let hand: Hand;
+      beforeAll(() => {
+        hand = handOf(page, way);
+      });
+      const ready = (size: string): Promise<void> =>
+        page.getByText(`The guest has ${size}, as wanted.`).first().waitFor();
+      const written = (): string => readFileSync(file('web'), 'utf8');
 
-    test('a manifest that somebody edits meanwhile is not written over: both sizes are shown', async () => {
-      await page.evaluate("location.hash = '#/vms/default/web'");
-      await page.getByRole('slider').focus();
-      await page.keyboard.press('PageUp');
-      // Between the press and the server: whoever edits is quicker than the watch.
-      await page.route(
-        '**/api/resource/memory',
-        async (route) => {
-          writeFileSync(file('web'), manifest('web', 1, '1664Mi'));
-          await route.continue();
-        },
-        { times: 1 },
-      );
-      await page.getByRole('button', { name: /^Plug in/ }).click();
-      const dialog = page.getByRole('dialog');
-      await dialog.waitFor();
-      expect(await dialog.textContent()).toMatch(/1664Mi|changed/);
-      await page.keyboard.press('Escape');
-      expect(readFileSync(file('web'), 'utf8')).toBe(manifest('web', 1, '1664Mi'));
-      await page.getByText('The guest has 1664Mi, as wanted.').first().waitFor();
+      test('a size is set in the manifest, whose comments and order stay, and the guest follows', async () => {
+        await page.evaluate("location.hash = '#/'");
+        await hand.follow('web');
+        await ready('1408Mi');
+        await hand.choose('2432Mi');
+        expect(await thumbOf(page)).toMatch(/^2432Mi: plug .* to go from 1408Mi to 2432Mi/);
+        await hand.press(/^Plug in/);
+        await ready('2432Mi');
+        expect(written()).toBe(manifest('web', 1, '2432Mi'));
+        await hand.follow('History');
+        await page.getByText('resized from 1408Mi to 2432Mi').first().waitFor();
+        await page.goBack();
+        await hand.press('Back to 1408Mi…');
+        await hand.press(/^Take out/);
+        await ready('1408Mi');
+        expect(written()).toBe(manifest('web', 1, '1408Mi'));
+        expect(complaints).toEqual([]);
+      });
+
+      test('a manifest that somebody edits meanwhile is not written over: both sizes are shown', async () => {
+        await page.evaluate("location.hash = '#/vms/default/web'");
+        await hand.choose('2432Mi');
+        // Between the press and the server: whoever edits is quicker than the watch.
+        await page.route(
+          '**/api/resource/memory',
+          async (route) => {
+            writeFileSync(file('web'), manifest('web', 1, '1664Mi'));
+            await route.continue();
+          },
+          { times: 1 },
+        );
+        await hand.press(/^Plug in/);
+        const dialog = page.getByRole('dialog');
+        await dialog.waitFor();
+        expect(await dialog.textContent()).toMatch(/1664Mi|changed/);
+        await hand.press(/^Leave /);
+        expect(written()).toBe(manifest('web', 1, '1664Mi'));
+        await ready('1664Mi');
+        writeFileSync(file('web'), manifest('web', 1, '1408Mi'));
+        await ready('1408Mi');
+      });
     });
 
     test('opened to others, it is the same page over TLS: the link once, the stream, a size by a dry run and set', async () => {

@@ -27,20 +27,33 @@ function everySize(given: PlanRequest, most: number): number[] {
   return [...sizes].filter((size) => size >= 0).sort((a, b) => a - b);
 }
 
+/** What Nearest only comes near to is offered at whole blocks below what stays, and not below the floor. */
+const isWorth =
+  (given: PlanRequest, floor: Bytes) =>
+  (desired: Bytes): boolean => {
+    const planned = computePlan({ ...given, desired });
+    if (!planned.ok || planned.value.residual === 0 || given.policy.shrink !== 'Nearest') return true;
+    if (planned.value.decision !== 'unplug') return true;
+    const below = factsOf(given).withoutLeaving - desired;
+    return desired >= floor && below % given.observation.granularity === 0;
+  };
+
 test('every size that is offered is reached, and every size that is reached is offered', () => {
   fc.assert(
     fc.property(request(), (given) => {
-      const { current, ceiling, least, next } = scaleOf(given, isReached(given));
+      const { current, floor, ceiling, least, next } = scaleOf(given, isReached(given));
       const offered: number[] = [];
-      for (let size = next(least - 1, 'up'); size !== null && offered.length < 300; size = next(size, 'up')) {
+      for (let size = next(least - 1, 'up'); size !== null && offered.length < 1000; size = next(size, 'up')) {
         offered.push(size);
       }
       const top = Math.min(ceiling.size, current + 64 * 128 * MiB);
-      const reached = everySize(given, top).filter((size) => size === current || isReached(given)(size as Bytes));
+      const reached = everySize(given, top).filter(
+        (size) => size === current || (isReached(given)(size as Bytes) && isWorth(given, floor.size)(size as Bytes)),
+      );
       expect(offered.filter((size) => size <= top)).toEqual(reached.filter((size) => size <= top));
       expect(reached.filter((size) => size > ceiling.size && size > current)).toEqual([]);
       const down: number[] = [];
-      for (let size = next(top + 1, 'down'); size !== null && down.length < 300; size = next(size, 'down')) {
+      for (let size = next(top + 1, 'down'); size !== null && down.length < 1000; size = next(size, 'down')) {
         down.push(size);
       }
       expect(down.reverse()).toEqual(offered.filter((size) => size <= top));

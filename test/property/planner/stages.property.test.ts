@@ -101,8 +101,8 @@ describe('a growth whose memory map could use up what the guest has free', () =>
         // None is larger than it may be but for want of slots, and then it is a single module.
         const { guest } = request.observation;
         const usable = guest?.usable ?? 0;
-        const first = Math.max(32 * surelyFree(request.observation), Math.min(32 * usable, 2 * given.boot), block);
-        const later = Math.max(first, Math.min(32 * (usable + first), 2 * given.boot));
+        const first = Math.max(32 * surelyFree(request.observation), Math.min(32 * usable, given.boot), block);
+        const later = Math.max(first, Math.min(32 * (usable + first), given.boot));
         for (const [index, stage] of stages.entries()) {
           if (stage <= (index === 0 ? first : later)) continue;
           expect(plugsOf(plan).map(({ size }) => size)).toContain(stage);
@@ -116,7 +116,7 @@ describe('a growth whose memory map could use up what the guest has free', () =>
     );
   });
 
-  test('stage after stage the map never takes more than half of what is free in boot memory, or 1/32 of boot memory', () => {
+  test('stage after stage the map never takes more than half of what is free in boot memory, or 1/64 of boot memory', () => {
     fc.assert(
       fc.property(cases, (given) => {
         let request = requestOf({ ...given, freeSlots: 256 - given.modules.length });
@@ -126,7 +126,7 @@ describe('a growth whose memory map could use up what the guest has free', () =>
           const { request: next, stage } = plugStage(request);
           request = next;
           expect(stage).toBeGreaterThan(0);
-          expect(mapOf(stage)).toBeLessThanOrEqual(Math.max(freeInBoot / 2, given.boot / 32, mapOf(block)));
+          expect(mapOf(stage)).toBeLessThanOrEqual(Math.max(freeInBoot / 2, given.boot / 64, mapOf(block)));
           freeInBoot -= mapOf(stage);
           rounds += 1;
           expect(rounds).toBeLessThanOrEqual(256);
@@ -154,6 +154,22 @@ describe('a growth whose memory map could use up what the guest has free', () =>
     };
     expect(plan(101)).toBe(plan(120));
     expect(plan(101)).toContain('in 6 stages, 2Gi first');
+  });
+
+  test('a stage of which the guest has not said yet what it took is waited for, also when the rest is no more than another', () => {
+    const request = requestOf({
+      ...{ boot: mib(256), modules: [512], freeInModules: bytes(0), freeInBoot: mib(20), amount: mib(256) },
+      ...{ freeSlots: 16, grow: 'Whole' },
+    });
+    const waits = (guest: PlannerObservation['guest']) =>
+      plugsOf(planOf({ ...request, observation: { ...request.observation, guest } })).map(
+        ({ waitForOnline }) => waitForOnline,
+      );
+    const report = { total: mib(153), usable: mib(20), fresh: true };
+    expect(waits(report)).toEqual([true]);
+    expect(waits({ ...report, takenOfModules: bytes(0) })).toEqual([true]);
+    // It has it all, and much of it free.
+    expect(waits({ total: mib(665), usable: mib(524), fresh: true, takenOfModules: mib(512) })).toEqual([false]);
   });
 
   test('a report from which the module that left was taken twice cuts nothing smaller', () => {

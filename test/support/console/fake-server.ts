@@ -95,7 +95,12 @@ export async function startFakeConsole(options: FakeOptions): Promise<FakeConsol
     if (raw.metadata.resourceVersion !== request.resourceVersion) return { outcome: 'changed', item: itemOf(raw) };
     if (writersOf(key).length > 0 && !request.force) return { outcome: 'owned', writers: writersOf(key) };
     if (!request.dryRun) {
-      const wished = rewritten(raw, { spec: { ...raw.spec, memory: request.memory } });
+      const wished = rewritten(raw, {
+        spec: {
+          ...{ ...raw.spec, memory: request.memory },
+          ...(request.shrinkPolicy === undefined ? {} : { shrinkPolicy: request.shrinkPolicy }),
+        },
+      });
       put(wished);
       setTimeout(() => put((options.carryOut ?? carriedOut)(wished)), 60);
     }

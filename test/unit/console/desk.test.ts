@@ -53,6 +53,27 @@ describe('a size', () => {
     expect((await setMemory({ ...seen, force: true })).answer).toEqual({ outcome: 'set', by: 'here' });
   });
 
+  test('goes with a policy where a person has chosen one, and with no word that is none', async () => {
+    expect((await setMemory({ shrinkPolicy: 'Replace' })).answer).toEqual({ outcome: 'set', by: 'here' });
+    expect(bench.backend.asked).toEqual(['4Gi with Replace onto 1']);
+    expect((await setMemory({ shrinkPolicy: 'Whatever' })).status).toBe(400);
+    expect((await setMemory({ growPolicy: 'Whole' })).status).toBe(400);
+  });
+
+  test('whose policy somebody else writes is warned of only where the policy is to be another', async () => {
+    const fieldsV1 = { 'f:spec': { 'f:shrinkPolicy': {} } };
+    bench.backend.board.put(
+      seenAt('2', '2Gi', { managedFields: [{ manager: 'vm-operator', operation: 'Update', fieldsV1 }] }),
+    );
+    const seen = { resourceVersion: '2' };
+    expect((await setMemory(seen)).answer).toEqual({ outcome: 'set', by: 'here' });
+    expect((await setMemory({ ...seen, shrinkPolicy: 'Nearest' })).answer).toEqual({
+      outcome: 'owned',
+      writers: [{ what: 'vm-operator writes its shrinkPolicy' }],
+    });
+    expect(bench.backend.asked).toEqual(['4Gi onto 2']);
+  });
+
   test('that is none is refused, and what is refused is told in the words of who refuses it', async () => {
     expect((await setMemory({ memory: 'much' })).answer).toMatchObject({
       outcome: 'refused',

@@ -5,6 +5,7 @@ import { boardOf, rangesOf } from '../../../src/console/page/model/board.ts';
 import { choicesOf, countTones, filterRows, rowOf } from '../../../src/console/page/model/list.ts';
 import { formatRoute, noFilter, parseRoute, type Route } from '../../../src/console/page/model/route.ts';
 import { shelfOf } from '../../../src/console/page/model/shelf.ts';
+import { offersFor, sizesBeyond } from '../../../src/console/page/model/offers.ts';
 import { reaches, sizesOf } from '../../../src/console/page/model/sizes.ts';
 import {
   actionOf,
@@ -14,6 +15,7 @@ import {
   valueText,
   wayOf,
 } from '../../../src/console/page/model/words.ts';
+import { otherWays } from '../../../src/console/page/vm/draft.ts';
 import { readSize } from '../../../src/console/page/model/typed.ts';
 import { createSseReader } from '../../../src/console/page/wire/sse.ts';
 import { decodeHypervisorHost } from '../../../src/api/v1alpha1/decode.ts';
@@ -112,6 +114,47 @@ describe('the slider', () => {
     const live = planAt(legacy, formatQuantity(below ?? (0 as Bytes)));
     expect([wayOf(live), actionOf(live, '8Gi')]).toEqual(['Replace', 'Plug in 1 module, then take out 1']);
     expect(reaches(live.request, live.plan)).toBe(true);
+  });
+
+  test('names the policies by which a size comes nearer to a wish, and what the guest has then', () => {
+    const resource = decoded(machine(three));
+    const others = otherWays(resource, null);
+    const own = valueOf(sizesOf(resource));
+    const offered = (wish: string) =>
+      offersFor(size(wish), own, others).map((offer) => [
+        offer.shrink,
+        formatQuantity(offer.size),
+        formatQuantity(offer.result),
+      ]);
+    // Nearest takes nothing for that: no module is small enough.
+    expect(offered('2500Mi')).toEqual([['Replace', '2560Mi', '2560Mi']]);
+    expect(offered('2Gi')).toEqual([]);
+    expect(offered('3200Mi')).toEqual([]);
+    // The guest can spare no more: 1178Mi it uses itself.
+    expect(offered('1Gi')).toEqual([
+      ['Replace', '1280Mi', '1280Mi'],
+      ['Nearest', '1280Mi', '2Gi'],
+    ]);
+  });
+
+  test('of another policy says so on the button, and that it is the policy alone that is set', () => {
+    const resource = decoded(machine(three));
+    const replacing = valueOf(sizesOf(resource, 'Replace'));
+    const live = planAt(replacing, '2560Mi');
+    expect(actionOf(live, '3Gi', 'Replace')).toBe('Plug in 1 module, then take out 1, with Replace');
+    expect(valueText(live)).toMatch(/^2560Mi with Replace: plug 512Mi, then unplug 1Gi /);
+    expect(actionOf(planAt(replacing, '3Gi'), '3Gi', 'Replace')).toBe('Set shrinkPolicy Replace');
+    expect(sizesOf(resource, 'Exact')).toMatchObject({ ok: true });
+  });
+
+  test('has marks for what only a replacement reaches, where they can be told apart', () => {
+    const resource = decoded(machine(three));
+    const beyond = sizesBeyond(valueOf(sizesOf(resource)), valueOf(sizesOf(resource, 'Replace')), 97);
+    expect(beyond.map(formatQuantity)).toEqual([
+      ...['1280Mi', '1408Mi', '1536Mi', '1664Mi', '1792Mi', '1920Mi'],
+      ...['2176Mi', '2304Mi', '2432Mi', '2560Mi', '2688Mi', '2816Mi', '2944Mi'],
+    ]);
+    expect(sizesBeyond(valueOf(sizesOf(resource)), valueOf(sizesOf(resource, 'Replace')), 5)).toEqual([]);
   });
 
   test('of a VM that is not known well enough says what is missing', () => {

@@ -98,6 +98,29 @@ describe('the manifest', () => {
     expect(manifest()).toBe(kept('4Gi'));
   });
 
+  test('gets a size and its policy together, or neither', async () => {
+    const onBoard = () => console.board.find('default', 'db-1')?.resource;
+    const whole = '  growPolicy: Whole\n';
+    // One module of 1 GiB: none of them makes 1280Mi.
+    for (const memory of ['1Gi', '2Gi']) {
+      bench.rename('db.yaml', kept(memory, whole));
+      await until(() => onBoard()?.status?.memory?.current === memory && bench.reason() === 'Converged', memory);
+    }
+    await until(() => onBoard()?.status?.conditions?.find(({ type }) => type === 'Ready')?.status === 'True', 'ready');
+    expect(await desk.setMemory(size('1280Mi'))).toMatchObject({ outcome: 'refused' });
+    expect(manifest()).toBe(kept('2Gi', whole));
+    const seen = size('1280Mi', { shrinkPolicy: 'Replace' });
+    const theirs = `  shrinkPolicy: Nearest\n${whole}`;
+    bench.rename('db.yaml', kept('2Gi', theirs));
+    expect(await desk.setMemory(seen)).toMatchObject({ outcome: 'changed' });
+    expect(manifest()).toBe(kept('2Gi', theirs));
+    await until(() => onBoard()?.spec.shrinkPolicy === 'Nearest', 'their policy');
+    const set = await desk.setMemory(size('1280Mi', { shrinkPolicy: 'Replace' }));
+    expect(set).toEqual({ outcome: 'set', by: 'in db.yaml' });
+    expect(manifest()).toBe(kept('1280Mi', `  shrinkPolicy: Replace\n${whole}`));
+    await until(() => bench.resource()?.status?.memory?.current === '1280Mi', 'what only Replace reaches');
+  });
+
   test('gets no size that can not be had', async () => {
     const refused = { outcome: 'refused', message: expect.stringContaining('default/db-1: ') as string };
     for (const dryRun of [true, false]) {

@@ -100,6 +100,29 @@ describe('Reflector', () => {
     expect(server.listed).toHaveLength(1);
   });
 
+  it('makes nothing of what a watch tells a second time, unless it is of another life', async () => {
+    const decoded: string[] = [];
+    const decode: typeof virtualMachineMemories.decode = (raw) => {
+      const read = virtualMachineMemories.decode(raw);
+      if (read.ok) decoded.push(`${read.value.metadata.uid} ${read.value.metadata.resourceVersion}`);
+      return read;
+    };
+    const written = rawMemory('a', '101', '7Gi');
+    const otherLife = rawMemory('a', '101', '7Gi', 'another');
+    server.lists.push(listOf('100', rawMemory('a', '10')));
+    server.watches.push(({ event }) => {
+      event('MODIFIED', written);
+      event('MODIFIED', written);
+      event('MODIFIED', otherLife);
+      event('MODIFIED', rawMemory('b', '103'));
+    });
+    start({ kind: { ...virtualMachineMemories, decode } });
+    await eventually(() => expect(reflector.source.get('t/b')).toBeDefined());
+    const { uid } = written.metadata;
+    expect(decoded).toEqual([`${uid} 10`, `${uid} 101`, 'another 101', expect.stringContaining(' 103')]);
+    expect(changes[1]).toBe('changed t/a 7Gi');
+  });
+
   it('loses nothing when the connection breaks in the middle of an event', async () => {
     server.lists.push(listOf('100', rawMemory('a', '10')));
     server.watches.push(

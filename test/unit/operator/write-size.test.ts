@@ -1,9 +1,9 @@
 /** A size goes onto what was shown: a status that was written meanwhile is no conflict, anything else is. */
 import { expect, test } from 'vitest';
 import { decodeVirtualMachineMemory } from '../../../src/api/v1alpha1/decode.ts';
-import type { Seen, SizeSet } from '../../../src/operator/backend.ts';
+import type { Seen, SizeSet, SizeWish } from '../../../src/operator/backend.ts';
 import { judgeResize, writeSize } from '../../../src/operator/write-size.ts';
-import { type Bytes, gib } from '../../../src/memory/bytes.ts';
+import { gib } from '../../../src/memory/bytes.ts';
 
 type Change = { readonly version: string; readonly generation?: number; readonly uid?: string; readonly slot?: number };
 
@@ -36,13 +36,14 @@ function seen({ version, generation = 4, uid = 'u', slot = 0 }: Change): Seen {
 
 /** Writes 1Gi onto what was seen at version 1, where there are these versions one after the other. */
 async function write(
-  ...versions: readonly Change[]
+  versions: readonly Change[],
+  anyPlan = false,
 ): Promise<{ readonly set: SizeSet; readonly tried: readonly string[] }> {
   const tried: string[] = [];
   const now = () => versions[Math.min(tried.length, versions.length) - 1] ?? { version: '1' };
   const backend = {
-    setMemory({ resource }: Seen, memory: Bytes): Promise<SizeSet> {
-      expect(memory).toBe(gib(1));
+    setMemory({ resource }: Seen, wish: SizeWish): Promise<SizeSet> {
+      expect(wish).toEqual({ memory: gib(1) });
       const { resourceVersion } = resource.metadata;
       tried.push(resourceVersion);
       return Promise.resolve(
@@ -52,7 +53,13 @@ async function write(
     get: () => Promise.resolve(seen(now())),
   };
   const first = seen({ version: '1' });
-  const set = await writeSize(backend, first, gib(1), judgeResize(first.resource, gib(1)));
+  const set = await writeSize(
+    backend,
+    first,
+    { memory: gib(1) },
+    judgeResize(first.resource, { memory: gib(1) }),
+    anyPlan,
+  );
   return { set, tried };
 }
 
@@ -70,6 +77,22 @@ test.each<[string, readonly Change[], string, readonly string[]]>([
     ['1', '2', '3', '4', '5'],
   ],
 ])('%s has changed meanwhile', async (_, versions, outcome, tried) => {
-  const written = await write(...versions);
+  const written = await write(versions);
+  expect([written.set.outcome, written.tried]).toEqual([outcome, tried]);
+});
+
+test.each<[string, readonly Change[], string, readonly string[]]>([
+  [
+    'what would leave is no obstacle',
+    [
+      { version: '2', slot: 3 },
+      { version: '2', slot: 3 },
+    ],
+    'set',
+    ['1', '2'],
+  ],
+  ['the spec is', [{ version: '2', generation: 5 }], 'changed', ['1']],
+])('where only the size was decided on, %s', async (_, versions, outcome, tried) => {
+  const written = await write(versions, true);
   expect([written.set.outcome, written.tried]).toEqual([outcome, tried]);
 });

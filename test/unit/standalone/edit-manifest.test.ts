@@ -23,7 +23,7 @@ const head = 'apiVersion: dimmer.dev/v1alpha1\nkind: VirtualMachineMemory\n';
 function edited(text: string): string {
   const [only, ...others] = findManifests(text, web);
   expect(others).toEqual([]);
-  const written = only?.withMemory('6Gi');
+  const written = only?.withValues({ memory: '6Gi' });
   if (written?.ok !== true) throw new Error(written?.error ?? 'none found');
   return written.value;
 }
@@ -85,8 +85,8 @@ test.each([
   ['a spec from elsewhere', `a: &s {memory: 4Gi}\n${head}metadata: {name: web}\nspec: *s\n`],
   ['a block of text', `${head}metadata: {name: web}\nspec:\n  memory: |-\n    4Gi\n  paused: true\n`],
 ])('%s is left to a person, or comes out right', (_, text) => {
-  const written = findManifests(text, web)[0]?.withMemory('6Gi');
-  if (written?.ok === true) expect(findManifests(written.value, web)[0]?.memory).toBe('6Gi');
+  const written = findManifests(text, web)[0]?.withValues({ memory: '6Gi' });
+  if (written?.ok === true) expect(findManifests(written.value, web)[0]?.spec['memory']).toBe('6Gi');
   else expect(written).toEqual({ ok: false, error: 'spec.memory is written in a way that only a person should edit' });
 });
 
@@ -97,8 +97,29 @@ test.each([
   ['instead of what is said in quotes', `spec:\n  paused: @'no'\n`, 'true'],
 ])('a pause is written %s', (_, spec, end) => {
   const text = `${head}metadata: {name: web}\n${spec}`;
-  const written = findManifests(text.replace('@', ''), web)[0]?.withPaused(true);
+  const written = findManifests(text.replace('@', ''), web)[0]?.withValues({ paused: true });
   expect(written).toEqual({ ok: true, value: `${text.slice(0, text.indexOf('@'))}${end}\n` });
+});
+
+test.each([
+  [
+    'beside it',
+    'spec:\n  memory: 4Gi # why\n  shrinkPolicy: Exact # why not\n',
+    'spec:\n  memory: 6Gi # why\n  shrinkPolicy: Replace # why not\n',
+  ],
+  ['where nothing says so', 'spec:\n  memory: 4Gi\n', 'spec:\n  shrinkPolicy: Replace\n  memory: 6Gi\n'],
+  ['in braces, quoted', "spec: {shrinkPolicy: 'Nearest'}\n", "spec: {memory: 6Gi, shrinkPolicy: 'Replace'}\n"],
+])('a policy is written with a size, %s', (_, before, after) => {
+  const text = `${head}metadata: {name: web}\n`;
+  const written = findManifests(text + before, web)[0]?.withValues({ memory: '6Gi', shrinkPolicy: 'Replace' });
+  expect(written).toEqual({ ok: true, value: text + after });
+});
+
+test('of a size and a policy neither is written where one can not be', () => {
+  const text = `${head}metadata: {name: web, labels: {a: &p Exact}}\nspec: {memory: 4Gi, shrinkPolicy: &q Exact, x: *q}\n`;
+  const written = findManifests(text, web)[0]?.withValues({ memory: '6Gi', shrinkPolicy: 'Replace' });
+  const error = 'spec.shrinkPolicy is written in a way that only a person should edit';
+  expect(written).toEqual({ ok: false, error });
 });
 
 test('others are not it', () => {
@@ -126,8 +147,8 @@ describe('a file', () => {
     symlinkSync('../real.yaml', join(folder, 'vms/web.yaml'));
     const before = statSync(join(folder, 'real.yaml')).ino;
     const file = await findManifestFile(join(folder, 'vms'), web);
-    expect([file.name, file.memory]).toEqual(['web.yaml', '4Gi']);
-    expect(await file.write('6Gi')).toBe(true);
+    expect([file.name, file.spec]).toEqual(['web.yaml', { memory: '4Gi' }]);
+    expect(await file.write({ memory: '6Gi' })).toBe(true);
     expect(readFileSync(join(folder, 'real.yaml'), 'utf8')).toBe(text('6Gi'));
     const { mode, ino } = statSync(join(folder, 'real.yaml'));
     expect([mode & 0o777, ino === before]).toEqual([0o640, false]);
@@ -138,7 +159,7 @@ describe('a file', () => {
     writeFileSync(join(folder, 'web.yaml'), text('4Gi'));
     const file = await findManifestFile(folder, web);
     writeFileSync(join(folder, 'web.yaml'), text('5Gi'));
-    expect(await file.write('6Gi')).toBe(false);
+    expect(await file.write({ memory: '6Gi' })).toBe(false);
     expect(readFileSync(join(folder, 'web.yaml'), 'utf8')).toBe(text('5Gi'));
     expect(readdirSync(folder)).toEqual(['web.yaml']);
   });
@@ -149,7 +170,7 @@ describe('a file', () => {
     writeFileSync(join(folder, '..data/web.yaml'), text('4Gi'));
     symlinkSync('..data/web.yaml', join(folder, 'web.yaml'));
     const file = await findManifestFile(folder, web);
-    await expect(file.write('6Gi')).rejects.toThrow("web.yaml is a ConfigMap's or a Secret's file");
+    await expect(file.write({ memory: '6Gi' })).rejects.toThrow("web.yaml is a ConfigMap's or a Secret's file");
     writeFileSync(join(folder, 'b.yaml'), text('4Gi'));
     await expect(findManifestFile(folder, web)).rejects.toThrow('is written more than once: b.yaml, web.yaml');
   });

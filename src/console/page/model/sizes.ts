@@ -1,10 +1,11 @@
 /**
- * Which sizes the slider offers: those that one plan reaches, and no other. Candidates come from the planner's own sums;
- * the planner itself is asked about each before it is offered, so nothing here can promise what it would refuse. Pure.
+ * Which sizes the slider offers: those that one plan reaches by a shrink policy, and no other. Candidates come from the
+ * planner's own sums; the planner itself is asked about each before it is offered, so nothing here can promise what it would refuse. Pure.
  */
 import type { VirtualMachineMemory } from '../../../api/v1alpha1/virtual-machine-memory.ts';
 import { type Bytes, bytes, sumBytes } from '../../../memory/bytes.ts';
 import { maxTotalPerBootMemory } from '../../../memory/module.ts';
+import type { ShrinkPolicy } from '../../../memory/policies.ts';
 import { type Result, succeed } from '../../../memory/result.ts';
 import { judgeUnplug } from '../../../planner/guest-safety.ts';
 import { baseOf } from '../../../planner/nodes.ts';
@@ -37,6 +38,8 @@ export type Scale = {
   readonly most: Bytes;
   readonly floor: Floor;
   readonly ceiling: Ceiling;
+  /** The guest's memory block: no size between two of them takes whole modules. */
+  readonly block: Bytes;
   /** The next size that is offered, in a direction; null: there is none. */
   readonly next: (from: number, direction: 'up' | 'down') => Bytes | null;
   /** The offered size nearest to `wish`; of two equally near ones the larger. */
@@ -48,32 +51,36 @@ export type Sizes = Scale & {
   readonly planFor: (size: Bytes) => Result<LivePlan, string>;
 };
 
-/** How many replacements the planner turns down one after another before only exact sets are looked at, and as many of those. */
+/** How many sizes between exact sets the planner turns down one after another before only exact sets are looked at, and as many of those. */
 const mostTries = 64;
 
 /**
- * Whether a plan for a size gets the guest there. A module that is leaving already is waited for: then the guest is at what
+ * Whether a plan for a size gets the guest there, or, where the policy is Nearest, as near as modules can go. A module that is leaving already is waited for: then the guest is at what
  * is left, or goes on from there by the exact set that the planner has found before it waits.
  */
 export function reaches({ desired, observation, policy }: PlanRequest, plan: Plan): boolean {
   const { residual, decision, reason } = plan;
-  if (residual === 0) return true;
+  if (residual === 0 || (policy.shrink === 'Nearest' && decision === 'unplug')) return true;
   if (decision !== 'wait' || reason !== 'Unplugging') return false;
   const staying = observation.modules.filter(({ state }) => state !== 'Leaving').map(({ size }) => size);
   const settled = baseOf(observation) + sumBytes(staying);
   return policy.shrink === 'Nearest' ? desired === settled : desired <= settled;
 }
 
-/** The sizes of a resource as it was last observed; the problem says what its status lacks. */
-export function sizesOf(resource: VirtualMachineMemory): Result<Sizes, string> {
+/**
+ * The sizes of a resource as it was last observed; the problem says what its status lacks.
+ * @param shrink by another policy than its own; absent: by its own
+ */
+export function sizesOf(resource: VirtualMachineMemory, shrink?: ShrinkPolicy): Result<Sizes, string> {
   const { memory: _, ...spec } = resource.spec;
-  const read = requestFromStatus({ ...resource, spec }, {});
+  const way = shrink === undefined ? {} : { shrink };
+  const read = requestFromStatus({ ...resource, spec }, way);
   if (!read.ok) return read;
   const plans = new Map<number, Result<LivePlan, string>>();
   const planFor = (size: Bytes): Result<LivePlan, string> => {
     const known = plans.get(size);
     if (known !== undefined) return known;
-    const planned = planLive(resource, { memory: size });
+    const planned = planLive(resource, { memory: size, ...way });
     plans.set(size, planned);
     return planned;
   };
@@ -119,14 +126,15 @@ export function scaleOf(request: PlanRequest, isReached: (size: Bytes) => boolea
     most: isKnown ? bytes(Math.max(current, limit)) : ceiling.size,
     floor,
     ceiling,
+    block: request.observation.granularity,
     next,
     snap,
   };
 }
 
-/** What the policy Replace may reach beside exact sets: every multiple of the guest's block. */
+/** What other policies than Exact may reach beside exact sets: every multiple of the guest's block. */
 const gridOf = ({ policy, observation }: Situation): number | null =>
-  policy.shrink === 'Replace' ? observation.granularity : null;
+  policy.shrink === 'Exact' ? null : observation.granularity;
 
 function candidateBelow(situation: Situation, sums: SumSet, from: number, grid: number | null): number | null {
   const { current, settled, base } = situation;
@@ -147,7 +155,6 @@ function candidateBelow(situation: Situation, sums: SumSet, from: number, grid: 
 function candidateAbove(situation: Situation, sums: SumSet, from: number, grid: number | null): number | null {
   const { current, settled, base } = situation;
   const found: number[] = [];
-  if (from < base) found.push(base);
   if (from < settled) {
     found.push(settled - sums.atMost(settled - Math.max(from, base - 1) - 1));
     if (grid !== null) found.push(settled - (Math.ceil((settled - from) / grid) - 1) * grid);

@@ -1,6 +1,7 @@
 /** What the page says in words of its own; all that a plan or a reason says is said by them. Pure. */
 import type { VirtualMachineMemory } from '../../../api/v1alpha1/virtual-machine-memory.ts';
 import { pausedAnnotation } from '../../../api/v1alpha1/meta.ts';
+import type { ShrinkPolicy } from '../../../memory/policies.ts';
 import { formatNeeded, formatQuantity } from '../../../memory/quantity.ts';
 import type { PlanStep } from '../../../planner/types.ts';
 import type { LivePlan } from '../../../preview/live-plan.ts';
@@ -11,8 +12,14 @@ const modules = (count: number): string => (count === 1 ? '1 module' : `${count}
 const countOf = (steps: readonly PlanStep[], operation: PlanStep['operation']): number =>
   steps.filter((step) => step.operation === operation).length;
 
-/** What the button does. @param wanted what the spec says now; empty: nothing */
-export function actionOf({ plan, request }: LivePlan, wanted: string): string {
+/** What the button does. @param wanted what the spec says now; empty: nothing @param way the policy that is set, too */
+export function actionOf(live: LivePlan, wanted: string, way: ShrinkPolicy | null = null): string {
+  if (way === null) return changeOf(live, wanted);
+  const isSizeKept = live.plan.steps.length === 0 && formatQuantity(live.request.desired) === wanted;
+  return isSizeKept ? `Set shrinkPolicy ${way}` : `${changeOf(live, wanted)}, with ${way}`;
+}
+
+function changeOf({ plan, request }: LivePlan, wanted: string): string {
   const size = formatQuantity(request.desired);
   const [taken, given] = [countOf(plan.steps, 'unplug'), countOf(plan.steps, 'plug')];
   if (taken > 0 && given > 0) return `Plug in ${modules(given)}, then take out ${taken}`;
@@ -28,8 +35,20 @@ export function wayOf({ plan }: LivePlan): 'Replace' | 'Nearest' | null {
   return plan.reason === 'ConvergedNearest' || (plan.residual !== null && plan.residual !== 0) ? 'Nearest' : null;
 }
 
-/** What a screen reader says of the thumb: the size and the plan for it. */
-export const valueText = (live: LivePlan): string => `${formatQuantity(live.request.desired)}: ${live.plan.message}`;
+/** A size with the policy that is to reach it; null: that of its spec. */
+export const wishText = (size: string, way: ShrinkPolicy | null): string =>
+  way === null ? size : `${size} with ${way}`;
+
+/** What a screen reader says of the thumb: the size, how it is reached where that takes more than an exact set, and the plan for it. */
+export const valueText = (live: LivePlan): string =>
+  `${wishText(formatQuantity(live.request.desired), wayOf(live))}: ${live.plan.message}`;
+
+/** What a policy offers, and at which price. */
+export const policyText: Readonly<Record<ShrinkPolicy, string>> = {
+  Exact: 'only sizes that the modules make',
+  Nearest: 'where no modules make a size, the guest keeps a little more',
+  Replace: 'where no modules make a size, one is plugged first',
+};
 
 /** The same sentence, as one: it begins with a capital, and ends. */
 export const sentence = (text: string): string =>

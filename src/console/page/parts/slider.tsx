@@ -3,6 +3,7 @@ import { useRef } from 'preact/hooks';
 import type { JSX } from 'preact';
 import type { Bytes } from '../../../memory/bytes.ts';
 import { formatQuantity } from '../../../memory/quantity.ts';
+import { type OtherWay, sizesBeyond } from '../model/offers.ts';
 import { shareOf, type Sizes } from '../model/sizes.ts';
 
 type SliderProps = {
@@ -12,6 +13,8 @@ type SliderProps = {
   readonly text: string;
   /** Whether what the guest uses is too old a figure to go by. */
   readonly isOld: boolean;
+  /** What other shrink policies reach: drawn hollow, and not stood on. */
+  readonly others: readonly OtherWay[];
   readonly disabled: boolean;
   readonly labelledBy: string;
   readonly onMove: (size: Bytes) => void;
@@ -23,7 +26,7 @@ const pageSteps = 8;
 const mostTicks = 97;
 
 export function Slider(props: SliderProps): JSX.Element {
-  const { sizes, value, text, isOld, disabled, labelledBy, onMove } = props;
+  const { sizes, value, text, isOld, others, disabled, labelledBy, onMove } = props;
   const track = useRef<HTMLDivElement>(null);
   const percent = (size: number): string => `${(shareOf(sizes, size) * 100).toFixed(3)}%`;
   const moveTo = (x: number): void => {
@@ -70,6 +73,7 @@ export function Slider(props: SliderProps): JSX.Element {
       >
         <div class="slider-track" ref={track}>
           <Ticks sizes={sizes} />
+          <Beyond sizes={sizes} others={others} />
           <div class="slider-have" style={{ width: percent(sizes.current) }} />
           <Change sizes={sizes} value={value} />
           {floorIsShown ? (
@@ -137,6 +141,26 @@ function Ticks({ sizes }: Pick<SliderProps, 'sizes'>): JSX.Element | null {
   );
 }
 const ticksOf = new WeakMap<Sizes, readonly Bytes[]>();
+
+/** Where only a replacement gets, where that can be told apart: it is taken by its word. */
+function Beyond({ sizes, others }: Pick<SliderProps, 'sizes' | 'others'>): JSX.Element {
+  const replacing = others.find(({ shrink }) => shrink === 'Replace');
+  const shown = beyondOf.get(sizes) ?? (replacing === undefined ? [] : sizesBeyond(sizes, replacing.sizes, mostTicks));
+  beyondOf.set(sizes, shown);
+  return (
+    <>
+      {shown.map((size) => (
+        <i
+          key={size}
+          class="slider-tick is-beyond"
+          title={`${formatQuantity(size)} with Replace`}
+          style={{ left: `${(shareOf(sizes, size) * 100).toFixed(3)}%` }}
+        />
+      ))}
+    </>
+  );
+}
+const beyondOf = new WeakMap<Sizes, readonly Bytes[]>();
 
 /** Where a key takes the thumb; null: nowhere. */
 function target(key: string, sizes: Sizes, value: Bytes): Bytes | null {

@@ -1,10 +1,15 @@
 /** From a press on the button to what stands there: a dry run first, then the write; each answer that needs a person asks one. */
 import { type Signal, signal } from '@preact/signals';
 import type { VirtualMachineMemory } from '../../../api/v1alpha1/virtual-machine-memory.ts';
+import type { ShrinkPolicy } from '../../../memory/policies.ts';
 import type { Result } from '../../../memory/result.ts';
 import type { AnnotationWish, Item, MemoryAnswer } from '../../wire.ts';
+import { wishText } from '../model/words.ts';
 import { endSession, learn, secret } from '../store.ts';
 import { annotate, type Failure, setMemory } from '../wire/client.ts';
+
+/** What is asked for. `way`: the policy that is set with the size; null: that of the spec stays. */
+export type Wish = { readonly memory: string; readonly way: ShrinkPolicy | null };
 
 export type Asking =
   | { readonly kind: 'idle' }
@@ -13,18 +18,26 @@ export type Asking =
   | { readonly kind: 'done'; readonly said: string }
   | { readonly kind: 'refused'; readonly message: string }
   /** It isn't what was decided from any more; null: it is gone. */
-  | { readonly kind: 'changed'; readonly memory: string; readonly force: boolean; readonly item: Item | null }
+  | { readonly kind: 'changed'; readonly wish: Wish; readonly force: boolean; readonly item: Item | null }
   | {
       readonly kind: 'owned';
-      readonly memory: string;
-      readonly resourceVersion: string;
+      readonly wish: Wish;
+      readonly onto: Onto;
       readonly writers: Item['writers'];
     };
+
+/** What was decided from. */
+type Onto = {
+  readonly resourceVersion: string;
+  readonly force: boolean;
+  /** Sizes were compared, and no plan was seen. Absent: a plan was. */
+  readonly anyPlan?: boolean;
+};
 
 export type Asker = {
   readonly state: Signal<Asking>;
   /** Sets a size. `force`: also where others write it. */
-  ask(wish: { readonly memory: string; readonly resourceVersion: string; readonly force: boolean }): Promise<void>;
+  ask(wish: Wish, onto: Onto): Promise<void>;
   annotate(what: AnnotationWish): Promise<void>;
   dismiss(): void;
 };
@@ -44,9 +57,11 @@ export function createAsker({ metadata }: VirtualMachineMemory): Asker {
     if (kind === 'noSession') endSession(message);
     state.value = { kind: 'refused', message };
   };
-  const ask: Asker['ask'] = async ({ memory, resourceVersion, force }) => {
+  const ask: Asker['ask'] = async (wish, onto) => {
+    const { memory, way } = wish;
+    const size = { memory, ...(way === null ? {} : { shrinkPolicy: way }) };
     const send = (dryRun: boolean): Promise<Result<MemoryAnswer, Failure>> =>
-      setMemory(secret.value, { namespace, name, memory, resourceVersion, dryRun, force });
+      setMemory(secret.value, { namespace, name, ...size, ...onto, dryRun });
     for (const dryRun of [true, false]) {
       state.value = { kind: 'busy', doing: dryRun ? 'Asking whether it would be taken' : 'Setting it' };
       const answer = await send(dryRun);
@@ -57,17 +72,17 @@ export function createAsker({ metadata }: VirtualMachineMemory): Asker {
       const { value } = answer;
       switch (value.outcome) {
         case 'set':
-          if (!dryRun) state.value = { kind: 'done', said: `${memory} is set (${value.by}).` };
+          if (!dryRun) state.value = { kind: 'done', said: `${wishText(memory, way)} is set (${value.by}).` };
           break;
         case 'changed':
           if (value.item !== null) learn(value.item);
-          state.value = { kind: 'changed', memory, force, item: value.item };
+          state.value = { kind: 'changed', wish, force: onto.force, item: value.item };
           return;
         case 'refused':
           state.value = { kind: 'refused', message: value.message };
           return;
         case 'owned':
-          state.value = { kind: 'owned', memory, resourceVersion, writers: value.writers };
+          state.value = { kind: 'owned', wish, onto, writers: value.writers };
           return;
         default:
           value satisfies never;

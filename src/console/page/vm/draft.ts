@@ -5,15 +5,30 @@ import type { VirtualMachineMemory } from '../../../api/v1alpha1/virtual-machine
 import { parseQuantity } from '../../../memory/quantity.ts';
 import type { LivePlan } from '../../../preview/live-plan.ts';
 import { type Sizes, sizesOf } from '../model/sizes.ts';
+import type { OtherWay } from '../model/offers.ts';
+import type { ShrinkPolicy } from '../../../memory/policies.ts';
 
 /** Of the newest observation of each object: a plan is worked out once. */
-const known = new WeakMap<VirtualMachineMemory, Result<Sizes, string>>();
+const known = new WeakMap<VirtualMachineMemory, Map<ShrinkPolicy | null, Result<Sizes, string>>>();
 
-export function sizesFor(resource: VirtualMachineMemory): Result<Sizes, string> {
-  const found = known.get(resource) ?? sizesOf(resource);
-  known.set(resource, found);
+/** What its spec says, or its default. */
+export const ownPolicy = ({ spec }: VirtualMachineMemory): ShrinkPolicy => spec.shrinkPolicy ?? 'Exact';
+
+/** @param way another policy than its own; null: its own */
+export function sizesFor(resource: VirtualMachineMemory, way: ShrinkPolicy | null = null): Result<Sizes, string> {
+  const ofResource = known.get(resource) ?? new Map<ShrinkPolicy | null, Result<Sizes, string>>();
+  known.set(resource, ofResource);
+  const found = ofResource.get(way) ?? sizesOf(resource, way ?? undefined);
+  ofResource.set(way, found);
   return found;
 }
+
+/** The sizes by each other policy that reaches more than exact sets. @param way the one that is looked at */
+export const otherWays = (resource: VirtualMachineMemory, way: ShrinkPolicy | null): readonly OtherWay[] =>
+  (['Replace', 'Nearest'] as const).flatMap((shrink) => {
+    const read = shrink === (way ?? ownPolicy(resource)) ? null : sizesFor(resource, shrink);
+    return read?.ok === true ? [{ shrink, sizes: read.value }] : [];
+  });
 
 /** What the spec wants where that is a size, else what the VM has. */
 export function restingPlace({ spec }: VirtualMachineMemory, { current }: Sizes): Bytes {

@@ -1,12 +1,12 @@
 /** Choosing a size: slider, number field, the plan in its own words, and a button that says what it does. */
 import type { JSX } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import type { Bytes } from '../../../memory/bytes.ts';
+import type { ShrinkPolicy } from '../../../memory/policies.ts';
 import { formatQuantity } from '../../../memory/quantity.ts';
 import type { LivePlan } from '../../../preview/live-plan.ts';
 import { adviceFor } from '../../../view/subject.ts';
 import { reaches, type Sizes } from '../model/sizes.ts';
-import { readSize } from '../model/typed.ts';
 import {
   actionOf,
   agoText,
@@ -18,12 +18,13 @@ import {
   valueText,
   wayOf,
 } from '../model/words.ts';
-import { Icon } from '../parts/icon.tsx';
 import { Alert } from '../parts/label.tsx';
 import { Slider } from '../parts/slider.tsx';
 import type { Known } from '../store.ts';
 import type { Asker, Asking } from './asking.ts';
-import { planAt, restingPlace } from './draft.ts';
+import { otherWays, ownPolicy, planAt, restingPlace } from './draft.ts';
+import { SizeField } from './size-field.tsx';
+import { Ways } from './ways.tsx';
 
 type ResizeProps = {
   readonly known: Known;
@@ -36,20 +37,27 @@ type ResizeProps = {
   readonly locked: string | null;
   /** How old what the guest reported is; null: it never reported. */
   readonly reportMs: number | null;
-  readonly onChoose: (size: Bytes | null) => void;
+  /** The policy that is looked at instead of the spec's; null: the spec's. */
+  readonly way: ShrinkPolicy | null;
+  /** `way`: by this policy; absent: by the one that is looked at. */
+  readonly onChoose: (size: Bytes, way?: ShrinkPolicy) => void;
+  readonly onWay: (way: ShrinkPolicy | null) => void;
+  readonly onReset: () => void;
 };
 
 export function Resize(props: ResizeProps): JSX.Element {
-  const { known, sizes, place, isChosen, asker, asking, locked, reportMs, onChoose } = props;
+  const { known, sizes, place, isChosen, asker, asking, locked, reportMs, way, onChoose, onWay, onReset } = props;
   const { resource } = known;
   const live = planAt(sizes, place);
   const wanted = resource.spec.memory === undefined ? '' : formatQuantity(restingPlace(resource, sizes));
   const size = formatQuantity(place);
   const isOld = reportMs === null || reportMs > freshMs;
-  const canGo = live !== null && (place === sizes.current || reaches(live.request, live.plan)) && size !== wanted;
+  const isOther = size !== wanted || way !== null;
+  const canGo = live !== null && (place === sizes.current || reaches(live.request, live.plan)) && isOther;
   const isBusy = asking.kind === 'busy';
   const set = (): void =>
-    void asker.ask({ memory: size, resourceVersion: resource.metadata.resourceVersion, force: false });
+    void asker.ask({ memory: size, way }, { resourceVersion: resource.metadata.resourceVersion, force: false });
+  const others = otherWays(resource, way);
   return (
     <section class="card resize" aria-labelledby="resize-title">
       <div class="card-head">
@@ -61,10 +69,12 @@ export function Resize(props: ResizeProps): JSX.Element {
         value={place}
         text={live === null ? size : valueText(live)}
         isOld={isOld}
+        others={others}
         disabled={locked !== null}
         labelledBy="resize-title"
         onMove={onChoose}
       />
+      <Ways own={ownPolicy(resource)} way={way} disabled={locked !== null} onWay={onWay} />
       <form
         class="resize-form"
         onSubmit={(event) => {
@@ -72,13 +82,13 @@ export function Resize(props: ResizeProps): JSX.Element {
           if (canGo && locked === null && !isBusy) set();
         }}
       >
-        <SizeField sizes={sizes} place={place} disabled={locked !== null} onChoose={onChoose} />
+        <SizeField sizes={sizes} place={place} others={others} disabled={locked !== null} onChoose={onChoose} />
         <PlanWords live={live} isChosen={isChosen} paused={isPaused(resource)} />
         <div class="resize-buttons">
           <button type="submit" class="button button-primary button-go" disabled={!canGo || locked !== null || isBusy}>
-            {isBusy ? `${asking.doing}…` : live === null ? 'Nothing to change' : actionOf(live, wanted)}
+            {isBusy ? `${asking.doing}…` : live === null ? 'Nothing to change' : actionOf(live, wanted, way)}
           </button>
-          <button type="button" class="button" disabled={!isChosen} onClick={() => onChoose(null)}>
+          <button type="button" class="button" disabled={!isChosen} onClick={onReset}>
             Reset
           </button>
         </div>
@@ -98,82 +108,6 @@ function Bounds({ sizes, isOld, reportMs }: Pick<ResizeProps, 'sizes' | 'reportM
       </li>
       <li>{sentence(ceilingText(sizes.ceiling))}</li>
     </ul>
-  );
-}
-
-type FieldProps = Pick<ResizeProps, 'sizes' | 'place' | 'onChoose'> & { readonly disabled: boolean };
-
-/** Takes any quantity, and settles on the nearest size that is offered. */
-function SizeField({ sizes, place, disabled, onChoose }: FieldProps): JSX.Element {
-  const [typed, setTyped] = useState<string | null>(null);
-  // Whoever moves the thumb has not typed.
-  useEffect(() => setTyped(null), [place]);
-  const text = typed ?? formatQuantity(place);
-  const read = readSize(text);
-  const nearest = read.ok ? sizes.snap(read.value) : null;
-  const settle = (): void => {
-    if (typed !== null && nearest !== null) onChoose(nearest);
-    setTyped(null);
-  };
-  const step = (direction: 'up' | 'down'): void => {
-    const next = sizes.next(place, direction);
-    if (next !== null) onChoose(next);
-  };
-  const hint = !read.ok
-    ? sentence(read.error)
-    : nearest !== null && nearest !== read.value && typed !== null
-      ? `${formatQuantity(nearest)} is the nearest size that can be had.`
-      : '';
-  return (
-    <div class="size-field">
-      <label for="size">Memory</label>
-      <div class="size-row">
-        <button
-          type="button"
-          class="button button-icon"
-          aria-label="Next smaller size"
-          disabled={disabled || sizes.next(place, 'down') === null}
-          onClick={() => step('down')}
-        >
-          <Icon name="minus" />
-        </button>
-        <input
-          id="size"
-          class="input"
-          type="text"
-          autocomplete="off"
-          spellcheck={false}
-          value={text}
-          disabled={disabled}
-          aria-describedby="size-hint"
-          aria-invalid={!read.ok}
-          onInput={(event) => setTyped(event.currentTarget.value)}
-          onBlur={settle}
-          onKeyDown={(event) => {
-            if (event.key === 'ArrowUp' || event.key === 'ArrowDown') {
-              event.preventDefault();
-              step(event.key === 'ArrowUp' ? 'up' : 'down');
-            } else if (event.key === 'Enter' && typed !== null) {
-              // The first Enter settles what was typed; the button says what a second one does.
-              event.preventDefault();
-              settle();
-            }
-          }}
-        />
-        <button
-          type="button"
-          class="button button-icon"
-          aria-label="Next larger size"
-          disabled={disabled || sizes.next(place, 'up') === null}
-          onClick={() => step('up')}
-        >
-          <Icon name="plus" />
-        </button>
-      </div>
-      <p id="size-hint" class="size-hint" role="status">
-        {hint}
-      </p>
-    </div>
   );
 }
 

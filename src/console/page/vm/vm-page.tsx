@@ -1,8 +1,9 @@
 /** One VM: how it is with it, the board, its figures, and choosing another size. */
-import { useSignal } from '@preact/signals';
+import { batch, useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect, useMemo } from 'preact/hooks';
 import type { Bytes } from '../../../memory/bytes.ts';
+import type { ShrinkPolicy } from '../../../memory/policies.ts';
 import { boardOf, sizeIn } from '../model/board.ts';
 import { isPaused, reportAge } from '../model/words.ts';
 import { noFilter, formatRoute, type VmTab } from '../model/route.ts';
@@ -13,7 +14,7 @@ import { EmptyState, Loading } from '../parts/states.tsx';
 import { hello, isLive, known, type Known, now, secret } from '../store.ts';
 import { annotate } from '../wire/client.ts';
 import { createAsker } from './asking.ts';
-import { placeOf, planAt, sizesFor } from './draft.ts';
+import { ownPolicy, placeOf, planAt, sizesFor } from './draft.ts';
 import { Figures } from './figures.tsx';
 import { History } from './history.tsx';
 import { Questions } from './questions.tsx';
@@ -103,15 +104,23 @@ type MemoryProps = { readonly found: Known; readonly asker: ReturnType<typeof cr
 function Memory({ found, asker }: MemoryProps): JSX.Element {
   const { resource } = found;
   const chosen = useSignal<Bytes | null>(null);
+  const chosenWay = useSignal<ShrinkPolicy | null>(null);
+  const choose = (size: Bytes | null, way: ShrinkPolicy | null): void =>
+    batch(() => {
+      chosen.value = size;
+      chosenWay.value = way;
+    });
   const asking = asker.state.value;
   // What was asked for stands there now: the thumb rests on it.
   useEffect(() => {
-    if (asking.kind === 'done') chosen.value = null;
+    if (asking.kind === 'done') choose(null, null);
   }, [asking]);
-  const read = sizesFor(resource);
+  // Somebody may have set meanwhile what was chosen here.
+  const way = chosenWay.value === ownPolicy(resource) ? null : chosenWay.value;
+  const read = sizesFor(resource, way);
   const sizes = read.ok ? read.value : null;
   const place = sizes === null ? null : placeOf(resource, sizes, chosen.value);
-  const isChosen = chosen.value !== null && place !== null;
+  const isChosen = (chosen.value !== null || way !== null) && place !== null;
   const live = sizes === null || place === null || !isChosen ? null : planAt(sizes, place);
   const from = resource.status?.lastResize?.from;
   const back = from === undefined || from === String(resource.spec.memory) ? null : from;
@@ -157,7 +166,10 @@ function Memory({ found, asker }: MemoryProps): JSX.Element {
               asking={asking}
               locked={lockedBecause()}
               reportMs={reportAge(resource, now.value)}
-              onChoose={(size) => (chosen.value = size)}
+              way={way}
+              onChoose={(size, other = way ?? undefined) => choose(size, other ?? null)}
+              onWay={(other) => (chosenWay.value = other)}
+              onReset={() => choose(null, null)}
             />
           )}
         </>

@@ -38,6 +38,6 @@ export const versionPattern = '^[1-9][0-9]{0,15}$';
 const version = new RegExp(versionPattern);
 
 /** What {@link newestEpochHeader} or {@link hostVersionHeader} says; undefined: nothing. */
-export function readVersion(header: string | string[] | undefined): number | undefined {
+export function readVersion(header: string | readonly string[] | undefined): number | undefined {
   return typeof header === 'string' && version.test(header) ? Number(header) : undefined;
 }
