@@ -30,7 +30,7 @@ export type VisitOptions = Partial<FakeOptions> & {
   readonly clockAt?: number;
 };
 
-export async function visit(browser: Browser, options: VisitOptions): Promise<Visit> {
+async function visit(browser: Browser, options: VisitOptions): Promise<Visit> {
   const { hash, theme = 'light', width = 1280, height = 900 } = options;
   const console = await startFakeConsole({ directory: pageDirectory, ...options });
   const context: BrowserContext = await browser.newContext({
