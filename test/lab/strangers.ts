@@ -21,6 +21,8 @@ export type Strangers = {
   readonly kubeconform: Command;
   readonly kubeScore: Command;
   readonly kstatus: Command;
+  readonly krew: Command;
+  readonly k9s: Command;
   readonly schemathesis: Command;
   readonly hadolint: Command;
   /** The directory of CycloneDX's JSON schemas. */
@@ -54,17 +56,29 @@ const MODULES: Kind = {
   },
 };
 
-const GO: Kind = {
-  name: 'go',
-  about: 'kubeconform, kube-score and kstatus, built with Go',
-  sources: 'go/{go.mod,go.sum,*/*.go}',
-  async install(source, target, report) {
+const builtWithGo =
+  (...packages: readonly string[]): Kind['install'] =>
+  async (source, target, report) => {
     const go = await ensureGo(report);
     const env = { ...go.env, CGO_ENABLED: '0', GOFLAGS: '-mod=readonly', GOWORK: 'off' };
-    const args = ['build', '-trimpath', '-buildvcs=false', '-ldflags=-s -w', '-o', target, 'tool', './kstatus'];
+    const args = ['build', '-trimpath', '-buildvcs=false', '-ldflags=-s -w', '-o', target, ...packages];
     mkdirSync(target);
     await runOk(go.command, args, { cwd: source, env, timeoutMs: 20 * 60_000 });
-  },
+  };
+
+const GO: Kind = {
+  name: 'go',
+  about: 'kubeconform, kube-score, kstatus and krew, built with Go',
+  sources: 'go/{go.mod,go.sum,*/*.go}',
+  install: builtWithGo('tool', './kstatus'),
+};
+
+/** In a module of its own: it needs hundreds of others, and krew one of them as it was before modules. */
+const K9S: Kind = {
+  name: 'k9s',
+  about: 'k9s, built with Go (5 minutes)',
+  sources: 'k9s/{go.mod,go.sum}',
+  install: builtWithGo('tool'),
 };
 
 const PYTHON: Kind = {
@@ -79,12 +93,12 @@ const PYTHON: Kind = {
   },
 };
 
-const KINDS = [MODULES, GO, PYTHON];
+const KINDS = [MODULES, GO, K9S, PYTHON];
 
 /** The checkers, if they have been installed. */
 export function findStrangers(): Strangers | null {
   if (!KINDS.every((kind) => existsSync(directoryOf(kind)))) return null;
-  const [modules, go, python] = KINDS.map(directoryOf) as [string, string, string];
+  const [modules, go, k9s, python] = [MODULES, GO, K9S, PYTHON].map(directoryOf) as [string, string, string, string];
   const ofNpm = (path: string): string => join(modules, 'node_modules', path);
   const byNode = (path: string): Command => [process.execPath, ofNpm(path)];
   return {
@@ -94,6 +108,8 @@ export function findStrangers(): Strangers | null {
     kubeconform: [join(go, 'kubeconform')],
     kubeScore: [join(go, 'kube-score')],
     kstatus: [join(go, 'kstatus')],
+    krew: [join(go, 'krew')],
+    k9s: [join(k9s, 'k9s')],
     // Its own first line names the place where it was installed.
     schemathesis: [join(python, 'bin/python'), join(python, 'bin/schemathesis')],
     hadolint: [join(python, 'bin/hadolint')],
