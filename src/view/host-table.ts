@@ -19,12 +19,14 @@ const roomReasons: ReadonlySet<string> = new Set([
 /** Whether a resource waits for room, or for its turn, on its host. */
 export const waits = (resource: VirtualMachineMemory): boolean => roomReasons.has(readinessOf(resource).reason);
 
+const mib = 2 ** 20;
 const gib = 2 ** 30;
 
-/** A size in GiB with one decimal place: hosts are compared, not computed with. */
+/** A size in GiB with one decimal place, in MiB below one: hosts are compared, not computed with. */
 function inGib(size: string | number | undefined): string {
   const parsed = size === undefined ? null : parseQuantity(String(size));
   if (parsed?.ok !== true) return '-';
+  if (parsed.value > 0 && parsed.value < gib) return `${Math.floor(parsed.value / mib)}Mi`;
   const count = parsed.value / gib;
   return `${Number.isInteger(count) ? count : count.toFixed(1)}Gi`;
 }

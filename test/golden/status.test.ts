@@ -141,7 +141,7 @@ const hosts = [
     },
     { memoryReserve: '8Gi', memoryOvercommit: '1.5', cordoned: true },
   ),
-  host('new', {}),
+  host('new', {}, { memoryReserve: '256Mi' }),
 ];
 const limited = [
   host(
