@@ -22,7 +22,6 @@ export type Strangers = {
   readonly kubeScore: Command;
   readonly kstatus: Command;
   readonly krew: Command;
-  readonly k9s: Command;
   readonly schemathesis: Command;
   readonly hadolint: Command;
   /** The directory of CycloneDX's JSON schemas. */
@@ -56,29 +55,17 @@ const MODULES: Kind = {
   },
 };
 
-const builtWithGo =
-  (...packages: readonly string[]): Kind['install'] =>
-  async (source, target, report) => {
-    const go = await ensureGo(report);
-    const env = { ...go.env, CGO_ENABLED: '0', GOFLAGS: '-mod=readonly', GOWORK: 'off' };
-    const args = ['build', '-trimpath', '-buildvcs=false', '-ldflags=-s -w', '-o', target, ...packages];
-    mkdirSync(target);
-    await runOk(go.command, args, { cwd: source, env, timeoutMs: 20 * 60_000 });
-  };
-
 const GO: Kind = {
   name: 'go',
   about: 'kubeconform, kube-score, kstatus and krew, built with Go',
   sources: 'go/{go.mod,go.sum,*/*.go}',
-  install: builtWithGo('tool', './kstatus'),
-};
-
-/** In a module of its own: it needs hundreds of others, and krew one of them as it was before modules. */
-const K9S: Kind = {
-  name: 'k9s',
-  about: 'k9s, built with Go (5 minutes)',
-  sources: 'k9s/{go.mod,go.sum}',
-  install: builtWithGo('tool'),
+  async install(source, target, report) {
+    const go = await ensureGo(report);
+    const env = { ...go.env, CGO_ENABLED: '0', GOFLAGS: '-mod=readonly', GOWORK: 'off' };
+    const args = ['build', '-trimpath', '-buildvcs=false', '-ldflags=-s -w', '-o', target, 'tool', './kstatus'];
+    mkdirSync(target);
+    await runOk(go.command, args, { cwd: source, env, timeoutMs: 20 * 60_000 });
+  },
 };
 
 const PYTHON: Kind = {
@@ -93,12 +80,12 @@ const PYTHON: Kind = {
   },
 };
 
-const KINDS = [MODULES, GO, K9S, PYTHON];
+const KINDS = [MODULES, GO, PYTHON];
 
 /** The checkers, if they have been installed. */
 export function findStrangers(): Strangers | null {
   if (!KINDS.every((kind) => existsSync(directoryOf(kind)))) return null;
-  const [modules, go, k9s, python] = [MODULES, GO, K9S, PYTHON].map(directoryOf) as [string, string, string, string];
+  const [modules, go, python] = KINDS.map(directoryOf) as [string, string, string];
   const ofNpm = (path: string): string => join(modules, 'node_modules', path);
   const byNode = (path: string): Command => [process.execPath, ofNpm(path)];
   return {
@@ -109,7 +96,6 @@ export function findStrangers(): Strangers | null {
     kubeScore: [join(go, 'kube-score')],
     kstatus: [join(go, 'kstatus')],
     krew: [join(go, 'krew')],
-    k9s: [join(k9s, 'k9s')],
     // Its own first line names the place where it was installed.
     schemathesis: [join(python, 'bin/python'), join(python, 'bin/schemathesis')],
     hadolint: [join(python, 'bin/hadolint')],

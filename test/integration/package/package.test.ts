@@ -270,8 +270,10 @@ await describeLab(
         stderr: '',
       });
       expect((await sh('kubectl plugin list')).stdout).toContain(`${KREW_ROOT}/bin/kubectl-dimmer\n`);
-      expect((await sh('kubectl krew list')).stdout).toMatch(/^dimmer\b/m);
-      expect((await sh('kubectl krew uninstall dimmer')).code).toBe(0);
+      // It lists and removes only beside a list of plugins that it has cloned from the network.
+      mkdirSync(join(KREW_ROOT, 'index/default/.git'), { recursive: true });
+      expect((await sh('kubectl krew list')).stdout).toMatch(/\bdimmer$/m);
+      expect(await sh('kubectl krew uninstall dimmer')).toMatchObject({ code: 0 });
       expect(globSync(join(KREW_ROOT, '{bin,store}/*dimmer*'))).toEqual([]);
     });
   },
