@@ -9,7 +9,8 @@ import { type Bytes, gib, mib } from '../../../src/memory/bytes.ts';
 import { describeLab } from '../../lab/describe.ts';
 import { run } from '../../lab/run.ts';
 import { openTerminal, type Terminal } from '../../lab/terminal.ts';
-import { installed as checkers, STRANGERS } from '../../strangers/checkers.ts';
+import { findStrangers } from '../../lab/strangers.ts';
+import { STRANGERS } from '../../strangers/checkers.ts';
 import { runProgram } from '../../support/built-program.ts';
 import { commandsOf, documented } from '../../support/documents.ts';
 import { installPlugin, type KubectlDimmer } from '../../support/kubectl-dimmer.ts';
@@ -28,6 +29,8 @@ let controller: LiveController;
 let installed: KubectlDimmer;
 let env: Record<string, string>;
 const before = { ...process.env };
+// Found by the home that isn't ours any more once the tests run.
+const strangers = findStrangers();
 
 beforeAll(async () => {
   plane = await startClusterWithOne();
@@ -275,7 +278,7 @@ await describeLab(
       const { KUBECONFIG: kubeconfig = '', ...others } = env;
       terminal = await openTerminal({
         // Its own option, so that a plugin must be told which kubeconfig is meant.
-        command: [...checkers().k9s, '--kubeconfig', kubeconfig, '--namespace', 't', '--command', 'vmmem'],
+        command: [...(strangers?.k9s ?? []), '--kubeconfig', kubeconfig, '--namespace', 't', '--command', 'vmmem'],
         env: { ...others, KUBECONFIG: '', XDG_CONFIG_HOME: home, XDG_STATE_HOME: home, XDG_DATA_HOME: home },
         ...{ columns: 120, rows: 45 },
       });
