@@ -19,6 +19,7 @@ import {
   type DimmerCluster,
   eventually,
   memory,
+  namespace,
   startClusterWithOne,
   uuid,
 } from './support/dimmer-cluster.ts';
@@ -28,6 +29,7 @@ let plane: DimmerCluster;
 let controller: LiveController;
 let installed: KubectlDimmer;
 let env: Record<string, string>;
+const another = '6f0c1a52-6a0e-4c0e-9c50-6e6f0f3d2a12';
 const before = { ...process.env };
 // Found by the home that isn't ours any more once the tests run.
 const strangers = findStrangers();
@@ -35,7 +37,12 @@ const strangers = findStrangers();
 beforeAll(async () => {
   plane = await startClusterWithOne();
   controller = await startLiveController(plane, {
-    domains: { hv: [{ uuid, name: 'db-vm', boot: gib(1), slots: 8, maxMemory: gib(8) }] },
+    domains: {
+      hv: [
+        { uuid, name: 'db-vm', boot: gib(1), slots: 8, maxMemory: gib(8) },
+        { uuid: another, name: 'web-vm', boot: gib(1), slots: 8, maxMemory: gib(8) },
+      ],
+    },
   });
   installed = installPlugin(plane);
   env = installed.env;
@@ -136,7 +143,7 @@ describe('looks', () => {
     expect((await dimmer('why', 't/db')).stdout).toMatch(/^t\/db \(VM db-vm on hv\) wants 2Gi and has 2Gi\./);
     await eventually(
       'the host',
-      async () => /^hv +True +\S+Gi +\S+Gi +\S+Gi +0Gi +1 +0$/m.test((await dimmer('hosts')).stdout),
+      async () => /^hv +True +\S+Gi +\S+Gi +\S+Gi +0Gi +2 +0$/m.test((await dimmer('hosts')).stdout),
       async () => (await dimmer('hosts')).stdout,
     );
   });
@@ -269,7 +276,9 @@ await describeLab(
   () => {
     let terminal: Terminal;
     beforeAll(async () => {
-      await apply('2Gi', 'kubectl');
+      // Not in `t`: what k9s fills in is `true` where Go's ParseBool takes it for that.
+      const web = memory('web', 'tenants', { virtualMachine: { uuid: another }, memory: '2Gi' });
+      await plane.apply(namespace('tenants'), web);
       const home = join(plane.directory, 'k9s-home');
       mkdirSync(join(home, 'k9s'), { recursive: true });
       copyFileSync(join(deployDirectory, 'kubectl/k9s-plugins.yaml'), join(home, 'k9s/plugins.yaml'));
@@ -278,22 +287,31 @@ await describeLab(
       const { KUBECONFIG: kubeconfig = '', ...others } = env;
       terminal = await openTerminal({
         // Its own option, so that a plugin must be told which kubeconfig is meant.
-        command: [...(strangers?.k9s ?? []), '--kubeconfig', kubeconfig, '--namespace', 't', '--command', 'vmmem'],
+        command: [
+          ...(strangers?.k9s ?? []),
+          '--kubeconfig',
+          kubeconfig,
+          '--namespace',
+          'tenants',
+          '--command',
+          'vmmem',
+        ],
         env: { ...others, KUBECONFIG: '', XDG_CONFIG_HOME: home, XDG_STATE_HOME: home, XDG_DATA_HOME: home },
         ...{ columns: 120, rows: 45 },
       });
     });
     afterAll(() => terminal.close());
-    const back = (): Promise<string> => terminal.shows(/Virtualmachinememories\(t\)/i);
+    const storedWeb = async () => (await plane.get('vmmem', 'web', '-n', 'tenants'))['spec'] as { memory: string };
+    const back = (): Promise<string> => terminal.shows('virtualmachinememories(tenants)');
 
     it('its keys show a VM live, why it is so, and what has happened', async () => {
-      await terminal.shows(/db +db-vm/);
+      await terminal.shows(/web +web-vm +2Gi +2Gi/);
       await terminal.press('S');
-      await terminal.shows(/^t\/db: VM db-vm on hv, Running\n[^]*^ {2}current +2Gi/m);
+      await terminal.shows(/^tenants\/web: VM web-vm on hv, Running\n[^]*^ {2}current +2Gi/m);
       await terminal.press('C-c');
       await back();
       await terminal.press('W');
-      await terminal.shows(/^t\/db \(VM db-vm on hv\) wants 2Gi and has 2Gi\./m);
+      await terminal.shows(/^tenants\/web \(VM web-vm on hv\) wants 2Gi and has 2Gi\./m);
       await terminal.press('q');
       await back();
       await terminal.press('V');
@@ -304,22 +322,22 @@ await describeLab(
 
     it('they plan a size, and ask for it after the plan was shown', async () => {
       await terminal.press('L');
-      await terminal.shows('Memory that db should have: ');
+      await terminal.shows('Memory that web should have:');
       await terminal.type('1408Mi');
       await terminal.press('Enter');
       await terminal.shows(/^Steps\n +1\. /m);
       await terminal.press('q');
       await back();
       await terminal.press('M');
-      await terminal.shows('Memory that db should have: ');
+      await terminal.shows('Memory that web should have:');
       await terminal.type('3Gi');
       await terminal.press('Enter');
-      await terminal.shows('Resize t/db to 3Gi? [y/N]');
-      expect((await stored()).memory).toBe('2Gi');
+      await terminal.shows('Resize tenants/web to 3Gi? [y/N]');
+      expect((await storedWeb()).memory).toBe('2Gi');
       await terminal.type('y');
       await terminal.press('Enter');
       await terminal.shows(/3Gi, Converged: the guest has 3Gi, as\s+wanted\s+Enter goes back/);
-      expect((await stored()).memory).toBe('3Gi');
+      expect((await storedWeb()).memory).toBe('3Gi');
       await terminal.press('Enter');
       await back();
     });
@@ -327,7 +345,7 @@ await describeLab(
     it('in its list of hosts one shows the room on them', async () => {
       await terminal.type(':hvh');
       await terminal.press('Enter');
-      await terminal.shows(/Hypervisorhosts/i);
+      await terminal.shows(/hypervisorhosts\(all\)|hypervisorhosts\[/i);
       await terminal.press('H');
       await terminal.shows(/^hv +True +\S+Gi/m);
       await terminal.press('q');
