@@ -15,9 +15,9 @@ export function describeLeftOut(all: readonly LeftOut[]): readonly string[] {
   const lines = ['Left out (LAB_STRICT=1 makes it a failure):'];
   for (const [reason, those] of Map.groupBy(all, (each) => each.reason)) {
     const files = Map.groupBy(those, ({ file }) => file);
-    const tests = count(sum(those), 'test');
-    const what = sum(those) === 0 ? count(files.size, 'file') : `${tests} in ${count(files.size, 'file')}`;
-    lines.push('', `  ${what}: ${reason}`);
+    const isWhole = those.some(({ tests }) => tests === null);
+    const what = isWhole ? '' : `${count(sum(those), 'test')} in `;
+    lines.push('', `  ${what}${count(files.size, 'file')}: ${reason}`);
     for (const [file, ofFile] of files) lines.push(`    ${file} (${sum(ofFile) === 0 ? 'all' : sum(ofFile)})`);
   }
   return lines;
