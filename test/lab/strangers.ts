@@ -3,7 +3,7 @@
  * npm by a lock file, those in Go by go.sum, those in Python by their versions. Installed once, then cached by what they are made from.
  */
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, globSync, mkdirSync, readFileSync } from 'node:fs';
+import { cpSync, existsSync, globSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { basename, delimiter, dirname, join } from 'node:path';
 import { cacheDirectory } from './directory.ts';
 import { ensureGo } from './go-toolchain.ts';
