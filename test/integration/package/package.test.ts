@@ -102,21 +102,29 @@ describe('the package', () => {
     }
   });
 
-  test("leaves the repository's package.json as it was, also where packing fails", async () => {
-    const file = join(installed.checkout.directory, 'package.json');
+  test("leaves the repository's package.json as it was, also where packing fails; README's preview begins without a build", async () => {
+    const { directory, sh, shOk } = installed.checkout;
+    const file = join(directory, 'package.json');
     const before = readFileSync(join(root, 'package.json'), 'utf8');
     expect(readFileSync(file, 'utf8')).toBe(before);
-    const failAndBuild = async (meanwhile: () => void) => {
-      expect((await installed.checkout.sh('npm pack --pack-destination /nowhere/at/all')).code).not.toBe(0);
-      meanwhile();
-      await installed.checkout.shOk('npm run build');
-      expect(existsSync(`${file}.aside`)).toBe(false);
-      return readFileSync(file, 'utf8');
-    };
-    expect(await failAndBuild(() => undefined)).toBe(before);
-    // Nor is lost what somebody wrote there in between.
+    expect((await sh('npm pack --pack-destination /nowhere/at/all')).code).not.toBe(0);
+    expect(readFileSync(file, 'utf8')).not.toBe(before);
+    rmSync(join(directory, 'dist'), { recursive: true });
+    const typed = commandsOf(documented('README.md', 'npm run -s dimmer -- plan'));
+    expect(typed[0]?.command).toBe('npm run build');
+    for (const { command, printed } of typed) {
+      const answer = await shOk(command);
+      if (printed !== '') expect(answer).toMatch(patternOf(printed));
+    }
+    expect(typed.at(-1)?.printed).toContain('Unplug');
+    expect([existsSync(`${file}.aside`), readFileSync(file, 'utf8')]).toEqual([false, before]);
+    // Nor is lost what somebody wrote there in between. (What a pack and a build do about the manifest, without them.)
     const edited = before.replace('"private": true', '"private": false');
-    expect(await failAndBuild(() => writeFileSync(file, edited))).toBe(edited);
+    await shOk('node scripts/pack.ts replace');
+    writeFileSync(file, edited);
+    await shOk('node scripts/pack.ts restore');
+    expect([existsSync(`${file}.aside`), readFileSync(file, 'utf8')]).toEqual([false, edited]);
+    writeFileSync(file, before);
   });
 });
 
@@ -130,16 +138,6 @@ test('`npm ci` of the README says nothing of engines, under the oldest Node that
   expect([quiet.code, quiet.stderr]).toEqual([0, '']);
   // The packages would have something to say.
   expect((await ci('--loglevel=warn')).stderr).toContain('EBADENGINE');
-});
-
-test("README's preview prints what it shows, in a checkout that isn't built yet", async () => {
-  rmSync(join(installed.checkout.directory, 'dist'), { recursive: true });
-  const typed = commandsOf(documented('README.md', 'npm run -s dimmer -- plan'));
-  for (const { command, printed } of typed) {
-    const answer = await installed.checkout.shOk(command);
-    if (printed !== '') expect(answer).toMatch(patternOf(printed));
-  }
-  expect(typed.at(-1)?.printed).toContain('Unplug');
 });
 
 describe('its commands', () => {
