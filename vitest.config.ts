@@ -6,7 +6,10 @@ import { labProblem } from './test/lab/needs.ts';
 import { LongestFirst } from './test/longest-first.ts';
 
 /** Each file has a lab of its own, and waits twice as long as it works: four at a time keep two cores busy. */
-const labs = { hookTimeout: 600_000, maxWorkers: 3, sequence: { groupOrder: 1 } };
+const labs = {
+  ...{ hookTimeout: 600_000, maxWorkers: 3, sequence: { groupOrder: 1 } },
+  globalSetup: 'test/lab/shared-planes.ts',
+};
 const integration = { include: ['test/integration/**/*.test.ts'], testTimeout: 120_000 };
 
 /** Each of them begins with an API server, and would build one: where there is none they are left out whole. */

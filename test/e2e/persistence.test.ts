@@ -21,7 +21,7 @@ await describeLab('a size that survives a restart', () => {
   let stack: Stack;
   let snapped: LabGuest;
   beforeAll(async () => {
-    const lab = await startLab({ controlPlane: {}, guests: [{ kind: 'accepting', name: 'kept' }] });
+    const lab = await startLab({ controlPlane: 'shared', guests: [{ kind: 'accepting', name: 'kept' }] });
     const disk = join(lab.hypervisor.directory, 'snapped.qcow2');
     writeEmptyDisk(disk);
     [stack, snapped] = await Promise.all([

@@ -12,7 +12,7 @@ await describeLab('policies', () => {
   const totals = new Map<string, number>();
   beforeAll(async () => {
     const lab = await startLab({
-      controlPlane: {},
+      controlPlane: 'shared',
       guests: [
         { kind: 'accepting', name: 'divisible' },
         { kind: 'accepting', name: 'nearest' },

@@ -23,7 +23,7 @@ await describeLab('guests that do not give memory up', () => {
   let dimmer: KubectlDimmer['dimmer'];
   beforeAll(async () => {
     const kinds = ['refusing', 'mixed', 'silent', 'accepting'] as const;
-    const lab = await startLab({ controlPlane: {}, guests: kinds.map((kind) => ({ kind, name: kind })) });
+    const lab = await startLab({ controlPlane: 'shared', guests: kinds.map((kind) => ({ kind, name: kind })) });
     stack = await startStack(lab);
     ({ dimmer } = installPlugin(lab.controlPlane));
   });
