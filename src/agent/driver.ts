@@ -13,18 +13,21 @@ import type { DescribedModule, DomainDescription, KeptState, Readable } from './
 export type DomainRef = { readonly uuid: string; readonly name: string; readonly id: number | null };
 
 /** What happened to a domain. Every event is a hint: the description tells. */
-export type DriverEvent = { readonly domain: DomainRef } & (
-  | { readonly kind: 'started' | 'stopped' }
-  /** Its state or its definition is another one. */
-  | { readonly kind: 'changed' }
-  | { readonly kind: 'rebooted' }
-  /** The host's admin has named another owner. */
-  | { readonly kind: 'owner-changed' }
-  /** The size of the balloon is another one. */
-  | { readonly kind: 'balloon-changed' }
-  /** By the alias that the description has. */
-  | { readonly kind: 'module-added' | 'module-removed' | 'module-refused'; readonly alias: string }
-);
+export type DriverEvent = { readonly domain: DomainRef } &
+  /** `goesOn`: not booted; the guest goes on where it stood: restored, reverted to a snapshot, migrated here or woken. */
+  (
+    | { readonly kind: 'started'; readonly goesOn: boolean }
+    | { readonly kind: 'stopped' }
+    /** Its state or its definition is another one. */
+    | { readonly kind: 'changed' }
+    | { readonly kind: 'rebooted' }
+    /** The host's admin has named another owner. */
+    | { readonly kind: 'owner-changed' }
+    /** The size of the balloon is another one. */
+    | { readonly kind: 'balloon-changed' }
+    /** By the alias that the description has. */
+    | { readonly kind: 'module-added' | 'module-removed' | 'module-refused'; readonly alias: string }
+  );
 
 export type ConnectionChange =
   /** The hypervisor answers, and events come. List now: they wait until the listener's promise is settled. */

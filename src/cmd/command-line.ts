@@ -51,10 +51,12 @@ export const programAt = (place: Place): string => programs[place];
 export const optionsAt = ({ options }: CommandLine, place: Place): readonly OptionLine[] =>
   options.filter(({ only }) => only === undefined || only === place);
 
-const helpWidth = 100;
+/** What any terminal has. */
+export const helpWidth = 80;
 const helpColumn = 26;
 
-function wrapAt(text: string, width: number): readonly string[] {
+/** The words of a text in lines of at most `width`. */
+export function wrapAt(text: string, width: number): readonly string[] {
   const lines: string[] = [];
   for (const word of text.split(' ')) {
     const last = lines.at(-1);

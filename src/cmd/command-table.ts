@@ -35,7 +35,7 @@ export const commandTable: readonly CommandEntry[] = [
   },
   {
     name: 'standalone',
-    summary: 'both in one process, for the manifests of a directory: no cluster needed',
+    summary: 'both in one process, for a directory of manifests: no cluster',
     places: ['standalone'],
   },
   ...operated,

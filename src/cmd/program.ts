@@ -1,5 +1,5 @@
 /** Both programs, `dimmer` and `kubectl dimmer`: chooses the command, loads only that one, and turns signals into its end. */
-import { type Place, programAt } from './command-line.ts';
+import { helpWidth, type Place, programAt, wrapAt } from './command-line.ts';
 import { type CommandName, commandTable } from './command-table.ts';
 import { asksForStacks, describeError, describeUnforeseen, writeFailure } from './failure.ts';
 import { type CommandIo, exitFailure, exitOk } from './io.ts';
@@ -16,12 +16,13 @@ function usageAt(place: Place): string {
   return [
     `Usage: ${program} COMMAND [OPTIONS]`,
     '',
-    about,
+    ...wrapAt(about, helpWidth),
     '',
     'Commands:',
     ...known.map(({ name, summary }) => `  ${name.padEnd(12)} ${summary}`),
     '',
-    `'${program} COMMAND --help' says more about a command, '${program} --version' which version this is.`,
+    `'${program} COMMAND --help' says more about a command,`,
+    `'${program} --version' which version this is.`,
     '',
   ].join('\n');
 }

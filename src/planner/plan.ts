@@ -33,7 +33,7 @@ function decide(situation: Situation, tables: ShrinkTables): Decided {
     return withoutSteps(
       'wait',
       'WaitingForGuest',
-      'the guest is booting: nothing is changed before it reports its memory',
+      'the guest may still be booting: nothing is changed before it reports its memory',
     );
   }
   if (desired < boot) {

@@ -3,7 +3,7 @@ import { findCondition } from '../api/v1alpha1/conditions.ts';
 import type { HypervisorHost } from '../api/v1alpha1/hypervisor-host.ts';
 import type { VirtualMachineMemory } from '../api/v1alpha1/virtual-machine-memory.ts';
 import { parseQuantity } from '../memory/quantity.ts';
-import { age, block, type Look, paint, table, tableWithNames } from './layout.ts';
+import { age, block, type Look, paintColumn, type Style, table, tableWithNames } from './layout.ts';
 import { inPercent, namespaceUsesOf } from './namespace-uses.ts';
 import { fullName, readinessOf } from './subject.ts';
 
@@ -19,12 +19,14 @@ const roomReasons: ReadonlySet<string> = new Set([
 /** Whether a resource waits for room, or for its turn, on its host. */
 export const waits = (resource: VirtualMachineMemory): boolean => roomReasons.has(readinessOf(resource).reason);
 
+const mib = 2 ** 20;
 const gib = 2 ** 30;
 
-/** A size in GiB with one decimal place: hosts are compared, not computed with. */
+/** A size in GiB with one decimal place, in MiB below one: hosts are compared, not computed with. */
 function inGib(size: string | number | undefined): string {
   const parsed = size === undefined ? null : parseQuantity(String(size));
   if (parsed?.ok !== true) return '-';
+  if (parsed.value > 0 && parsed.value < gib) return `${Math.floor(parsed.value / mib)}Mi`;
   const count = parsed.value / gib;
   return `${Number.isInteger(count) ? count : count.toFixed(1)}Gi`;
 }
@@ -48,7 +50,7 @@ export function describeHosts(
       return cellsOf(host, resources === null ? '?' : String(own.length), wide);
     }),
   ];
-  const [first = '', ...rest] = wide ? table(rows, Infinity) : tableWithNames(rows, look.width);
+  const rowsShown = wide ? table(rows, Infinity) : tableWithNames(rows, look.width);
   const queue = waiting.map((resource) => {
     const { reason, since } = readinessOf(resource);
     const { spec, status } = resource;
@@ -57,8 +59,7 @@ export function describeHosts(
     return [fullName(resource), sizes, reason, forHowLong, status?.hostName ?? '?'];
   });
   const lines = [
-    paint(look, 'bold', first),
-    ...rest,
+    ...paintColumn(look, rowsShown, 'READY', (index) => styleOfHost(hosts[index])),
     ...block(
       look,
       'Waiting for room',
@@ -89,6 +90,11 @@ function describeUses(hosts: readonly HypervisorHost[], look: Look, wide: boolea
   const lines = tableWithNames(rows, wide ? Infinity : look.width - 2).map((line) => `  ${line}`);
   const left = all.length - rows.length;
   return left === 0 ? lines : [...lines, `  and ${left} that have less; -o wide shows them`];
+}
+
+function styleOfHost(host: HypervisorHost | undefined): Style {
+  const status = findCondition(host?.status?.conditions, 'Ready')?.status;
+  return status === 'True' ? 'green' : status === 'False' ? 'red' : 'yellow';
 }
 
 function cellsOf(host: HypervisorHost, waiting: string, wide: boolean): readonly string[] {

@@ -60,6 +60,22 @@ export function tableWithNames(rows: readonly (readonly string[])[], width: numb
   );
 }
 
+/** The lines of a table with its head in bold, and in each row the word below `title` in the style of that row. */
+export function paintColumn(
+  look: Look,
+  [head = '', ...rows]: readonly string[],
+  title: string,
+  styleOfRow: (index: number) => Style | null,
+): readonly string[] {
+  const start = head.indexOf(title);
+  const painted = rows.map((row, index) => {
+    const style = styleOfRow(index);
+    const word = start === -1 ? '' : (/^\S+/.exec(row.slice(start))?.[0] ?? '');
+    return style === null ? row : row.slice(0, start) + paint(look, style, word) + row.slice(start + word.length);
+  });
+  return [paint(look, 'bold', head), ...painted];
+}
+
 /** `text` in at most `width` characters. */
 export const cut = (text: string, width: number): string =>
   text.length <= width ? text : `${text.slice(0, Math.max(0, width - 1))}…`;

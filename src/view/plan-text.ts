@@ -15,7 +15,6 @@ export function describePlan(resource: VirtualMachineMemory, live: LivePlan, loo
   const { plan, steps } = live;
   const isPaused = spec.paused === true || metadata.annotations?.['dimmer.dev/paused'] === 'true';
   const help = plan.decision === 'blocked' ? adviceFor(plan.reason) : null;
-  const seen = age(nowMs - Date.parse(live.observedAt));
   const blocks = [
     [paint(look, 'bold', titleOf(resource, look.width))],
     block(look, 'Plan', [
@@ -26,13 +25,24 @@ export function describePlan(resource: VirtualMachineMemory, live: LivePlan, loo
       ...(live.guest === null ? [] : field(look, 'guest', guestText(live, live.guest))),
       ...(help === null ? [] : field(look, 'to do', help)),
       ...(isPaused ? field(look, 'paused', 'nothing is changed until it is resumed') : []),
-      ...field(look, 'as of', `${seen} ago`),
+      ...field(look, 'as of', asOfText(live, nowMs)),
     ]),
     block(look, stepsTitle(plan, steps), stepLines(live)),
     status.slots === undefined ? [] : block(look, 'Slots', slotPicture(status, look, nowMs, steps)),
     block(look, 'Sizes that can be reached', describeReachable(reachableText(plan), look)),
   ];
   return `${blocks.flat().join('\n')}\n`;
+}
+
+/** What a guest can spare changes every second, and a status isn't written while nothing happens to the VM. */
+const freshMs = 15_000;
+
+function asOfText({ observedAt, steps }: LivePlan, nowMs: number): string {
+  const ms = nowMs - Date.parse(observedAt);
+  const takes = steps.some(({ operation }) => operation === 'unplug');
+  return takes && ms > freshMs
+    ? `${age(ms)} ago: by now the guest may use more or less; it is asked again before a module leaves`
+    : `${age(ms)} ago`;
 }
 
 const totalOf = ({ observation }: LivePlan['request']): Bytes =>

@@ -1,7 +1,7 @@
 /** All resources, one line each. Pure. */
 import type { VirtualMachineMemory } from '../api/v1alpha1/virtual-machine-memory.ts';
-import { type Look, paint, table, tableWithNames } from './layout.ts';
-import { fullName, machineOf, readinessOf } from './subject.ts';
+import { type Look, paintColumn, table, tableWithNames } from './layout.ts';
+import { fullName, machineOf, readinessOf, styleOf } from './subject.ts';
 
 /** One line a resource; `wide`: with more columns, however long the lines get. */
 export function tableOfResources(resources: readonly VirtualMachineMemory[], look: Look, wide: boolean): string {
@@ -10,8 +10,12 @@ export function tableOfResources(resources: readonly VirtualMachineMemory[], loo
     ['NAME', 'VM', 'WANTED', 'CURRENT', 'READY', 'REASON', ...more],
     ...resources.map((resource) => cellsOf(resource, wide)),
   ];
-  const [first = '', ...rest] = wide ? table(rows, Infinity) : fitting(rows, look.width);
-  return `${[paint(look, 'bold', first), ...rest].join('\n')}\n`;
+  const lines = wide ? table(rows, Infinity) : fitting(rows, look.width);
+  const painted = paintColumn(look, lines, 'READY', (index) => {
+    const resource = resources[index];
+    return resource === undefined ? null : styleOf(readinessOf(resource));
+  });
+  return `${painted.join('\n')}\n`;
 }
 
 function cellsOf(resource: VirtualMachineMemory, wide: boolean): readonly string[] {

@@ -20,7 +20,7 @@ await describeLab('what stands behind memory', () => {
   beforeAll(async () => {
     backend = await startVhostUser(join(directory, 'vhost-user.sock'));
     const lab = await startLab({
-      controlPlane: {},
+      controlPlane: 'shared',
       guests: [
         {
           kind: 'accepting',

@@ -17,7 +17,7 @@ await describeLab('bad input', () => {
   let guest: LabGuest;
   beforeAll(async () => {
     const lab = await startLab({
-      controlPlane: {},
+      controlPlane: 'shared',
       guests: [
         { kind: 'accepting', name: 'good', slots: 1 },
         { kind: 'accepting', name: 'named' },

@@ -11,7 +11,7 @@ await describeLab('a balloon that holds memory back', () => {
   let stack: Stack;
   beforeAll(async () => {
     lab = await startLab({
-      controlPlane: {},
+      controlPlane: 'shared',
       guests: [{ kind: 'accepting', name: 'db-1', nodes: [{ mib: 512, vcpus: 1 }] }],
     });
     stack = await startStack(lab);

@@ -28,7 +28,7 @@ await describeLab(
     beforeAll(async () => {
       const names = ['upgraded', 'upgraded-agents-first', 'downgraded'];
       const lab = await startLab({
-        controlPlane: {},
+        controlPlane: 'shared',
         guests: [
           ...names.map((name) => ({ kind: 'silent', name }) as const),
           ...['newer', 'released'].map((name) => ({ kind: 'accepting', name }) as const),

@@ -53,7 +53,7 @@ await describeLab(
 
     beforeAll(async () => {
       const started = await startLab({
-        controlPlane: {},
+        controlPlane: 'shared',
         guests: [
           { kind: 'accepting', name: 'willing' },
           { kind: 'refusing', name: 'unwilling' },

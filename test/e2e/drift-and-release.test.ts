@@ -11,7 +11,7 @@ await describeLab('modules that somebody else changes, and a resource that goes'
   let stack: Stack;
   beforeAll(async () => {
     const kinds = ['accepting', 'refusing'] as const;
-    const lab = await startLab({ controlPlane: {}, guests: kinds.map((kind) => ({ kind, name: kind })) });
+    const lab = await startLab({ controlPlane: 'shared', guests: kinds.map((kind) => ({ kind, name: kind })) });
     stack = await startStack(lab);
   });
   afterAll(() => stack.stop());

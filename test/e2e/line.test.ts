@@ -13,7 +13,7 @@ await describeLab('the line', () => {
   let guest: LabGuest;
   let bootTotal: number;
   beforeAll(async () => {
-    const lab = await startLab({ controlPlane: {}, guests: [{ kind: 'accepting', name: 'db-1' }] });
+    const lab = await startLab({ controlPlane: 'shared', guests: [{ kind: 'accepting', name: 'db-1' }] });
     stack = await startStack(lab);
     guest = lab.guest('accepting');
     bootTotal = await guest.memTotalKiB();

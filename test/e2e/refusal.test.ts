@@ -6,6 +6,7 @@ import type { LabGuest } from '../lab/guest-types.ts';
 import { startLab } from '../lab/lab.ts';
 import { namespace, type Stack, startStack } from '../lab/stack.ts';
 import { waitFor } from '../lab/wait.ts';
+import { installPlugin, type KubectlDimmer } from '../support/kubectl-dimmer.ts';
 
 /** The devices of a domain except its memory modules, to see that nothing else was touched. */
 const otherDevices = (xml: string): string =>
@@ -19,10 +20,12 @@ const hotplugReady = ({ status }: VirtualMachineMemory) =>
 
 await describeLab('guests that do not give memory up', () => {
   let stack: Stack;
+  let dimmer: KubectlDimmer['dimmer'];
   beforeAll(async () => {
     const kinds = ['refusing', 'mixed', 'silent', 'accepting'] as const;
-    const lab = await startLab({ controlPlane: {}, guests: kinds.map((kind) => ({ kind, name: kind })) });
+    const lab = await startLab({ controlPlane: 'shared', guests: kinds.map((kind) => ({ kind, name: kind })) });
     stack = await startStack(lab);
+    ({ dimmer } = installPlugin(lab.controlPlane));
   });
   afterAll(() => stack.stop());
 
@@ -53,6 +56,18 @@ await describeLab('guests that do not give memory up', () => {
     expect(await guest.memTotalKiB()).toBe(total);
     expect(await work.isAlive()).toBe(true);
     expect(otherDevices(await guest.dumpXml())).toBe(devices);
+
+    const why = await dimmer('why', `${namespace}/refusing`);
+    expect([why.code, why.stderr]).toEqual([0, '']);
+    const paragraph = why.stdout.replaceAll(/\s+/g, ' ');
+    expect(paragraph).toContain('wants 512Mi and has 1Gi.');
+    expect(paragraph).toMatch(
+      /The guest refused ua-dimmer-0 \(512Mi, slot 0\) once, last \S+ ago, and is asked again in/,
+    );
+    expect(paragraph).toContain('What would help: ');
+    const again = await dimmer('resize', `${namespace}/refusing`, '512Mi', '--yes', '--wait');
+    expect([again.code, again.stderr]).toEqual([2, '']);
+    expect(again.stdout).toContain('GuestRefused');
 
     // The quarantine lasts a minute: a restarted controller keeps to it, and asks again when it is over.
     const retryAfter = Date.parse(object.status?.modules?.[0]?.retryAfter ?? '');
@@ -113,10 +128,18 @@ await describeLab('guests that do not give memory up', () => {
       },
       { what: 'the statistics to show it', timeoutMs: 20_000 },
     );
-    await apply(guest, '512Mi');
+    const name = `${namespace}/${guest.name}`;
+    const waited = await dimmer('resize', name, '512Mi', '--yes', '--wait', '--timeout=3s');
+    expect([waited.code, waited.stderr]).toEqual([4, '']);
+    expect(waited.stdout).toMatch(
+      /The time is over, and it goes on; 'kubectl dimmer\s+why tenants\/accepting'\s+says\s+more\.\n$/,
+    );
     const object = await stack.reaches(guest.name, 'GuestMemoryInUse');
     expect(object.status?.modules).toMatchObject([{ state: 'Plugged' }]);
     expect(await work.isAlive()).toBe(true);
+    const plan = await dimmer('plan', name);
+    expect([plan.code, plan.stderr]).toEqual([2, '']);
+    expect(plan.stdout.replaceAll(/\s+/g, ' ')).toContain("guest can't spare the 512Mi that would leave: ");
     await work.free();
     await stack.reaches(guest.name, 'Converged');
     expect(await guest.moduleAliases()).toEqual([]);
@@ -133,6 +156,10 @@ await describeLab('guests that do not give memory up', () => {
     const object = await stack.reaches(guest.name, 'UnplugUnknown');
     expect(object.status?.modules).toMatchObject([{ alias: 'ua-dimmer-0', state: 'Leaving' }]);
     expect(await guest.moduleAliases()).toEqual(['ua-dimmer-0']);
+    const silent = await dimmer('resize', `${namespace}/silent`, '512Mi', '--yes', '--wait', '--timeout=1s');
+    expect([silent.code, silent.stderr]).toEqual([4, '']);
+    const why = await dimmer('why', `${namespace}/silent`);
+    expect(why.stdout.replaceAll(/\s+/g, ' ')).toMatch(/The guest was asked for ua-dimmer-0 .* and still has it\./);
     await guest.letGo();
     await stack.reaches(guest.name, 'Converged');
     expect(await guest.moduleAliases()).toEqual([]);

@@ -16,7 +16,7 @@ await describeLab('tenants', () => {
   let stack: Stack;
   let guest: LabGuest;
   beforeAll(async () => {
-    const lab = await startLab({ controlPlane: {}, guests: [{ kind: 'accepting', name: 'db-1' }] });
+    const lab = await startLab({ controlPlane: 'shared', guests: [{ kind: 'accepting', name: 'db-1' }] });
     stack = await startStack(lab);
     guest = lab.guest('accepting');
     const { kubectlOk } = lab.controlPlane;

@@ -34,7 +34,7 @@ await describeLab(
     beforeAll(async () => {
       const offline = { kernelArgs: ['memhp_default_state=offline'], guestAgent: true };
       lab = await startLab({
-        controlPlane: {},
+        controlPlane: 'shared',
         guests: [
           { kind: 'accepting', name: 'tidy' },
           { kind: 'accepting', name: 'offline', ...offline },

@@ -100,20 +100,20 @@ const events: readonly ShownEvent[] = [
 const narrow: Look = { width: 80, colour: false };
 const wide: Look = { width: 200, colour: false };
 const backing = { nodes: [0], preallocated: false, room: { host: '60Gi' } };
-const planning = (usable: string) => ({
-  observedAt: ago(3),
+const planning = (usable: string, secondsAgo = 3) => ({
+  observedAt: ago(secondsAgo),
   boot: [{ node: 0, size: '1Gi' }],
   block: '128Mi',
   slots: { usedByOthers: [], resting: [] },
   otherBytes: '0',
   booting: false,
   cordoned: false,
-  guest: { usable, total: '4012Mi', reportedAt: ago(4), report: 'Fresh' },
+  guest: { usable, total: '4012Mi', reportedAt: ago(secondsAgo + 1), report: 'Fresh' },
   backings: [backing],
 });
-const withPlanning = (usable: string): VirtualMachineMemory => ({
+const withPlanning = (usable: string, secondsAgo?: number): VirtualMachineMemory => ({
   ...settled,
-  status: { ...settled.status, planning: planning(usable) } as NonNullable<VirtualMachineMemory['status']>,
+  status: { ...settled.status, planning: planning(usable, secondsAgo) } as NonNullable<VirtualMachineMemory['status']>,
 });
 function planned(of: VirtualMachineMemory, memory: string, look: Look, more: StatusWish = {}): string {
   const size = parseQuantity(memory);
@@ -141,7 +141,7 @@ const hosts = [
     },
     { memoryReserve: '8Gi', memoryOvercommit: '1.5', cordoned: true },
   ),
-  host('new', {}),
+  host('new', {}, { memoryReserve: '256Mi' }),
 ];
 const limited = [
   host(
@@ -226,6 +226,7 @@ const shown = (look: Look): string =>
     tableOfResources([settled, refused, unseen], look, false),
     tableOfResources([settled, refused, unseen], look, true),
     planned(withPlanning('3100Mi'), '1536Mi', look),
+    planned(withPlanning('3100Mi', 720), '1536Mi', look),
     planned(withPlanning('900Mi'), '1536Mi', look),
     planned(withPlanning('3100Mi'), '8Gi', look),
     planned(withPlanning('3100Mi'), '4000Mi', look),
@@ -247,6 +248,9 @@ test.each([
   await expect(shown(look)).toMatchFileSnapshot(join(import.meta.dirname, `status/${name}.txt`));
 });
 
+// eslint-disable-next-line no-control-regex
+const plain = (painted: string): string => painted.replaceAll(/\u001b\[\d+m/g, '');
+
 test('all that is not asked to be wide fits the terminal, and colours add nothing to that', () => {
   for (const width of [72, 80, 120, 200]) {
     const look = { width, colour: false };
@@ -256,8 +260,13 @@ test('all that is not asked to be wide fits the terminal, and colours add nothin
     ].join('');
     expect(Math.max(...text.split('\n').map((line) => line.length))).toBeLessThanOrEqual(width);
     const painted = describeResource(refused, events, { ...look, colour: true }, nowMs);
-    // eslint-disable-next-line no-control-regex
-    expect(painted.replaceAll(/\u001b\[\d+m/g, '')).toBe(describeResource(refused, events, look, nowMs));
+    expect(plain(painted)).toBe(describeResource(refused, events, look, nowMs));
+    for (const isWide of [false, true]) {
+      const tables = ({ colour }: { readonly colour: boolean }): string =>
+        tableOfResources([settled, refused, unseen], { width, colour }, isWide) +
+        describeHosts(hosts, [settled, crowded], { width, colour }, nowMs, isWide);
+      expect(plain(tables({ colour: true }))).toBe(tables({ colour: false }));
+    }
   }
 });
 

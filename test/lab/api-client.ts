@@ -2,15 +2,28 @@ import type { IncomingMessage } from 'node:http';
 import { Agent, request } from 'node:https';
 import { text } from 'node:stream/consumers';
 
-export type ApiAnswer = { readonly status: number; readonly text: string };
+export type ApiAnswer = {
+  readonly status: number;
+  readonly text: string;
+  /** What the API server warns of. */
+  readonly warnings: readonly string[];
+};
 
 export type ApiRequest = {
   /** `GET` when left out. */
-  readonly method?: 'GET' | 'PUT' | 'POST';
+  readonly method?: 'GET' | 'PUT' | 'POST' | 'PATCH' | 'DELETE';
   readonly body?: object;
+  /** What the body of a PATCH is; a JSON merge patch (RFC 7396) when left out. */
+  readonly patch?: keyof typeof patchTypes;
   /** Impersonates this user (`kubectl --as`). */
   readonly as?: string;
 };
+
+const patchTypes = {
+  merge: 'application/merge-patch+json',
+  /** Server-side apply. */
+  apply: 'application/apply-patch+yaml',
+} as const;
 
 /**
  * Speaks to the API server as the administrator, from this process: a kubectl takes 0.2 s of a processor, and whoever
@@ -31,24 +44,28 @@ export function createApiClient(
   tls: { readonly ca: string; readonly cert: Buffer; readonly key: Buffer },
 ): ApiClient {
   const agent = new Agent({ ...tls, keepAlive: true });
-  const send = (path: string, { method = 'GET', body, as }: ApiRequest): Promise<IncomingMessage> =>
+  const send = (path: string, options: ApiRequest): Promise<IncomingMessage> =>
     new Promise((resolve, reject) => {
+      const { method = 'GET', body, as, patch = 'merge' } = options;
       const headers = {
         ...(as !== undefined && { 'Impersonate-User': as }),
-        ...(body !== undefined && { 'Content-Type': 'application/json' }),
+        ...(body !== undefined && {
+          'Content-Type': method === 'PATCH' ? patchTypes[patch] : 'application/json',
+        }),
       };
       const call = request(new URL(path, url), { agent, method, headers, timeout: TIMEOUT_MS }, resolve);
       call.on('timeout', () => call.destroy(new Error(`no answer from ${path} within ${TIMEOUT_MS} ms`)));
       call.on('error', (error) => {
         // A server that was killed meanwhile had this connection; only what can be repeated comes here.
-        if (call.reusedSocket) resolve(send(path, { method, ...(body && { body }), ...(as !== undefined && { as }) }));
+        if (call.reusedSocket) resolve(send(path, options));
         else reject(error);
       });
       call.end(body === undefined ? undefined : JSON.stringify(body));
     });
   const ask: ApiClient['ask'] = async (path, options = {}) => {
     const answer = await send(path, options);
-    return { status: answer.statusCode ?? 0, text: await text(answer) };
+    const { warning } = answer.headersDistinct;
+    return { status: answer.statusCode ?? 0, text: await text(answer), warnings: (warning ?? []).map(textOfWarning) };
   };
   return {
     ask,
@@ -61,6 +78,9 @@ export function createApiClient(
   };
 }
 
+/** The text of a header `Warning: 299 - "..."` (RFC 9110, 5.6.4). */
+const textOfWarning = (header: string): string => header.replace(/^\d+ \S+ "(.*)"$/s, '$1').replaceAll(/\\(.)/gs, '$1');
+
 const ours = {
   vmmem: (namespace?: string) => `namespaces/${namespace ?? 'default'}/virtualmachinememories`,
   hvh: () => 'hypervisorhosts',
@@ -72,3 +92,6 @@ export const isOurs = (kind: string): kind is keyof typeof ours => kind in ours;
 /** Where an object of ours lies, by the short name of its kind. */
 export const pathOf = (kind: keyof typeof ours, name: string, namespace?: string): string =>
   `/apis/dimmer.dev/v1alpha1/${ours[kind](namespace)}/${name}`;
+
+/** Where the events of a namespace lie. */
+export const eventsIn = (namespace: string): string => `/api/v1/namespaces/${namespace}/events`;

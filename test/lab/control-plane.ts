@@ -10,9 +10,10 @@ import {
   stopParts,
 } from './control-plane-processes.ts';
 import type { Daemon } from './daemon.ts';
-import { createLabDirectory } from './directory.ts';
+import { createLabDirectory, removeLabDirectory } from './directory.ts';
+import { compact, createEtcdClient, type EtcdClient } from './etcd.ts';
 import { type KubeUser, writeKubeconfig } from './kubeconfig.ts';
-import type { Pki } from './pki.ts';
+import { copyPki, type Pki } from './pki.ts';
 import { reportToTerminal, type Report } from './progress.ts';
 import { type CommandResult, run, runOk, type RunOptions } from './run.ts';
 
@@ -58,10 +59,19 @@ export type ControlPlane = {
   readonly restartApiServer: () => Promise<void>;
   /** Has etcd's history go on, and forget all of it until now: no watch can be taken up from before. */
   readonly compactHistory: () => Promise<void>;
+  readonly connectToEtcd: () => EtcdClient;
+  /** Others had it before, and will have it: deploy/ is installed on it, and it can be neither killed nor restarted. */
+  readonly isShared: boolean;
+  /** What another process needs to use it. */
+  readonly description: PlaneDescription;
   readonly apiServerPid: () => number;
   /** The processes that run now. */
   readonly pids: () => number[];
   readonly stop: () => Promise<void>;
+};
+
+export type PlaneDescription = Pick<ControlPlaneParts, 'binaries' | 'server' | 'admin' | 'ports'> & {
+  readonly pkiDirectory: string;
 };
 
 const START_ATTEMPTS = 3;
@@ -75,7 +85,7 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
     try {
       parts.etcd = await startEtcd(parts);
       parts.apiServer = await startApiServer(parts);
-      return controlPlaneOf(parts);
+      return controlPlaneOf(parts, parts);
     } catch (error) {
       await stopParts(parts);
       // Somebody else may have taken one of the ports since they were found free.
@@ -84,7 +94,16 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
   }
 }
 
-function controlPlaneOf(parts: ControlPlaneParts): ControlPlane {
+/** One that another process has, and gives to one after the other. */
+export function openControlPlane({ pkiDirectory, ...given }: PlaneDescription): ControlPlane {
+  const directory = createLabDirectory();
+  return controlPlaneOf({ ...given, directory, pki: copyPki(pkiDirectory, join(directory, 'pki')) });
+}
+
+type Parts = Pick<ControlPlaneParts, 'directory' | 'binaries' | 'pki' | 'server' | 'admin' | 'ports'>;
+
+/** `own`: the parts of one that was started here. */
+function controlPlaneOf(parts: Parts, own?: ControlPlaneParts): ControlPlane {
   const { directory, pki, binaries } = parts;
   const url = `https://127.0.0.1:${parts.ports.api}`;
   const tls = { ca: pki.caPem, cert: readFileSync(parts.admin.certFile), key: readFileSync(parts.admin.keyFile) };
@@ -102,10 +121,16 @@ function controlPlaneOf(parts: ControlPlaneParts): ControlPlane {
     ],
     options,
   ];
-  const apiServer = (): Daemon => {
-    if (parts.apiServer === undefined) throw new Error('kube-apiserver is not running');
-    return parts.apiServer;
+  const ours = (): ControlPlaneParts => {
+    if (own === undefined) throw new Error('the control plane is shared: a test that does this starts one of its own');
+    return own;
   };
+  const apiServer = (): Daemon => {
+    const { apiServer: daemon } = ours();
+    if (daemon === undefined) throw new Error('kube-apiserver is not running');
+    return daemon;
+  };
+  const connectToEtcd = (): EtcdClient => createEtcdClient(parts.ports.etcd, tls);
   const kubectlOk: ControlPlane['kubectlOk'] = (args, options = {}) => runOk(...command(args, options));
   return {
     url,
@@ -119,8 +144,12 @@ function controlPlaneOf(parts: ControlPlaneParts): ControlPlane {
     kubectl: (args, options = {}) => run(...command(args, options)),
     kubectlOk,
     createKubeconfigForServiceAccount: async (namespace, name) => {
-      const token = await kubectlOk(['create', 'token', name, `--namespace=${namespace}`, '--duration=24h']);
-      return kubeconfig(`${namespace}-${name}`, { kind: 'token', token: token.trim() });
+      const path = `/api/v1/namespaces/${namespace}/serviceaccounts/${name}/token`;
+      const body = { spec: { expirationSeconds: 24 * 60 * 60 } };
+      const answer = await api.ask(path, { method: 'POST', body });
+      if (answer.status !== 201) throw new Error(`no token for ${namespace}/${name}: ${answer.text}`);
+      const { status } = JSON.parse(answer.text) as { readonly status: { readonly token: string } };
+      return kubeconfig(`${namespace}-${name}`, { kind: 'token', token: status.token });
     },
     createKubeconfigForUser: async (name, group) => {
       const issued = await pki.issue({ name, ...(group === undefined ? {} : { organization: group }) });
@@ -133,25 +162,24 @@ function controlPlaneOf(parts: ControlPlaneParts): ControlPlane {
     },
     restartApiServer: async () => {
       await apiServer().stop(10_000);
-      parts.apiServer = await startApiServer(parts);
+      ours().apiServer = await startApiServer(ours());
     },
     compactHistory: async () => {
-      const etcd = createApiClient(`https://127.0.0.1:${parts.ports.etcd}`, tls);
-      const post = async (path: string, body: object): Promise<{ readonly header: { readonly revision: string } }> => {
-        const { status, text } = await etcd.ask(`/v3/kv/${path}`, { method: 'POST', body });
-        if (status !== 200) throw new Error(`etcd answers ${status} to ${path}: ${text}`);
-        return JSON.parse(text) as { readonly header: { readonly revision: string } };
-      };
-      const base64 = (word: string): string => Buffer.from(word).toString('base64');
-      const { header } = await post('put', { key: base64('lab'), value: base64(new Date().toISOString()) });
-      await post('compaction', { revision: header.revision, physical: true });
+      const etcd = connectToEtcd();
+      await compact(etcd);
       etcd.close();
     },
+    connectToEtcd,
+    isShared: own === undefined,
+    description: {
+      ...{ binaries, pkiDirectory: pki.directory, server: parts.server, admin: parts.admin, ports: parts.ports },
+    },
     apiServerPid: () => apiServer().pid,
-    pids: () => [parts.etcd, parts.apiServer].flatMap((daemon) => (daemon?.ended() === null ? [daemon.pid] : [])),
-    stop: () => {
+    pids: () => [own?.etcd, own?.apiServer].flatMap((daemon) => (daemon?.ended() === null ? [daemon.pid] : [])),
+    async stop() {
       api.close();
-      return stopParts(parts);
+      if (own === undefined) removeLabDirectory(directory);
+      else await stopParts(own);
     },
   };
 }

@@ -21,7 +21,7 @@ const INTRODUCTION = `The lab needs, and installs or makes once what is missing:
   - for the tests: helm and OLM's checker of bundles, built with Go (about 2 minutes)
   - for the tests: Flux' kustomize-controller, built with Go (about 3 minutes)
   - for the tests: the program of version 0.1.0, built from this repository's history with npm (a minute)
-  - for the tests: checkers from npm, Go and Python, in versions that are locked (a minute, 200 MB)`;
+  - for the tests: checkers from npm, Go and Python, krew and k9s, in versions that are locked (5 minutes, 300 MB)`;
 
 /** Installs and builds what these parts of the lab need. Throws with one message that says what to do if it can't. */
 export async function ensureLab(report: Report, parts: readonly LabPart[] = STACK_PARTS): Promise<void> {

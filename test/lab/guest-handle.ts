@@ -18,11 +18,14 @@ export type GuestHandle = LabGuest & {
   readonly restore: (file: string) => Promise<void>;
 };
 
+/** What a guest needs of the hypervisor that it runs on. */
+export type GuestHypervisor = Pick<LabHypervisor, 'directory' | 'virshOk'>;
+
 export type GuestFiles = { readonly xml: string; readonly consoleLog: string; readonly shellSocket: string };
 
 /** The handle of a defined domain; starts nothing. */
 export function guestOf(
-  hypervisor: LabHypervisor,
+  hypervisor: GuestHypervisor,
   kind: GuestKind,
   name: string,
   uuid: string,
@@ -57,10 +60,10 @@ export function guestOf(
       throw new Error(`guest ${name} did not boot\n${logTail('its console', files.consoleLog)}`, { cause: error });
     }
   };
-  const begin = async (how: readonly string[]): Promise<void> => {
+  const begin = async (work: () => Promise<unknown>): Promise<void> => {
     shell?.close();
     rmSync(files.shellSocket, { force: true });
-    await virshOk(how, BOOT_TIMEOUT_MS);
+    await work();
     if (kind !== 'no-os') shell = await connectGuestShell(files.shellSocket);
   };
   const waitPinned: LabGuest['waitPinned'] = async (timeoutMs = 30_000) => {
@@ -120,8 +123,12 @@ export function guestOf(
       await virshOk(['reset', uuid]);
     },
     start: async () => {
-      await begin(['start', uuid]);
+      await begin(() => virshOk(['start', uuid], BOOT_TIMEOUT_MS));
       await waitReady();
+    },
+    goesOnBy: async (work) => {
+      await begin(work);
+      await openShell().waitAnswer(COMMAND_TIMEOUT_MS);
     },
     save: async (file) => {
       shell?.close();
@@ -129,7 +136,7 @@ export function guestOf(
       await virshOk(['save', uuid, file, '--running']);
     },
     restore: async (file) => {
-      await begin(['restore', file]);
+      await begin(() => virshOk(['restore', file], BOOT_TIMEOUT_MS));
       await openShell().waitAnswer(COMMAND_TIMEOUT_MS);
     },
     destroy: async () => {

@@ -111,6 +111,8 @@ export type LabGuest = {
   readonly reset: () => Promise<void>;
   /** Starts the domain again after `destroy`, and waits until it has booted; never from a kept state. */
   readonly start: () => Promise<void>;
+  /** Waits for a run that `work` begins, in whatever way, in which the guest goes on where its state was saved. */
+  readonly goesOnBy: (work: () => Promise<unknown>) => Promise<void>;
   /** Pulls the plug. The domain stays defined. */
   readonly destroy: () => Promise<void>;
   readonly undefine: () => Promise<void>;

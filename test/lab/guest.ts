@@ -3,11 +3,10 @@ import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { guestAgentChannel } from './guest-agent.ts';
 import { ensureGuestAgentImage } from './guest-agent-image.ts';
-import { type GuestHandle, guestOf } from './guest-handle.ts';
+import { type GuestHandle, type GuestHypervisor, guestOf } from './guest-handle.ts';
 import { ensureGuestImage } from './guest-image.ts';
 import type { GuestKind, GuestOptions, LabGuest } from './guest-types.ts';
 import { type GuestHardware, guestXml } from './guest-xml.ts';
-import type { LabHypervisor } from './hypervisor.ts';
 import { withFileLock } from './lock.ts';
 import { reportToTerminal } from './progress.ts';
 import { addressSavedGuest, type GuestIdentity, keepSavedGuest, savedGuestFile } from './saved-guest.ts';
@@ -16,7 +15,7 @@ import { addressSavedGuest, type GuestIdentity, keepSavedGuest, savedGuestFile }
  * Defines a domain, has it run and waits until the guest answers: half a second where one like it has booted on this
  * machine before, else 4 to 6 s on an idle machine.
  */
-export async function startGuest(hypervisor: LabHypervisor, options: GuestOptions): Promise<LabGuest> {
+export async function startGuest(hypervisor: GuestHypervisor, options: GuestOptions): Promise<LabGuest> {
   const ensureImage = options.guestAgent === true ? ensureGuestAgentImage : ensureGuestImage;
   const image = options.kind === 'no-os' ? null : await ensureImage(reportToTerminal);
   const uuid = options.uuid ?? randomUUID();

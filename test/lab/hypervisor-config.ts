@@ -41,7 +41,7 @@ const LIBVIRTD_CONF = [
 const FOR_A_GROUP = ['unix_sock_group = "libvirt"', 'unix_sock_rw_perms = "0770"'];
 
 // A container may have neither control groups to write nor a security module, and the lab needs neither.
-const QEMU_CONF = [
+export const QEMU_CONF: readonly string[] = [
   'user = "root"',
   'group = "root"',
   'dynamic_ownership = 0',

@@ -3,10 +3,11 @@ import { startGuest } from './guest.ts';
 import type { GuestOptions, LabGuest } from './guest-types.ts';
 import { type LabHypervisor, startHypervisor } from './hypervisor.ts';
 import type { HypervisorOptions } from './hypervisor-config.ts';
+import { shareControlPlane } from './shared-planes.ts';
 
 export type LabOptions = {
-  /** Left out: no control plane. */
-  readonly controlPlane?: ControlPlaneOptions;
+  /** Left out: no control plane. `shared`: one with deploy/, which other test files have before and after. */
+  readonly controlPlane?: ControlPlaneOptions | 'shared';
   /** Left out: the default hypervisor. null: none, and no guests. */
   readonly hypervisor?: HypervisorOptions | null;
   readonly guests?: readonly GuestOptions[];
@@ -31,7 +32,7 @@ const GUESTS_AT_ONCE = 2;
 /** Starts the pieces side by side, guests two at a time. When one fails, the others are ended before this throws. */
 export async function startLab(options: LabOptions = {}): Promise<Lab> {
   const [controlPlane, hypervisor] = await Promise.allSettled([
-    options.controlPlane === undefined ? undefined : startControlPlane(options.controlPlane),
+    findControlPlane(options.controlPlane),
     options.hypervisor === null
       ? { hypervisor: undefined, guests: [] }
       : startHypervisorWithGuests(options.hypervisor ?? {}, options.guests ?? []),
@@ -44,6 +45,11 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
     throw reasons.length === 1 ? reasons[0] : new AggregateError(reasons, reasons.map(String).join('\n'));
   }
   return labOf(controlPlane.value, hypervisor.value.hypervisor, hypervisor.value.guests);
+}
+
+async function findControlPlane(options: LabOptions['controlPlane']): Promise<ControlPlane | undefined> {
+  if (options === 'shared') return shareControlPlane();
+  return options === undefined ? undefined : startControlPlane(options);
 }
 
 function labOf(

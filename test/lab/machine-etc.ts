@@ -4,7 +4,8 @@ import { dirname, join } from 'node:path';
 /** All that the machine has of the units that systemd brings. What isn't there can't be started by accident. */
 const UNITS = [
   ...['sysinit.target', 'basic.target', 'sockets.target', 'multi-user.target', 'network-online.target'],
-  ...['shutdown.target', 'systemd-journald.service', 'systemd-journald.socket', 'systemd-journald-dev-log.socket'],
+  ...['local-fs.target', 'shutdown.target', 'umount.target', 'final.target', 'reboot.target', 'systemd-reboot.service'],
+  ...['systemd-journald.service', 'systemd-journald.socket', 'systemd-journald-dev-log.socket'],
 ];
 
 /** Writes what a fresh Debian with libvirt has in /etc, as far as a lab machine needs it. */

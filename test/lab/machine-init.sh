@@ -16,6 +16,7 @@ mkdir -p dev etc old proc root run sys tmp usr var/lib var/log var/tmp .usr/uppe
 chmod 700 root
 chmod 1777 tmp var/tmp
 ln -s ../run var/run
+ln -s ../run/lock var/lock
 for link in bin sbin lib lib32 lib64 libx32; do
   if [ -L "/$link" ]; then cp -P "/$link" .; fi
 done
@@ -23,6 +24,7 @@ mount -t overlay -o "lowerdir=/usr,upperdir=$root/.usr/upper,workdir=$root/.usr/
 mount -t tmpfs -o mode=755 tmpfs usr/local
 mount --bind "$lab/etc" etc
 mount -t tmpfs -o mode=755 tmpfs run
+mkdir -m 1777 run/lock
 
 # Nothing in here may turn the knobs of the kernel, which is the real machine's.
 mount -t proc proc proc
@@ -53,6 +55,12 @@ while read -r source target; do
   mount --bind "$source" ".$target"
   mount -o remount,bind,ro ".$target"
 done <"$lab/binds"
+
+while read -r source target; do
+  mkdir -p ".$target"
+  mount --bind "$source" ".$target"
+done <"$lab/writable-binds"
+chroot . sh -eu <"$lab/at-boot"
 
 pivot_root . old
 umount -l /old

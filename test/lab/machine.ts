@@ -1,6 +1,6 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createControlGroups } from './control-groups.ts';
+import { createControlGroups, removeControlGroups } from './control-groups.ts';
 import { type Daemon, startDaemon } from './daemon.ts';
 import { createLabDirectory, removeLabDirectory } from './directory.ts';
 import { writeMachineEtc } from './machine-etc.ts';
@@ -16,10 +16,12 @@ import { GiveUp, waitFor } from './wait.ts';
  */
 export type LabMachine = {
   readonly directory: string;
-  /** Process id of systemd, which in the machine is 1. */
+  /** Process id of systemd, which in the machine is 1; another one after a reboot. */
   readonly initPid: number;
   /** The machine's /etc, seen from out here. */
   readonly etcDirectory: string;
+  /** With `guests`: a directory that has the same path in the machine, and which processes in there may write to. */
+  readonly guestsDirectory: string;
   /** The /run/libvirt of a machine whose libvirt runs beside it, seen from out here. */
   readonly libvirtDirectory: string;
   /** Runs a command in the machine as root; nothing of the environment goes with it. */
@@ -30,6 +32,15 @@ export type LabMachine = {
   readonly relayPort: (port: number) => Promise<number>;
   /** Makes a port of 127.0.0.1 out here the same one in the machine. */
   readonly showPort: (port: number) => Promise<void>;
+  /** Where a directory that the machine keeps lies out here. */
+  readonly keptDirectory: (path: string) => string;
+  /** Runs a shell command in the machine now, and in its file system at each boot from now on, before systemd begins. */
+  readonly atEachBoot: (command: string) => Promise<void>;
+  /**
+   * Reboots as `systemctl reboot` does, and waits until systemd has shut everything down in its own order and is up again. What lies in /etc,
+   * in `guestsDirectory` and in the directories that it `keeps` is as it was, and ports that were relayed still are.
+   */
+  readonly reboot: () => Promise<void>;
   /** Ends every process in the machine and removes its files. */
   readonly stop: () => Promise<void>;
 };
@@ -39,82 +50,145 @@ export type MachineOptions = {
   readonly shows?: Readonly<Record<string, string>>;
   /** Where its libvirt runs: one of the lab's beside it, seen in /run/libvirt (the default), or one of its own. */
   readonly hypervisor?: 'beside' | 'inside';
+  /** Whether guests run in it; false when left out. */
+  readonly guests?: boolean;
+  /** Directories of the machine, beside /etc, that outlast a reboot. */
+  readonly keeps?: readonly string[];
 };
 
 /** Flags of unshare(1); the namespace for control groups is made by machine-init.sh, once it is in its groups. */
 const NAMESPACES = ['--mount', '--pid', '--uts', '--ipc', '--net'] as const;
 const INIT = join(import.meta.dirname, 'machine-init.sh');
 const BOOT_TIMEOUT_MS = 60_000;
+/** systemd waits 90 s for a service that doesn't end, and without limit for libvirt-guests. */
+const REBOOT_TIMEOUT_MS = 150_000;
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** Starts a machine and waits until systemd says that it is up (0.3 s on an idle machine). Needs root. */
 export async function startMachine(options: MachineOptions = {}): Promise<LabMachine> {
   const directory = createLabDirectory();
-  let daemon: Daemon | undefined;
+  let boot: Boot | undefined;
   try {
     prepareDirectory(directory, options);
-    daemon = await startDaemon({
-      name: 'the lab machine',
-      command: 'unshare',
-      args: [...NAMESPACES, '--mount-proc', '--fork', '--kill-child', 'sh', INIT, directory],
-      logFile: join(directory, 'machine.log'),
-    });
-    const machine = machineOf(directory, daemon, await findSystemd(daemon));
-    await waitUntilUp(machine, daemon);
+    boot = await bootMachine(directory);
+    const machine = machineOf(directory, boot, options.keeps ?? []);
+    await waitUntilUp(machine, boot.daemon);
     return machine;
   } catch (error) {
-    await daemon?.stop();
+    await boot?.daemon.stop();
     removeLabDirectory(directory);
     throw error;
   }
 }
 
-/** What machine-init.sh finds in the lab's directory. */
+type Boot = { readonly daemon: Daemon; readonly initPid: number };
+
+async function bootMachine(directory: string): Promise<Boot> {
+  writeGroups(directory);
+  const daemon = await startDaemon({
+    name: 'the lab machine',
+    command: 'unshare',
+    args: [...NAMESPACES, '--mount-proc', '--fork', '--kill-child', 'sh', INIT, directory],
+    logFile: join(directory, 'machine.log'),
+  });
+  try {
+    return { daemon, initPid: await findSystemd(daemon) };
+  } catch (error) {
+    await daemon.stop();
+    throw error;
+  }
+}
+
+/** What machine-init.sh finds in the lab's directory, whichever boot it is. */
 function prepareDirectory(directory: string, options: MachineOptions): void {
-  for (const name of ['root', 'libvirt']) mkdirSync(join(directory, name), { mode: 0o755 });
+  for (const name of ['root', 'libvirt', 'guests', 'kept']) mkdirSync(join(directory, name), { mode: 0o755 });
   writeMachineEtc(join(directory, 'etc'));
   const beside = options.hypervisor === 'inside' ? {} : { '/run/libvirt': join(directory, 'libvirt') };
   const shows = Object.entries({ ...options.shows, ...beside });
-  const groups = createControlGroups(directory);
-  const write = (name: string, lines: readonly string[]): void =>
-    writeFileSync(join(directory, name), lines.map((line) => `${line}\n`).join(''));
-  write(
-    'binds',
-    shows.map(([target, source]) => `${source} ${target}`),
-  );
-  write(
+  const keeps = options.keeps ?? [];
+  const kept = keeps.map((path) => [path, keptDirectory(directory, keeps, path)] as const);
+  for (const [, source] of kept) mkdirSync(source, { mode: 0o755 });
+  writeLines(directory, 'at-boot', []);
+  const bind = ([target, source]: readonly [string, string]): string => `${source} ${target}`;
+  writeLines(directory, 'binds', shows.map(bind));
+  const guests = join(directory, 'guests');
+  const shared = options.guests === true ? [[guests, guests] as const] : [];
+  writeLines(directory, 'writable-binds', [...shared, ...kept].map(bind));
+}
+
+const keptDirectory = (directory: string, keeps: readonly string[], path: string): string => {
+  if (!keeps.includes(path)) throw new Error(`${path} does not outlast a reboot of the machine`);
+  return join(directory, 'kept', String(keeps.indexOf(path)));
+};
+
+/** Those of an earlier boot have gone with its processes, but for their names. */
+function writeGroups(directory: string): void {
+  removeControlGroups(directory);
+  writeLines(
+    directory,
     'control-groups',
-    groups.map((group) => [group.directory, group.mountPoint, group.type, group.mountOptions].join(' ')),
+    createControlGroups(directory).map((group) =>
+      [group.directory, group.mountPoint, group.type, group.mountOptions].join(' '),
+    ),
   );
 }
 
-function machineOf(directory: string, daemon: Daemon, initPid: number): LabMachine {
-  const namespaces = [`--target=${initPid}`, ...NAMESPACES, '--cgroup', '--root'];
-  const enter = [...namespaces, '--', 'env', '--ignore-environment', '--chdir=/', `PATH=${PATH}`];
+const writeLines = (directory: string, name: string, lines: readonly string[]): void =>
+  writeFileSync(join(directory, name), lines.map((line) => `${line}\n`).join(''));
+
+function machineOf(directory: string, first: Boot, keeps: readonly string[]): LabMachine {
+  let boot = first;
+  const enter = (): string[] => {
+    const namespaces = [`--target=${boot.initPid}`, ...NAMESPACES, '--cgroup', '--root'];
+    return [...namespaces, '--', 'env', '--ignore-environment', '--chdir=/', `PATH=${PATH}`];
+  };
   const relays: PortRelay[] = [];
-  return {
+  const endRelays = () => Promise.all(relays.splice(0).map((relay) => relay.stop()));
+  const machine: LabMachine = {
     directory,
-    initPid,
+    get initPid() {
+      return boot.initPid;
+    },
     etcDirectory: join(directory, 'etc'),
+    guestsDirectory: join(directory, 'guests'),
     libvirtDirectory: join(directory, 'libvirt'),
-    run: (command, args = [], options = {}) => run('nsenter', [...enter, command, ...args], options),
-    runOk: (command, args = [], options = {}) => runOk('nsenter', [...enter, command, ...args], options),
+    keptDirectory: (path) => keptDirectory(directory, keeps, path),
+    run: (command, args = [], options = {}) => run('nsenter', [...enter(), command, ...args], options),
+    runOk: (command, args = [], options = {}) => runOk('nsenter', [...enter(), command, ...args], options),
     relayPort: async (port) => {
-      const relay = await startPortRelay({ pid: initPid, port, directory });
+      const relay = await startPortRelay({ pid: boot.initPid, port, directory });
       relays.push(relay);
       return relay.port;
     },
     showPort: async (port) => {
-      relays.push(await startPortShow({ pid: initPid, port, directory }));
+      relays.push(await startPortShow({ pid: boot.initPid, port, directory }));
+    },
+    atEachBoot: async (command) => {
+      await machine.runOk('sh', ['-euc', command]);
+      appendFileSync(join(directory, 'at-boot'), `${command}\n`);
+    },
+    reboot: async () => {
+      const { daemon } = boot;
+      // What logind does when it is told to; the machine has none. It may be ended before it has said that it was heard.
+      const job = ['--job-mode=replace-irreversibly', '--no-block', 'start', 'reboot.target'];
+      const asked = await machine.run('systemctl', job);
+      await waitFor(() => daemon.ended() !== null, {
+        ...{ what: 'systemd to shut the machine down', timeoutMs: REBOOT_TIMEOUT_MS, intervalMs: 50 },
+        details: () => `${asked.stdout}${asked.stderr}\n${daemon.logTail()}`,
+      });
+      boot = await bootMachine(directory);
+      await Promise.all(relays.map((relay) => relay.moveTo(boot.initPid)));
+      await waitUntilUp(machine, boot.daemon);
     },
     stop: async () => {
-      await Promise.all(relays.map((relay) => relay.stop()));
+      await endRelays();
       // The kernel ends the whole namespace before the init's parent hears of its end (pid_namespaces(7)).
-      if (daemon.ended() === null) process.kill(initPid, 'SIGKILL');
-      await daemon.whenEnded;
+      if (boot.daemon.ended() === null) process.kill(boot.initPid, 'SIGKILL');
+      await boot.daemon.whenEnded;
       removeLabDirectory(directory);
     },
   };
+  return machine;
 }
 
 /** Process id of systemd. Before that it is a shell, which sees this machine's root: no command may run beside it. */

@@ -93,6 +93,8 @@ const NEEDS: readonly Need[] = [
   { files: 'rpmlint', packages: ['rpmlint'], parts: PACKAGERS },
   { files: 'shellcheck', packages: ['shellcheck'], parts: STRANGERS },
   { files: 'nmap', packages: ['nmap'], parts: STRANGERS },
+  { files: 'tmux', packages: ['tmux'], parts: STRANGERS },
+  { files: 'less', packages: ['less'], parts: STRANGERS },
   { files: 'systemd-analyze', packages: ['systemd'], parts: STRANGERS },
 ];
 const TO_INSTALL_STRANGERS: readonly Need[] = [

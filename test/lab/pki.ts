@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runOk } from './run.ts';
 
@@ -40,6 +40,18 @@ export async function createPki(directory: string, name = 'dimmer-lab-ca'): Prom
     ...['req', '-x509', '-new', '-key', caKeyFile, '-out', caFile, '-days', '3650', '-subj', `/CN=${name}`],
     ...['-addext', 'basicConstraints=critical,CA:TRUE', '-addext', 'keyUsage=critical,keyCertSign,cRLSign'],
   ]);
+  return pkiIn(directory);
+}
+
+/** The same authority as that in `from`, with a directory of its own for what it issues. */
+export function copyPki(from: string, directory: string): Pki {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  for (const name of ['ca.crt', 'ca.key']) copyFileSync(join(from, name), join(directory, name));
+  return pkiIn(directory);
+}
+
+function pkiIn(directory: string): Pki {
+  const caFile = join(directory, 'ca.crt');
   return {
     directory,
     caFile,

@@ -1,12 +1,17 @@
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { type Daemon, startDaemon } from './daemon.ts';
 import { GiveUp, waitFor } from './wait.ts';
 
 /** A port of 127.0.0.1 here that leads to a port in another network namespace. */
-export type PortRelay = { readonly port: number; readonly stop: () => Promise<void> };
+export type PortRelay = {
+  readonly port: number;
+  /** From now on in the network namespace of another process: that of before is gone, or soon will be. */
+  readonly moveTo: (pid: number) => Promise<void>;
+  readonly stop: () => Promise<void>;
+};
 
 /** A UNIX socket is reached from every network namespace that sees its file: one end in there, the other out here. */
 const INSIDE = `
@@ -63,18 +68,32 @@ async function startOutside(listen: Place, target: Place): Promise<{ port: numbe
 /** Leads to a port of 127.0.0.1 in the network namespace of the process `pid`, whether or not somebody listens there. */
 export async function startPortRelay(options: RelayOptions): Promise<PortRelay> {
   const path = join(options.directory, `port-${options.port}.sock`);
-  const inside = await startInside(options, path, String(options.port));
+  const begin = async (pid: number): Promise<Daemon> => {
+    rmSync(path, { force: true });
+    const started = await startInside({ ...options, pid }, path, String(options.port));
+    try {
+      await waitFor(
+        () => {
+          if (started.ended() !== null) throw new GiveUp(`${started.name} ended\n${started.logTail()}`);
+          return existsSync(path);
+        },
+        { what: started.name, timeoutMs: 20_000, intervalMs: 20, details: started.logTail },
+      );
+      return started;
+    } catch (error) {
+      await started.stop();
+      throw error;
+    }
+  };
+  let inside = await begin(options.pid);
   try {
-    await waitFor(
-      () => {
-        if (inside.ended() !== null) throw new GiveUp(`${inside.name} ended\n${inside.logTail()}`);
-        return existsSync(path);
-      },
-      { what: inside.name, timeoutMs: 20_000, intervalMs: 20, details: inside.logTail },
-    );
     const { port, stop } = await startOutside({ host: '127.0.0.1', port: 0 }, { path });
     return {
       port,
+      moveTo: async (pid) => {
+        await inside.stop();
+        inside = await begin(pid);
+      },
       stop: async () => {
         stop();
         await inside.stop();
@@ -91,9 +110,14 @@ export async function startPortShow(options: RelayOptions): Promise<PortRelay> {
   const { port, directory } = options;
   const path = join(directory, `port-${port}.sock`);
   const outside = await startOutside({ path }, { host: '127.0.0.1', port });
-  const inside = await startInside(options, String(port), path);
+  const begin = (pid: number): Promise<Daemon> => startInside({ ...options, pid }, String(port), path);
+  let inside = await begin(options.pid);
   return {
     port,
+    moveTo: async (pid) => {
+      await inside.stop();
+      inside = await begin(pid);
+    },
     stop: async () => {
       outside.stop();
       await inside.stop();

@@ -13,6 +13,7 @@ import type { CommandResult } from './run.ts';
 import { type Daemon, startDaemon } from './daemon.ts';
 import type { Lab } from './lab.ts';
 import { freePorts } from './ports.ts';
+import { installDimmer } from './shared-planes.ts';
 import { waitFor } from './wait.ts';
 
 export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -131,11 +132,7 @@ export async function startStack(lab: Lab, options: StackOptions = {}): Promise<
   const { controlPlane } = lab;
   const driver = options.agentDriver ?? [`--libvirt-uri=qemu:///system?socket=${lab.hypervisor.socketPath}`];
   const { pki, directory } = controlPlane;
-  await controlPlane.kubectlOk(['apply', '-k', join(root, 'deploy')]);
-  await controlPlane.kubectlOk(
-    ['wait', '--for=condition=Established', 'crd/virtualmachinememories.dimmer.dev', 'crd/hypervisorhosts.dimmer.dev'],
-    { timeoutMs: 60_000 },
-  );
+  if (!controlPlane.isShared) await installDimmer(controlPlane);
 
   const [agentPort, healthPort] = await freePorts(2);
   if (agentPort === undefined || healthPort === undefined) throw new Error('no free ports');

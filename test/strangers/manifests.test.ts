@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type ControlPlane, startControlPlane } from '../lab/control-plane.ts';
+import type { ControlPlane } from '../lab/control-plane.ts';
+import { shareControlPlane } from '../lab/shared-planes.ts';
 import { describeLab } from '../lab/describe.ts';
 import { waitFor } from '../lab/wait.ts';
 import { documents, snippetsOf } from '../support/documents.ts';
@@ -43,9 +44,7 @@ await describeLab(
 
     beforeAll(async () => {
       directory = mkdtempSync(join(tmpdir(), 'dimmer-strangers-'));
-      plane = await startControlPlane();
-      await plane.kubectlOk(['apply', '-f', join(root, 'crds')]);
-      await plane.kubectlOk(['wait', '--for=condition=Established', '--timeout=30s', 'crd', '--all']);
+      plane = await shareControlPlane();
       await writeSchemas();
       const location = join(directory, '{{.ResourceKind}}-{{.Group}}-{{.ResourceAPIVersion}}.json');
       kubeconform = async (manifests) => {

@@ -58,6 +58,8 @@ export class RunningDomain {
   readonly plugs = new PlugFacts();
 
   #boot: Boot;
+  /** When the guest last booted, and forgot what it was asked; null: not heard of. */
+  #forgotAtMs: number | null = null;
   readonly #refusals = new Map<string, number>();
   #operations: OperationState = emptyOperationState;
   /** Those that the description showed last; null: not read yet. */
@@ -96,7 +98,7 @@ export class RunningDomain {
 
   /** What marks are settled by. */
   get markEvidence(): MarkEvidence {
-    return { refusals: this.#refusals, bootedAtMs: this.#boot.bootedAtMs };
+    return { refusals: this.#refusals, forgotAtMs: this.#forgotAtMs };
   }
 
   /** What is kept with the domain, as it was last read or written. */
@@ -146,12 +148,22 @@ export class RunningDomain {
   /** After a gap in the events a reset of any guest may have gone unnoticed. */
   noticedGap(nowMs: number): void {
     this.#boot = { firstSeenAtMs: nowMs, bootedAtMs: null };
+    this.#forgotAtMs = null;
     this.#askedAtMs = 0;
     this.#unanswered = this.#statistics?.report ?? null;
     this.repair.forgetHidden();
   }
 
   heardBoot(nowMs: number): void {
+    this.#boot = { ...this.#boot, bootedAtMs: nowMs };
+    this.#forgotAtMs = nowMs;
+  }
+
+  /**
+   * The guest goes on where it stood, in another run: restored, reverted, migrated. It has yet to report to this QEMU, as
+   * after a boot, but may still give what it was asked for.
+   */
+  heardReturn(nowMs: number): void {
     this.#boot = { ...this.#boot, bootedAtMs: nowMs };
   }
 

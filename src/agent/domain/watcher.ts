@@ -154,7 +154,8 @@ export class DomainWatcher {
     const run = runs.get(uuid);
     switch (event.kind) {
       case 'started':
-        reader.runOf(domain)?.heardBoot(nowMs);
+        if (event.goesOn) reader.runOf(domain)?.heardReturn(nowMs);
+        else reader.runOf(domain)?.heardBoot(nowMs);
         void this.#takeUp(domain);
         this.#publish(domain, 'lifecycle');
         return;

@@ -62,7 +62,7 @@ const plan: CommandLine = {
 
 const resize: CommandLine = {
   name: 'resize',
-  summary: 'asks for another size: shows the plan, asks, and changes the resource',
+  summary: 'another size: shows the plan, asks, and changes the resource',
   about:
     'Shows what would be done, asks, and writes the size into the resource (standalone: into its manifest). Never takes another size than the one that is said: where it can not be had, nothing is changed, and the nearest ones are told.',
   arguments: [resource, { name: 'SIZE', required: true, completes: 'nothing' }],
@@ -89,7 +89,7 @@ const resize: CommandLine = {
 
 const why: CommandLine = {
   name: 'why',
-  summary: 'what stands between the size that is wanted and the one that is there',
+  summary: 'what stands between the wanted size and the one that is there',
   about:
     'One paragraph: what stands between the size that is wanted and the one that is there, since when, what was tried, and what would help.',
   arguments: [resource],
@@ -121,7 +121,7 @@ const hosts: CommandLine = {
 
 const console: CommandLine = {
   name: 'console',
-  summary: 'a page for the browser: VMs as they are, and a slider that only offers what can be had',
+  summary: 'a page for the browser, with a slider of sizes that can be had',
   about:
     'Serves a page on this machine alone, for the one who opens its link: the VMs, their modules, and a dialog for their sizes that says before what will happen and after it what did. The link works once, within a minute; Enter prints another, Ctrl-C ends it all.',
   arguments: [],

@@ -2,7 +2,7 @@
 import type { Clock } from '../../runtime/clock.ts';
 import type { Leave, Line } from '../../runtime/line.ts';
 import type { Attempt } from '../../runtime/reconcile-queue.ts';
-import type { HostEntry } from '../shared/host-directory.ts';
+import type { HostEntry } from '../shared/host-entry.ts';
 
 /** Who has waited for so long says so in its status. */
 const tellAfterMs = 10_000;

@@ -118,7 +118,10 @@ function judgeUntaken(
       }
       const isRequired = guestSafety === 'Required';
       if (booting && (guest !== null || isRequired)) {
-        return waitForGuest('the guest is booting: whether it has taken up its modules is not known yet', ageMs);
+        return waitForGuest(
+          'the guest may still be booting: whether it has taken up its modules is not known yet',
+          ageMs,
+        );
       }
       return isRequired ? unknown : null;
     }

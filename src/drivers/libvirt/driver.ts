@@ -57,12 +57,16 @@ function writeDefinedDimm({ slot, base, size, node, pageSize, hostNodes }: Descr
   });
 }
 
+/** VIR_DOMAIN_EVENT_STARTED_BOOTED; the others (migrated, restored, from a snapshot, woken) bring memory along. */
+const startedBooted = 0;
+
 /** An event in the agent's words; null: it is none of the agent's business. */
 function toDriverEvent(event: DomainEvent): DriverEvent | null {
   const { domain } = event;
   switch (event.kind) {
     case 'lifecycle':
-      return { domain, kind: event.change === 'started' || event.change === 'stopped' ? event.change : 'changed' };
+      if (event.change === 'started') return { domain, kind: 'started', goesOn: event.detail !== startedBooted };
+      return { domain, kind: event.change === 'stopped' ? 'stopped' : 'changed' };
     case 'reboot':
       return { domain, kind: 'rebooted' };
     case 'metadata':

@@ -8,14 +8,14 @@ import type { ObservedMark } from '../port.ts';
 export type MarkEvidence = {
   /** When modules were refused, by their aliases as marks keep them. */
   readonly refusals: ReadonlyMap<string, number>;
-  /** When the guest was last reset; null: not heard of. */
-  readonly bootedAtMs: number | null;
+  /** When the guest last booted or was reset, and forgot what it was asked; null: not heard of. */
+  readonly forgotAtMs: number | null;
 };
 
 /** An answer to the last request, or a reset that made the guest forget it. */
 function isCleared(mark: Mark, evidence: MarkEvidence): boolean {
   const refusedAtMs = evidence.refusals.get(mark.alias) ?? -1;
-  return Math.max(refusedAtMs, evidence.bootedAtMs ?? -1) >= mark.lastAskedAtMs;
+  return Math.max(refusedAtMs, evidence.forgotAtMs ?? -1) >= mark.lastAskedAtMs;
 }
 
 /**

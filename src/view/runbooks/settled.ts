@@ -24,7 +24,8 @@ export const settledRunbooks = {
     todo: 'wait, or change the policy to `Retain`',
   },
   WaitingForGuest: {
-    meaning: 'the guest is booting, is taking memory up, or has not said for a moment what it has (how long is named)',
+    meaning:
+      'the guest may still be booting, is taking memory up, or has not said for a moment what it has (how long is named)',
     todo: 'wait',
   },
   VMMigrating: { meaning: 'the VM is moving to another host, and is left alone until it is there', todo: 'wait' },

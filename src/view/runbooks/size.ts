@@ -3,7 +3,7 @@ import type { AnyReason } from '../../api/v1alpha1/reasons.ts';
 import type { Runbook } from '../runbook.ts';
 
 const choose =
-  "choose another size, or change the VM; `status.reachable` ('reach' in `dimmer status`) has the sizes that can be had";
+  'choose another size, or change the VM; `dimmer status` shows which sizes can be reached (`status.reachable`)';
 const impact = 'The VM keeps the size that it has. Nothing is done until the spec or the VM changes.';
 const reachable =
   '`kubectl get vmmem NAME -o jsonpath={.status.reachable}` has the sizes that can be had, the nearest ones first; `kubectl get vmmem NAME -o yaml | dimmer plan --status - --memory SIZE` says what another size would do.';

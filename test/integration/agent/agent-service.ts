@@ -62,7 +62,7 @@ export async function installAgentService(machine: LabMachine): Promise<AgentSer
   const { text: environment, clientUri } = documentedEnvironment();
   const { etcDirectory: etc, runOk } = machine;
 
-  await runOk('ln', ['-s', '../lib/node_modules/dimmer/dist/cmd/main.js', '/usr/bin/dimmer']);
+  await machine.atEachBoot('ln -s ../lib/node_modules/dimmer/dist/cmd/main.js /usr/bin/dimmer');
   await runOk('useradd', ['--system', '--no-create-home', '--shell', '/usr/sbin/nologin', 'dimmer']);
   await runOk('usermod', ['--append', '--groups', 'libvirt', 'dimmer']);
 

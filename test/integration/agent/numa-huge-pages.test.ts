@@ -1,7 +1,10 @@
 /** Two guest NUMA nodes, and modules on huge pages. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { beforeAll, expect, test } from 'vitest';
+import type { ObservedModule } from '../../../src/host/port.ts';
 import { type Bytes, mib, MiB } from '../../../src/memory/bytes.ts';
+import { computePlan } from '../../../src/planner/plan.ts';
+import { requestFromDomain } from '../../../src/preview/from-domain-xml.ts';
 import { claim, codeOf, plugRequest, valueOf } from '../../contract/bench.ts';
 import { waitFor } from '../../lab/wait.ts';
 import { describeAgent } from './agent-bench.ts';
@@ -136,5 +139,53 @@ await describeAgent(
       expect(codeOf(await plug(5, { pageSize: mib(16) }))).toBe('hugepages-unavailable');
       expect(codeOf(await plug(5, { pageSize: mib(1024) }))).toBe('rejected');
     });
+
+    test('stored: a start from the definition gives both modules again, on their node and pages, and nothing is left to do', async () => {
+      const { guest, client } = bench;
+      const free = await freePages();
+      // Slots that nothing has left a moment ago.
+      valueOf(await plug(10, { node: 1, pageSize }));
+      valueOf(await plug(12, { node: 0 }));
+      const before = await observe();
+      expect(before.stored).toMatchObject({ isSame: false, obstacle: null });
+      valueOf(await client.persist(guest.uuid, before.revision, claim));
+      const inactive = await bench.lab.hypervisor.virshOk(['dumpxml', guest.name, '--inactive']);
+      const stored = inactive.match(/<memory model='dimm'[\s\S]*?<\/memory>/g) ?? [];
+      const text = (slot: number, node: number, source: string) =>
+        `<memory model='dimm'>${source}<target><size unit='KiB'>131072</size><node>${node}</node></target>` +
+        `<alias name='ua-dimmer-${slot}'/><address type='dimm' slot='${slot}'/></memory>`;
+      expect(stored.map((module) => module.replaceAll(/\s*\n\s*/g, '')).toSorted()).toEqual([
+        text(10, 1, `<source><pagesize unit='KiB'>2048</pagesize></source>`),
+        text(12, 0, ''),
+      ]);
+
+      await guest.destroy();
+      await waitFor(async () => (await freePages()) === free, { what: 'the pages to come back', timeoutMs: 20_000 });
+      await guest.start();
+      const after = await bench.reports();
+      expect(after.runtimeId).not.toBe(before.runtimeId);
+      const isAlike = ({ slot, node, alias, state }: ObservedModule) => ({ slot, node, size, alias, state });
+      expect(after.layout?.modules.map(isAlike)).toEqual(before.layout?.modules.map(isAlike));
+      expect(await freePages()).toBe(free - 64);
+      // A kernel keeps some of what it boots with, less than a module.
+      expect(await nodeKib(0)).toBeGreaterThan(384 * 1024);
+      expect(await nodeKib(1)).toBeGreaterThan(256 * 1024);
+      // What the definition gives is what is wished: neither stored anew nor planned.
+      expect(after.stored).toEqual(expect.objectContaining({ isSame: true, obstacle: null }));
+      const total = mib(384 + 256 + 2 * 128);
+      const read = requestFromDomain(await guest.dumpXml(), {
+        memory: total,
+        granularity: undefined,
+        hostFree: null,
+        shrink: 'Exact',
+        grow: 'Whole',
+      });
+      if (!read.ok) throw new Error(read.error);
+      expect(computePlan(read.value.request)).toMatchObject({ ok: true, value: { decision: 'noop', steps: [] } });
+      for (const slot of [10, 12]) {
+        valueOf(await unplug(slot));
+        await until('it is gone', ({ layout }) => !layout?.modules.some((one) => one.slot === slot));
+      }
+    }, 120_000);
   },
 );

@@ -49,7 +49,7 @@ const list = "location.hash = '#/'";
 const db = "location.hash = '#/vms/t/db'";
 
 beforeAll(async () => {
-  plane = await startClusterWithOne();
+  plane = await startClusterWithOne('db', { isOwn: true });
   controller = await startLiveController(plane, {
     domains: { hv: [{ uuid, name: 'db-vm', boot: gib(1), slots: 64, maxMemory: gib(8) }] },
   });

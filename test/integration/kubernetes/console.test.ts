@@ -109,7 +109,7 @@ const status = {
 const stored = async (name = 'db') => (await plane.get('vmmem', name, '-n', 't')) as unknown as Shown;
 
 beforeAll(async () => {
-  plane = await startClusterWithOne();
+  plane = await startClusterWithOne('db', { isOwn: true });
   await plane.putStatus('vmmem', 'db', status, 't');
   const path = [dirname(plane.kubectlPath), process.env['PATH'] ?? ''].join(delimiter);
   env = { PATH: path, KUBECONFIG: plane.adminKubeconfig, HOME: plane.directory };

@@ -1,10 +1,13 @@
 /** `deletionPolicy: Release` on a real API server, with the rights of deploy/: finalizers, their fence, and namespaces. */
 import { dirname } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { findCondition } from '../../../src/api/v1alpha1/conditions.ts';
+import type { VirtualMachineMemory } from '../../../src/api/v1alpha1/virtual-machine-memory.ts';
 import { gib } from '../../../src/memory/bytes.ts';
 import type { SimulatedHost } from '../../../src/host/simulated/script.ts';
 import type { Cluster } from '../../../src/kubernetes/cluster.ts';
 import { commandsOf, documented } from '../../support/documents.ts';
+import { eventsIn, pathOf } from '../../lab/api-client.ts';
 import { run } from '../../lab/run.ts';
 import {
   connectAsController,
@@ -41,32 +44,25 @@ const manifest = (number: number, spec: object = {}, ns = 't') =>
     ...{ virtualMachine: { uuid: uuidOf(number) }, memory: '2Gi', growPolicy: 'Whole', deletionPolicy: 'Release' },
     ...spec,
   });
-const reads = async (number: number, ns = 't'): Promise<Record<string, unknown> | null> => {
-  const { stdout } = await plane.kubectl([
-    'get',
-    'vmmem',
-    `vm-${number}`,
-    '-n',
-    ns,
-    '-o',
-    'json',
-    '--ignore-not-found',
-  ]);
-  return stdout === '' ? null : (JSON.parse(stdout) as Record<string, unknown>);
+const reads = async (number: number, ns = 't'): Promise<VirtualMachineMemory | null> => {
+  const { status, text } = await plane.api.ask(pathOf('vmmem', `vm-${number}`, ns));
+  if (status === 404) return null;
+  if (status !== 200) throw new Error(text);
+  return JSON.parse(text) as VirtualMachineMemory;
 };
-const reasonOf = async (number: number, ns = 't'): Promise<string> =>
-  plane.kubectlOk([
-    ...['get', 'vmmem', `vm-${number}`, '-n', ns],
-    ...['-o', 'jsonpath={.status.conditions[?(@.type=="Ready")].reason}'],
-  ]);
+const reasonOf = async (number: number, ns = 't'): Promise<string | undefined> =>
+  findCondition((await reads(number, ns))?.status?.conditions, 'Ready')?.reason;
 const reaches = (number: number, reason: string, ns = 't') =>
   eventually(`vm-${number} says ${reason}`, async () => (await reasonOf(number, ns)) === reason);
 const remove = (number: number, ns = 't') =>
   plane.kubectlOk(['delete', 'vmmem', `vm-${number}`, '-n', ns, '--wait=false']);
 const isGone = (number: number, ns = 't') =>
   eventually(`vm-${number} is gone`, async () => (await reads(number, ns)) === null);
-const finalizersOf = async (number: number): Promise<unknown> =>
-  ((await reads(number))?.['metadata'] as { finalizers?: unknown } | undefined)?.finalizers;
+const finalizersOf = async (number: number): Promise<unknown> => (await reads(number))?.metadata.finalizers;
+
+/** Waits until an event says these words. */
+const told = (words: string) =>
+  eventually(`an event: ${words}`, async () => JSON.stringify(await plane.api.read(eventsIn('t'))).includes(words));
 
 /** Types a command of a guide. */
 const shell = (command: string) =>
@@ -88,11 +84,7 @@ describe('a resource with deletionPolicy Release', () => {
     await remove(1);
     await isGone(1);
     expect(total(1)).toBe(gib(1));
-    await eventually('the event', async () =>
-      (await plane.kubectlOk(['get', 'events', '-n', 't'])).includes(
-        'VM vm-1 has none of the modules that Dimmer plugged',
-      ),
-    );
+    await told('VM vm-1 has none of the modules that Dimmer plugged');
   });
 
   it('goes after releaseTimeout from a guest that refuses, with an event that says what stays', async () => {
@@ -106,10 +98,9 @@ describe('a resource with deletionPolicy Release', () => {
     await isGone(2);
     expect(Date.now() - startMs).toBeLessThan(8_000);
     expect(total(2)).toBe(gib(2));
-    await eventually('the event', async () =>
-      /Warning +ReleaseIncomplete .*VM vm-2: what Dimmer plugged stays plugged: ua-dimmer-0 \(1Gi\); spec.releaseTimeout is over/.test(
-        await plane.kubectlOk(['get', 'events', '-n', 't']),
-      ),
+    await told('ReleaseIncomplete');
+    expect(await plane.kubectlOk(['get', 'events', '-n', 't'])).toMatch(
+      /Warning +ReleaseIncomplete .*VM vm-2: what Dimmer plugged stays plugged: ua-dimmer-0 \(1Gi\); spec.releaseTimeout is over/,
     );
   });
 
@@ -159,10 +150,7 @@ describe('a resource with deletionPolicy Release', () => {
     await plane.kubectlOk(['delete', 'namespace', 'leaving', '--wait=false']);
     // The namespace controller, which a lab has not, would delete what is in it.
     await plane.kubectlOk(['delete', 'vmmem', '--all', '-n', 'leaving', '--wait=false']);
-    await eventually(
-      'its phase',
-      async () => (await plane.kubectlOk(['get', 'ns', 'leaving', '-o', 'jsonpath={.status.phase}'])) === 'Terminating',
-    );
+    expect(await plane.api.read('/api/v1/namespaces/leaving')).toMatchObject({ status: { phase: 'Terminating' } });
     await Promise.all([isGone(6, 'leaving'), isGone(7, 'leaving')]);
     expect(Date.now() - startMs).toBeLessThan(10_000);
     expect([total(6), total(7)]).toEqual([gib(2), gib(1)]);
@@ -236,7 +224,7 @@ describe("the fence around the controller's service account", () => {
   });
 
   it('holds a status that comes along with a patch of the object back, as the API server does', async () => {
-    const before = (await reads(9))?.['status'];
+    const before = (await reads(9))?.status;
     const change = { metadata: { finalizers: [finalizer] }, status: { hostName: 'elsewhere' } };
     const { stdout } = await plane.kubectl(
       [
@@ -270,8 +258,8 @@ describe('the writer of finalizers', () => {
   const stored = async () =>
     eventually('it is read', async () => {
       const object = cluster.virtualMachineMemories.get('t/vm-11');
-      const now = (await reads(11))?.['metadata'] as { resourceVersion: string } | undefined;
-      return object?.metadata.resourceVersion === now?.resourceVersion && object;
+      const now = (await reads(11))?.metadata.resourceVersion;
+      return object?.metadata.resourceVersion === now && object;
     });
 
   it('meets what was changed meanwhile as a conflict, and what was made anew as such', async () => {

@@ -1,33 +1,51 @@
 /** `kubectl dimmer`: the built program as kubectl finds and runs it, on a real API server with a controller at work. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, symlinkSync } from 'node:fs';
-import { delimiter, dirname, join } from 'node:path';
+import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ClusterBackend } from '../../../src/operator/cluster-backend.ts';
 import { type Bytes, gib, mib } from '../../../src/memory/bytes.ts';
+import { describeLab } from '../../lab/describe.ts';
 import { run } from '../../lab/run.ts';
-import { builtMain } from '../../support/built-program.ts';
+import { openTerminal, type Terminal } from '../../lab/terminal.ts';
+import { findStrangers } from '../../lab/strangers.ts';
+import { STRANGERS } from '../../strangers/checkers.ts';
+import { runProgram } from '../../support/built-program.ts';
 import { commandsOf, documented } from '../../support/documents.ts';
-import { type DimmerCluster, eventually, memory, startClusterWithOne, uuid } from './support/dimmer-cluster.ts';
+import { installPlugin, type KubectlDimmer } from '../../support/kubectl-dimmer.ts';
+import {
+  deployDirectory,
+  type DimmerCluster,
+  eventually,
+  memory,
+  namespace,
+  startClusterWithOne,
+  uuid,
+} from './support/dimmer-cluster.ts';
 import { type LiveController, startLiveController } from './support/live-controller.ts';
 
 let plane: DimmerCluster;
 let controller: LiveController;
+let installed: KubectlDimmer;
 let env: Record<string, string>;
+const another = '6f0c1a52-6a0e-4c0e-9c50-6e6f0f3d2a12';
 const before = { ...process.env };
+// Found by the home that isn't ours any more once the tests run.
+const strangers = findStrangers();
 
 beforeAll(async () => {
   plane = await startClusterWithOne();
   controller = await startLiveController(plane, {
-    domains: { hv: [{ uuid, name: 'db-vm', boot: gib(1), slots: 8, maxMemory: gib(8) }] },
+    domains: {
+      hv: [
+        { uuid, name: 'db-vm', boot: gib(1), slots: 8, maxMemory: gib(8) },
+        { uuid: another, name: 'web-vm', boot: gib(1), slots: 8, maxMemory: gib(8) },
+      ],
+    },
   });
-  // As npm and krew install it: a link of that name on the PATH.
-  const bin = join(plane.directory, 'bin');
-  mkdirSync(bin);
-  symlinkSync(join(dirname(builtMain), 'kubectl-dimmer.js'), join(bin, 'kubectl-dimmer'));
-  const path = [bin, dirname(plane.kubectlPath), dirname(process.execPath), before['PATH'] ?? ''].join(delimiter);
-  env = { PATH: path, KUBECONFIG: plane.adminKubeconfig, HOME: plane.directory };
+  installed = installPlugin(plane);
+  env = installed.env;
   // For what is tested without the program around it.
   Object.assign(process.env, env);
   await eventually(
@@ -42,7 +60,7 @@ afterAll(async () => {
   await plane.stop();
 });
 
-const dimmer = (...args: readonly string[]) => run('kubectl', ['dimmer', ...args], { env });
+const dimmer = (...args: readonly string[]) => installed.dimmer(...args);
 const stored = async () => {
   const { metadata, spec } = (await plane.get('vmmem', 'db', '-n', 't')) as {
     metadata: Record<string, unknown>;
@@ -60,13 +78,28 @@ const apply = (size: string, manager: string) =>
 
 it('is found by kubectl, and says what it can', async () => {
   const { stdout } = await run('kubectl', ['plugin', 'list'], { env });
-  expect(stdout).toContain(join(plane.directory, 'bin/kubectl-dimmer'));
+  expect(stdout).toContain(installed.plugin);
   expect((await dimmer('--help')).stdout).toMatch(/^Usage: kubectl dimmer COMMAND/);
   expect((await dimmer('resize', '--help')).stdout).toMatch(/^Usage: kubectl dimmer resize NAME SIZE \[OPTIONS\]/);
   expect(await dimmer('agent')).toMatchObject({
     code: 1,
     stderr: expect.stringContaining("unknown command 'agent'") as string,
   });
+});
+
+it('completes the names of the cluster through kubectl itself', async () => {
+  const { stdout: script } = await runProgram(['completion', 'kubectl']);
+  writeFileSync(join(dirname(installed.plugin), 'kubectl_complete-dimmer'), script, { mode: 0o755 });
+  // What the scripts of `kubectl completion SHELL` ask.
+  const ask = async (...words: readonly string[]) => {
+    const { code, stdout } = await run('kubectl', ['__complete', 'dimmer', ...words], { env });
+    expect([words, code]).toEqual([words, 0]);
+    return stdout.split('\n').map((line) => line.split('\t')[0]);
+  };
+  expect(await ask('st')).toContain('status');
+  expect(await ask('status', '--namespace', 't', '')).toContain('db');
+  expect(await ask('resize', '--namespace=t', 'd')).toContain('db');
+  expect(await ask('why', '--context', '')).toContain('lab');
 });
 
 it('does what the user guide shows', async () => {
@@ -110,7 +143,7 @@ describe('looks', () => {
     expect((await dimmer('why', 't/db')).stdout).toMatch(/^t\/db \(VM db-vm on hv\) wants 2Gi and has 2Gi\./);
     await eventually(
       'the host',
-      async () => /^hv +True +\S+Gi +\S+Gi +\S+Gi +0Gi +1 +0$/m.test((await dimmer('hosts')).stdout),
+      async () => /^hv +True +\S+Gi +\S+Gi +\S+Gi +0Gi +2 +0$/m.test((await dimmer('hosts')).stdout),
       async () => (await dimmer('hosts')).stdout,
     );
   });
@@ -237,3 +270,86 @@ describe('a size that is written', () => {
     });
   });
 });
+
+await describeLab(
+  'in k9s',
+  () => {
+    let terminal: Terminal;
+    beforeAll(async () => {
+      // Not in `t`: what k9s fills in is `true` where Go's ParseBool takes it for that.
+      const web = memory('web', 'tenants', { virtualMachine: { uuid: another }, memory: '2Gi' });
+      await plane.apply(namespace('tenants'), web);
+      const home = join(plane.directory, 'k9s-home');
+      mkdirSync(join(home, 'k9s'), { recursive: true });
+      copyFileSync(join(deployDirectory, 'kubectl/k9s-plugins.yaml'), join(home, 'k9s/plugins.yaml'));
+      // Else it asks the network for a newer one of itself.
+      writeFileSync(join(home, 'k9s/config.yaml'), 'k9s: { skipLatestRevCheck: true, ui: { logoless: true } }\n');
+      const { KUBECONFIG: kubeconfig = '', ...others } = env;
+      terminal = await openTerminal({
+        // Its own option, so that a plugin must be told which kubeconfig is meant.
+        command: [
+          ...(strangers?.k9s ?? []),
+          '--kubeconfig',
+          kubeconfig,
+          '--namespace',
+          'tenants',
+          '--command',
+          'vmmem',
+        ],
+        env: { ...others, KUBECONFIG: '', XDG_CONFIG_HOME: home, XDG_STATE_HOME: home, XDG_DATA_HOME: home },
+        ...{ columns: 120, rows: 45 },
+      });
+    });
+    afterAll(() => terminal.close());
+    const storedWeb = async () => (await plane.get('vmmem', 'web', '-n', 'tenants'))['spec'] as { memory: string };
+    const back = (): Promise<string> => terminal.shows('virtualmachinememories(tenants)');
+
+    it('its keys show a VM live, why it is so, and what has happened', async () => {
+      await terminal.shows(/web +web-vm +2Gi +2Gi/);
+      await terminal.press('S');
+      await terminal.shows(/^tenants\/web: VM web-vm on hv, Running\n[^]*^ {2}current +2Gi/m);
+      await terminal.press('C-c');
+      await back();
+      await terminal.press('W');
+      await terminal.shows(/^tenants\/web \(VM web-vm on hv\) wants 2Gi and has 2Gi\./m);
+      await terminal.press('q');
+      await back();
+      await terminal.press('V');
+      await terminal.shows(/Converged +resized from /);
+      await terminal.press('q');
+      await back();
+    });
+
+    it('they plan a size, and ask for it after the plan was shown', async () => {
+      await terminal.press('L');
+      await terminal.shows('Memory that web should have:');
+      await terminal.type('1408Mi');
+      await terminal.press('Enter');
+      await terminal.shows(/^Steps\n +1\. /m);
+      await terminal.press('q');
+      await back();
+      await terminal.press('M');
+      await terminal.shows('Memory that web should have:');
+      await terminal.type('3Gi');
+      await terminal.press('Enter');
+      await terminal.shows('Resize tenants/web to 3Gi? [y/N]');
+      expect((await storedWeb()).memory).toBe('2Gi');
+      await terminal.type('y');
+      await terminal.press('Enter');
+      await terminal.shows(/3Gi, Converged: the guest has 3Gi, as\s+wanted\s+Enter goes back/);
+      expect((await storedWeb()).memory).toBe('3Gi');
+      await terminal.press('Enter');
+      await back();
+    });
+
+    it('in its list of hosts one shows the room on them', async () => {
+      await terminal.type(':hvh');
+      await terminal.press('Enter');
+      await terminal.shows(/hypervisorhosts\(all\)|hypervisorhosts\[/i);
+      await terminal.press('H');
+      await terminal.shows(/^hv +True +\S+Gi/m);
+      await terminal.press('q');
+    });
+  },
+  [...STRANGERS, 'control-plane'],
+);

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Cluster } from '../../../src/kubernetes/cluster.ts';
+import { eventsIn } from '../../lab/api-client.ts';
 import {
   connectAsController,
   type DimmerCluster,
@@ -14,7 +15,7 @@ let cluster: Cluster;
 const log: string[] = [];
 
 beforeAll(async () => {
-  plane = await startDimmerCluster();
+  plane = await startDimmerCluster({ isOwn: true });
   await plane.apply(namespace('t'), memory('a', 't', { memory: '6Gi' }), memory('b', 't', { memory: '6Gi' }));
   cluster = connectAsController(plane);
   cluster.virtualMachineMemories.onChange(({ key, current }) =>
@@ -53,7 +54,7 @@ describe('an API server that dies', () => {
     expect(log.filter((line) => line === 't/a 7Gi')).toHaveLength(1);
     expect(log.slice(-2).sort()).toEqual(['t/b gone', 't/c 1Gi']);
     await eventually('the event of the outage', async () =>
-      (await plane.kubectlOk(['get', 'events', '-n', 't'])).includes('while it was away'),
+      JSON.stringify(await plane.api.read(eventsIn('t'))).includes('while it was away'),
     );
   });
 

@@ -53,6 +53,27 @@ describe('deploy/', () => {
   });
 });
 
+describe('what these tests apply', () => {
+  it('is applied as kubectl does it, which goes on from there, and the other way round', async () => {
+    const kubectl = (spec: object) => cluster.tryApply(memory('both', 't', spec), '--validate=strict');
+    const fields = async () => (await cluster.get('vmmem', 'both', '-n', 't'))['spec'];
+    expect((await cluster.tryApply(memory('both', 't', { memory: '2Gi', paused: true }))).output).toMatch(
+      / created\n$/,
+    );
+    expect((await kubectl({ memory: '2Gi', paused: true })).output).toMatch(/ unchanged\n$/);
+    expect((await kubectl({ memory: '3Gi' })).output).toMatch(/ configured\n$/);
+    expect(await fields()).toMatchObject({ memory: '3Gi' });
+    expect(await fields()).not.toHaveProperty('paused');
+    expect((await cluster.tryApply(memory('both', 't', { memory: '3Gi' }))).output).toMatch(/ unchanged\n$/);
+    expect((await cluster.tryApply(memory('both', 't', { rounding: 'Up' }))).output).toMatch(/ configured\n$/);
+    expect(await fields()).toMatchObject({ rounding: 'Up' });
+    expect(await fields()).not.toHaveProperty('memory');
+    expect(await cluster.tryApply(memory('both', 't', { rounding: 'Up', size: 1 }))).toMatchObject({
+      ...{ code: 1, output: expect.stringContaining('unknown field "spec.size"') as string },
+    });
+  });
+});
+
 describe('size of memory', () => {
   it.each([
     '64Mi',

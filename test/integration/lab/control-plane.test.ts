@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type ControlPlane, startControlPlane } from '../../lab/control-plane.ts';
 import { describeLab } from '../../lab/describe.ts';
+import { readContents, restoreContents } from '../../lab/etcd.ts';
 import { waitFor } from '../../lab/wait.ts';
 
 await describeLab(
@@ -53,6 +54,30 @@ await describeLab(
       expect((await controlPlane.kubectl(kept)).code).not.toBe(0);
       await controlPlane.restartApiServer();
       expect(await controlPlane.kubectlOk(kept)).toBe('1');
+    });
+
+    test('what a test has left is taken out again under the eyes of the API server, which goes on', async () => {
+      const { api, kubectlOk, connectToEtcd } = controlPlane;
+      const etcd = connectToEtcd();
+      const contents = await readContents(etcd);
+      await kubectlOk(['create', 'namespace', 'left']);
+      await kubectlOk(['create', 'configmap', 'left', '-n', 'left', '--from-literal=a=1']);
+      await kubectlOk(['label', 'namespace', 'default', 'left=here']);
+      await kubectlOk(['delete', 'clusterrole', 'view']);
+      await waitFor(async () => (await restoreContents(etcd, contents)) === 0, {
+        ...{ what: 'nothing to be left to do', timeoutMs: 30_000, intervalMs: 100 },
+      });
+      expect((await api.ask('/api/v1/namespaces/left')).status).toBe(404);
+      expect((await api.ask('/api/v1/namespaces/left/configmaps/left')).status).toBe(404);
+      expect(await api.read('/api/v1/namespaces/default')).not.toHaveProperty('metadata.labels.left');
+      const roles = '/apis/rbac.authorization.k8s.io/v1/clusterroles';
+      expect((await api.ask(`${roles}/view`)).status).toBe(200);
+      const cached = async (): Promise<string> => JSON.stringify(await api.read(`${roles}?resourceVersion=0`));
+      await waitFor(async () => (await cached()).includes('"name":"view"'), {
+        ...{ what: 'its cache to have it', timeoutMs: 20_000, details: cached },
+      });
+      await kubectlOk(['create', 'namespace', 'left']);
+      etcd.close();
     });
 
     test('certificates carry the names asked for, and may be expired', async () => {

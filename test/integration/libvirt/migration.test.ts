@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { mib } from '../../../src/memory/bytes.ts';
 import { aliasOfSlot } from '../../../src/memory/module.ts';
-import type { OperationState } from '../../../src/memory/operation-state.ts';
+import type { Mark, OperationState } from '../../../src/memory/operation-state.ts';
 import { writeDimmXml } from '../../../src/libvirt/xml/device.ts';
 import { dialEndpoint } from '../../../src/libvirt/rpc/dial.ts';
 import type { DomainMemoryXml } from '../../../src/libvirt/xml/domain-memory.ts';
@@ -116,9 +116,18 @@ await describeLab(
       expect(after.leader).toEqual(leader);
     });
 
-    test('of a guest that was being asked: the agent there puts the period back that stood before', async () => {
+    test('of a guest that was being asked: the agent there puts the period back that stood before, and what is leaving still is', async () => {
       // As an agent leaves it that is killed between its two calls, here on its way back.
       const { hypervisor, lab } = target;
+      const [module] = (await memoryOn(target)).modules;
+      if (module === undefined || module.base === null || module.slot === null)
+        throw new Error('the guest has no module');
+      const askedAtMs = Date.now() - 1000;
+      const leaving: Mark = {
+        ...{ slot: module.slot, base: module.base, size: module.size, alias: module.alias ?? '', generation: 3 },
+        ...{ firstAskedAtMs: askedAtMs, lastAskedAtMs: askedAtMs, attempts: 1, phase: 'leaving' },
+      };
+      await hypervisor.setMetadata(guest.uuid, stateNamespace, statePrefix, writeState({ ...state, marks: [leaving] }));
       await hypervisor.setMetadata(guest.uuid, periodNamespace, periodPrefix, writePeriod(7));
       await hypervisor.setMemoryStatsPeriod(guest.uuid, 0);
       const agent = await startAgentFixture(source.lab.uri, await createAgentPki(source.lab.directory));
@@ -134,6 +143,13 @@ await describeLab(
         await waitFor(async () => (await memoryOn(source)).balloon?.statsPeriodSeconds === 7, {
           ...{ what: 'the agent to put the period back', timeoutMs: 20_000 },
         });
+        // It has heard of the start, which is no boot.
+        const observed = await agent.client.observe(guest.uuid);
+        expect(observed.ok && observed.value.layout?.modules.map(({ slot, mark }) => [slot, mark?.attempts])).toEqual([
+          [0, 1],
+          [5, undefined],
+        ]);
+        expect((await memoryOn(source)).state).toMatchObject({ ok: true, value: { marks: [leaving] } });
       } finally {
         await agent.stop();
       }

@@ -1,6 +1,7 @@
 /** What people install: the package that `npm pack` makes holds all that it needs, and every command works from it. */
 import { createHash } from 'node:crypto';
 import {
+  copyFileSync,
   existsSync,
   globSync,
   mkdirSync,
@@ -9,10 +10,11 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { parse } from 'yaml';
 import { mib } from '../../../src/memory/bytes.ts';
@@ -20,10 +22,11 @@ import { plugRequest, valueOf } from '../../contract/bench.ts';
 import { type ControlPlane, startControlPlane } from '../../lab/control-plane.ts';
 import { type Daemon, startDaemon } from '../../lab/daemon.ts';
 import { describeLab } from '../../lab/describe.ts';
-import { runOk } from '../../lab/run.ts';
+import { findControlPlane } from '../../lab/control-plane-binaries.ts';
+import { type CommandResult, run, runOk } from '../../lab/run.ts';
 import { freePorts } from '../../lab/ports.ts';
 import { waitFor } from '../../lab/wait.ts';
-import { copyCheckout } from '../../support/checkout.ts';
+import { copyCheckout, nodePath } from '../../support/checkout.ts';
 import { commandsOf, documented, patternOf } from '../../support/documents.ts';
 import { check, installed as checkers, STRANGERS } from '../../strangers/checkers.ts';
 import { type AgentPki, controllerUri, createAgentPki } from '../agent/agent-fixture.ts';
@@ -99,21 +102,29 @@ describe('the package', () => {
     }
   });
 
-  test("leaves the repository's package.json as it was, also where packing fails", async () => {
-    const file = join(installed.checkout.directory, 'package.json');
+  test("leaves the repository's package.json as it was, also where packing fails; README's preview begins without a build", async () => {
+    const { directory, sh, shOk } = installed.checkout;
+    const file = join(directory, 'package.json');
     const before = readFileSync(join(root, 'package.json'), 'utf8');
     expect(readFileSync(file, 'utf8')).toBe(before);
-    const failAndBuild = async (meanwhile: () => void) => {
-      expect((await installed.checkout.sh('npm pack --pack-destination /nowhere/at/all')).code).not.toBe(0);
-      meanwhile();
-      await installed.checkout.shOk('npm run build');
-      expect(existsSync(`${file}.aside`)).toBe(false);
-      return readFileSync(file, 'utf8');
-    };
-    expect(await failAndBuild(() => undefined)).toBe(before);
-    // Nor is lost what somebody wrote there in between.
+    expect((await sh('npm pack --pack-destination /nowhere/at/all')).code).not.toBe(0);
+    expect(readFileSync(file, 'utf8')).not.toBe(before);
+    rmSync(join(directory, 'dist'), { recursive: true });
+    const typed = commandsOf(documented('README.md', 'npm run -s dimmer -- plan'));
+    expect(typed[0]?.command).toBe('npm run build');
+    for (const { command, printed } of typed) {
+      const answer = await shOk(command);
+      if (printed !== '') expect(answer).toMatch(patternOf(printed));
+    }
+    expect(typed.at(-1)?.printed).toContain('Unplug');
+    expect([existsSync(`${file}.aside`), readFileSync(file, 'utf8')]).toEqual([false, before]);
+    // Nor is lost what somebody wrote there in between. (What a pack and a build do about the manifest, without them.)
     const edited = before.replace('"private": true', '"private": false');
-    expect(await failAndBuild(() => writeFileSync(file, edited))).toBe(edited);
+    await shOk('node scripts/pack.ts replace');
+    writeFileSync(file, edited);
+    await shOk('node scripts/pack.ts restore');
+    expect([existsSync(`${file}.aside`), readFileSync(file, 'utf8')]).toEqual([false, edited]);
+    writeFileSync(file, before);
   });
 });
 
@@ -127,16 +138,6 @@ test('`npm ci` of the README says nothing of engines, under the oldest Node that
   expect([quiet.code, quiet.stderr]).toEqual([0, '']);
   // The packages would have something to say.
   expect((await ci('--loglevel=warn')).stderr).toContain('EBADENGINE');
-});
-
-test("README's preview prints what it shows, in a checkout that isn't built yet", async () => {
-  rmSync(join(installed.checkout.directory, 'dist'), { recursive: true });
-  const typed = commandsOf(documented('README.md', 'npm run -s dimmer -- plan'));
-  for (const { command, printed } of typed) {
-    const answer = await installed.checkout.shOk(command);
-    if (printed !== '') expect(answer).toMatch(patternOf(printed));
-  }
-  expect(typed.at(-1)?.printed).toContain('Unplug');
 });
 
 describe('its commands', () => {
@@ -231,6 +232,50 @@ await describeLab(
     });
   },
   STRANGERS,
+);
+
+await describeLab(
+  'by krew',
+  () => {
+    test('kubectl gets the plugin from our manifest and the archive it speaks of, and nothing else', async () => {
+      const desk = join(installed.directory, 'krew');
+      const bin = join(desk, 'bin');
+      mkdirSync(bin, { recursive: true });
+      symlinkSync(checkers().krew[0], join(bin, 'kubectl-krew'));
+      symlinkSync((await findControlPlane())?.kubectl ?? '', join(bin, 'kubectl'));
+      symlinkSync(join(root, 'scripts'), join(desk, 'scripts'));
+      const [archive = ''] = readdirSync(installed.checkout.directory).filter((name) => name.endsWith('.tgz'));
+      copyFileSync(join(installed.checkout.directory, archive), join(desk, archive));
+      const KREW_ROOT = join(desk, 'krew');
+      const env = { PATH: [bin, join(KREW_ROOT, 'bin'), nodePath].join(delimiter), KREW_ROOT, HOME: desk };
+      const sh = (command: string): Promise<CommandResult> => run('sh', ['-euc', command], { cwd: desk, env });
+
+      const [fill, install] = commandsOf(documented('docs/operations.md', 'node scripts/krew.ts'));
+      expect(await sh(fill?.command ?? '')).toMatchObject({ code: 0, stderr: '' });
+      // What is published is at the manifest's address; krew takes it from here, and compares it all the same.
+      const here = `${install?.command ?? ''} --archive=${archive}`;
+      writeFileSync(join(desk, 'other.tgz'), 'another archive');
+      const refused = await sh(here.replace(archive, 'other.tgz'));
+      expect(refused.code).not.toBe(0);
+      expect(refused.stderr).toContain('checksum does not match');
+      const done = await sh(here);
+      expect([done.code, done.stderr]).toEqual([0, expect.stringContaining('Installed plugin: dimmer')]);
+
+      const { version } = manifestOf(root);
+      expect(await sh('kubectl dimmer version')).toMatchObject({
+        code: 0,
+        stdout: `kubectl dimmer ${String(version)}\n`,
+        stderr: '',
+      });
+      expect((await sh('kubectl plugin list')).stdout).toContain(`${KREW_ROOT}/bin/kubectl-dimmer\n`);
+      // It lists and removes only beside a list of plugins that it has cloned from the network.
+      mkdirSync(join(KREW_ROOT, 'index/default/.git'), { recursive: true });
+      expect((await sh('kubectl krew list')).stdout).toMatch(/\bdimmer$/m);
+      expect(await sh('kubectl krew uninstall dimmer')).toMatchObject({ code: 0 });
+      expect(globSync(join(KREW_ROOT, '{bin,store}/*dimmer*'))).toEqual([]);
+    });
+  },
+  [...STRANGERS, 'control-plane'],
 );
 
 await describeLab(

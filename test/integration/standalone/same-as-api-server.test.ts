@@ -9,7 +9,8 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { loadSpecSchemas } from '../../../src/standalone/crds.ts';
 import { readManifests } from '../../../src/standalone/manifest.ts';
-import { type ControlPlane, startControlPlane } from '../../lab/control-plane.ts';
+import type { ControlPlane } from '../../lab/control-plane.ts';
+import { shareControlPlane } from '../../lab/shared-planes.ts';
 import { describeLab } from '../../lab/describe.ts';
 
 import { corpus, memoryFile, randomFields, randomFile } from './manifest-files.ts';
@@ -51,18 +52,7 @@ await describeLab(
     const schemas = loadSpecSchemas();
 
     beforeAll(async () => {
-      plane = await startControlPlane();
-      await plane.kubectlOk([
-        'apply',
-        '-f',
-        join(import.meta.dirname, '../../../crds/dimmer.dev_virtualmachinememories.yaml'),
-      ]);
-      await plane.kubectlOk([
-        'apply',
-        '-f',
-        join(import.meta.dirname, '../../../crds/dimmer.dev_hypervisorhosts.yaml'),
-      ]);
-      await plane.kubectlOk(['wait', '--for=condition=Established', 'crd', '--all'], { timeoutMs: 60_000 });
+      plane = await shareControlPlane();
     });
     afterAll(() => plane.stop());
 

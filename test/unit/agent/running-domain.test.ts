@@ -128,3 +128,18 @@ describe('since when a guest has had its modules', () => {
     expect(one.unchangedSinceMs).toBe(190_000);
   });
 });
+
+describe('what a guest was asked', () => {
+  it('is forgotten by one that boots, not by one that is restored or migrated, which has yet to report as after a boot', () => {
+    const one = new RunningDomain('u', 'run', 100_000);
+    one.heardReturn(110_000);
+    expect(one.markEvidence.forgotAtMs).toBe(null);
+    expect(one.boot.bootedAtMs).toBe(110_000);
+    one.heardBoot(120_000);
+    expect(one.markEvidence.forgotAtMs).toBe(120_000);
+    one.heardReturn(130_000);
+    expect(one.markEvidence.forgotAtMs).toBe(120_000);
+    one.noticedGap(140_000);
+    expect(one.markEvidence.forgotAtMs).toBe(null);
+  });
+});

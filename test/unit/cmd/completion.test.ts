@@ -1,39 +1,40 @@
 /** What may stand where a person has stopped typing: read from the help, which says all that there is. */
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { complete, type Where } from '../../../src/cmd/completion/candidates.ts';
 import { readHelp } from '../../../src/cmd/completion/help-text.ts';
-import { runProgram } from '../../support/built-program.ts';
+import { builtMain, runProgram } from '../../support/built-program.ts';
 
-const helpOf = async (words: readonly string[]): Promise<string> => (await runProgram([...words, '--help'])).stdout;
-const { commands } = readHelp(await helpOf([]), []);
+const plugin = join(dirname(builtMain), 'kubectl-dimmer.js');
 
-test('all commands of the help are there', async () => {
-  const { stdout } = await runProgram(['__complete', '']);
-  expect(commands.length).toBeGreaterThan(5);
-  expect(stdout).toBe([...stdout.split('\n').slice(0, -2), ':4', ''].join('\n'));
-  expect(
-    stdout
-      .split('\n')
-      .slice(0, -2)
-      .map((line) => line.split('\t')[0]),
-  ).toEqual(commands.map(({ name }) => name));
-});
+describe.each([
+  ['dimmer', builtMain],
+  ['kubectl dimmer', plugin],
+])('%s', async (_, program) => {
+  const helpOf = async (words: readonly string[]): Promise<string> =>
+    (await runProgram([...words, '--help'], { program })).stdout;
+  const ask = async (...words: readonly string[]): Promise<readonly string[]> => {
+    const { stdout } = await runProgram(['__complete', ...words], { program });
+    const lines = stdout.split('\n');
+    expect(lines.slice(-2)).toEqual([':4', '']);
+    return lines.slice(0, -2).map((line) => line.split('\t')[0] ?? '');
+  };
+  const { commands } = readHelp(await helpOf([]), []);
 
-test.each(commands.map(({ name }) => [name]))('%s: every option that its help has', async (name) => {
-  const help = await helpOf([name]);
-  const said = new Set([...help.matchAll(/^ {2}(?:-\w, )?(--[a-z-]+)/gm)].map(([, option]) => option));
-  const { stdout } = await runProgram(['__complete', name, '--']);
-  expect(
-    new Set(
-      stdout
-        .split('\n')
-        .slice(0, -2)
-        .map((line) => line.split('\t')[0]),
-    ),
-  ).toEqual(said);
+  test('all commands of the help are there', async () => {
+    expect(commands.length).toBeGreaterThan(5);
+    expect(await ask('')).toEqual(commands.map(({ name }) => name));
+  });
+
+  test.each(commands.map(({ name }) => [name]))('%s: every option that its help has, and its values', async (name) => {
+    const help = await helpOf([name]);
+    const said = new Set([...help.matchAll(/^ {2}(?:-\w, )?(--[a-z-]+)/gm)].map(([, option]) => option));
+    expect(new Set(await ask(name, '--'))).toEqual(said);
+    const listed = readHelp(help, [name]).options.filter(({ value }) => ['POLICY', 'FORMAT'].includes(value ?? ''));
+    for (const option of listed) expect([option.name, (await ask(name, option.name, '')).length]).not.toContain(0);
+  });
 });
 
 describe('over a help of its own', () => {

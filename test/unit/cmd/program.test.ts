@@ -37,6 +37,20 @@ test.each([
   expect(stdout).toMatch(new RegExp(`^Usage: dimmer ${usage.replace('[', '\\[').replace(']', '\\]')}`));
 });
 
+describe.each([
+  ['dimmer', builtMain],
+  ['kubectl dimmer', join(dirname(builtMain), 'kubectl-dimmer.js')],
+])('%s: the help of what an operator types', (_, program) => {
+  test.each(['', 'status', 'plan', 'resize', 'why', 'events', 'hosts', 'console'])(
+    '%s fits 80 columns',
+    async (name) => {
+      const { stdout } = await runProgram([...(name === '' ? [] : [name]), '--help'], { program });
+      expect(stdout.split('\n').filter((line) => line.length > 80)).toEqual([]);
+      if (name !== '') expect(stdout).toMatch(/^Examples:\n {2}(?:kubectl )?dimmer /m);
+    },
+  );
+});
+
 test.each([
   [['frobnicate'], "dimmer: unknown command 'frobnicate'"],
   [['constructor'], "dimmer: unknown command 'constructor'"],

@@ -161,13 +161,13 @@ describe('k9s', () => {
   test('its keys are each there once, and every command has one', () => {
     const keys = plugins.map(([, { shortCut }]) => shortCut);
     expect(new Set(keys).size).toBe(keys.length);
-    const called = plugins.map(([, { args }]) => /(?:^|\bkubectl )dimmer (\w+)/.exec(args.join(' '))?.[1]);
+    const called = plugins.map(([, { args }]) => /\bkubectl dimmer (\w+)/.exec(args.join(' '))?.[1]);
     expect(called.toSorted()).toEqual(commands.toSorted());
   });
 
   test.each(plugins)('%s calls what there is, with options that it has', async (_, { args }) => {
     const line = args.join(' ');
-    const command = /(?:^|\bkubectl )dimmer (\w+)/.exec(line)?.[1] ?? '';
+    const command = /\bkubectl dimmer (\w+)/.exec(line)?.[1] ?? '';
     const { exit, stdout } = await runProgram([command, '--help'], { program: builtPlugin });
     expect(exit).toBe(0);
     for (const [, option] of line.matchAll(/ (--[a-z-]+)/g)) expect(stdout).toContain(` ${option ?? ''}`);
@@ -178,7 +178,10 @@ describe('k9s', () => {
     (_, { args, scopes }) => {
       // envRX of internal/view/env.go: any other word behind a dollar makes k9s refuse the plugin.
       const filled = args.flatMap((arg) => arg.match(/\$!?[\w|-]+/g) ?? []);
-      for (const name of filled) expect(['$NAME', '$NAMESPACE', '$CONTEXT']).toContain(name);
+      for (const name of filled) expect(['$NAME', '$NAMESPACE', '$CONTEXT', '$KUBECONFIG']).toContain(name);
+      // Else one that k9s was told by --kubeconfig, or a cluster chosen in it, would not be the one that is asked.
+      expect(args[0]).toBe('KUBECONFIG=$KUBECONFIG');
+      expect(filled).toContain('$CONTEXT');
       const crds = ['virtualmachinememories', 'hypervisorhosts'].map((plural) => {
         const crd = parse(readRoot(`crds/dimmer.dev_${plural}.yaml`)) as {
           spec: { names: { plural: string; shortNames: string[] } };
@@ -189,14 +192,16 @@ describe('k9s', () => {
     },
   );
 
-  test.each(plugins.filter(([, { args }]) => args[0] === '-c'))(
+  test.each(plugins.filter(([, { args }]) => args.includes('-c')))(
     '%s is a line that a shell takes',
     async (_, { args }) => {
-      const { code, stderr } = await run('sh', ['-n', '-c', args[1] ?? '']);
+      const [, shell = '', flag, script = '', ...words] = args;
+      expect(flag).toBe('-c');
+      const { code, stderr } = await run(shell, ['-n', '-c', script]);
       expect([code, stderr]).toEqual([0, '']);
       // The words behind the script are numbered from its name on.
-      const numbered = [...(args[1] ?? '').matchAll(/\$\{(\d)\}/g)].map(([, digit]) => Number(digit));
-      expect(Math.max(...numbered)).toBe(args.length - 3);
+      const numbered = [...script.matchAll(/\$\{(\d)\}/g)].map(([, digit]) => Number(digit));
+      expect(Math.max(...numbered)).toBe(words.length - 1);
     },
   );
 });

@@ -31,7 +31,9 @@ describe('events', () => {
         return () => undefined;
       },
     }).onEvent((event) => heard.push(event));
-    for (const change of ['started', 'stopped', 'suspended', 'crashed', 'other'] as const) {
+    // Booted, migrated, restored, from a snapshot, woken, and what a newer libvirt may know.
+    for (const detail of [0, 1, 2, 3, 4, 99]) tell({ domain, kind: 'lifecycle', change: 'started', detail });
+    for (const change of ['stopped', 'suspended', 'crashed', 'other'] as const) {
       tell({ domain, kind: 'lifecycle', change, detail: 0 });
     }
     tell({ domain, kind: 'reboot' });
@@ -41,9 +43,11 @@ describe('events', () => {
     tell({ domain, kind: 'deviceRemoved', alias: 'ua-dimmer-1' });
     tell({ domain, kind: 'deviceRemovalFailed', alias: 'ua-dimmer-2' });
     expect(heard).toEqual([
-      ...['started', 'stopped', 'changed', 'changed', 'changed', 'rebooted', 'balloon-changed', 'owner-changed'].map(
-        (kind) => ({ domain, kind }),
-      ),
+      ...[false, true, true, true, true, true].map((goesOn) => ({ domain, kind: 'started', goesOn })),
+      ...['stopped', 'changed', 'changed', 'changed', 'rebooted', 'balloon-changed', 'owner-changed'].map((kind) => ({
+        domain,
+        kind,
+      })),
       { domain, kind: 'module-added', alias: 'ua-dimmer-1' },
       { domain, kind: 'module-removed', alias: 'ua-dimmer-1' },
       { domain, kind: 'module-refused', alias: 'ua-dimmer-2' },

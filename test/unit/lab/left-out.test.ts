@@ -53,6 +53,14 @@ test('with LAB_STRICT=1 it fails', () => {
   expect(status).toBe(1);
 });
 
+test('a file that is left out whole is told, too', () => {
+  const reason = 'no kube-apiserver';
+  const whole = ['a.test.ts', 'b.test.ts'].map((file) => ({ file, tests: null, reason }));
+  expect(describeLeftOut(whole).slice(1)).toEqual([
+    ...['', '  2 files: no kube-apiserver', '    a.test.ts (all)', '    b.test.ts (all)'],
+  ]);
+});
+
 test('what was left out is told by reason, then by file', () => {
   const lines = describeLeftOut([
     { file: 'a.test.ts', tests: 2, reason: 'the lab needs root' },

@@ -7,7 +7,7 @@ import { Answered } from './answered.ts';
 import { execute } from './execute.ts';
 import { isLeft, isUnrecorded } from '../drift.ts';
 import { type GatherContext, judgeRight } from './observe.ts';
-import type { HostEntry } from '../../shared/host-directory.ts';
+import type { HostEntry } from '../../shared/host-entry.ts';
 import type { HostPlace } from '../host-place.ts';
 import type { ControllerMetrics } from '../metrics.ts';
 import { judgeOnlined } from '../onlined.ts';

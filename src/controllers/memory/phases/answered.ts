@@ -5,7 +5,7 @@
 import type { ClaimRequest, DomainObservation } from '../../../host/port.ts';
 import type { AskAgain, PlanStep } from '../../../planner/types.ts';
 import type { Hearing } from '../../shared/hearing.ts';
-import type { HostEntry } from '../../shared/host-directory.ts';
+import type { HostEntry } from '../../shared/host-entry.ts';
 
 type Answer = { readonly revision: string; readonly observation?: DomainObservation };
 

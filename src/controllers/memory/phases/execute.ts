@@ -8,7 +8,7 @@ import type { HostAnswer, HostError, HostErrorCode } from '../../../host/errors.
 import type { ClaimRequest, DomainObservation, PersistAnswer, UnplugRequest } from '../../../host/port.ts';
 import type { AskAgain, PlanStep } from '../../../planner/types.ts';
 import type { Logger } from '../../../runtime/logger.ts';
-import type { HostEntry } from '../../shared/host-directory.ts';
+import type { HostEntry } from '../../shared/host-entry.ts';
 import { readAnswered } from './answered.ts';
 import { isToBeStored } from '../persisted.ts';
 import { pageSizeOn } from '../backing.ts';

@@ -4,7 +4,7 @@ import type { DomainObservation, HostFacts } from '../../../host/port.ts';
 import { keyOf, type ResourceSource } from '../../../runtime/resources.ts';
 import type { ClaimIndex } from '../../shared/claim-index.ts';
 import { isOpenTo, judgeHostUse } from '../../shared/entitlement.ts';
-import type { HostEntry } from '../../shared/host-directory.ts';
+import type { HostEntry } from '../../shared/host-entry.ts';
 import type { Location, LocateContext } from './locate.ts';
 import { describeMachine, notFoundProblem } from './whereabouts.ts';
 import { judgeOwnership, type Owned } from './ownership.ts';

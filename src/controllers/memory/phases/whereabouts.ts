@@ -7,7 +7,8 @@ import { orAborted } from '../../../runtime/or-aborted.ts';
 import type { Turn } from '../../../runtime/work-queue.ts';
 import { isOpenTo, judgeHostUse, type NamespaceLabels } from '../../shared/entitlement.ts';
 import { explainHostError } from '../../shared/explain-host-error.ts';
-import type { HostDirectory, HostEntry } from '../../shared/host-directory.ts';
+import type { HostDirectory } from '../../shared/host-directory.ts';
+import type { HostEntry } from '../../shared/host-entry.ts';
 import type { Problem, Stopped } from '../types.ts';
 
 /** Where to look: the hosts that the namespace may use. */

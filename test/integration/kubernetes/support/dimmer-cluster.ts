@@ -4,7 +4,9 @@ import { type Cluster, createCluster } from '../../../../src/kubernetes/cluster.
 import { systemClock } from '../../../../src/runtime/clock.ts';
 import { silentLogger } from '../../../../src/runtime/logger.ts';
 import { isOurs, pathOf } from '../../../lab/api-client.ts';
+import { type Applied, applyObject, collectionOf, type Manifest } from '../../../lab/apply.ts';
 import { type ControlPlane, startControlPlane } from '../../../lab/control-plane.ts';
+import { installDimmer, shareControlPlane } from '../../../lab/shared-planes.ts';
 import { waitFor } from '../../../lab/wait.ts';
 
 export const deployDirectory = fileURLToPath(new URL('../../../../deploy', import.meta.url));
@@ -15,15 +17,12 @@ export const uuid = '6f0c1a52-6a0e-4c0e-9c50-6e6f0f3d2a11';
 export type DimmerCluster = ControlPlane & {
   /** Credentials of the controller's service account, with the rights of deploy/ and no others. */
   readonly controllerKubeconfig: string;
-  /** Applies objects given as JavaScript; an error carries kubectl's words. */
-  readonly apply: (...objects: readonly object[]) => Promise<string>;
-  /** As {@link apply}, but gives the exit code and what kubectl wrote. */
-  readonly tryApply: (
-    object: object,
-    ...args: readonly string[]
-  ) => Promise<{ readonly code: number | null; readonly output: string }>;
-  /** Puts a status, as the administrator. */
-  readonly putStatus: (resource: string, name: string, status: object, namespace?: string) => Promise<void>;
+  /** Applies objects given as JavaScript, one after the other; an error carries the API server's words. */
+  readonly apply: (...objects: readonly object[]) => Promise<void>;
+  /** As {@link apply}, but gives the exit code, and what is said. With other options than `--dry-run=server` by kubectl. */
+  readonly tryApply: (object: object, ...args: readonly string[]) => Promise<Applied>;
+  /** Puts a status in place of what is there, as the administrator. */
+  readonly putStatus: (kind: 'vmmem' | 'hvh', name: string, status: object, namespace?: string) => Promise<void>;
   /** By the words of `kubectl get`; one of our own objects is read without it. */
   readonly get: (
     kind: string,
@@ -32,11 +31,15 @@ export type DimmerCluster = ControlPlane & {
   ) => Promise<Record<string, unknown> & { metadata: Record<string, unknown> }>;
 };
 
-export async function startDimmerCluster(): Promise<DimmerCluster> {
-  const plane = await startControlPlane();
+export type ClusterOptions = {
+  /** For a test that kills the API server; otherwise it is one that other files have before and after. */
+  readonly isOwn?: boolean;
+};
+
+export async function startDimmerCluster({ isOwn = false }: ClusterOptions = {}): Promise<DimmerCluster> {
+  const plane = isOwn ? await startControlPlane() : await shareControlPlane();
   try {
-    await plane.kubectlOk(['apply', '-k', deployDirectory]);
-    await plane.kubectlOk(['wait', '--for=condition=Established', '--timeout=30s', 'crd', '--all']);
+    if (isOwn) await installDimmer(plane);
     const controllerKubeconfig = await plane.createKubeconfigForServiceAccount('dimmer-system', 'dimmer-controller');
     return withHelpers(plane, controllerKubeconfig);
   } catch (error) {
@@ -46,35 +49,38 @@ export async function startDimmerCluster(): Promise<DimmerCluster> {
 }
 
 /** A cluster with one resource, `t/NAME`, that wishes for 2 GiB, and one host, `hv`. */
-export async function startClusterWithOne(name = 'db'): Promise<DimmerCluster> {
-  const plane = await startDimmerCluster();
+export async function startClusterWithOne(name = 'db', options: ClusterOptions = {}): Promise<DimmerCluster> {
+  const plane = await startDimmerCluster(options);
   await plane.apply(namespace('t'), memory(name, 't', { memory: '2Gi' }), host('hv'));
   return plane;
 }
 
 function withHelpers(plane: ControlPlane, controllerKubeconfig: string): DimmerCluster {
-  const input = (objects: readonly object[]): string =>
-    JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects });
+  const tryApply = async (object: object, ...args: readonly string[]): Promise<Applied> => {
+    const manifest = object as Manifest;
+    const isDryRun = args.length === 1 && args[0] === '--dry-run=server';
+    if (collectionOf(manifest) !== undefined && (isDryRun || args.length === 0)) {
+      return applyObject(plane.api, manifest, isDryRun);
+    }
+    const input = JSON.stringify(object);
+    const { code, stdout, stderr } = await plane.kubectl(['apply', '-f', '-', ...args], { input });
+    return { code: code === 0 ? 0 : 1, output: stdout + stderr };
+  };
   return {
     ...plane,
     controllerKubeconfig,
-    apply: (...objects) => plane.kubectlOk(['apply', '-f', '-'], { input: input(objects) }),
-    async tryApply(object, ...args) {
-      const { code, stdout, stderr } = await plane.kubectl(['apply', '-f', '-', ...args], {
-        input: JSON.stringify(object),
-      });
-      return { code, output: stdout + stderr };
+    tryApply,
+    async apply(...objects) {
+      for (const object of objects) {
+        const { code, output } = await tryApply(object);
+        if (code !== 0) throw new Error(output);
+      }
     },
-    async putStatus(resource, name, status, namespace) {
-      const scope = namespace === undefined ? [] : ['-n', namespace];
-      await plane.kubectlOk([
-        ...['patch', resource, name, ...scope, '--subresource=status', '--type=merge'],
-        ...['-p', JSON.stringify({ status: null })],
-      ]);
-      await plane.kubectlOk([
-        ...['patch', resource, name, ...scope, '--subresource=status', '--type=merge'],
-        ...['-p', JSON.stringify({ status })],
-      ]);
+    async putStatus(kind, name, status, namespace) {
+      for (const body of [{ status: null }, { status }]) {
+        const answer = await plane.api.ask(`${pathOf(kind, name, namespace)}/status`, { method: 'PATCH', body });
+        if (answer.status !== 200) throw new Error(answer.text);
+      }
     },
     async get(kind, name, ...args) {
       const [flag, namespace, ...more] = args;

@@ -22,7 +22,7 @@ function root(xml: string): XmlElement {
   return parsed.value;
 }
 
-const nothing = { refusals: new Map<string, number>(), bootedAtMs: null };
+const nothing = { refusals: new Map<string, number>(), forgotAtMs: null };
 
 describe('settleMarks', () => {
   it('keeps a mark while the guest is silent, and the array with it', () => {
@@ -45,14 +45,14 @@ describe('settleMarks', () => {
   });
 
   it('forgets a request that was refused, but not for the refusal of an earlier one', () => {
-    const refused = (atMs: number) => ({ refusals: new Map([['ua-dimmer-0', atMs]]), bootedAtMs: null });
+    const refused = (atMs: number) => ({ refusals: new Map([['ua-dimmer-0', atMs]]), forgotAtMs: null });
     expect(settleMarks([leaving], [module], refused(6_050), 7_000)).toEqual([]);
     expect(settleMarks([leaving], [module], refused(5_999), 7_000)).toEqual([leaving]);
   });
 
   it('forgets a request when the guest was reset after it', () => {
-    expect(settleMarks([leaving], [module], { ...nothing, bootedAtMs: 6_500 }, 7_000)).toEqual([]);
-    expect(settleMarks([leaving], [module], { ...nothing, bootedAtMs: 500 }, 7_000)).toEqual([leaving]);
+    expect(settleMarks([leaving], [module], { ...nothing, forgotAtMs: 6_500 }, 7_000)).toEqual([]);
+    expect(settleMarks([leaving], [module], { ...nothing, forgotAtMs: 500 }, 7_000)).toEqual([leaving]);
   });
 });
 
@@ -99,7 +99,7 @@ describe('saysTheSame', () => {
     for (const nowMs of [7_000, 66_000]) {
       expect(saysTheSame([leaving], settleMarks([leaving], [], nothing, nowMs))).toBe(false);
     }
-    const reset = settleMarks([leaving], [module], { ...nothing, bootedAtMs: 6_500 }, 7_000);
+    const reset = settleMarks([leaving], [module], { ...nothing, forgotAtMs: 6_500 }, 7_000);
     expect(saysTheSame([leaving], reset)).toBe(false);
     expect(saysTheSame([], [resting])).toBe(false);
   });
