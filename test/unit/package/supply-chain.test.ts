@@ -63,5 +63,17 @@ test('checkers from npm run no script, and those in Python are wheels of one ver
 test('programs in Go are built from modules that go.sum names', () => {
   const modules = globSync('test/lab/**/go.mod', { cwd: root });
   expect(modules.length).toBeGreaterThan(1);
-  for (const file of modules) expect(read(file.replace('go.mod', 'go.sum')).length).toBeGreaterThan(1_000);
+  for (const file of modules) {
+    const sums = read(file.replace('go.mod', 'go.sum'));
+    const module = read(file);
+    const replaced = new Set([...module.matchAll(/(\S+) => /g)].map(([, name]) => name));
+    const required = [...module.matchAll(/^(?:require|\t)\s*(\S+\.\S+) (v\S+)/gm)].filter(
+      ([, name]) => !replaced.has(name),
+    );
+    expect(required, file).not.toEqual([]);
+    for (const [, name, version] of required) {
+      const hasSum = ['', '/go.mod'].some((of) => sums.includes(`${name} ${version}${of} h1:`));
+      expect(hasSum, `${file}: ${name} ${version}`).toBe(true);
+    }
+  }
 });
