@@ -90,8 +90,11 @@ export function exchange(dispatcher: Dispatcher, options: ExchangeOptions): Prom
         else chunks.push(chunk);
       },
       onResponseEnd() {
+        if (answer === null) {
+          end(new Error('an answer that has no status'));
+          return;
+        }
         forget();
-        if (answer === null) return;
         const [first] = chunks;
         const whole = first !== undefined && chunks.length === 1 ? first : Buffer.concat(chunks, length);
         resolve({ ...answer, text: whole.toString('utf8') });
