@@ -13,7 +13,7 @@ const verbatim = (text: string): string => `.nf\n${text.trimEnd().split('\n').ma
 /** The page of a program, section 1; `place`: whose resources its commands speak of. */
 export async function manualPage(program: string, place: Place): Promise<string> {
   const help = await helpOf([], place);
-  const about = /\n\n(.+)\n\nCommands:/.exec(help)?.[1] ?? '';
+  const about = (/\n\n([^]+?)\n\nCommands:/.exec(help)?.[1] ?? '').replaceAll('\n', ' ');
   const names = [...help.matchAll(/^ {2}([a-z]+) {2,}\S/gm)].map(([, name = '']) => name);
   const commands = await Promise.all(
     names.map(async (name) => `.SH ${name.toUpperCase()}\n${verbatim(await helpOf([name], place))}`),

@@ -274,6 +274,8 @@ describe('the writer of finalizers', () => {
     expect(await write(old, [finalizer])).toEqual({ outcome: 'gone' });
     await plane.apply(manifest(11, { deletionPolicy: 'Retain', paused: true }));
     expect((await write(old, [finalizer])).outcome).toBe('conflict');
+    // Until then the controller writes it, too.
+    await reaches(11, 'Paused');
     const now = await stored();
     expect(await write(now, [finalizer])).toMatchObject({ outcome: 'written' });
     // The source has it before the watch tells.

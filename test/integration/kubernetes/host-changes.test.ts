@@ -271,5 +271,8 @@ test('maxConcurrentOperations: more at once as soon as it is raised, and no more
     expect([left, most]).toEqual([left, 1]);
     for (const letGo of held.splice(0)) letGo();
   }
+  // One may come in stages, where its guest's last report is of before what has just left it.
+  beforePlug = () => Promise.resolve();
+  for (const letGo of held) letGo();
   for (const number of numbers) await has(number, gib(6));
 });
