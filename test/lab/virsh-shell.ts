@@ -4,13 +4,27 @@ import { once } from 'node:events';
 import { SEARCH_PATH } from './run.ts';
 
 export type VirshShell = {
-  /** What a command prints; of one that fails, nothing. It connects again by itself where libvirtd was restarted. */
+  /**
+   * What a command prints; of one that fails, nothing. Where libvirtd was killed virsh connects again by itself, or ends, and
+   * then the next question has a new one.
+   */
   readonly ask: (command: string) => Promise<string>;
   readonly close: () => Promise<void>;
 };
 
 /** Starts one; libvirtd must run. Questions are asked one after the other. */
 export function openVirshShell(uri: string): VirshShell {
+  let virsh = startVirsh(uri);
+  return {
+    ask: (command) => {
+      if (!virsh.isOpen()) virsh = startVirsh(uri);
+      return virsh.ask(command);
+    },
+    close: () => virsh.close(),
+  };
+}
+
+function startVirsh(uri: string): VirshShell & { readonly isOpen: () => boolean } {
   const env = { ...process.env, PATH: SEARCH_PATH, TERM: 'dumb' };
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', 'virsh', '--quiet', '--connect', uri], {
     ...{ stdio: ['pipe', 'pipe', 'ignore'], env },
@@ -27,8 +41,8 @@ export function openVirshShell(uri: string): VirshShell {
   });
   let asked = 0;
   return {
+    isOpen: () => isOpen,
     async ask(command) {
-      if (!isOpen) throw new Error('virsh has ended');
       // It shows what it was given after a prompt: at the beginning of a line there is only what it says.
       const end = `end-of-answer-${(asked += 1)}`;
       said = '';
@@ -38,12 +52,8 @@ export function openVirshShell(uri: string): VirshShell {
         };
       });
       child.stdin.write(`${command}\necho ${end}\n`);
-      await Promise.race([
-        answered,
-        ended.then(() => {
-          throw new Error('virsh has ended');
-        }),
-      ]);
+      await Promise.race([answered, ended]);
+      if (!said.includes(`\n${end}`)) return '';
       return said.slice(said.indexOf('\n') + 1, said.indexOf(`\n${end}`));
     },
     async close() {
