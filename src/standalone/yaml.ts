@@ -92,6 +92,23 @@ function findStrangeAnchor(document: Document.Parsed): { readonly name: string; 
   return found;
 }
 
+/** A key whose `:` is on a later line, where go-yaml looks for none (yaml_parser_stale_simple_keys); null: there is none. */
+function findBrokenKey(document: Document.Parsed, text: string): number | null {
+  let found: number | null = null;
+  visit(document, {
+    Pair(_, { key }) {
+      if (!isNode(key) || key.range === undefined || key.range === null) return undefined;
+      const [start, end] = key.range;
+      // After `?` a key may have lines of its own.
+      const isExplicit = /\?\s/.test(text.slice(text.lastIndexOf('\n', start - 1) + 1, start));
+      if (isExplicit || !/^[ \t]*\r?\n\s*:/.test(text.slice(end))) return undefined;
+      found = start;
+      return visit.BREAK;
+    },
+  });
+  return found;
+}
+
 /** Reads all documents of `text`, empty ones left out. One that can't be read spoils the others: it may be half-written. */
 export function readYaml(text: string): ReadYaml {
   const lines = new LineCounter();
@@ -128,6 +145,10 @@ export function readYaml(text: string): ReadYaml {
     if (anchor !== null) {
       const message = `has an anchor '${anchor.name}': letters, digits, - and _ make its name`;
       return { ok: false, message, position: positionAt(anchor.offset) };
+    }
+    const broken = findBrokenKey(document, text);
+    if (broken !== null) {
+      return { ok: false, message: "has a key whose ':' is not on its line", position: positionAt(broken) };
     }
     const start = positionAt(document.contents?.range[0] ?? document.range[0]);
     let value: unknown;

@@ -5,6 +5,7 @@ import { join, relative } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type ControlPlane, startControlPlane } from '../../lab/control-plane.ts';
 import type { CommandResult } from '../../lab/run.ts';
+import { waitFor } from '../../lab/wait.ts';
 import { documented } from '../../support/documents.ts';
 import { changesIn } from './support/changes-in.ts';
 import { deployDirectory } from './support/dimmer-cluster.ts';
@@ -94,7 +95,10 @@ describe('an API server that has it all', () => {
     // Nobody ends namespaces here.
     const command = text.replace('deploy/', deployDirectory).split(' ').slice(1);
     expect(await plane.kubectl([...command, '--wait=false'])).toMatchObject({ code: 0, stderr: '' });
-    expect(await ours()).toBe('');
+    // The resources of a definition go before it does.
+    await waitFor(async () => (await ours()) === '', {
+      ...{ what: 'all of it to be gone', timeoutMs: 30_000, details: ours },
+    });
   });
 });
 

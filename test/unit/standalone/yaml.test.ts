@@ -74,6 +74,18 @@ test('what ends a line for YAML 1.1 and for no editor is refused: a comment woul
   expect(readYaml('a: b\u0085c\n')).toMatchObject({ ok: false, position: { line: 1, column: 5 } });
 });
 
+test('a key and its colon are on one line, as go-yaml reads them', () => {
+  for (const text of ['spec\n  :\n  memory: 6Gi\n', 'a: 1\n"b"\n: 2\n', 'a:\n  b \n  : 2\n']) {
+    expect([text, readYaml(text)]).toMatchObject([text, { ok: false }]);
+  }
+  expect(readYaml('a: 1\nspec\n  :\n  memory: 6Gi\n')).toMatchObject({
+    ...{ ok: false, message: "has a key whose ':' is not on its line", position: { line: 2, column: 1 } },
+  });
+  for (const text of ['spec :\n  memory: 6Gi\n', 'spec:\n\n  memory:\n    6Gi\n', '? a\n: b\n', '{a: 1,\n b\n}\n']) {
+    expect([text, readYaml(text).ok]).toEqual([text, true]);
+  }
+});
+
 test('an anchor has a name as go-yaml reads it', () => {
   expect(readYaml('a: &b-1_c 2\nd: *b-1_c\n')).toMatchObject({ ok: true });
   expect(readYaml('a: 1\nb: {&a: 2}\n')).toEqual({

@@ -1,6 +1,6 @@
 /** The number field: takes any quantity, settles on the nearest size that is offered, and names the policies that come nearer. */
 import type { JSX } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
+import { useLayoutEffect, useState } from 'preact/hooks';
 import type { Bytes } from '../../../memory/bytes.ts';
 import type { ShrinkPolicy } from '../../../memory/policies.ts';
 import { formatQuantity } from '../../../memory/quantity.ts';
@@ -23,8 +23,8 @@ export function SizeField({ sizes, place, others, disabled, onChoose }: FieldPro
   const [typed, setTyped] = useState<string | null>(null);
   /** What was typed last, for as long as the thumb stands where that has taken it: what comes nearer is offered on. */
   const [settled, setSettled] = useState<{ readonly wish: number; readonly at: Bytes } | null>(null);
-  // Whoever moves the thumb has not typed.
-  useEffect(() => setTyped(null), [place]);
+  // Whoever moves the thumb has not typed. At once: what is typed next must not be lost.
+  useLayoutEffect(() => setTyped(null), [place]);
   const text = typed ?? formatQuantity(place);
   const read = readSize(text);
   const nearest = read.ok ? sizes.snap(read.value) : null;
