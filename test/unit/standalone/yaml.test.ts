@@ -75,7 +75,7 @@ test('what ends a line for YAML 1.1 and for no editor is refused: a comment woul
 });
 
 test('a key and its colon are on one line, as go-yaml reads them', () => {
-  for (const text of ['spec\n  :\n  memory: 6Gi\n', 'a: 1\n"b"\n: 2\n', 'a:\n  b \n  : 2\n']) {
+  for (const text of ['spec\n  :\n  memory: 6Gi\n', 'a: 1\n"b"\n  : 2\n', 'a:\n  b: 1\n  c \n    : 2\n']) {
     expect([text, readYaml(text)]).toMatchObject([text, { ok: false }]);
   }
   expect(readYaml('a: 1\nspec\n  :\n  memory: 6Gi\n')).toMatchObject({
