@@ -32,6 +32,10 @@ beforeAll(async () => {
 });
 afterAll(() => plane.stop());
 
+/** What a process writes last goes through a pipe, and may come after its end. */
+const hasSaid = ({ logTail }: ControllerProcess, what: RegExp): Promise<boolean> =>
+  waitFor(() => what.test(logTail()), { what: `its log to say ${String(what)}`, timeoutMs: 5_000, details: logTail });
+
 describe('two controllers', () => {
   let agent: AgentFixture;
   let simulated: SimulatedHost;
@@ -244,7 +248,7 @@ describe('two controllers', () => {
       { uuid: vm.uuid },
       { why: expect.stringMatching(/could not be renewed for 1\d/) as string },
     ]);
-    expect(leader.logTail()).toMatch(/dimmer controller: lost the lease dimmer-system\/dimmer-controller: /);
+    await hasSaid(leader, /dimmer controller: lost the lease dimmer-system\/dimmer-controller: /);
     // It hasn't even asked: its own clock told it.
     expect(agent.audit.length).toBe(audited);
     await vm.says('Converged at 1Gi');
@@ -294,7 +298,7 @@ describe('two controllers', () => {
     await plane.kubectlOk(['patch', ...lease, '--type=merge', '-p', JSON.stringify({ spec })]);
     await leader.daemon.whenEnded;
     expect(performance.now() - fromMs).toBeLessThan(2_000);
-    expect(leader.logTail()).toMatch(/lost the lease .*: somebody holds the lease/);
+    await hasSaid(leader, /lost the lease .*: somebody holds the lease/);
     await pair();
     expect(performance.now() - fromMs).toBeGreaterThan(3_000);
   });
