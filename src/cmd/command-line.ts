@@ -4,6 +4,7 @@
  */
 import type { Place } from '../operator/backend.ts';
 import { readArguments } from './arguments.ts';
+import { layOutHelp } from './help.ts';
 
 /** Whose resources a command speaks of: those of `dimmer standalone`, or those of a cluster (`kubectl dimmer`). */
 export type { Place };
@@ -51,52 +52,21 @@ export const programAt = (place: Place): string => programs[place];
 export const optionsAt = ({ options }: CommandLine, place: Place): readonly OptionLine[] =>
   options.filter(({ only }) => only === undefined || only === place);
 
-/** What any terminal has. */
-export const helpWidth = 80;
-const helpColumn = 26;
-
-/** The words of a text in lines of at most `width`. */
-export function wrapAt(text: string, width: number): readonly string[] {
-  const lines: string[] = [];
-  for (const word of text.split(' ')) {
-    const last = lines.at(-1);
-    if (last === undefined || last.length + 1 + word.length > width) lines.push(word);
-    else lines[lines.length - 1] = `${last} ${word}`;
-  }
-  return lines;
-}
-
 /** `--output FORMAT`, with its short form before it. */
 const flagOf = ({ name, short, value }: OptionLine): string =>
   `${short === undefined ? '' : `-${short}, `}--${name}${value === undefined ? '' : ` ${value}`}`;
-
-function describeOption(option: OptionLine): readonly string[] {
-  const flag = `  ${flagOf(option)}`;
-  const lines = wrapAt(option.about, helpWidth - helpColumn);
-  const indent = ' '.repeat(helpColumn);
-  if (flag.length > helpColumn - 2) return [flag, ...lines.map((line) => indent + line)];
-  return lines.map((line, index) => (index === 0 ? flag.padEnd(helpColumn) : indent) + line);
-}
 
 /** What `--help` says. */
 export function usageOf(line: CommandLine, place: Place): string {
   const program = programAt(place);
   const args = line.arguments.map(({ name, required }) => (required ? name : `[${name}]`));
-  return [
-    `Usage: ${[program, line.name, ...args].join(' ')} [OPTIONS]`,
-    '',
-    ...wrapAt(line.about, helpWidth),
-    '',
-    'Options:',
-    ...optionsAt(line, place).flatMap(describeOption),
-    '  --help',
-    '',
-    'Examples:',
-    ...line.examples.map((example) => `  ${program} ${example}`),
-    '',
-    ...wrapAt(line.exits, helpWidth),
-    '',
-  ].join('\n');
+  return layOutHelp({
+    usage: [[program, line.name, ...args, '[OPTIONS]'].join(' ')],
+    about: [line.about],
+    options: optionsAt(line, place).map((option) => ({ term: flagOf(option), about: option.about })),
+    examples: line.examples.map((example) => `${program} ${example}`),
+    end: [line.exits],
+  });
 }
 
 export type Given = {

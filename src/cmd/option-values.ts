@@ -5,6 +5,7 @@
 import { accessSync, constants } from 'node:fs';
 import { logLevels, type LogLevel } from '../runtime/logger.ts';
 import { type HostPort, parseHostPort, type ReadArguments } from './arguments.ts';
+import type { HelpItem } from './help.ts';
 
 /** Bad usage, in one line that names the argument. */
 export class Mistake extends Error {}
@@ -41,6 +42,21 @@ export const reconcilerOptions = {
   'observe-only': { type: 'boolean' },
   'log-level': { type: 'string' },
 } as const;
+
+/** What the help says of them. */
+export const reconcilerItems: readonly HelpItem[] = [
+  {
+    term: '--max-concurrent-reconciles N',
+    about: 'resources of one host reconciled at once, 1 to 256 (default 16)',
+  },
+  { term: '--metrics-bind-address HOST:PORT', about: 'serve /metrics there (default: not served)' },
+  {
+    term: '--health-probe-bind-address HOST:PORT',
+    about: 'serve /healthz and /readyz there (default: not served)',
+  },
+  { term: '--observe-only', about: 'observe and plan, change nothing on any VM' },
+  { term: '--log-level LEVEL', about: 'debug, info, warn or error (default info)' },
+];
 
 export type ReconcilerOptions = {
   /** Resources of one host reconciled at once. */

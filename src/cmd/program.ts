@@ -1,7 +1,8 @@
 /** Both programs, `dimmer` and `kubectl dimmer`: chooses the command, loads only that one, and turns signals into its end. */
-import { helpWidth, type Place, programAt, wrapAt } from './command-line.ts';
+import { type Place, programAt } from './command-line.ts';
 import { type CommandName, commandTable } from './command-table.ts';
 import { asksForStacks, describeError, describeUnforeseen, writeFailure } from './failure.ts';
+import { helpWidth, wrapAt } from './help.ts';
 import { type CommandIo, exitFailure, exitOk } from './io.ts';
 import { version } from './version.ts';
 

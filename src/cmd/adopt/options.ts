@@ -4,39 +4,6 @@ import type { LogLevel } from '../../runtime/logger.ts';
 import { readArguments } from '../arguments.ts';
 import { catchMistake, Mistake, readableFile, readLogLevel } from '../option-values.ts';
 
-export const adoptUsage = `Usage: dimmer adopt [--output-dir DIR] [--libvirt-uri URI] [OPTIONS]
-       dimmer adopt [--output-dir DIR] --agent URL --agent-client-cert-file FILE --agent-client-key-file FILE
-                    --agent-ca-file FILE [OPTIONS]
-
-Writes a VirtualMachineMemory manifest for each VM that runs on a host, with the memory that it has now: applied at once,
-they change nothing. For a cluster and for 'dimmer standalone' alike. It only ever reads, and overwrites no file. What
-can't be done with a VM is said in a comment of its manifest, and on standard error.
-
-Options:
-  --output-dir DIR              a file a VM, NAME.yaml; made where it isn't there. VMs that a manifest in it names already
-                                are left out (default: all manifests on standard output)
-  --libvirt-uri URI             where libvirt is (default qemu:///system); 'dimmer agent --help' lists the forms
-  --agent URL                   ask the agent of a host instead: https://HOST:PORT
-  --agent-client-cert-file FILE certificate that the agent admits, with
-  --agent-client-key-file FILE  its key, and
-  --agent-ca-file FILE          the CA of the agent's certificate
-  --agent-tls-server-name NAME  the name in the agent's certificate (default: HOST of the URL)
-  --allow-domains PATTERN       names of the VMs, with * and ? (default *)
-  -n, --namespace NAMESPACE     of the manifests (default: the owner of the VM, else none is named)
-  --host-ref NAME               the HypervisorHost that the manifests name; 'localhost' is the host of 'dimmer standalone'
-                                (default: none, so that a VM is found on whichever host runs it)
-  --include-claimed             VMs that Dimmer acts on already, too
-  --log-level LEVEL             debug says where an error comes from that nobody foresaw (debug, info, warn, error)
-  --help
-
-Examples:
-  dimmer adopt
-  dimmer adopt --output-dir vms/
-  dimmer adopt --allow-domains 'db-*' --namespace tenants | kubectl apply -f -
-
-It exits with 0, and with 1 on bad usage, where the host can't be asked, or when a manifest couldn't be written.
-`;
-
 /** Whom to ask. */
 export type AdoptSource =
   | { readonly kind: 'libvirt'; readonly endpoint: LibvirtEndpoint; readonly shown: string }

@@ -9,7 +9,8 @@ import { describeError, writeFailure } from '../failure.ts';
 import { type CommandIo, exitFailure, exitOk } from '../io.ts';
 import { findMachines } from './find-machines.ts';
 import { findNamed, writeNew } from './manifest-files.ts';
-import { type AdoptArguments, adoptUsage, readAdoptArguments } from './options.ts';
+import { type AdoptArguments, readAdoptArguments } from './options.ts';
+import { adoptUsage } from './usage.ts';
 
 /** Returns the exit code. */
 export async function runAdopt(argv: readonly string[], io: CommandIo): Promise<number> {

@@ -5,46 +5,6 @@ import type { LogLevel } from '../../runtime/logger.ts';
 import { type HostPort, readArguments } from '../arguments.ts';
 import { catchMistake, Mistake, readableFile, readAddress, readLogLevel } from '../option-values.ts';
 
-export const agentUsage = `Usage: dimmer agent --allow-client URI [OPTIONS]
-       dimmer agent check [OPTIONS] [-o text|json]
-       dimmer agent release UUID [--libvirt-uri URI]
-
-The host agent: observes, plugs and unplugs memory modules of this host's virtual machines through libvirt, for clients
-that show a certificate which an admin of this host has named.
-
-'check', with the same options, says what is wrong with this host and its VMs, and changes nothing. It exits with 0 when
-all is well (warnings may be left), and with 1 on bad usage or when there is a problem: the agent couldn't work, or a VM
-that --allow-domains admits can't be given memory (a pattern that leaves it out settles that). Run it as the agent's user.
-
-'release' removes what Dimmer keeps with a VM (the claim and the marks of unplugs), so that another cluster may claim it.
-
-Options:
-  --allow-client URI            URI name in the certificate of a client that may use the agent (required; repeatable)
-  --allow-domains PATTERN       names of the VMs that the agent serves, with * and ? (default *)
-  --listen HOST:PORT            serve HTTPS there (default 0.0.0.0:9443)
-  --tls-cert-file FILE          the agent's certificate (default /etc/pki/libvirt/servercert.pem)
-  --tls-private-key-file FILE   its key (default /etc/pki/libvirt/private/serverkey.pem)
-  --client-ca-file FILE         CA of the clients' certificates (default /etc/pki/CA/cacert.pem)
-  --driver DRIVER               whose VMs: libvirt (default), or simulated: VMs that only exist in this process, for
-                                demos without libvirt and for tests of a controller against many agents; not for
-                                'check' and 'release'
-  --simulated-vms N|FIRST-LAST  which VMs a simulated host has: the first N (default 4), or those of these numbers, so
-                                that two agents have different ones; at most 10000. VM 17 is the same everywhere:
-                                accepting-17, 00000000-0000-4000-8000-000000000017. In turn they are accepting
-                                (gives memory up), refusing, silent, and using (needs most of it)
-  --libvirt-uri URI             where libvirt is (default qemu:///system), one of
-                                  qemu:///system, qemu:///system?socket=PATH  by UNIX socket
-                                  qemu+tls://HOST[:PORT]/system               by TLS, certificates under /etc/pki
-                                  qemu+tls://HOST/system?pkipath=DIR          with cacert.pem, clientcert.pem and
-                                                                              clientkey.pem in DIR
-  --guest-agent                 ask the QEMU guest agents, too, what memory blocks there are (guest-get-memory-blocks and
-                                guest-get-memory-block-info), for people: nothing is decided by what they say. libvirt
-                                marks a domain whose agent was asked as tainted (custom-ga-command). Off by default
-  --log-level LEVEL             debug, info, warn or error (default info)
-  -o, --output FORMAT           of 'check': text (default) or json
-  --help
-`;
-
 type CommonArguments = {
   readonly allowClients: readonly string[];
   readonly allowDomains: string;

@@ -18,7 +18,8 @@ import { tellVersions } from '../../runtime/versions.ts';
 import { describeError, writeFailure } from '../failure.ts';
 import { type CommandIo, exitFailure, exitOk } from '../io.ts';
 import { version } from '../version.ts';
-import { agentUsage, readAgentArguments, type ServeArguments } from './options.ts';
+import { readAgentArguments, type ServeArguments } from './options.ts';
+import { agentUsage } from './usage.ts';
 import { tellServiceManager } from './service-manager.ts';
 
 /**

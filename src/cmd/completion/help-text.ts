@@ -48,13 +48,16 @@ export function readHelp(text: string, words: readonly string[]): HelpText {
     options: lines.flatMap((line, index) => {
       const [, short = null, name, value = null, about] = optionLine.exec(line) ?? [];
       if (name === undefined) return [];
-      return [{ name, short, value, about: about ?? textBelow(lines[index + 1]) }];
+      return [{ name, short, value, about: [about ?? [], textBelow(lines, index)].flat().join(' ') }];
     }),
   };
 }
 
-/** Where an option is long its explanation begins on the next line. */
-const textBelow = (line: string | undefined): string => /^ {4,}(\S.*)$/.exec(line ?? '')?.[1] ?? '';
+/** An explanation goes on below, or begins there where the option is long. */
+function textBelow(lines: readonly string[], index: number): readonly string[] {
+  const [, text] = /^ {4,}(\S.*)$/.exec(lines[index + 1] ?? '') ?? [];
+  return text === undefined ? [] : [text, ...textBelow(lines, index + 1)];
+}
 
 const levels = ['debug', 'info', 'warn', 'error'];
 /** Placeholders of which the explanation says all values: `text (default), json, yaml`. */

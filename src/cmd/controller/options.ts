@@ -15,34 +15,6 @@ import {
   type ReconcilerOptions,
 } from '../option-values.ts';
 
-export const controllerUsage = `Usage: dimmer controller [OPTIONS]
-
-Reconciles VirtualMachineMemory resources: compares the memory that each says with what the VM has, and drives the
-agent on the VM's host until the two agree.
-
-Options:
-  --kubeconfig FILE                  how to reach the API server (default: what the variable KUBECONFIG names, one file or
-                                     several as for kubectl; else as a pod of the cluster)
-  --agent-client-cert-file FILE      certificate that the controller shows to agents (required)
-  --agent-client-key-file FILE       its key (required)
-  --agent-ca-file FILE               CA of the agents' certificates (required)
-  --max-concurrent-reconciles N      resources of one host reconciled at once, 1 to 256 (default 16)
-  --metrics-bind-address HOST:PORT   serve /metrics there (default: not served)
-  --health-probe-bind-address HOST:PORT   serve /healthz and /readyz there (default: not served)
-  --observe-only                     observe and plan, change nothing on any VM
-  --leader-elect                     several controllers may run: one leads, the others wait (default: not)
-  --leader-elect-resource-namespace NAMESPACE   where the Lease is (default: the pod's own, else dimmer-system)
-  --leader-elect-resource-name NAME             its name (default dimmer-controller; a shard's own
-                                     has its selector in it, and is in the log)
-  --leader-elect-lease-duration DURATION        how long the others wait for a leader that doesn't renew (default 12s)
-  --leader-elect-renew-deadline DURATION        after so long without renewal a leader ends (default 8s)
-  --leader-elect-retry-period DURATION          between two renewals, and two tries (default 2s)
-  --shard-selector SELECTOR          be there for the hosts only whose labels match, beside other controllers that are
-                                     there for the others (with --leader-elect): zone=a, 'zone in (a,b),!gpu'
-  --log-level LEVEL                  debug, info, warn or error (default info)
-  --help
-`;
-
 /** `namespace` null: the pod's own. `shard`: the selector of its hosts, as its one text; null: it is there for all. */
 export type ElectionArguments = {
   readonly namespace: string | null;

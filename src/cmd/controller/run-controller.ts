@@ -18,7 +18,8 @@ import { runProgram } from '../run-program.ts';
 import { version } from '../version.ts';
 import { declareCertificateExpiry } from './certificate-metric.ts';
 import { addElection } from './election.ts';
-import { type ControllerArguments, controllerUsage, readControllerArguments } from './options.ts';
+import { type ControllerArguments, readControllerArguments } from './options.ts';
+import { controllerUsage } from './usage.ts';
 
 /** How long a change that was sent is waited for; the agent answers within 35 s, and the client waits 40 s. */
 const graceMs = 45_000;

@@ -3,42 +3,6 @@ import { isTrustDomain, readHostName, readSpiffeId, type CertificateName } from 
 import { readArguments } from '../arguments.ts';
 import { catchMistake, Mistake } from '../option-values.ts';
 
-export const pkiUsage = `Usage: dimmer pki init TRUST-DOMAIN [--days N] [--renew] [--dir DIR]
-       dimmer pki agent NAME [--also NAME]... [--days N] [--renew] [--dir DIR]
-       dimmer pki controller [--uri URI] [--days N] [--renew] [--dir DIR]
-       dimmer pki list [--within DAYS] [--dir DIR]
-
-Makes the certificates that agents and controller show each other, for whoever has no CA of their own. All of it is files in
-a directory on the machine of who runs this; who can read ca.key can make certificates, so keep it to yourself.
-
-'init' makes the CA. TRUST-DOMAIN is a name of yours, such as example.net: names of clients begin with spiffe://example.net/.
-'agent' makes a certificate for the agent at NAME, a host's name or IP address as in the HypervisorHost's spec.address; its
-folder agents/NAME holds tls.crt, tls.key and ca.crt, which go to /etc/dimmer on the host. 'controller' makes the one that
-the controller shows, in the folder controller; its URI is what agents are told with --allow-client. 'list' shows what
-there is, and until when.
-
-No file is overwritten. --renew makes a new key and certificate in the place of the old ones, for the same names where none
-are given; of the CA a new certificate for the same key, so that what it has signed stays good.
-
-Options:
-  --also NAME       another name or IP address of the agent's host (repeatable)
-  --uri URI         the controller's name (default spiffe://TRUST-DOMAIN/dimmer/controller)
-  --days N          how long it is valid (default 365, of the CA 3650); no certificate outlives the CA's
-  --renew           in the place of the one that is there
-  --within DAYS     of 'list': which certificates are to be renewed (default 30)
-  --dir DIR         where it all is (default pki)
-  --help
-
-Examples:
-  dimmer pki init example.net
-  dimmer pki agent hv-07.example.net --also 10.0.0.7
-  dimmer pki controller
-  dimmer pki agent hv-07.example.net --renew
-
-It exits with 0, and with 1 on bad usage, where something is there already or missing, and when 'list' finds a certificate
-that ends within DAYS.
-`;
-
 type Common = { readonly directory: string };
 type Making = Common & { readonly days: number; readonly renew: boolean };
 

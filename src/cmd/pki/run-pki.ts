@@ -15,7 +15,8 @@ import {
 import { type CertificateName, namesOf } from '../../pki/names.ts';
 import { describeError } from '../failure.ts';
 import { type CommandIo, exitFailure, exitOk } from '../io.ts';
-import { type PkiArguments, pkiUsage, readPkiArguments } from './options.ts';
+import { type PkiArguments, readPkiArguments } from './options.ts';
+import { pkiUsage } from './usage.ts';
 
 const dayMs = 86_400_000;
 /** Clocks of hosts may be behind. */

@@ -4,69 +4,9 @@ import { growPolicies, type Rounding, roundings, shrinkPolicies } from '../../me
 import { parseQuantity } from '../../memory/quantity.ts';
 import type { LogLevel } from '../../runtime/logger.ts';
 import { readArguments } from '../arguments.ts';
-import { type Place, programAt } from '../command-line.ts';
 import { type PreviewInput, previewDefaults } from '../../preview/from-numbers.ts';
 import type { DomainWish } from '../../preview/from-domain-xml.ts';
 import type { StatusWish } from '../../preview/from-status.ts';
-
-const usage = `Usage: dimmer plan NAME [--memory SIZE] [OPTIONS]
-       dimmer plan --boot SIZE --memory SIZE [OPTIONS]
-       dimmer plan --domain-xml FILE --memory SIZE [OPTIONS]
-       dimmer plan --status FILE [--memory SIZE] [OPTIONS]
-       dimmer plan --batch
-
-Shows what Dimmer would do to give a virtual machine the wanted memory, and
-which sizes can be reached. Nothing is changed and nobody is asked.
-
-  NAME                   a VirtualMachineMemory as it was last observed;
-                         --memory, --shrink, --grow and --rounding instead of
-                         what its spec says
-WHERE
-  --memory SIZE          total memory wanted
-  --boot SIZE            memory that the virtual machine was started with
-  --modules SIZE,...     plugged modules, in slots 0, 1, ...
-  --slots N              slots for modules (16, or as many as there are modules)
-  --max-memory SIZE      most that the domain may have (no limit)
-  --domain-xml FILE      read all of these from a domain's XML instead
-                         ('virsh dumpxml VM'; - is stdin)
-  --status FILE          the same from a file ('kubectl get vmmem NAME -o yaml';
-                         - is stdin)
-
-  --granularity SIZE     memory block of the guest
-                         (128Mi; 2Gi from 60Gi of boot memory)
-  --shrink POLICY        Exact (default), Nearest, Replace
-  --grow POLICY          Divisible (default), Whole
-  --rounding POLICY      Exact (default), Up; with Up a size between the steps
-                         stands for the next above
-  --host-free SIZE       memory that the host has left to give (not judged)
-  -o, --output FORMAT    text (default), json, yaml
-  --batch                one JSON object a line on stdin, one plan a line on
-                         stdout
-  --log-level LEVEL      debug, info, warn, error; debug says where an error
-                         comes from that nobody foresaw
-  --help                 this text
-
-Examples:
-  dimmer plan db-1 --memory 6Gi
-  dimmer plan --boot 1Gi --modules 384Mi,256Mi,256Mi --memory 1408Mi
-
-SIZE is a Kubernetes quantity that is a whole number of bytes: 1408Mi, 1.5Gi.
-Exit code: 0 nothing to do, plug, unplug or replace; 2 blocked; 3 wait; 1 bad
-usage, or no such resource.
-`;
-
-/** Where NAME is looked for. */
-const where: Readonly<Record<Place, string>> = {
-  standalone: `  --state-dir DIR        of the 'dimmer standalone' that has NAME`,
-  cluster: `  -n, --namespace NAMESPACE
-                         where NAME is (default: the context's)
-  --context CONTEXT      of the kubeconfig (default: kubectl's)
-  --kubeconfig FILE      default: kubectl's`,
-};
-
-/** What \`--help\` says. */
-export const usageFor = (place: Place): string =>
-  usage.replaceAll('dimmer plan', `${programAt(place)} plan`).replace('WHERE', where[place]);
 
 const outputs = ['text', 'json', 'yaml'] as const;
 const logLevels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];

@@ -12,33 +12,6 @@ import {
 } from '../option-values.ts';
 import { ownStateDir } from './state-dir.ts';
 
-export const standaloneUsage = `Usage: dimmer standalone --manifests DIR [OPTIONS]
-
-Reconciles the VirtualMachineMemory manifests of a directory with the VMs of this host: the cluster's controller and the
-host's agent in one process, without a cluster. Edit a manifest, and the VM follows; 'dimmer status' says how far it is.
-
-Options:
-  --manifests DIR               manifests, in files *.yaml, *.yml and *.json, folders below it included (required)
-  --state-dir DIR               status, events and what must outlast a restart (default: $STATE_DIRECTORY, /var/lib/dimmer
-                                for root, ~/.local/state/dimmer for others); one process uses it at a time
-  --driver DRIVER               whose VMs: libvirt (default), or simulated: VMs that only exist in the state directory, to
-                                try this without libvirt
-  --libvirt-uri URI             where libvirt is (default qemu:///system); 'dimmer agent --help' lists the forms
-  --simulated-vms N|FIRST-LAST  which VMs a simulated host has (default 4); 'dimmer agent --help' says which those are.
-                                demo: those of 'npm run demo'
-  --allow-domains PATTERN       names of this host's VMs that may be served, with * and ? (default *)
-  --guest-agent                 ask this host's QEMU guest agents, too, as in 'dimmer agent --help'
-  --observe-only                observe and plan, change nothing on any VM
-  --agent-client-cert-file FILE certificate for the agents of other hosts, which HypervisorHost manifests name; with
-  --agent-client-key-file FILE  its key, and
-  --agent-ca-file FILE          the CA of the agents' certificates
-  --max-concurrent-reconciles N resources of one host reconciled at once, 1 to 256 (default 16)
-  --metrics-bind-address HOST:PORT   serve /metrics there (default: not served)
-  --health-probe-bind-address HOST:PORT   serve /healthz and /readyz there (default: not served)
-  --log-level LEVEL             debug, info, warn or error (default info)
-  --help
-`;
-
 export type AgentFiles = { readonly certFile: string; readonly keyFile: string; readonly caFile: string };
 
 /** `demo`: the VMs of the demo; all else as for the agent. */

@@ -28,7 +28,8 @@ import type { CommandIo } from '../io.ts';
 import { planServers } from '../probe-servers.ts';
 import { runProgram } from '../run-program.ts';
 import { version } from '../version.ts';
-import { readStandaloneArguments, type StandaloneArguments, standaloneUsage } from './options.ts';
+import { readStandaloneArguments, type StandaloneArguments } from './options.ts';
+import { standaloneUsage } from './usage.ts';
 
 /** How long a change in hand is waited for at the end; then what goes on behind it (huge pages may take longer). */
 const graceMs = 45_000;

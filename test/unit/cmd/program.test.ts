@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { Linter } from 'eslint';
 import { describe, expect, test } from 'vitest';
+import { readHelp } from '../../../src/cmd/completion/help-text.ts';
 import { builtMain, runProgram } from '../../support/built-program.ts';
 
 const manifest = JSON.parse(readFileSync(join(import.meta.dirname, '../../../package.json'), 'utf8')) as {
@@ -38,17 +39,33 @@ test.each([
 });
 
 describe.each([
-  ['dimmer', builtMain],
-  ['kubectl dimmer', join(dirname(builtMain), 'kubectl-dimmer.js')],
-])('%s: the help of what an operator types', (_, program) => {
-  test.each(['', 'status', 'plan', 'resize', 'why', 'events', 'hosts', 'console'])(
-    '%s fits 80 columns',
-    async (name) => {
-      const { stdout } = await runProgram([...(name === '' ? [] : [name]), '--help'], { program });
-      expect(stdout.split('\n').filter((line) => line.length > 80)).toEqual([]);
-      if (name !== '') expect(stdout).toMatch(/^Examples:\n {2}(?:kubectl )?dimmer /m);
-    },
+  ['dimmer', builtMain, ['standalone', 'agent', 'controller', 'adopt', 'pki', 'completion']],
+  ['kubectl dimmer', join(dirname(builtMain), 'kubectl-dimmer.js'), []],
+])('%s', async (_, program, without) => {
+  const helpOf = async (words: readonly string[]): Promise<string> =>
+    (await runProgram([...words, '--help'], { program })).stdout;
+  const own = await helpOf([]);
+  const { commands } = readHelp(own, []);
+  const helps = await Promise.all(commands.map(async ({ name }) => [name, await helpOf([name])] as const));
+  // `dimmer agent check`: a usage line says that there is one.
+  const tasks = helps.flatMap(([name, help]) =>
+    readHelp(help, [name]).first.flatMap((word) => (/^[a-z]+$/.test(word) ? [[name, word]] : [])),
   );
+
+  test('the help of every command, and of every task of one, fits 80 columns', async () => {
+    expect(commands.map(({ name }) => name)).toEqual(expect.arrayContaining(['status', 'plan', 'console', ...without]));
+    if (without.length > 0) expect(tasks).toEqual(expect.arrayContaining([['agent', 'check'], ['pki', 'init']])); // prettier-ignore
+    const ofTasks = await Promise.all(tasks.map(async (words) => [words.join(' '), await helpOf(words)] as const));
+    for (const [name, help] of [['', own] as const, ...helps, ...ofTasks]) {
+      const wide = help.split('\n').filter((line) => line.length > 80);
+      expect([name, wide]).toEqual([name, []]);
+      expect([name, help]).toEqual([name, expect.stringContaining('Usage: ')]);
+    }
+  });
+
+  test.each(helps.filter(([name]) => !without.includes(name)))('the help of %s has examples', (_name, help) => {
+    expect(help).toMatch(/^Examples:\n {2}(?:kubectl )?dimmer /m);
+  });
 });
 
 test.each([
