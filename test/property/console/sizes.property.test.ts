@@ -2,9 +2,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { reaches, scaleOf } from '../../../src/console/page/model/sizes.ts';
-import { type Bytes, MiB } from '../../../src/memory/bytes.ts';
+import { type Bytes, bytes, GiB, MiB } from '../../../src/memory/bytes.ts';
 import { computePlan } from '../../../src/planner/plan.ts';
-import type { PlanRequest } from '../../../src/planner/types.ts';
+import type { PlannerModule, PlanRequest } from '../../../src/planner/types.ts';
 import { request } from '../planner/arbitrary.ts';
 import { allSubsets } from '../planner/oracle.ts';
 import { factsOf } from '../planner/reference.ts';
@@ -60,6 +60,35 @@ test('every size that is offered is reached, and every size that is reached is o
     }),
     { numRuns: 150 },
   );
+});
+
+test('what stays is offered while a module leaves, however many sums are below it that Nearest does not reach yet', () => {
+  const sizes = [256, 1152, 1408, 128, 966, 1723, 640].map((size) => bytes(size * MiB));
+  const module = { node: 0, base: bytes(4 * GiB), refusals: 0, quarantined: false, retryAfter: null };
+  const modules = sizes.map((size, slot): PlannerModule => ({
+    ...module,
+    size,
+    slot,
+    alias: `ua-dimmer-${slot}`,
+    state: 'Plugged',
+  }));
+  const leaves: PlannerModule = { ...module, size: bytes(128 * MiB), slot: 7, alias: 'ua-dimmer-7', state: 'Leaving' };
+  const given: PlanRequest = {
+    desired: bytes(4 * GiB),
+    policy: { shrink: 'Nearest', grow: 'Whole', guestSafety: 'Off' },
+    observation: {
+      ...{ boot: [{ node: 0, size: bytes(256 * MiB) }], modules: [...modules, leaves], otherBytes: bytes(0) },
+      ...{ maxMemory: 'unsupported', granularity: bytes(128 * MiB), cordoned: false, booting: false, guest: null },
+      ...{ pageSize: null, hostFree: null, namespaceFree: null, hugepagesFree: null },
+      slots: { total: 8, usedByOthers: [], resting: [] },
+    },
+  };
+  const { least, next } = scaleOf(given, isReached(given));
+  const settled = 256 * MiB + sizes.reduce((sum, size) => sum + size, 0);
+  expect(next(least - 1, 'up')).toBe(settled);
+  expect(next(settled, 'up')).toBe(settled + 128 * MiB);
+  expect(next(settled + 128 * MiB, 'down')).toBe(settled);
+  expect(next(settled, 'down')).toBeNull();
 });
 
 test('what is snapped to is offered, not below the floor, and nothing that is offered in the bounds is nearer', () => {

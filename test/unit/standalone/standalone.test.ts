@@ -211,9 +211,10 @@ spec:
       symlinkSync(folder(version, manifest(size)), bench.path('sub/..new'));
       renameSync(bench.path('sub/..new'), bench.path('sub/..data'));
     };
-    expect(await fastest(mount(2, '5Gi'), mount(3, '4Gi'), mount(4, '3Gi'))).toBeLessThan(250);
+    // Ever more: which sizes can be left again depends on how far the VM has come with the one before.
+    expect(await fastest(mount(2, '3Gi'), mount(3, '4Gi'), mount(4, '5Gi'))).toBeLessThan(250);
     rmSync(bench.path('sub/..v1'), { recursive: true });
-    await reaches(3072);
+    await reaches(5120);
   });
 
   test('what editors leave about is nobody’s manifest', async () => {

@@ -136,6 +136,12 @@ export function scaleOf(request: PlanRequest, isReached: (size: Bytes) => boolea
 const gridOf = ({ policy, observation }: Situation): number | null =>
   policy.shrink === 'Exact' ? null : observation.granularity;
 
+/**
+ * Whether nothing below what stays is reached now: a module is leaving, and what Nearest finds is known only after that. There
+ * may be more sizes below than are ever tried.
+ */
+const waitsForNearest = ({ policy, leaving }: Situation): boolean => policy.shrink === 'Nearest' && leaving.length > 0;
+
 function candidateBelow(situation: Situation, sums: SumSet, from: number, grid: number | null): number | null {
   const { current, settled, base } = situation;
   const found: number[] = [];
@@ -145,9 +151,12 @@ function candidateBelow(situation: Situation, sums: SumSet, from: number, grid: 
     if (steps >= 1) found.push(current + steps * pool.unit);
   }
   if (current < from) found.push(current);
-  const less = sums.atLeast(Math.max(0, settled - from + 1));
-  if (less !== null) found.push(settled - less);
-  if (grid !== null) found.push(settled - (Math.floor((settled - from) / grid) + 1) * grid);
+  if (waitsForNearest(situation)) found.push(settled);
+  else {
+    const less = sums.atLeast(Math.max(0, settled - from + 1));
+    if (less !== null) found.push(settled - less);
+    if (grid !== null) found.push(settled - (Math.floor((settled - from) / grid) + 1) * grid);
+  }
   const fitting = found.filter((size) => size >= base && size < from);
   return fitting.length === 0 ? null : Math.max(...fitting);
 }
@@ -155,7 +164,8 @@ function candidateBelow(situation: Situation, sums: SumSet, from: number, grid: 
 function candidateAbove(situation: Situation, sums: SumSet, from: number, grid: number | null): number | null {
   const { current, settled, base } = situation;
   const found: number[] = [];
-  if (from < settled) {
+  if (from < settled && waitsForNearest(situation)) found.push(settled);
+  else if (from < settled) {
     found.push(settled - sums.atMost(settled - Math.max(from, base - 1) - 1));
     if (grid !== null) found.push(settled - (Math.ceil((settled - from) / grid) - 1) * grid);
   }
