@@ -55,7 +55,7 @@ export function goTools<Program extends string>(plan: GoToolsPlan<Program>): GoT
     if (found === null) throw new Error(`${plan.about} was built, but ${target} does not hold it`);
     return found;
   };
-  const missing = `${plan.about} is not built yet (it takes Go ${MINIMUM_GO} or newer and ${plan.minutes} minutes)`;
+  const missing = `not built yet: ${plan.about} (with Go ${MINIMUM_GO} or newer, in ${plan.minutes} minutes)`;
   return { target, find, ensure, missing };
 }
 

@@ -41,7 +41,7 @@ test('a run without the lab passes, and says what it left out and why', () => {
   const { status, output } = runTests({});
   expect(output).toMatch(/1 passed \| 2 skipped/);
   expect(output).toMatch(
-    /Left out \(LAB_STRICT=1 makes it a failure\):\n\n {2}2 tests in 1 file: .+\n {4}some.test.ts \(2\)\n/,
+    /Left out \(LAB_STRICT=1 makes it a failure\):\n\n {2}2 tests in 1 file: .+\n(?: {4}.+\n)* {4}\.: some\n/,
   );
   expect(status).toBe(0);
 });
@@ -55,30 +55,37 @@ test('with LAB_STRICT=1 it fails', () => {
 
 test('a file that is left out whole is told, too', () => {
   const reason = 'no kube-apiserver';
-  const whole = ['a.test.ts', 'b.test.ts'].map((file) => ({ file, tests: null, reason }));
-  expect(describeLeftOut(whole).slice(1)).toEqual([
-    ...['', '  2 files: no kube-apiserver', '    a.test.ts (all)', '    b.test.ts (all)'],
+  const whole = ['test/b.test.ts', 'test/a.test.ts'].map((file) => ({ file, tests: null, reason }));
+  expect(describeLeftOut(whole).slice(1)).toEqual(['', '  2 files: no kube-apiserver', '    test: a, b']);
+  const some = { file: 'test/deep/c.test.ts', tests: 1, reason };
+  expect(describeLeftOut([...whole, some]).slice(1)).toEqual([
+    ...['', '  2 files, and 1 test in 1 other: no kube-apiserver', '    test: a, b', '    test/deep: c'],
   ]);
 });
 
-test('what was left out is told by reason, then by file', () => {
+test('what was left out is told by reason, then by folder', () => {
   const lines = describeLeftOut([
-    { file: 'a.test.ts', tests: 2, reason: 'the lab needs root' },
-    { file: 'b.test.ts', tests: 1, reason: 'no kube-apiserver' },
-    { file: 'a.test.ts', tests: 3, reason: 'the lab needs root' },
-    { file: 'c.test.ts', tests: 1, reason: 'the lab needs root' },
+    { file: 'test/a.test.ts', tests: 2, reason: 'the lab needs root' },
+    { file: 'test/b.test.ts', tests: 1, reason: 'no kube-apiserver' },
+    { file: 'test/a.test.ts', tests: 3, reason: 'the lab needs root' },
+    { file: 'test/c.test.ts', tests: 1, reason: 'the lab needs root' },
   ]);
   expect(lines).toEqual([
     'Left out (LAB_STRICT=1 makes it a failure):',
-    '',
-    '  6 tests in 2 files: the lab needs root',
-    '    a.test.ts (5)',
-    '    c.test.ts (1)',
-    '',
-    '  1 test in 1 file: no kube-apiserver',
-    '    b.test.ts (1)',
+    ...['', '  6 tests in 2 files: the lab needs root', '    test: a, c'],
+    ...['', '  1 test in 1 file: no kube-apiserver', '    test: b'],
   ]);
   expect(describeLeftOut([])).toEqual([]);
+});
+
+test('hundreds of files are few lines, and fit a terminal', () => {
+  const reason =
+    'a reason that is too long for a line of a terminal because it also says what to do about it, and where';
+  const files = Array.from({ length: 200 }, (_, index) => `test/folder-${index % 4}/some-name-${index}.test.ts`);
+  const lines = describeLeftOut(files.map((file) => ({ file, tests: 2, reason })));
+  expect(lines.length).toBeLessThan(60);
+  expect(lines.filter((line) => line.length > 80)).toEqual([]);
+  for (const file of files) expect(lines.join(' ')).toContain(` ${file.replace(/.*\/(.*)\.test\.ts/, '$1')}`);
 });
 
 test('where the lab cannot be had the tests run without it, or not at all with LAB_STRICT=1', async () => {
