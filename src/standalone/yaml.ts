@@ -8,6 +8,7 @@ import {
   isCollection,
   isMap,
   isNode,
+  isScalar,
   LineCounter,
   parseAllDocuments,
   type ScalarTag,
@@ -92,18 +93,32 @@ function findStrangeAnchor(document: Document.Parsed): { readonly name: string; 
   return found;
 }
 
-/** A key whose `:` is on a later line, where go-yaml looks for none (yaml_parser_stale_simple_keys); null: there is none. */
-function findBrokenKey(document: Document.Parsed, text: string): number | null {
-  let found: number | null = null;
+/** Whether the key that begins at `start` follows a `?`, on its line or on one before: it may then have lines of its own. */
+function isExplicitKey(text: string, start: number): boolean {
+  const before = text.slice(0, start);
+  return (
+    /\?\s/.test(before.slice(before.lastIndexOf('\n') + 1)) ||
+    /(?:^|\n)[ \t]*(?:-[ \t]+)*\?[ \t]*\r?\n\s*$/.test(before)
+  );
+}
+
+/**
+ * A key that go-yaml has none of: it looks for the `:` on the line of the key only (yaml_parser_stale_simple_keys), has no empty
+ * one in the text, and of the rest JSON has none that is null, a list or a mapping. null: there is none.
+ */
+function findStrangeKey(document: Document.Parsed, text: string): { problem: string; offset: number } | null {
+  let found: { problem: string; offset: number } | null = null;
   visit(document, {
-    Pair(_, { key }) {
-      if (!isNode(key) || key.range === undefined || key.range === null) return undefined;
-      const [start, end] = key.range;
-      // After `?` a key may have lines of its own.
-      const isExplicit = /\?\s/.test(text.slice(text.lastIndexOf('\n', start - 1) + 1, start));
-      if (isExplicit || !/^[ \t]*\r?\n\s*:/.test(text.slice(end))) return undefined;
-      found = start;
-      return visit.BREAK;
+    Pair(_, { key, value }) {
+      const [start, end] = (isNode(key) ? key.range : null) ?? [null, null];
+      const offset = start ?? (isNode(value) ? value.range?.[0] : undefined) ?? 0;
+      // After a key that is broken nothing is what it seems: it comes first.
+      if (start !== null && !isExplicitKey(text, start) && /^[ \t]*\r?\n\s*:/.test(text.slice(end))) {
+        found = { problem: "has a key whose ':' is not on its line", offset };
+      } else if (key === null || (isScalar(key) && key.value === null)) {
+        found = { problem: 'has a key that is empty or null', offset };
+      } else if (isCollection(key)) found = { problem: 'has a list or a mapping for a key', offset };
+      return found === null ? undefined : visit.BREAK;
     },
   });
   return found;
@@ -146,10 +161,8 @@ export function readYaml(text: string): ReadYaml {
       const message = `has an anchor '${anchor.name}': letters, digits, - and _ make its name`;
       return { ok: false, message, position: positionAt(anchor.offset) };
     }
-    const broken = findBrokenKey(document, text);
-    if (broken !== null) {
-      return { ok: false, message: "has a key whose ':' is not on its line", position: positionAt(broken) };
-    }
+    const key = findStrangeKey(document, text);
+    if (key !== null) return { ok: false, message: key.problem, position: positionAt(key.offset) };
     const start = positionAt(document.contents?.range[0] ?? document.range[0]);
     let value: unknown;
     try {

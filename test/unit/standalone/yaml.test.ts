@@ -81,7 +81,41 @@ test('a key and its colon are on one line, as go-yaml reads them', () => {
   expect(readYaml('a: 1\nspec\n  :\n  memory: 6Gi\n')).toMatchObject({
     ...{ ok: false, message: "has a key whose ':' is not on its line", position: { line: 2, column: 1 } },
   });
-  for (const text of ['spec :\n  memory: 6Gi\n', 'spec:\n\n  memory:\n    6Gi\n', '? a\n: b\n', '{a: 1,\n b\n}\n']) {
+  const fine = ['spec :\n  memory: 6Gi\n', 'spec:\n\n  memory:\n    6Gi\n', '? a\n: b\n', '{a: 1,\n b\n}\n'];
+  for (const text of [...fine, '?\n  a\n: b\n', 'a:\n- ?\n   b\n  : c\n']) {
+    expect([text, readYaml(text).ok]).toEqual([text, true]);
+  }
+});
+
+test('a key is there, and is one that JSON has, as for kubectl', () => {
+  // What kubectl 1.36 makes of each: `kubectl create --dry-run=client --validate=false`.
+  const refused = [
+    ...[
+      ': 2\n',
+      ':\n',
+      'a: b\n: 2\n',
+      'a:\n  : 2\n',
+      'a:\n- : 2\n',
+      '{: 2}\n',
+      '{a: 1, : 2}\n',
+      'a: [: 2]\n',
+      'a: [x, : 2]\n',
+    ],
+    ...[
+      'spec:\n  b\n  : 2\n',
+      'spec:\n  b # c\n  : 2\n',
+      'spec:\n  "b"\n  : 2\n',
+      '{? : 2}\n',
+      '? \n: 2\n',
+      '?\n: 2\n',
+    ],
+    ...['&a : 2\n', '&a\n: 2\n', '!!str\n: 2\n', '~: 2\n', 'null: 2\n', '{a: b}: 2\n', '[a]: 2\n'],
+  ];
+  for (const text of refused) expect([text, readYaml(text).ok]).toEqual([text, false]);
+  expect(readYaml('a: b\nc:\n  : 2\n')).toEqual({
+    ...{ ok: false, message: 'has a key that is empty or null', position: { line: 3, column: 3 } },
+  });
+  for (const text of ['"": 2\n', "{'': 2}\n", 'a: ~\n', '? a\n']) {
     expect([text, readYaml(text).ok]).toEqual([text, true]);
   }
 });
