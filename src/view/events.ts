@@ -1,5 +1,5 @@
 /** Events of a resource, newest last. Pure. */
-import { age, cut, type Look, paint, table, wrap } from './layout.ts';
+import { age, cut, type Look, paint, table, tellTimes, wrap } from './layout.ts';
 
 /** An event as it is shown. */
 export type ShownEvent = {
@@ -20,7 +20,7 @@ export function lastEvents(events: readonly ShownEvent[], most: number, look: Lo
   const rows = events
     .slice(-most)
     .toReversed()
-    .map((event) => [mark(event), ageOf(event, nowMs), countOf(event), event.message]);
+    .map((event) => [mark(event), ageOf(event, nowMs), countOf(event), tellTimes(event.message, nowMs)]);
   return table(rows, look.width);
 }
 
@@ -28,7 +28,7 @@ export function lastEvents(events: readonly ShownEvent[], most: number, look: Lo
 export function describeEvents(events: readonly ShownEvent[], look: Look, nowMs: number, wide: boolean): string {
   const rows = events.map((event) => ({
     cells: [mark(event), ageOf(event, nowMs), countOf(event)],
-    message: event.message,
+    message: tellTimes(event.message, nowMs),
     isWarning: event.type === 'Warning',
   }));
   const heads = table([[' ', 'AGO', 'REASON'], ...rows.map(({ cells }) => cells)], Infinity);

@@ -92,3 +92,19 @@ export function age(ms: number): string {
   if (hours > 0) return `${hours}h${minutes > 0 ? `${minutes}m` : ''}`;
   return minutes > 0 ? `${minutes}m${seconds % 60 > 0 ? `${seconds % 60}s` : ''}` : `${seconds}s`;
 }
+
+/**
+ * What a message says of points in time, as how long that is from now: those who write it don't know when it is read, nor in
+ * which zone.
+ */
+export function tellTimes(text: string, nowMs: number): string {
+  return text.replace(
+    /\b(again at|at|until) (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z)/g,
+    (_, word: string, time: string) => {
+      const ms = Date.parse(time) - nowMs;
+      if (word === 'until') return ms > 0 ? `for another ${age(ms)}` : `until ${age(-ms)} ago`;
+      if (word === 'at') return ms > 0 ? `in ${age(ms)}` : `${age(-ms)} ago`;
+      return ms > 0 ? `again in ${age(ms)}` : 'again by now';
+    },
+  );
+}

@@ -4,7 +4,7 @@ import { type Bytes, bytes, sumBytes } from '../memory/bytes.ts';
 import { formatMeasured, formatNeeded, formatQuantity } from '../memory/quantity.ts';
 import type { Plan, PlanStep } from '../planner/types.ts';
 import type { LivePlan } from '../preview/live-plan.ts';
-import { age, block, field, type Look, paint, type Style } from './layout.ts';
+import { age, block, field, type Look, paint, type Style, tellTimes } from './layout.ts';
 import { describeReachable } from './reachable.ts';
 import { slotPicture } from './slot-picture.ts';
 import { adviceFor, goesOn, titleOf } from './subject.ts';
@@ -19,7 +19,7 @@ export function describePlan(resource: VirtualMachineMemory, live: LivePlan, loo
     [paint(look, 'bold', titleOf(resource, look.width))],
     block(look, 'Plan', [
       ...field(look, 'wanted', wantedText(live)),
-      ...field(look, decisionWord(plan), `${plan.reason}: ${plan.message}`).map((line, index) =>
+      ...field(look, decisionWord(plan), `${plan.reason}: ${tellTimes(plan.message, nowMs)}`).map((line, index) =>
         index === 0 ? line.replace(plan.reason, paint(look, styleOfDecision(plan), plan.reason)) : line,
       ),
       ...(live.guest === null ? [] : field(look, 'guest', guestText(live, live.guest))),

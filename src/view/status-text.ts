@@ -2,7 +2,7 @@
 import type { VirtualMachineMemory } from '../api/v1alpha1/virtual-machine-memory.ts';
 import { formatMeasured, parseQuantity } from '../memory/quantity.ts';
 import { lastEvents, type ShownEvent } from './events.ts';
-import { age, block, field, type Look, paint } from './layout.ts';
+import { age, block, field, type Look, paint, tellTimes } from './layout.ts';
 import { describeReachable } from './reachable.ts';
 import { slotPicture } from './slot-picture.ts';
 import { adviceFor, moreAbout, obstaclesOf, readinessOf, styleOf, titleOf } from './subject.ts';
@@ -58,16 +58,16 @@ function stateLines(resource: VirtualMachineMemory, look: Look, nowMs: number): 
   const [help, more] = ready === 'True' ? [null, null] : [adviceFor(reason), moreAbout(reason)];
   const sinceText = since === null ? '' : ` for ${age(nowMs - Date.parse(since))}`;
   return [
-    ...field(look, 'ready', `${ready}${sinceText}, ${reason}: ${message}`).map((text, index) =>
+    ...field(look, 'ready', `${ready}${sinceText}, ${reason}: ${tellTimes(message, nowMs)}`).map((text, index) =>
       index === 0 ? text.replace(ready, paint(look, styleOf(readiness), ready)) : text,
     ),
     ...(help === null ? [] : field(look, 'to do', help)),
     ...(more === null ? [] : field(look, 'more', more)),
     ...(plan === undefined || plan.steps.length === 0 || plan.message === message
       ? []
-      : field(look, 'plan', plan.message)),
+      : field(look, 'plan', tellTimes(plan.message, nowMs))),
     ...(lastResize === undefined ? [] : field(look, 'resized', describeResize(lastResize, nowMs))),
-    ...obstaclesOf(resource).flatMap(({ label, message: told }) => field(look, label, told)),
+    ...obstaclesOf(resource).flatMap(({ label, message: told }) => field(look, label, tellTimes(told, nowMs))),
   ];
 }
 

@@ -1,6 +1,6 @@
 /** What stands between the size that is wanted and the one that is there, in one paragraph. Pure. */
 import type { ModuleStatus, VirtualMachineMemory } from '../api/v1alpha1/virtual-machine-memory.ts';
-import { age, type Look, wrap } from './layout.ts';
+import { age, type Look, tellTimes, wrap } from './layout.ts';
 import { nearestSizes } from './reachable.ts';
 import { adviceFor, fullName, goesOn, machineOf, type Obstacle, obstaclesOf, readinessOf } from './subject.ts';
 
@@ -17,7 +17,7 @@ export function explainResource(
   if (ready === 'True') {
     const forHowLong = since === null ? '' : `, for ${age(nowMs - Date.parse(since))} now`;
     parts.push(`Nothing stands in between (${reason}${forHowLong}): ${message}.`, ...obstaclesIn(resource));
-    return paragraph([...parts, ...besides], look);
+    return paragraph([...parts, ...besides], look, nowMs);
   }
   const forHowLong = since === null ? '' : `For ${age(nowMs - Date.parse(since))} `;
   parts.push(`${forHowLong === '' ? 'It says' : `${forHowLong}it has not been ready; it says`} ${reason}: ${message}.`);
@@ -28,7 +28,7 @@ export function explainResource(
   const help = adviceFor(reason);
   if (help !== null) parts.push(`What would help: ${help}.`);
   else if (goesOn(reason)) parts.push('Nothing needs to be done: it goes on by itself.');
-  return paragraph([...parts, ...besides], look);
+  return paragraph([...parts, ...besides], look, nowMs);
 }
 
 const beginnings: Readonly<Record<Obstacle['label'], string>> = {
@@ -40,7 +40,8 @@ const beginnings: Readonly<Record<Obstacle['label'], string>> = {
 const obstaclesIn = (resource: VirtualMachineMemory): readonly string[] =>
   obstaclesOf(resource).map(({ label, message }) => `${beginnings[label]} ${message}.`);
 
-const paragraph = (parts: readonly string[], look: Look): string => `${wrap(parts.join(' '), look.width).join('\n')}\n`;
+const paragraph = (parts: readonly string[], look: Look, nowMs: number): string =>
+  `${wrap(tellTimes(parts.join(' '), nowMs), look.width).join('\n')}\n`;
 
 function sizesOf(resource: VirtualMachineMemory): string {
   const { spec, status } = resource;

@@ -56,7 +56,7 @@ const refused = resource('a-name-that-goes-on-and-on-for-longer-than-any-screen-
   ...ready(
     'False',
     'GuestRefused',
-    'the guest refused ua-dimmer-1 (1Gi, slot 1) 3 times; it is asked again at 12:01:40, and no other set of modules makes 1Gi less',
+    `the guest refused ua-dimmer-1 (1Gi, slot 1, may be tried again at ${ago(-100)}) 3 times, and no other set of modules makes 1Gi less`,
   ),
   hostName: 'localhost',
   virtualMachine: { ...machine, name: 'tenant-17' },
@@ -91,7 +91,7 @@ const events: readonly ShownEvent[] = [
   {
     type: 'Warning',
     reason: 'GuestRefused',
-    message: 'the guest refused ua-dimmer-1 (1Gi, slot 1) 3 times; it is asked again at 12:01:40',
+    message: `the guest refused ua-dimmer-1 (1Gi, slot 1, may be tried again at ${ago(-100)}) 3 times`,
     count: 3,
     lastSeen: ago(20),
   },
