@@ -56,6 +56,11 @@ export interface Backend {
   writers(seen: Seen): readonly OtherWriter[];
   /** Writes the size, onto what was seen and nothing else. @throws Error where it can't be written */
   setMemory(seen: Seen, wish: SizeWish): Promise<SizeSet>;
+  /**
+   * Asks for another try, or for another look, without a size or a policy of it changing. @param at RFC 3339
+   * @throws Error where it can't be asked
+   */
+  ask(seen: Seen, what: 'retry' | 'observe', at: string): Promise<WishSet>;
   /** What is there now, and again after every change of it, until `signal`; of one, or of all. */
   follow(name: string | null, signal: AbortSignal): AsyncIterable<readonly Seen[]>;
 }

@@ -1,5 +1,6 @@
 /** A cluster, asked through the user's own kubectl. */
 import { decodeHypervisorHost, decodeVirtualMachineMemory } from '../api/v1alpha1/decode.ts';
+import { observeRequestedAtAnnotation, reconcileRequestedAtAnnotation } from '../api/v1alpha1/meta.ts';
 import type { HypervisorHost } from '../api/v1alpha1/hypervisor-host.ts';
 import type { VirtualMachineMemory } from '../api/v1alpha1/virtual-machine-memory.ts';
 import type { Result } from '../memory/result.ts';
@@ -9,7 +10,7 @@ import { findOtherWriters, type OtherWriter } from '../view/ownership.ts';
 import { fullName } from '../view/subject.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { sleep } from '../runtime/sleep.ts';
-import type { Backend, Seen, SizeSet, SizeWish, Trouble } from './backend.ts';
+import type { Backend, Seen, SizeSet, SizeWish, Trouble, WishSet } from './backend.ts';
 import { type ClusterEvent, readClusterEvents } from './cluster-events.ts';
 import { type ClusterPlace, Kubectl } from './kubectl.ts';
 import { specOf } from './write-size.ts';
@@ -103,13 +104,8 @@ export class ClusterBackend implements Backend {
   }
 
   async setMemory({ resource }: Seen, wish: SizeWish): Promise<SizeSet> {
-    const { name, namespace, resourceVersion } = resource.metadata;
-    const patch = { metadata: { resourceVersion }, spec: specOf(wish) };
-    const { code, stderr } = await this.#kubectl.run([
-      ...['patch', memories, name, `--namespace=${namespace}`, '--type=merge', `--patch=${JSON.stringify(patch)}`],
-      `--field-manager=${fieldManager}`,
-    ]);
-    const told = stderr.trim();
+    const { resourceVersion } = resource.metadata;
+    const { code, told } = await this.#patch(resource, { metadata: { resourceVersion }, spec: specOf(wish) });
     if (code === 0) {
       // What admission has to warn of.
       if (told !== '') process.stderr.write(`${told}\n`);
@@ -119,6 +115,24 @@ export class ClusterBackend implements Backend {
     if (told.startsWith('Error from server (Conflict)')) return { outcome: 'changed' };
     if (/^The \S+ "[^"]*" is invalid/.test(told)) return { outcome: 'refused', message: told };
     throw new Error(told === '' ? 'kubectl failed' : told);
+  }
+
+  async ask({ resource }: Seen, what: 'retry' | 'observe', at: string): Promise<WishSet> {
+    const annotation = what === 'retry' ? reconcileRequestedAtAnnotation : observeRequestedAtAnnotation;
+    const { uid } = resource.metadata;
+    const { code, told } = await this.#patch(resource, { metadata: { uid, annotations: { [annotation]: at } } });
+    return code === 0 ? { outcome: 'set' } : { outcome: 'refused', message: told };
+  }
+
+  async #patch(
+    { metadata: { name, namespace } }: VirtualMachineMemory,
+    patch: object,
+  ): Promise<{ readonly code: number; readonly told: string }> {
+    const { code, stderr } = await this.#kubectl.run([
+      ...['patch', memories, name, `--namespace=${namespace}`, '--type=merge', `--patch=${JSON.stringify(patch)}`],
+      `--field-manager=${fieldManager}`,
+    ]);
+    return { code, told: stderr.trim() };
   }
 
   async *follow(name: string | null, signal: AbortSignal): AsyncIterable<readonly Seen[]> {

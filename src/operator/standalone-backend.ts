@@ -109,7 +109,6 @@ export class StandaloneBackend implements Backend {
     return { outcome: (await file.write({ paused })) ? 'set' : 'changed' };
   }
 
-  /** Asks for another try, or for another look. @param at RFC 3339. @throws Error where it can't be asked */
   async ask({ resource }: Seen, what: 'retry' | 'observe', at: string): Promise<WishSet> {
     this.#state = await readState(this.#folder);
     if (this.#state.process() === null) {

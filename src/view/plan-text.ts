@@ -37,10 +37,13 @@ export function describePlan(resource: VirtualMachineMemory, live: LivePlan, loo
 /** What a guest can spare changes every second, and a status isn't written while nothing happens to the VM. */
 const freshMs = 15_000;
 
-function asOfText({ observedAt, steps }: LivePlan, nowMs: number): string {
-  const ms = nowMs - Date.parse(observedAt);
-  const takes = steps.some(({ operation }) => operation === 'unplug');
-  return takes && ms > freshMs
+/** Whether modules would leave by what is too old to judge a guest by. @param nowMs epoch milliseconds */
+export const isOld = ({ observedAt, steps }: LivePlan, nowMs: number): boolean =>
+  steps.some(({ operation }) => operation === 'unplug') && nowMs - Date.parse(observedAt) > freshMs;
+
+function asOfText(live: LivePlan, nowMs: number): string {
+  const ms = nowMs - Date.parse(live.observedAt);
+  return isOld(live, nowMs)
     ? `${age(ms)} ago: by now the guest may use more or less; it is asked again before a module leaves`
     : `${age(ms)} ago`;
 }

@@ -2,7 +2,7 @@
 import type { VirtualMachineMemory } from '../../api/v1alpha1/virtual-machine-memory.ts';
 import type { Bytes } from '../../memory/bytes.ts';
 import { formatQuantity, parseQuantity } from '../../memory/quantity.ts';
-import { age, wrap } from '../../view/layout.ts';
+import { age, tellTimes, wrap } from '../../view/layout.ts';
 import { nearestSizes } from '../../view/reachable.ts';
 import { adviceFor, fullName, goesOn, readinessOf } from '../../view/subject.ts';
 import { exitFailure, exitOk } from '../io.ts';
@@ -78,7 +78,7 @@ export async function followResize({ backend, io }: Session, awaited: Awaited): 
         tell(`Nobody reads it now: ${note}`);
         return exitWait;
       }
-      if (progress.text !== told) tell(progress.text);
+      if (progress.text !== told) tell(tellTimes(progress.text, Date.now()));
       told = progress.text;
       if (progress.end === null) continue;
       if (progress.end === exitBlocked && last !== null) io.stdout.write(explainEnd(last, memory));

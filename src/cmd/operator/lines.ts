@@ -46,7 +46,7 @@ const plan: CommandLine = {
   name: 'plan',
   summary: 'preview: what would be done, and which sizes can be reached',
   about:
-    'What would be done to give a VM another size: which modules would leave or come, in which order, and whether the guest can spare them. Made of what was last observed; nothing is changed and nobody is asked.',
+    'What would be done to give a VM another size: which modules would leave or come, in which order, and whether the guest can spare them. Made of what was last observed; where that is too old for what would leave, it is observed anew first. Nothing is changed.',
   arguments: [resource],
   options: [
     ...whereabouts,

@@ -4,6 +4,7 @@ import { parseQuantity } from '../../memory/quantity.ts';
 import type { StatusWish } from '../../preview/from-status.ts';
 import { planToJson } from '../../preview/json.ts';
 import { planLive } from '../../preview/live-plan.ts';
+import { lookFirst } from '../../operator/look-first.ts';
 import { describePlan } from '../../view/plan-text.ts';
 import type { Given, Place } from '../command-line.ts';
 import type { CommandIo } from '../io.ts';
@@ -14,9 +15,9 @@ import { lookHere } from './terminal.ts';
 
 /** Returns the exit code. */
 export const runLivePlan = (argv: readonly string[], io: CommandIo, place: Place): Promise<number> =>
-  runCommand(lines.plan, argv, io, place, async ({ given, backend }) => {
+  runCommand(lines.plan, argv, io, place, async ({ given, backend, io: { signal } }) => {
     const wish = readWish(given);
-    const { resource } = await backend.get(given.arguments[0] ?? '');
+    const { resource } = await lookFirst(backend, await backend.get(given.arguments[0] ?? ''), wish, signal);
     const live = planLive(resource, wish);
     if (!live.ok) throw new Error(`no plan can be made: ${live.error}`);
     const { plan } = live.value;

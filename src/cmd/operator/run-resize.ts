@@ -12,6 +12,7 @@ import { type Given, type Place, programAt } from '../command-line.ts';
 import { type CommandIo, exitFailure, exitOk } from '../io.ts';
 import { exitBlocked, exitOfPlan, exitWait } from '../plan/plan-exit.ts';
 import type { Seen } from '../../operator/backend.ts';
+import { lookFirst } from '../../operator/look-first.ts';
 import { followResize } from './follow-resize.ts';
 import { lines } from './lines.ts';
 import { runCommand, type Session } from './run-command.ts';
@@ -27,7 +28,7 @@ async function resize(session: Session): Promise<number> {
   const [name = ''] = given.arguments;
   const memory = readSize(given);
   const timeoutMs = readTimeout(given);
-  const seen = await backend.get(name);
+  const seen = await lookFirst(backend, await backend.get(name), { memory }, io.signal);
   const { resource } = seen;
   const judged = judgeResize(resource, { memory });
   const look = lookHere();

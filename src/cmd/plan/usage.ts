@@ -27,8 +27,8 @@ export function usageFor(place: Place): string {
   return layOutHelp({
     usage: forms.map((form) => `${command} ${form}`),
     about: [
-      'Shows what Dimmer would do to give a virtual machine the wanted memory, and which sizes can be reached. Nothing is changed and nobody is asked.',
-      'NAME is a VirtualMachineMemory as it was last observed; --memory, --shrink, --grow and --rounding stand instead of what its spec says.',
+      'Shows what Dimmer would do to give a virtual machine the wanted memory, and which sizes can be reached. Nothing is changed.',
+      'NAME is a VirtualMachineMemory as it was last observed, or is now where modules would leave; --memory, --shrink, --grow and --rounding stand instead of what its spec says.',
     ],
     options: [
       ...where[place],

@@ -326,7 +326,8 @@ await describeLab(
 
     test('who may only look sees why nothing can be set, and is not asked to observe', () =>
       at({ hash: db, hello: { canEdit: false } }, async ({ page, bodies }) => {
-        await page.getByText('You may look at this, but not change it.').waitFor();
+        await page.getByText('You may look at this, but not change it').waitFor();
+        expect(await page.getByText('You may look').count()).toBe(1);
         expect(await page.getByRole('slider').getAttribute('aria-disabled')).toBe('true');
         expect(await page.getByRole('button', { name: 'Pause' }).isDisabled()).toBe(true);
         expect(bodies(paths.annotation)).toEqual([]);

@@ -243,7 +243,7 @@ describe('by mouse and by keyboard, side by side, over a cluster', () => {
     for (const way of ways) {
       await looking.evaluate(list);
       await handOf(looking, way).follow('db');
-      await looking.getByText('You may look at this, but not change it.').waitFor();
+      await looking.getByText('You may look at this, but not change it').waitFor();
       await ready('5Gi', looking);
     }
     const before = tabs;

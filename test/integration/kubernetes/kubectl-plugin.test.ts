@@ -137,6 +137,11 @@ describe('looks', () => {
     const plan = await dimmer('plan', 'db', '-n', 't', '--memory', '1408Mi');
     expect([plan.code, plan.stderr]).toEqual([0, '']);
     expect(plan.stdout).toMatch(/^ {2}unplug +Unplugging: [^]*^Steps\n +1\. unplug/m);
+    const planOf = (...words: readonly string[]) => dimmer('plan', 't/db', '--memory=1408Mi', ...words);
+    const old = JSON.stringify({ status: { planning: { observedAt: '2026-01-01T00:00:00Z' } } });
+    await plane.kubectlOk(['patch', 'vmmem', 'db', '-n', 't', '--subresource=status', '--type=merge', '-p', old]);
+    const asked = await planOf();
+    expect([asked.code, asked.stderr, asked.stdout]).toEqual([0, '', expect.stringMatching(/^ {2}as of +\d+s ago$/m)]);
     await eventually('an event', async () =>
       /^ +\w+ +Converged +resized from 1Gi to 2Gi$/m.test((await dimmer('events', 't/db')).stdout),
     );
@@ -184,6 +189,13 @@ describe('looks', () => {
     );
     const hosts = await dimmer('hosts', '--kubeconfig', kubeconfig);
     expect([hosts.code, hosts.stderr]).toEqual([1, expect.stringMatching(/^Error from server \(Forbidden\)/)]);
+    const old = JSON.stringify({ status: { planning: { observedAt: '2026-01-01T00:00:00Z' } } });
+    await plane.kubectlOk(['patch', 'vmmem', 'db', '-n', 't', '--subresource=status', '--type=merge', '-p', old]);
+    // She may not ask for another look, and is told how old the last one is.
+    const plan = await dimmer('plan', 't/db', '--memory=1408Mi', '--kubeconfig', kubeconfig);
+    expect([plan.code, plan.stderr, plan.stdout]).toEqual([
+      ...[0, '', expect.stringMatching(/^ {2}as of +\d+d ago: by now the guest may/m)],
+    ]);
     const resize = await dimmer('resize', 't/db', '3Gi', '--yes', '--kubeconfig', kubeconfig);
     expect([resize.code, resize.stderr]).toEqual([1, expect.stringContaining('Forbidden')]);
     expect((await stored()).memory).toBe('2Gi');

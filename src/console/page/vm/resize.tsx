@@ -33,8 +33,10 @@ type ResizeProps = {
   readonly isChosen: boolean;
   readonly asker: Asker;
   readonly asking: Asking;
-  /** Why nothing may be set; null: it may. */
-  readonly locked: string | null;
+  /** Whether nothing may be set. */
+  readonly locked: boolean;
+  /** What is to be said of that; null: a notice above all pages says it. */
+  readonly lockedNote: string | null;
   /** How old what the guest reported is; null: it never reported. */
   readonly reportMs: number | null;
   /** The policy that is looked at instead of the spec's; null: the spec's. */
@@ -46,7 +48,8 @@ type ResizeProps = {
 };
 
 export function Resize(props: ResizeProps): JSX.Element {
-  const { known, sizes, place, isChosen, asker, asking, locked, reportMs, way, onChoose, onWay, onReset } = props;
+  const { known, sizes, place, isChosen, asker, asking, locked, lockedNote, reportMs, way } = props;
+  const { onChoose, onWay, onReset } = props;
   const { resource } = known;
   const live = planAt(sizes, place);
   const wanted = resource.spec.memory === undefined ? '' : formatQuantity(restingPlace(resource, sizes));
@@ -70,22 +73,22 @@ export function Resize(props: ResizeProps): JSX.Element {
         text={live === null ? size : valueText(live)}
         isOld={isOld}
         others={others}
-        disabled={locked !== null}
+        disabled={locked}
         labelledBy="resize-title"
         onMove={onChoose}
       />
-      <Ways own={ownPolicy(resource)} way={way} disabled={locked !== null} onWay={onWay} />
+      <Ways own={ownPolicy(resource)} way={way} disabled={locked} onWay={onWay} />
       <form
         class="resize-form"
         onSubmit={(event) => {
           event.preventDefault();
-          if (canGo && locked === null && !isBusy) set();
+          if (canGo && !locked && !isBusy) set();
         }}
       >
-        <SizeField sizes={sizes} place={place} others={others} disabled={locked !== null} onChoose={onChoose} />
+        <SizeField sizes={sizes} place={place} others={others} disabled={locked} onChoose={onChoose} />
         <PlanWords live={live} isChosen={isChosen} paused={isPaused(resource)} />
         <div class="resize-buttons">
-          <button type="submit" class="button button-primary button-go" disabled={!canGo || locked !== null || isBusy}>
+          <button type="submit" class="button button-primary button-go" disabled={!canGo || locked || isBusy}>
             {isBusy ? `${asking.doing}…` : live === null ? 'Nothing to change' : actionOf(live, wanted, way)}
           </button>
           <button type="button" class="button" disabled={!isChosen} onClick={onReset}>
@@ -93,7 +96,7 @@ export function Resize(props: ResizeProps): JSX.Element {
           </button>
         </div>
       </form>
-      {locked === null ? null : <Alert tone="info" title={locked} />}
+      {lockedNote === null ? null : <Alert tone="info" title={lockedNote} />}
       <Said asking={asking} asker={asker} />
     </section>
   );

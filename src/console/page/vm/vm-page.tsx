@@ -164,7 +164,8 @@ function Memory({ found, asker }: MemoryProps): JSX.Element {
               isChosen={isChosen}
               asker={asker}
               asking={asking}
-              locked={lockedBecause()}
+              locked={hello.value?.canEdit === false || !isLive.value}
+              lockedNote={isLive.value ? null : 'Nothing can be set while the connection is lost.'}
               reportMs={reportAge(resource, now.value)}
               way={way}
               onChoose={(size, other = way ?? undefined) => choose(size, other ?? null)}
@@ -177,10 +178,4 @@ function Memory({ found, asker }: MemoryProps): JSX.Element {
       <Questions asker={asker} asking={asking} />
     </>
   );
-}
-
-/** Why nothing may be set now; null: it may. */
-function lockedBecause(): string | null {
-  if (hello.value?.canEdit === false) return 'You may look at this, but not change it.';
-  return isLive.value ? null : 'Nothing can be set while the connection is lost.';
 }
