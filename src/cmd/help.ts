@@ -21,7 +21,7 @@ export type Help = {
   readonly options: readonly HelpItem[];
   /** What the options speak of and is too much for one of them. */
   readonly lists?: readonly { readonly title: string; readonly items: readonly HelpItem[] }[];
-  /** Whole command lines. */
+  /** Whole command lines; one may go on in further lines, as in a shell. */
   readonly examples?: readonly string[];
   /** Paragraphs: what remains to be said, such as exit codes. */
   readonly end?: readonly string[];
@@ -82,7 +82,7 @@ export function layOutHelp({ usage, about, options, lists = [], examples = [], e
     ...lists.flatMap(({ title, items }) => list(title, items.flatMap(layItem))),
     ...list(
       'Examples',
-      examples.map((example) => `  ${example}`),
+      examples.flatMap((example) => example.split('\n').map((line) => `  ${line}`)),
     ),
     ...layParagraphs(end),
     '',

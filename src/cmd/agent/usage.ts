@@ -64,4 +64,9 @@ export const agentUsage = layOutHelp({
       ],
     },
   ],
+  examples: [
+    'dimmer agent check --allow-client spiffe://example.net/dimmer/controller',
+    'dimmer agent --allow-client spiffe://example.net/dimmer/controller',
+    'dimmer agent release 6f0c1a52-6a0e-4c0e-9c50-6e6f0f3d2a11',
+  ],
 });

@@ -25,6 +25,7 @@ const usage = layOutHelp({
       ],
     },
   ],
+  examples: ['dimmer completion bash', 'dimmer completion kubectl > ~/.local/bin/kubectl_complete-dimmer'],
   end: ['It exits with 0, and with 1 on bad usage.'],
 });
 

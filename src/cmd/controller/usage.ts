@@ -50,4 +50,7 @@ export const controllerUsage = layOutHelp({
     },
     ...reconcilerItems,
   ],
+  examples: [
+    'dimmer controller --kubeconfig ~/.kube/config --observe-only \\\n  --agent-client-cert-file tls.crt --agent-client-key-file tls.key \\\n  --agent-ca-file ca.crt',
+  ],
 });

@@ -44,4 +44,8 @@ export const standaloneUsage = layOutHelp({
     { term: '--agent-ca-file FILE', about: "the CA of the agents' certificates" },
     ...reconcilerItems,
   ],
+  examples: [
+    'dimmer standalone --manifests vms/',
+    'dimmer standalone --manifests vms/ --driver simulated --simulated-vms demo',
+  ],
 });
