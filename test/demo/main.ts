@@ -76,6 +76,8 @@ async function survive(demo: DemoStandalone): Promise<void> {
   demo.status('web');
   await demo.start();
   const web = await demo.reaches('web', 'Converged', '1Gi');
+  // After a start it isn't known at once what a guest has taken up.
+  await demo.reaches('db', 'Converged', '1536Mi');
   demo.status();
   expect(sizes(web) === '', 'all modules have gone, as if nothing had happened');
   const resizes = ({ status }: VirtualMachineMemory): string =>
