@@ -28,7 +28,7 @@ export type Help = {
 };
 
 /** The option that every command has. */
-export const helpItem: HelpItem = { term: '--help', about: '' };
+const helpItem: HelpItem = { term: '--help', about: '' };
 
 /** Pieces in lines of at most `width`, with blanks between. A piece is never broken. */
 function fill(pieces: readonly string[], width: number): readonly string[] {

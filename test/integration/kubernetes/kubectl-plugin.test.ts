@@ -193,9 +193,8 @@ describe('looks', () => {
     await plane.kubectlOk(['patch', 'vmmem', 'db', '-n', 't', '--subresource=status', '--type=merge', '-p', old]);
     // She may not ask for another look, and is told how old the last one is.
     const plan = await dimmer('plan', 't/db', '--memory=1408Mi', '--kubeconfig', kubeconfig);
-    expect([plan.code, plan.stderr, plan.stdout]).toEqual([
-      ...[0, '', expect.stringMatching(/^ {2}as of +\d+d ago: by now the guest may/m)],
-    ]);
+    expect([plan.code, plan.stderr]).toEqual([0, '']);
+    expect(plan.stdout).toMatch(/^ {2}as of +\d+d ago: by now the guest may/m);
     const resize = await dimmer('resize', 't/db', '3Gi', '--yes', '--kubeconfig', kubeconfig);
     expect([resize.code, resize.stderr]).toEqual([1, expect.stringContaining('Forbidden')]);
     expect((await stored()).memory).toBe('2Gi');
