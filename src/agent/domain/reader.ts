@@ -13,7 +13,7 @@ import type { HostMemory } from '../host-memory.ts';
 import type { DomainDescription, KnownStored } from './description.ts';
 import type { RunIdentities } from './identity.ts';
 import { committedBytes, type DomainFacts, modulesOf, uptakeState } from './observation.ts';
-import type { RunningDomain } from './running-domain.ts';
+import type { Look, RunningDomain } from './running-domain.ts';
 import type { RunningDomains } from './running-domains.ts';
 
 export type DomainReaderOptions = {
@@ -40,9 +40,11 @@ const recentMs = 5_000;
 
 /** null: it couldn't be told. */
 type Asked = {
+  /** The run that was known when it was asked. */
+  readonly of: RunningDomain | undefined;
   readonly statistics: MemoryStatistics | null;
-  /** Just before they were asked for. */
-  readonly readAtMs: number;
+  /** As it began. */
+  readonly look: Look;
   readonly migrating: boolean;
   /** undefined: the driver knows no such thing. */
   readonly stored: KnownStored | undefined;
@@ -110,7 +112,8 @@ export class DomainReader {
   /** What may wait behind a change of the domain. Never rejects. */
   async #ask(uuid: string, known: RunningDomain | undefined): Promise<Asked> {
     const { driver, clock } = this.#options;
-    const readAtMs = clock.now();
+    const atMs = clock.now();
+    const look = known?.beginLook(atMs) ?? { atMs, answeredAtMs: null };
     const [statistics, job, stored] = await Promise.all([
       this.#soon(driver.statistics(uuid), null),
       this.#soon(driver.job(uuid), null),
@@ -119,14 +122,15 @@ export class DomainReader {
         : Promise.resolve(undefined),
     ]);
     const migrating = job === null ? (known?.migrating ?? false) : job === 'migration';
-    return { statistics, readAtMs, migrating, stored };
+    return { of: known, statistics, look, migrating, stored };
   }
 
-  #take(run: RunningDomain, memory: DomainDescription, { statistics, readAtMs, migrating, stored }: Asked): void {
+  #take(run: RunningDomain, memory: DomainDescription, { of, statistics, look, migrating, stored }: Asked): void {
     const nowMs = this.#options.clock.now();
     if (statistics !== null) {
       if (run.repair.sawBalloon(memory, statistics, nowMs)) this.#onHidden(run.uuid);
-      run.tookStatistics(statistics, readAtMs);
+      // What an earlier run has answered says nothing of this one.
+      run.tookStatistics(statistics, of === run ? look : { ...look, answeredAtMs: null });
       run.wasAsked(nowMs);
     }
     run.sawMigration(migrating);

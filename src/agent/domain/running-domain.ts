@@ -7,6 +7,7 @@ import {
   type Departure,
   findDepartures,
   forgetDepartures,
+  laterOf,
   type ReportTime,
   type SeenModule,
 } from '../../host/rules/report-correction.ts';
@@ -21,7 +22,7 @@ import { RepairState } from '../repair/state.ts';
 
 /** What the balloon said, and what is known of when. */
 export type HeardReport = MemoryStatistics & {
-  /** When the question was put that the report certainly answers; null: the guest may have spoken by itself. */
+  /** See {@link ReportTime}. */
   readonly answersAtMs: number | null;
   /** It was made after this: its second, the question that it answers, or a look that still showed another one. */
   readonly madeAfterMs: number;
@@ -29,6 +30,14 @@ export type HeardReport = MemoryStatistics & {
   readonly seenAtMs: number;
   /** Just before it was last looked at. */
   readonly readAtMs: number;
+};
+
+/** A look at what the balloon says, before it has brought anything. */
+export type Look = {
+  /** When it began. Epoch milliseconds. */
+  readonly atMs: number;
+  /** The newest question that had been answered by then; null: none that is known. */
+  readonly answeredAtMs: number | null;
 };
 
 /** What is known of the guest's boot. Epoch milliseconds. */
@@ -68,6 +77,8 @@ export class RunningDomain {
   #modulesChangedAtMs: number | null = null;
   #departures: readonly Departure[] = [];
   #statistics: HeardReport | null = null;
+  /** When the newest question was put that is known to be answered; null: none is. */
+  #answeredAtMs: number | null = null;
   /**
    * What the guest had said when a question was put, by us or by an agent before us, that may not be answered yet: QEMU
    * drops a question while another one is open, and what comes then answers that one. null: none is open.
@@ -165,6 +176,8 @@ export class RunningDomain {
    */
   heardReturn(nowMs: number): void {
     this.#boot = { ...this.#boot, bootedAtMs: nowMs };
+    // It may go on from before it was asked.
+    this.#answeredAtMs = null;
   }
 
   heardRefusal(alias: string, nowMs: number): void {
@@ -235,25 +248,34 @@ export class RunningDomain {
     this.#askedAtMs = nowMs;
   }
 
+  /** To be called just before the balloon is looked at. */
+  beginLook(nowMs: number): Look {
+    return { atMs: nowMs, answeredAtMs: this.#answeredAtMs };
+  }
+
   /**
    * Keeps what the balloon said.
-   * @param readAtMs just before it was asked for that
-   * @param answersAtMs when the question was put that it answers; null: not known
+   * @param look as it began
+   * @param questionAtMs when the question was put that it answers; null: not known
    */
-  tookStatistics(statistics: MemoryStatistics, readAtMs: number, answersAtMs: number | null = null): HeardReport {
+  tookStatistics(statistics: MemoryStatistics, look: Look, questionAtMs: number | null = null): HeardReport {
+    const readAtMs = look.atMs;
     const before = this.#statistics;
     const isSame = before?.report === statistics.report;
     // An answer of libvirt may have been overtaken by a later one; then nothing follows from what that showed.
     const stoodAtMs = before === null || before.readAtMs > readAtMs ? 0 : before.readAtMs;
+    // Those that overtake each other both began before either was known: what the later one is after shows in `look` alone.
+    const answersAtMs = laterOf(questionAtMs, laterOf(look.answeredAtMs, isSame ? before.answersAtMs : null));
     const heard: HeardReport = {
       ...statistics,
-      answersAtMs: answersAtMs ?? (isSame ? before.answersAtMs : null),
+      answersAtMs,
       madeAfterMs: Math.max(statistics.lastUpdateMs ?? 0, answersAtMs ?? 0, isSame ? before.madeAfterMs : stoodAtMs),
       seenAtMs: isSame ? before.seenAtMs : readAtMs,
       readAtMs,
     };
     if (before === null) this.#unanswered = statistics.report;
     this.#statistics = heard;
+    this.#answeredAtMs = laterOf(this.#answeredAtMs, answersAtMs);
     this.#departures = forgetDepartures(this.#departures, timeOf(heard), readAtMs);
     return heard;
   }

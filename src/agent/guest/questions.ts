@@ -91,8 +91,8 @@ export class GuestQuestions {
     const { driver, bell, clock } = this.#options;
     if (!driver.capabilities.statisticsOnDemand) return { kind: 'unable' };
     if ((await driver.job(run.uuid)) !== 'none') return { kind: 'busy' };
-    const readAtMs = clock.now();
-    const last = run.tookStatistics(await driver.statistics(run.uuid), readAtMs);
+    const look = run.beginLook(clock.now());
+    const last = run.tookStatistics(await driver.statistics(run.uuid), look);
     if (last.report === null) return { kind: 'absent' };
     const mayBeOpen = run.beganQuestion(last.report);
     const ring = await bell.ring(run.uuid);
@@ -123,15 +123,15 @@ export class GuestQuestions {
     };
 
     while (clock.now() < deadlineMs) {
-      const readAtMs = clock.now();
+      const look = run.beginLook(clock.now());
       const now = await this.#read(run.uuid);
       if (now !== null && now.report !== last.report) {
         if (isOurs) {
           // What was there at the first look after a ring may have come before it: then that question is open.
           run.endedQuestion(looks > 0 || rings === 1 ? null : now.report);
-          return { kind: 'answered', report: run.tookStatistics(now, readAtMs, askedAtMs) };
+          return { kind: 'answered', report: run.tookStatistics(now, look, askedAtMs) };
         }
-        run.tookStatistics(now, readAtMs);
+        run.tookStatistics(now, look);
         [last, isOurs, repeatMs] = [now, true, firstRepeatMs];
         deadlineMs = clock.now() + patienceMs;
         await ringAgain();
@@ -157,12 +157,12 @@ export class GuestQuestions {
   async #listenOnce(run: RunningDomain, { last, askedAtMs, isOurs }: Question): Promise<GuestAnswer> {
     for (let pauseMs = firstPauseMs; pauseMs <= longestPauseMs; pauseMs *= 2) {
       await this.#pause(pauseMs);
-      const readAtMs = this.#options.clock.now();
+      const look = run.beginLook(this.#options.clock.now());
       const now = await this.#read(run.uuid);
       if (now === null || now.report === last.report) continue;
       // It may answer an earlier question; then ours may be open.
       run.endedQuestion(isOurs ? null : now.report);
-      return { kind: 'answered', report: run.tookStatistics(now, readAtMs, isOurs ? askedAtMs : null) };
+      return { kind: 'answered', report: run.tookStatistics(now, look, isOurs ? askedAtMs : null) };
     }
     return { kind: 'late' };
   }

@@ -87,7 +87,8 @@ export class StatisticsPoll {
     let times = lookAgain(before, atMs);
     let hasReported = false;
     try {
-      const report = run.tookStatistics(await driver.statistics(run.uuid), atMs);
+      const look = run.beginLook(atMs);
+      const report = run.tookStatistics(await driver.statistics(run.uuid), look);
       times = planLook(before, { ...report, atMs });
       hasReported = true;
     } catch {

@@ -34,9 +34,17 @@ const overtakingMs = 30_000;
 export type ReportTime = {
   /** As QEMU dates it: whole seconds, rounded down. */
   readonly reportedAtMs: number;
-  /** When the question was put that it certainly answers; null: not known, the guest may have spoken by itself. */
+  /**
+   * When the newest question was put that was certainly answered by then, by this report or by one before it: a guest
+   * gathers the numbers of each after it has handed over those of the last. null: none is known, it may have spoken by
+   * itself.
+   */
   readonly answersAtMs: number | null;
 };
+
+/** The later of two questions that a report answers; null: it is known of none. */
+export const laterOf = (a: number | null, b: number | null): number | null =>
+  a === null || b === null ? (a ?? b) : Math.max(a, b);
 
 /** Whether a report was certainly made after something that happened at `atMs`: when a module had gone, or had come. */
 export const isAfter = ({ reportedAtMs, answersAtMs }: ReportTime, { atMs }: Pick<Departure, 'atMs'>): boolean =>

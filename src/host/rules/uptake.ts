@@ -25,7 +25,7 @@ export type TotalReport = {
   readonly total: Bytes;
   readonly fresh: boolean;
   readonly reportedAtMs: number;
-  /** When the question was put that it certainly answers; null: not known. */
+  /** See `ReportTime` in report-correction.ts. */
   readonly answersAtMs: number | null;
   /** Whether memory that left may still be counted in it, or was taken off in doubt. */
   readonly isCorrected: boolean;

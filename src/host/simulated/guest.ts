@@ -5,7 +5,14 @@
  */
 import { type Bytes, bytes, mib, sumBytes } from '../../memory/bytes.ts';
 import type { Clock } from '../../runtime/clock.ts';
-import { correctReport, findDepartures, forgetDepartures, isCorrected, isSettled } from '../rules/report-correction.ts';
+import {
+  correctReport,
+  findDepartures,
+  forgetDepartures,
+  isCorrected,
+  isSettled,
+  laterOf,
+} from '../rules/report-correction.ts';
 import { isFreshReport, isReportOfThisBoot } from '../rules/boot.ts';
 import { computeTaken, lookAtBare, type UptakeState } from '../rules/uptake.ts';
 import type { GuestStatistics, HostEvent } from '../port.ts';
@@ -59,7 +66,8 @@ export function takeReport(domain: SimulatedDomain, nowMs: number): void {
   if (domain.report === null || domain.report.madeAtMs < madeAtMs) makeReport(domain, madeAtMs, null, nowMs);
 }
 
-function makeReport(domain: SimulatedDomain, madeAtMs: number, answersAtMs: number | null, nowMs: number): void {
+function makeReport(domain: SimulatedDomain, madeAtMs: number, questionAtMs: number | null, nowMs: number): void {
+  const answersAtMs = laterOf(questionAtMs, domain.report?.answersAtMs ?? null);
   // libvirt gives whole seconds, rounded down.
   const reportedAtMs = Math.floor(madeAtMs / 1000) * 1000;
   domain.report = { ...guestMemory(domain, madeAtMs), reportedAtMs, madeAtMs, answersAtMs };

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { GuestAnswer } from '../../../src/agent/guest/questions.ts';
+import { isCorrected } from '../../../src/host/rules/report-correction.ts';
 import { gib, mib } from '../../../src/memory/bytes.ts';
 import { createBalloonBench } from '../../unit/agent/support/balloon-bench.ts';
 import type { Pace } from '../../unit/agent/support/fake-balloon.ts';
@@ -118,4 +119,66 @@ test('a guest that answers at once is never called late, however idle it is and 
     }),
     { numRuns: 100 },
   );
+});
+
+test('a module that certainly was in no report any more is in none that comes later, whichever question that answers', async () => {
+  const soon = fc.integer({ min: 0, max: 120 });
+  const steps = fc.array(
+    fc.oneof(
+      fc.record({ kind: fc.constantFrom('ask' as const, 'hear' as const) }),
+      fc.record({ kind: fc.constant('wait' as const), ms: fc.integer({ min: 1, max: 300 }) }),
+      fc.record({ kind: fc.constant('pace' as const), pace: fc.record({ gatherMs: soon, handOverMs: soon }) }),
+    ),
+    { minLength: 1, maxLength: 14 },
+  );
+  const said = { certain: 0, still: 0 };
+  const liveAfterDeparture = async (each: readonly Step[], before: number, offsetMs: number): Promise<void> => {
+    const state = { reports: 0, pace: { gatherMs: 0, handOverMs: 0 } as Pace };
+    const bench = createBalloonBench({
+      // A guest that lives has other figures each time.
+      figures: () => ({ total: gib(1), usable: mib((state.reports += 1)) }),
+      pace: () => state.pace,
+      startMs: Date.UTC(2026, 0, 1) + offsetMs,
+      periodSeconds: 2,
+    });
+    const agent = bench.start();
+    const { run, questions } = agent;
+    let leftAtMs: number | null = null;
+    let wasCertain = false;
+    const check = (): void => {
+      const { statistics } = run;
+      if (leftAtMs === null || typeof statistics?.lastUpdateMs !== 'number') return;
+      const { lastUpdateMs, answersAtMs, report } = statistics;
+      const isCertain = !isCorrected({ reportedAtMs: lastUpdateMs, answersAtMs }, run.departures);
+      if (wasCertain) expect(isCertain, report ?? '').toBe(true);
+      said.still += wasCertain ? 1 : 0;
+      said.certain += isCertain ? 1 : 0;
+      wasCertain = isCertain;
+      // By its second alone it may be a guest that took longer over its numbers than any was seen to.
+      if (answersAtMs === null || answersAtMs <= leftAtMs || report !== bench.balloon.statistics.report) return;
+      expect(bench.balloon.gatheredAtMs).toBeGreaterThanOrEqual(answersAtMs);
+    };
+    for (const [index, one] of each.entries()) {
+      if (index === before % each.length) {
+        leftAtMs = bench.clock.now();
+        run.sawDeparture(mib(256), leftAtMs);
+      }
+      if (one.kind === 'wait') await bench.clock.advance(one.ms);
+      else if (one.kind === 'pace') state.pace = one.pace;
+      else {
+        let isOver = false;
+        void questions[one.kind === 'hear' ? 'hear' : 'ask'](run).then(() => (isOver = true));
+        await bench.clock.until('the question is over', () => isOver, 20_000);
+      }
+      check();
+      void agent.look();
+      await bench.clock.advance(2);
+      check();
+    }
+  };
+  await fc.assert(fc.asyncProperty(steps, fc.nat(13), fc.integer({ min: 0, max: 1_999 }), liveAfterDeparture), {
+    numRuns: 200,
+  });
+  expect(said.certain).toBeGreaterThan(100);
+  expect(said.still).toBeGreaterThan(100);
 });

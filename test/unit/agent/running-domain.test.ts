@@ -23,7 +23,7 @@ describe('what the balloon said', () => {
   const run = () => {
     const it = new RunningDomain('u', 'run', 0);
     it.sawModules([module], [], 0);
-    it.tookStatistics(statistics(20_000), 20_300);
+    it.tookStatistics(statistics(20_000), it.beginLook(20_300));
     return it;
   };
 
@@ -36,13 +36,58 @@ describe('what the balloon said', () => {
     // The event comes once, but who knows.
     one.heardRemoval('ua-dimmer-0', 21_060);
     expect(toGuestStatistics(one.statistics, one, 21_070)).toMatchObject(corrected);
-    one.tookStatistics(statistics(22_000), 22_100);
+    one.tookStatistics(statistics(22_000), one.beginLook(22_100));
     expect(toGuestStatistics(one.statistics, one, 22_200)).toMatchObject({ usable: mib(800) });
     // An answer that was overtaken by a newer one.
-    one.tookStatistics(statistics(20_000), 22_300);
+    one.tookStatistics(statistics(20_000), one.beginLook(22_300));
     expect(toGuestStatistics(one.statistics, one, 22_400)).toMatchObject(corrected);
-    one.tookStatistics(statistics(60_000), 60_100);
+    one.tookStatistics(statistics(60_000), one.beginLook(60_100));
     expect(one.departures).toEqual([]);
+  });
+
+  describe('after a module that has left, once the guest has answered without it', () => {
+    /** It left at 21.6 s; the answer is dated in the second of that, and so may be older by its date. */
+    const answered = () => {
+      const one = run();
+      one.heardRemoval('ua-dimmer-0', 21_600);
+      const before = one.beginLook(21_650);
+      one.tookStatistics({ ...statistics(21_000), report: 'the answer' }, one.beginLook(21_700), 21_680);
+      return { one, before };
+    };
+    const isWhole = (one: RunningDomain): boolean =>
+      toGuestStatistics(one.statistics, one, 22_100)?.total === mib(1500);
+    /** Which question it answers isn't known. */
+    const next = { ...statistics(22_000), report: 'the next' };
+
+    it('is as it comes, whichever question it answers', () => {
+      const { one } = answered();
+      expect(isWhole(one)).toBe(true);
+      one.tookStatistics(next, one.beginLook(22_050));
+      expect(isWhole(one)).toBe(true);
+    });
+
+    it('is in doubt where it was asked for before the answer was known: it may be older', () => {
+      const { one, before } = answered();
+      one.tookStatistics(next, before);
+      expect(isWhole(one)).toBe(false);
+      // What is seen from then on is not.
+      one.tookStatistics(next, one.beginLook(22_060));
+      expect(isWhole(one)).toBe(true);
+    });
+
+    it('is in doubt for what leaves after that', () => {
+      const { one } = answered();
+      one.sawDeparture(mib(256), 21_690);
+      one.tookStatistics(next, one.beginLook(22_050));
+      expect(toGuestStatistics(one.statistics, one, 22_100)).toMatchObject({ total: mib(1244) });
+    });
+
+    it('is in doubt where the guest went back to a moment before that', () => {
+      const { one } = answered();
+      one.heardReturn(21_800);
+      one.tookStatistics(next, one.beginLook(22_050));
+      expect(isWhole(one)).toBe(false);
+    });
   });
 
   it('is not corrected for devices that are not known', () => {

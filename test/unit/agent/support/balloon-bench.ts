@@ -30,6 +30,8 @@ export type BalloonBench = {
     readonly questions: GuestQuestions;
     readonly bell: StatisticsBell;
     readonly run: RunningDomain;
+    /** Reads what the balloon says, as the poll does. */
+    look(): Promise<void>;
     restore(): void;
   };
   /** From now on no call of any agent that is there reaches the daemon. */
@@ -95,10 +97,15 @@ export function createBalloonBench(
         hostMemory: new HostMemory(() => driver.hostMemory()),
       });
       const bell = new StatisticsBell({ driver, reader, clock, logger: silentLogger });
+      const run = runs.ensure(uuid, 'run', clock.now());
       return {
         bell,
         questions: new GuestQuestions({ driver, bell, clock }),
-        run: runs.ensure(uuid, 'run', clock.now()),
+        run,
+        async look() {
+          const look = run.beginLook(clock.now());
+          run.tookStatistics(await driver.statistics(uuid), look);
+        },
         restore() {
           void reader.describe(uuid).then((memory) => {
             if (memory.ok) bell.restore(memory.value);
