@@ -1,4 +1,5 @@
 /** What `--help` says, laid out for the narrowest terminal that anybody has. Pure. */
+import { fill } from '../memory/lines.ts';
 
 /** What any terminal has. */
 export const helpWidth = 80;
@@ -29,17 +30,6 @@ export type Help = {
 
 /** The option that every command has. */
 const helpItem: HelpItem = { term: '--help', about: '' };
-
-/** Pieces in lines of at most `width`, with blanks between. A piece is never broken. */
-function fill(pieces: readonly string[], width: number): readonly string[] {
-  const lines: string[] = [];
-  for (const piece of pieces) {
-    const last = lines.at(-1);
-    if (last === undefined || last.length + 1 + piece.length > width) lines.push(piece);
-    else lines[lines.length - 1] = `${last} ${piece}`;
-  }
-  return lines;
-}
 
 /** The words of a text in lines of at most `width`; what is quoted is something to type, and stays in one line. */
 export const wrapAt = (text: string, width: number): readonly string[] =>

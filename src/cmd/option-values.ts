@@ -82,14 +82,22 @@ export function readReconcilerOptions(values: Values): ReconcilerOptions {
   };
 }
 
+/** The value of an option as it is given; null: it isn't. */
+export const textIn =
+  (values: Values) =>
+  (name: string): string | null => {
+    const value = values[name];
+    return typeof value === 'string' ? value : null;
+  };
+
 export type Optional = <T>(name: string, readValue: (name: string, value: string) => T) => T | null;
 
 /** Reads an option's value where it is given; null: it isn't. */
 export const optionalOf =
   (values: Values): Optional =>
   (name, readValue) => {
-    const value = values[name];
-    return typeof value === 'string' ? readValue(name, value) : null;
+    const value = textIn(values)(name);
+    return value === null ? null : readValue(name, value);
   };
 
 function readConcurrency(name: string, value: string): number {

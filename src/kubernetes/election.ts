@@ -6,7 +6,7 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { Lease, LeaseRecord } from './lease.ts';
-import { microTime } from './lease.ts';
+import { microTime } from './micro-time.ts';
 import { isOlder } from './resource-version.ts';
 
 /** client-go's LeaseDuration, RenewDeadline and RetryPeriod. */

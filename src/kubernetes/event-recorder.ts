@@ -10,6 +10,7 @@ import type { Logger } from '../runtime/logger.ts';
 import type { EventRecorder, RecordedEvent, Resource } from '../runtime/resources.ts';
 import { type ApiClient, type ApiRequest, namespaceTerminating } from './api-client.ts';
 import { sleep } from '../runtime/sleep.ts';
+import { microTime } from './micro-time.ts';
 
 export type EventRecorderOptions = {
   readonly client: ApiClient;
@@ -181,9 +182,6 @@ function newEvent(
     },
   };
 }
-
-/** metav1.MicroTime. */
-const microTime = (ms: number): string => new Date(ms).toISOString().replace('Z', '000Z');
 
 /** `text`, cut so that its UTF-8 has at most `maxBytes` bytes. */
 function truncate(text: string, maxBytes: number): string {

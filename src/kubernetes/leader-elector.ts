@@ -21,10 +21,11 @@ import {
   type WriteStep,
   wrote,
 } from './election.ts';
-import { type Lease, leaseBody, type LeaseRecord, leases, microTime } from './lease.ts';
+import { type Lease, leaseBody, type LeaseRecord, leases } from './lease.ts';
 import { readResource } from './list.ts';
 import { Reflector } from './reflector.ts';
 import { collectionPath, objectPath } from './resource-kind.ts';
+import { microTime } from './micro-time.ts';
 
 export type ElectorOptions = {
   readonly client: ApiClient;

@@ -73,9 +73,6 @@ export const leases: ResourceKind<Lease> = {
   decode: decodeLease,
 };
 
-/** metav1.MicroTime. */
-export const microTime = (epochMs: number): string => new Date(epochMs).toISOString().replace('Z', '000Z');
-
 /**
  * The object that says `record`: a new one, or the one that was `seen`, to be written over that and no other.
  * @param selector of the hosts that the holder is there for, as text; empty: all

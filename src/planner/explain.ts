@@ -2,6 +2,7 @@
 import type { Bytes } from '../memory/bytes.ts';
 import { formatMeasured, formatNeeded, formatQuantity } from '../memory/quantity.ts';
 import type { PlannerModule, Reachable } from './types.ts';
+import { counted } from '../memory/lines.ts';
 
 /** More groups of sizes than this aren't listed. */
 const maxGroups = 6;
@@ -28,7 +29,7 @@ const join = (groups: readonly string[]): string => {
   const hidden = groups.length - maxGroups;
   return hidden <= 0
     ? groups.join(' + ')
-    : `${groups.slice(0, maxGroups).join(' + ')} and ${count(hidden, 'other size')}`;
+    : `${groups.slice(0, maxGroups).join(' + ')} and ${counted(hidden, 'other size')}`;
 };
 
 /** `512Mi (slot 2) + 2 x 128Mi (slots 0, 3)`, largest first. */
@@ -59,11 +60,28 @@ export function moduleName(module: Pick<PlannerModule, 'alias' | 'size' | 'slot'
   return `${alias} (${size(module.size)}, slot ${module.slot}${more})`;
 }
 
+/** Reachable sizes as canonical quantities. */
+export type ReachableText = {
+  readonly below?: string;
+  readonly above?: string;
+  readonly ranges: readonly { readonly from: string; readonly to: string; readonly step: string }[];
+  readonly complete: boolean;
+};
+
+/** The same sizes as a status says them. */
+export const reachableText = ({ below, above, ranges, complete }: Reachable): ReachableText => ({
+  ...(below === null ? {} : { below: formatQuantity(below) }),
+  ...(above === null ? {} : { above: formatQuantity(above) }),
+  ranges: ranges.map(({ from, to, step }) => ({
+    from: formatQuantity(from),
+    to: formatQuantity(to),
+    step: formatQuantity(step),
+  })),
+  complete,
+});
+
 /** `reachable: 5632Mi, 6Gi`, the nearest sizes below and above. */
 export function nearest({ below, above }: Reachable): string {
   const near = [below, above].filter((value) => value !== null).map(size);
   return near.length === 0 ? 'no other size is reachable' : `reachable: ${near.join(', ')}`;
 }
-
-/** `1 module` or `3 modules`. */
-export const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? '' : 's'}`;

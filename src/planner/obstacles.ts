@@ -1,10 +1,11 @@
 /** What can stand in the way of plugging memory, in the order in which it is told. */
 import { type Bytes, isMultipleOf } from '../memory/bytes.ts';
 import { maxTotalPerBootMemory } from '../memory/module.ts';
-import { count, nearest, size, slots } from './explain.ts';
+import { nearest, size, slots } from './explain.ts';
 import { roundUp } from './rounding.ts';
 import { isHeldBy, largestTotal, type Situation } from './situation.ts';
 import type { HardLimit, PlanReason, Reachable } from './types.ts';
+import { counted } from '../memory/lines.ts';
 
 /** `wait` where time alone helps. */
 export type Obstacle = { readonly decision: 'blocked' | 'wait'; readonly reason: PlanReason; readonly message: string };
@@ -128,7 +129,7 @@ function findSlotObstacle(situation: Situation, amount: number): Obstacle | null
     'SlotsExhausted',
     freeSlots.length === 0
       ? `no slot is free (of ${total}${others}): unplug a module, or raise the number of slots while the domain is shut down`
-      : `${size(amount)} takes ${count(needed, 'module')} of at most ${size(maxModule)}${why}, but only ${freeSlots.length} of ${count(total, 'slot')} are free`,
+      : `${size(amount)} takes ${counted(needed, 'module')} of at most ${size(maxModule)}${why}, but only ${freeSlots.length} of ${counted(total, 'slot')} are free`,
   );
 }
 

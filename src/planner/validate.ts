@@ -1,11 +1,11 @@
 /** Requests that make no sense, told apart from requests that can't be met. */
 import { isBytes } from '../memory/bytes.ts';
-import { count } from './explain.ts';
 import { lcm } from './integers.ts';
 import { maxSlots } from '../memory/module.ts';
 import { growPolicies, guestSafeties, roundings, shrinkPolicies } from '../memory/policies.ts';
 import { isTractable } from './sum-space.ts';
 import type { PlannerModule, PlannerObservation, PlannerPolicy, PlanInputError, PlanRequest } from './types.ts';
+import { counted } from '../memory/lines.ts';
 
 const problem = (field: string, text: string): PlanInputError => ({ field, problem: text });
 const isCount = (value: number): boolean => Number.isSafeInteger(value) && value >= 0;
@@ -59,7 +59,7 @@ function findModulesError(observation: PlannerObservation): PlanInputError | nul
   const aliases = new Set<string>();
   const held = new Set(slots.usedByOthers);
   if (modules.length > slots.total) {
-    return problem('modules', `${count(modules.length, 'module')} do not fit into ${count(slots.total, 'slot')}`);
+    return problem('modules', `${counted(modules.length, 'module')} do not fit into ${counted(slots.total, 'slot')}`);
   }
   for (const [index, module] of modules.entries()) {
     const found = findModuleError(module, slots.total, nodes);

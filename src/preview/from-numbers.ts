@@ -2,7 +2,7 @@
 import { type Bytes, bytes, sumBytes } from '../memory/bytes.ts';
 import { aliasOfSlot } from '../memory/module.ts';
 import { formatQuantity } from '../memory/quantity.ts';
-import { count } from '../planner/explain.ts';
+import { counted } from '../memory/lines.ts';
 import { defaultGranularity } from '../memory/granularity.ts';
 import type { PlannerModule, PlannerObservation, PlannerPolicy, PlanRequest } from '../planner/types.ts';
 import { fail, type Result, succeed } from '../memory/result.ts';
@@ -60,7 +60,7 @@ export function buildRequest(input: PreviewInput): Result<PlanRequest, PreviewIn
   const { memory, boot, modules, policy, slotsUsed, slotsResting, maxMemory, otherBytes } = input;
   const slots = input.slots ?? Math.max(defaultSlots, modules.length);
   if (modules.length > slots) {
-    const problem = `${count(modules.length, 'module')} do not fit into ${count(slots, 'slot')}`;
+    const problem = `${counted(modules.length, 'module')} do not fit into ${counted(slots, 'slot')}`;
     return fail({ field: 'slots', problem });
   }
   const bootAndOthers = [...boot, otherBytes].reduce((sum: number, size) => sum + size, 0);

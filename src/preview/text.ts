@@ -3,30 +3,9 @@ import { type Bytes, sumBytes, zeroBytes } from '../memory/bytes.ts';
 import { formatQuantity } from '../memory/quantity.ts';
 import { applyStep } from '../planner/simulate.ts';
 import type { Plan, PlannerObservation, PlanRequest, PlanStep, SizeRange } from '../planner/types.ts';
+import { columns, wrap } from '../memory/lines.ts';
 
 const lineWidth = 100;
-
-/** Rows of cells, each column as wide as its widest cell, empty ones left out; `right` columns are aligned to the right. */
-function table(rows: readonly (readonly string[])[], right: readonly number[]): string[] {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  const fit = (cell: string, column: number): string[] => {
-    const width = widths[column] ?? 0;
-    if (width === 0) return [];
-    return [right.includes(column) ? cell.padStart(width) : cell.padEnd(width)];
-  };
-  return rows.map((row) => row.flatMap(fit).join('  ').trimEnd());
-}
-
-/** The words of `text` in lines of at most {@link lineWidth}. */
-function wrap(text: string): string[] {
-  const lines: string[] = [];
-  for (const word of text.split(' ')) {
-    const last = lines.at(-1);
-    if (last === undefined || last.length + 1 + word.length > lineWidth) lines.push(word);
-    else lines[lines.length - 1] = `${last} ${word}`;
-  }
-  return lines;
-}
 
 const indent = (lines: readonly string[]): string[] => lines.map((line) => `  ${line}`);
 const capitalise = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
@@ -81,7 +60,7 @@ export function planToText(request: PlanRequest, plan: Plan): string {
   const steps =
     plan.steps.length === 0
       ? ['nothing to do now']
-      : table(
+      : columns(
           plan.steps.map((step, index) => stepRow(step, index, manyNodes)),
           [0, 2],
         );
@@ -92,16 +71,16 @@ export function planToText(request: PlanRequest, plan: Plan): string {
     ...(above === null ? [] : [`${formatQuantity(above)} above`]),
   ];
   return [
-    ...wrap(`${capitalise(plan.decision)} (${plan.reason}): ${plan.message}.`),
+    ...wrap(`${capitalise(plan.decision)} (${plan.reason}): ${plan.message}.`, lineWidth),
     '',
     'Memory',
-    ...indent(table(memoryRows(request, after), [1, 2, 3])),
+    ...indent(columns(memoryRows(request, after), [1, 2, 3])),
     '',
     'Steps',
     ...indent(steps),
     '',
     'Modules by slot',
-    ...indent(table([['now', describeModules(observation)], ...afterRow(plan, after)], [])),
+    ...indent(columns([['now', describeModules(observation)], ...afterRow(plan, after)])),
     '',
     'Reachable by unplugging',
     ...indent(sizes),

@@ -2,12 +2,11 @@
 import { isDeepStrictEqual } from 'node:util';
 import { KeyedMutex } from '../runtime/keyed-mutex.ts';
 import type { Logger } from '../runtime/logger.ts';
-import { ResourceListeners } from '../runtime/resource-listeners.ts';
+import { HeldResources } from '../runtime/held-resources.ts';
 import {
   type FinalizerWriter,
   keyOf,
   type Resource,
-  type ResourceChange,
   type ResourceKey,
   type ResourceSource,
   type StatusWriter,
@@ -28,41 +27,19 @@ const nameOf = ({ kind, metadata }: Kept): ResourceName => ({
   namespace: metadata.namespace ?? '',
 });
 
-export class ResourceStore<T extends Kept> implements ResourceSource<T>, StatusWriter<T> {
+export class ResourceStore<T extends Kept> extends HeldResources<T> implements ResourceSource<T>, StatusWriter<T> {
   readonly #state: StateDirectory;
-  readonly #objects = new Map<ResourceKey, T>();
-  readonly #listeners: ResourceListeners<T>;
   readonly #writes = new KeyedMutex();
   #version = 0;
 
   constructor(state: StateDirectory, logger: Logger) {
+    super(logger);
     this.#state = state;
-    this.#listeners = new ResourceListeners(logger);
-  }
-
-  get synced(): boolean {
-    return this.#listeners.synced;
   }
 
   /** The first complete set is there. */
   setSynced(): void {
-    this.#listeners.tellSynced();
-  }
-
-  get(key: ResourceKey): T | undefined {
-    return this.#objects.get(key);
-  }
-
-  list(): readonly T[] {
-    return [...this.#objects.values()];
-  }
-
-  onChange(listener: (change: ResourceChange<T>) => void): () => void {
-    return this.#listeners.onChange(listener);
-  }
-
-  onSynced(listener: () => void): void {
-    this.#listeners.onSynced(listener);
+    this.tellSynced();
   }
 
   /** What is held here is the newest there is. */
@@ -77,7 +54,7 @@ export class ResourceStore<T extends Kept> implements ResourceSource<T>, StatusW
   put(resource: T): Promise<void> {
     const key = keyOf(resource);
     return this.#writes.run(key, async () => {
-      const held = this.#objects.get(key);
+      const held = this.get(key);
       const isSameLife = held?.metadata.uid === resource.metadata.uid;
       const next = this.#withVersion({
         ...resource,
@@ -85,14 +62,13 @@ export class ResourceStore<T extends Kept> implements ResourceSource<T>, StatusW
       });
       if (held !== undefined && isSame(held, next)) return;
       await this.#state.write(nameOf(next), next);
-      if (held !== undefined && !isSameLife) this.#set(key, undefined);
-      this.#set(key, next);
+      this.hold(key, next);
     });
   }
 
   /** Shows what is kept already, as at the start. */
   restore(resource: T): void {
-    this.#set(keyOf(resource), this.#withVersion(resource));
+    this.hold(keyOf(resource), this.#withVersion(resource));
   }
 
   /** The manifest has gone; what is known of the resource is kept. @throws the system's error */
@@ -100,20 +76,20 @@ export class ResourceStore<T extends Kept> implements ResourceSource<T>, StatusW
     const key = keyOf(resource);
     return this.#writes.run(key, async () => {
       await this.#state.remove(nameOf(resource));
-      this.#set(key, undefined);
+      this.hold(key, undefined);
     });
   }
 
   /** Adds annotations to what is held; nothing where nothing is. @throws the system's error where it can't be kept */
   annotate(key: ResourceKey, annotations: Readonly<Record<string, string>>): Promise<void> {
     return this.#writes.run(key, async () => {
-      const held = this.#objects.get(key);
+      const held = this.get(key);
       if (held === undefined) return;
       const { metadata } = held;
       const more = { ...metadata, annotations: { ...metadata.annotations, ...annotations } };
       const next = this.#withVersion({ ...held, metadata: more });
       await this.#state.write(nameOf(next), next);
-      this.#set(key, next);
+      this.hold(key, next);
     });
   }
 
@@ -130,7 +106,7 @@ export class ResourceStore<T extends Kept> implements ResourceSource<T>, StatusW
   #replace(resource: T, what: string, change: (held: T) => T): Promise<WriteResult<T>> {
     const key = keyOf(resource);
     return this.#writes.run(key, async (): Promise<WriteResult<T>> => {
-      const held = this.#objects.get(key);
+      const held = this.get(key);
       if (held?.metadata.uid !== resource.metadata.uid) return { outcome: 'gone' };
       if (held.metadata.resourceVersion !== resource.metadata.resourceVersion) {
         return { outcome: 'conflict', current: held };
@@ -141,7 +117,7 @@ export class ResourceStore<T extends Kept> implements ResourceSource<T>, StatusW
       } catch (error) {
         return { outcome: 'failed', retryable: true, message: `${what} can't be kept: ${String(error)}` };
       }
-      this.#set(key, next);
+      this.hold(key, next);
       return { outcome: 'written', resourceVersion: next.metadata.resourceVersion };
     });
   }
@@ -149,14 +125,6 @@ export class ResourceStore<T extends Kept> implements ResourceSource<T>, StatusW
   #withVersion(resource: T): T {
     this.#version += 1;
     return { ...resource, metadata: { ...resource.metadata, resourceVersion: String(this.#version) } };
-  }
-
-  #set(key: ResourceKey, current: T | undefined): void {
-    const previous = this.#objects.get(key);
-    if (current === undefined) this.#objects.delete(key);
-    else this.#objects.set(key, current);
-    if (previous === undefined && current === undefined) return;
-    this.#listeners.tell({ key, previous, current });
   }
 }
 

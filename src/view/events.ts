@@ -1,5 +1,6 @@
 /** Events of a resource, newest last. Pure. */
-import { age, cut, type Look, paint, table, tellTimes, wrap } from './layout.ts';
+import { age, cut, type Look, paint, table, tellTimes } from './layout.ts';
+import { wrap } from '../memory/lines.ts';
 
 /** An event as it is shown. */
 export type ShownEvent = {

@@ -1,4 +1,5 @@
 /** Laying text out in lines of a terminal. Pure. */
+import { columns, wrap } from '../memory/lines.ts';
 
 /** How it is shown. */
 export type Look = {
@@ -14,17 +15,6 @@ export type Style = keyof typeof styles;
 /** `text` in a style, where there are any. */
 export const paint = ({ colour }: Look, style: Style, text: string): string =>
   colour && text !== '' ? `\u001b[${styles[style]}m${text}\u001b[0m` : text;
-
-/** The words of `text` in lines of at most `width`; a longer word is left whole, so that it can be copied. */
-export function wrap(text: string, width: number): readonly string[] {
-  const lines: string[] = [];
-  for (const word of text.split(/\s+/)) {
-    const last = lines.at(-1);
-    if (last === undefined || last.length + 1 + word.length > width) lines.push(word);
-    else lines[lines.length - 1] = `${last} ${word}`;
-  }
-  return lines;
-}
 
 /** `label` and beside it `text` in as many lines as it takes. */
 export function field(look: Look, label: string, text: string): readonly string[] {
@@ -42,11 +32,7 @@ export const block = (look: Look, title: string, lines: readonly string[]): read
 
 /** Rows of cells, each column as wide as its widest; the last cells are cut to fit. */
 export function table(rows: readonly (readonly string[])[], width: number): readonly string[] {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
-  return rows.map((row) => {
-    const line = row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ');
-    return cut(line.trimEnd(), width);
-  });
+  return columns(rows).map((line) => cut(line, width));
 }
 
 /** The same, with the first cells cut as far as that lets the others stay whole. */

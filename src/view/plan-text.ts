@@ -8,6 +8,7 @@ import { age, block, field, type Look, paint, type Style, tellTimes } from './la
 import { describeReachable } from './reachable.ts';
 import { slotPicture } from './slot-picture.ts';
 import { adviceFor, goesOn, titleOf } from './subject.ts';
+import { reachableText } from '../planner/explain.ts';
 
 /** All that a plan for `resource` says. @param nowMs epoch milliseconds */
 export function describePlan(resource: VirtualMachineMemory, live: LivePlan, look: Look, nowMs: number): string {
@@ -29,7 +30,7 @@ export function describePlan(resource: VirtualMachineMemory, live: LivePlan, loo
     ]),
     block(look, stepsTitle(plan, steps), stepLines(live)),
     status.slots === undefined ? [] : block(look, 'Slots', slotPicture(status, look, nowMs, steps)),
-    block(look, 'Sizes that can be reached', describeReachable(reachableText(plan), look)),
+    block(look, 'Sizes that can be reached', describeReachable(reachableText(plan.reachable), look)),
   ];
   return `${blocks.flat().join('\n')}\n`;
 }
@@ -104,20 +105,4 @@ function stepLines({ request, steps }: LivePlan): readonly string[] {
     const waits = step.operation === 'plug' && step.waitForOnline ? ', once the guest has taken up the last' : '';
     return `  ${String(index + 1).padStart(3)}. ${what}${node}  then ${formatQuantity(bytes(total))}${waits}`;
   });
-}
-
-/** As a status says it. */
-function reachableText({
-  reachable: { below, above, ranges, complete },
-}: Plan): Parameters<typeof describeReachable>[0] {
-  return {
-    ...(below === null ? {} : { below: formatQuantity(below) }),
-    ...(above === null ? {} : { above: formatQuantity(above) }),
-    ranges: ranges.map(({ from, to, step }) => ({
-      from: formatQuantity(from),
-      to: formatQuantity(to),
-      step: formatQuantity(step),
-    })),
-    complete,
-  };
 }

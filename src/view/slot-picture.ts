@@ -28,13 +28,14 @@ function describeState(module: ModuleStatus, nowMs: number): readonly [string, S
   return ['', 'green'];
 }
 
-/** Free slots, as numbers and ranges: `4-15`. */
-function ranges(numbers: readonly number[]): string {
+/** Slots, as numbers and ranges: `4-15`. */
+export function rangesOf(numbers: readonly number[], dash = '-'): string {
   const parts: string[] = [];
   for (let start = 0; start < numbers.length;) {
     let end = start;
     while (numbers[end + 1] === (numbers[end] ?? NaN) + 1) end += 1;
-    parts.push(start === end ? `${numbers[start] ?? ''}` : `${numbers[start] ?? ''}-${numbers[end] ?? ''}`);
+    const [first, last] = [String(numbers[start]), String(numbers[end])];
+    parts.push(start === end ? first : `${first}${dash}${last}`);
     start = end + 1;
   }
   return parts.join(', ');
@@ -108,9 +109,9 @@ function restOf(
   const taken = new Set([...rows.map(({ slot }) => slot), ...others, ...resting]);
   const free = Array.from({ length: total }, (_, slot) => slot).filter((slot) => !taken.has(slot));
   const rest = [
-    ...(free.length > 0 ? [`${ranges(free)} free`] : ['none free']),
-    ...(resting.length > 0 ? [`${ranges(resting)} resting: free within a minute`] : []),
-    ...(others.length > 0 ? [`${ranges(others)} taken by other devices`] : []),
+    ...(free.length > 0 ? [`${rangesOf(free)} free`] : ['none free']),
+    ...(resting.length > 0 ? [`${rangesOf(resting)} resting: free within a minute`] : []),
+    ...(others.length > 0 ? [`${rangesOf(others)} taken by other devices`] : []),
   ];
   return rest.map((line) => `       ${paint(look, 'dim', line)}`);
 }

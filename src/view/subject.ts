@@ -1,6 +1,6 @@
 /** What every view says of a resource first: its name, its VM, and how it is with it. Pure. */
 import { findCondition } from '../api/v1alpha1/conditions.ts';
-import { type Reason, reasonTable } from '../api/v1alpha1/reasons.ts';
+import { isReason, reasonTable } from '../api/v1alpha1/reasons.ts';
 import type { VirtualMachineMemory } from '../api/v1alpha1/virtual-machine-memory.ts';
 import { cut, type Style } from './layout.ts';
 import { anchorOf, isCall } from './runbook.ts';
@@ -62,8 +62,6 @@ export function obstaclesOf(resource: VirtualMachineMemory): readonly Obstacle[]
   ];
   return told.filter((obstacle) => obstacle !== null).filter(({ message }) => !message.endsWith(`: ${ready.message}`));
 }
-
-const isReason = (reason: string): reason is Reason => Object.hasOwn(reasonTable, reason);
 
 /** What to do about a reason; null: there is nothing to do, or it is none that is known. */
 export const adviceFor = (reason: string): string | null =>

@@ -1,8 +1,9 @@
 /** What stands between the size that is wanted and the one that is there, in one paragraph. Pure. */
 import type { ModuleStatus, VirtualMachineMemory } from '../api/v1alpha1/virtual-machine-memory.ts';
-import { age, type Look, tellTimes, wrap } from './layout.ts';
+import { age, type Look, tellTimes } from './layout.ts';
 import { nearestSizes } from './reachable.ts';
 import { adviceFor, fullName, goesOn, machineOf, type Obstacle, obstaclesOf, readinessOf } from './subject.ts';
+import { wrap } from '../memory/lines.ts';
 
 /** `besides`: sentences that whoever calls has to add. @param nowMs epoch milliseconds */
 export function explainResource(

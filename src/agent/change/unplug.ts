@@ -1,7 +1,7 @@
 /** Unplugging one module: re-validate under the lock of the domain, ask the guest what it can spare, mark, then act. */
 import { type HostAnswer, hostError } from '../../host/errors.ts';
 import { fail, succeed } from '../../memory/result.ts';
-import { type Admitted, admitUnplug, explainSilence, judgeByReport } from '../../host/rules/admit.ts';
+import { type Admitted, admitUnplug, silenceError, judgeByReport } from '../../host/rules/admit.ts';
 import { isGuestRunning } from '../../host/rules/boot.ts';
 import type { ObservedModule, UnplugAnswer, UnplugRequest } from '../../host/port.ts';
 import { computeRevision } from '../../host/rules/revision.ts';
@@ -75,7 +75,7 @@ async function askGuest(
     case 'late': {
       // What it said a moment ago may be a no already.
       const judged = judgeByReport(observation, request);
-      return fail(judged.ok ? explainSilence(observation) : judged.error);
+      return fail(judged.ok ? silenceError(observation) : judged.error);
     }
   }
 }

@@ -3,6 +3,7 @@ import type { DomainState } from '../../host/port.ts';
 import type { Growth, Shrinking } from '../../host/rules/readiness.ts';
 import type { Bytes } from '../../memory/bytes.ts';
 import { formatMeasured, formatQuantity } from '../../memory/quantity.ts';
+import { columns, counted } from '../../memory/lines.ts';
 
 /** `warning`: it works, with a limit that an admin should know. `problem`: something doesn't. */
 export type Severity = 'ok' | 'warning' | 'problem';
@@ -54,12 +55,6 @@ export function toReport(
   return { agentVersion, problems: count('problem'), warnings: count('warning'), host, domains };
 }
 
-/** Rows of cells, each column as wide as its widest cell. */
-function table(rows: readonly (readonly string[])[]): string[] {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  return rows.map((row) => `  ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ')}`.trimEnd());
-}
-
 const size = (value: Bytes | null): string => (value === null ? '-' : formatMeasured(value));
 const yesNo = (value: boolean | null): string => (value === null ? '-' : value ? 'yes' : 'no');
 
@@ -79,7 +74,7 @@ const domainRow = (domain: DomainReport): string[] => [
   yesNo(domain.reportsMemory),
 ];
 
-const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
+const table = (rows: readonly (readonly string[])[]): readonly string[] => columns(rows).map((line) => `  ${line}`);
 
 /** The report as a person reads it. */
 export function formatReport(report: CheckReport): string {
@@ -92,6 +87,6 @@ export function formatReport(report: CheckReport): string {
     );
     if (told.length > 0) lines.push('', ...table(told));
   }
-  lines.push('', `${plural(report.problems, 'problem')}, ${plural(report.warnings, 'warning')}`);
+  lines.push('', `${counted(report.problems, 'problem')}, ${counted(report.warnings, 'warning')}`);
   return `${lines.join('\n')}\n`;
 }

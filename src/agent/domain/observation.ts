@@ -10,7 +10,7 @@ import type {
   ObservedModule,
   StoredMemory,
 } from '../../host/port.ts';
-import { settleMarks, toObservedMark } from '../../host/rules/marks.ts';
+import { leavingMark, settleMarks, toObservedMark } from '../../host/rules/marks.ts';
 import type { UptakeState } from '../../host/rules/uptake.ts';
 import { computeRevision } from '../../host/rules/revision.ts';
 import { backingsOf, regionsLeft } from '../../memory/backing.ts';
@@ -26,7 +26,7 @@ import {
 import type { BalloonDevice } from '../../memory/guest-facts.ts';
 import { describeObstacle } from '../../memory/hotplug-obstacle.ts';
 import { defaultGranularity } from '../../memory/granularity.ts';
-import { isSameModule, type ModuleIdentity } from '../../memory/module.ts';
+import type { ModuleIdentity } from '../../memory/module.ts';
 import { slotsOfDevices, sumOfDevices } from '../../memory/memory-devices.ts';
 import type { Mark } from '../../memory/operation-state.ts';
 import type { Clock } from '../../runtime/clock.ts';
@@ -151,7 +151,7 @@ function toLayout(facts: DomainFacts, run: RunningDomain, marks: readonly Mark[]
   const others = slotsOfDevices(memory.others);
   const backings = backingsOf(memory, facts.defaultHugePageSize);
   const modules = modulesOf(memory).map((module): ObservedModule => {
-    const mark = marks.find((candidate) => candidate.phase === 'leaving' && isSameModule(candidate, module));
+    const mark = leavingMark(marks, module);
     const { slot, base, size, node } = module;
     const alias = module.alias ?? '';
     const state = mark === undefined ? 'Plugged' : 'Leaving';

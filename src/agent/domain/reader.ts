@@ -13,7 +13,7 @@ import type { HostMemory } from '../host-memory.ts';
 import type { DomainDescription, KnownStored } from './description.ts';
 import type { RunIdentities } from './identity.ts';
 import { committedBytes, type DomainFacts, modulesOf, uptakeState } from './observation.ts';
-import type { Look, RunningDomain } from './running-domain.ts';
+import type { StatisticsLook, RunningDomain } from './running-domain.ts';
 import type { RunningDomains } from './running-domains.ts';
 
 export type DomainReaderOptions = {
@@ -44,7 +44,7 @@ type Asked = {
   readonly of: RunningDomain | undefined;
   readonly statistics: MemoryStatistics | null;
   /** As it began. */
-  readonly look: Look;
+  readonly look: StatisticsLook;
   readonly migrating: boolean;
   /** undefined: the driver knows no such thing. */
   readonly stored: KnownStored | undefined;

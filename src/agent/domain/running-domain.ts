@@ -7,6 +7,7 @@ import {
   type Departure,
   findDepartures,
   forgetDepartures,
+  isSameSeen,
   laterOf,
   type ReportTime,
   type SeenModule,
@@ -14,7 +15,6 @@ import {
 import type { Bytes } from '../../memory/bytes.ts';
 import type { GuestAgentWord } from '../../memory/guest-facts.ts';
 import { keptAlias } from '../../memory/kept-text.ts';
-import { isSameModule } from '../../memory/module.ts';
 import { emptyOperationState, type Mark, type OperationState } from '../../memory/operation-state.ts';
 import type { MemoryStatistics } from '../driver.ts';
 import { PlugFacts } from './plug-facts.ts';
@@ -33,7 +33,7 @@ export type HeardReport = MemoryStatistics & {
 };
 
 /** A look at what the balloon says, before it has brought anything. */
-export type Look = {
+export type StatisticsLook = {
   /** When it began. Epoch milliseconds. */
   readonly atMs: number;
   /** The newest question that had been answered by then; null: none that is known. */
@@ -51,8 +51,7 @@ export type Boot = {
 type KnownModule = SeenModule & { readonly alias: string | null };
 
 const isSameSet = (before: readonly KnownModule[], now: readonly KnownModule[]): boolean =>
-  before.length === now.length &&
-  now.every((module) => before.some((known) => isSameModule(known, module) && known.size === module.size));
+  before.length === now.length && now.every((module) => before.some((known) => isSameSeen(known, module)));
 
 /** When a report was made; null: there is none. */
 const timeOf = ({ lastUpdateMs, answersAtMs }: HeardReport): ReportTime | null =>
@@ -249,7 +248,7 @@ export class RunningDomain {
   }
 
   /** To be called just before the balloon is looked at. */
-  beginLook(nowMs: number): Look {
+  beginLook(nowMs: number): StatisticsLook {
     return { atMs: nowMs, answeredAtMs: this.#answeredAtMs };
   }
 
@@ -258,7 +257,7 @@ export class RunningDomain {
    * @param look as it began
    * @param questionAtMs when the question was put that it answers; null: not known
    */
-  tookStatistics(statistics: MemoryStatistics, look: Look, questionAtMs: number | null = null): HeardReport {
+  tookStatistics(statistics: MemoryStatistics, look: StatisticsLook, questionAtMs: number | null = null): HeardReport {
     const readAtMs = look.atMs;
     const before = this.#statistics;
     const isSame = before?.report === statistics.report;

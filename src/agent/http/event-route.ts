@@ -4,7 +4,8 @@ import type { FastifyInstance } from 'fastify';
 import { eventsPath, heartbeatMs } from '../../host/http/event-stream.ts';
 import { hostError } from '../../host/errors.ts';
 import { formatSse } from '../../host/http/sse.ts';
-import type { Clock, Timer } from '../../runtime/clock.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import { sendEvents } from '../../runtime/event-response.ts';
 import type { EventLog, LoggedEvent } from '../event-log.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import type { HostService } from '../service.ts';
@@ -62,26 +63,16 @@ export function declareEventRoute(
     response.write(formatSse({ id: firstId, event: first, data: '{}' }));
     for (const entry of missed ?? []) response.write(toText(entry));
 
-    let timer: Timer;
-    const beat = (): void => {
-      response.write(':\n\n');
-      timer = clock.after(heartbeatMs, beat);
-    };
-    timer = clock.after(heartbeatMs, beat);
-    const unsubscribe = log.subscribe((entry) => {
-      if (response.writableLength > maxBufferedBytes) response.destroy();
-      else response.write(toText(entry));
+    const end = sendEvents(response, {
+      ...{ clock, heartbeatMs, maxBufferedBytes },
+      subscribe: (send) => log.subscribe((entry) => send(toText(entry))),
+      onEnd() {
+        open.delete(end);
+        metrics.eventStreams.set(open.size);
+      },
     });
-    const end = (): void => {
-      timer.cancel();
-      unsubscribe();
-      open.delete(end);
-      metrics.eventStreams.set(open.size);
-      response.end();
-    };
     open.add(end);
     metrics.eventStreams.set(open.size);
-    response.on('close', end);
     return reply;
   });
 

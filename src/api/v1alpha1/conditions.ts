@@ -48,6 +48,19 @@ export function computeConditions(
   return withForeign(ours, previous);
 }
 
+/** Ready, Reconciling (goes on without anybody's help) and Stalled (needs a human), as a row of the table of reasons says. */
+export function summaryConditions(
+  row: { readonly ready: ConditionInput['status']; readonly reconciling: boolean; readonly stalled: boolean },
+  reason: string,
+  message: string,
+): readonly ConditionInput[] {
+  return [
+    { type: 'Ready', status: row.ready, reason, message },
+    { type: 'Reconciling', status: row.reconciling ? 'True' : 'False', reason, message },
+    { type: 'Stalled', status: row.stalled ? 'True' : 'False', reason, message },
+  ];
+}
+
 /** The condition of a type. */
 export const findCondition = (conditions: readonly Condition[] | undefined, type: string): Condition | undefined =>
   conditions?.find((condition) => condition.type === type);

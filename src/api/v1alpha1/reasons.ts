@@ -86,6 +86,9 @@ export const reasonTable = {
 
 export type Reason = keyof typeof reasonTable;
 
+/** Whether it is one that this version knows. */
+export const isReason = (reason: string): reason is Reason => Object.hasOwn(reasonTable, reason);
+
 /** What `reason` means for the conditions. */
 export const rowOf = (reason: Reason): Row => reasonTable[reason];
 

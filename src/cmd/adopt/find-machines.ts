@@ -1,5 +1,4 @@
 /** The VMs of a host, asked of libvirt or of the host's agent. Changes nothing on them. */
-import { userInfo } from 'node:os';
 import type { FoundMachine } from '../../adopt/judge.ts';
 import type { Admits } from '../../agent/admission.ts';
 import { createRunIdentities } from '../../agent/domain/identity.ts';
@@ -13,8 +12,8 @@ import { createLibvirtDriver } from '../../drivers/libvirt/driver.ts';
 import type { HostError } from '../../host/errors.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import { silentLogger } from '../../runtime/logger.ts';
-import { describeError } from '../failure.ts';
 import type { AdoptSource } from './options.ts';
+import { describeUser } from '../describe-user.ts';
 
 export type MachineName = { readonly uuid: string; readonly name: string };
 
@@ -93,13 +92,4 @@ async function lookAtEach(refs: readonly MachineName[], look: (uuid: string) => 
     else if (found.error.code !== 'not-found') unread.push({ machine, why: found.error.message });
   }
   return { machines, unread };
-}
-
-function describeUser(): string {
-  try {
-    return userInfo().username;
-  } catch (error) {
-    // Not in the password database: a container, for example.
-    return String(process.getuid?.() ?? describeError(error));
-  }
 }

@@ -2,7 +2,7 @@
 import { parseLibvirtUri, type LibvirtEndpoint } from '../../libvirt/rpc/uri.ts';
 import type { LogLevel } from '../../runtime/logger.ts';
 import { readArguments } from '../arguments.ts';
-import { catchMistake, Mistake, readableFile, readLogLevel } from '../option-values.ts';
+import { catchMistake, Mistake, readableFile, readLogLevel, textIn } from '../option-values.ts';
 
 /** Whom to ask. */
 export type AdoptSource =
@@ -53,7 +53,7 @@ export function readAdoptArguments(argv: readonly string[]): ReadAdoptArguments 
   if (!read.ok) return { kind: 'bad-usage', problem: read.problem };
   const { values } = read;
   if (values['help'] === true) return { kind: 'help' };
-  const given = (name: string): string | null => (typeof values[name] === 'string' ? values[name] : null);
+  const given = textIn(values);
   return catchMistake((): ReadAdoptArguments => ({
     kind: 'run',
     options: {

@@ -1,6 +1,5 @@
 /** `dimmer agent check`: what is wrong with a host, told before anything is changed. It only ever reads. */
 import { createServer } from 'node:net';
-import { userInfo } from 'node:os';
 import { type Admits, compilePattern } from '../../agent/admission.ts';
 import { DomainReader } from '../../agent/domain/reader.ts';
 import { createRunIdentities } from '../../agent/domain/identity.ts';
@@ -19,6 +18,7 @@ import { checkCertificates } from '../../agent/check/certificates.ts';
 import { describeHostMemory, judgeDomain, unusableDomain } from '../../agent/check/domain.ts';
 import { type DomainReport, type Finding, formatReport, toReport } from '../../agent/check/report.ts';
 import { type CheckArguments, clientsRequired } from './options.ts';
+import { describeUser } from '../describe-user.ts';
 
 /** What looks hidden for longer than this is no plug under way (repair/suspicion.ts). */
 const secondLookMs = 1_100;
@@ -51,15 +51,6 @@ export async function runCheck(options: CheckArguments, agentVersion: string, io
   const report = toReport(agentVersion, host, domains);
   io.stdout.write(options.output === 'json' ? `${JSON.stringify(report, null, 2)}\n` : formatReport(report));
   return report.problems === 0 ? exitOk : exitFailure;
-}
-
-function describeUser(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    // Not in the password database: a container, for example.
-    return String(process.getuid?.() ?? 'unknown');
-  }
 }
 
 const checkClients = (clients: readonly string[]): Finding =>

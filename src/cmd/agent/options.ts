@@ -3,7 +3,7 @@ import type { DomainNumbers } from '../../host/simulated/numbered-domains.ts';
 import { parseLibvirtUri, type LibvirtEndpoint } from '../../libvirt/rpc/uri.ts';
 import type { LogLevel } from '../../runtime/logger.ts';
 import { type HostPort, readArguments } from '../arguments.ts';
-import { catchMistake, Mistake, readableFile, readAddress, readLogLevel } from '../option-values.ts';
+import { catchMistake, Mistake, readableFile, readAddress, readLogLevel, textIn } from '../option-values.ts';
 
 type CommonArguments = {
   readonly allowClients: readonly string[];
@@ -17,11 +17,11 @@ type CommonArguments = {
 };
 
 /** Where the VMs come from. */
-export type Driver =
+export type DriverChoice =
   | { readonly kind: 'libvirt'; readonly endpoint: LibvirtEndpoint }
   | { readonly kind: 'simulated'; readonly numbers: DomainNumbers };
 
-export type ServeArguments = CommonArguments & { readonly driver: Driver; readonly logLevel: LogLevel };
+export type ServeArguments = CommonArguments & { readonly driver: DriverChoice; readonly logLevel: LogLevel };
 
 /** `allowClients` may be empty and files may be missing: finding that out is what the check is for. */
 export type CheckArguments = CommonArguments & { readonly endpoint: LibvirtEndpoint; readonly output: CheckOutput };
@@ -65,7 +65,7 @@ export function readAgentArguments(argv: readonly string[]): ReadAgentArguments 
   if (!read.ok) return { kind: 'bad-usage', problem: read.problem };
   const { values, positionals } = read;
   if (values['help'] === true) return { kind: 'help' };
-  const given = (name: string): string | null => (typeof values[name] === 'string' ? values[name] : null);
+  const given = textIn(values);
   const option = (name: string, otherwise: string): string => given(name) ?? otherwise;
   return catchMistake((): ReadAgentArguments => {
     const uri = given('libvirt-uri');
@@ -96,7 +96,7 @@ export function readAgentArguments(argv: readonly string[]): ReadAgentArguments 
 }
 
 /** A driver with what belongs to it and to no other; null: not given. @throws Mistake */
-export function readDriver(name: string, uri: string | null, vms: string | null): Driver {
+export function readDriver(name: string, uri: string | null, vms: string | null): DriverChoice {
   switch (name) {
     case 'libvirt':
       if (vms !== null) throw new Mistake('--simulated-vms is only for --driver simulated');

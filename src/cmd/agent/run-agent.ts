@@ -5,7 +5,6 @@
 import { randomUUID } from 'node:crypto';
 import { release } from 'node:os';
 import { compilePattern } from '../../agent/admission.ts';
-import { auditTo } from '../../agent/audit.ts';
 import { EventLog } from '../../agent/event-log.ts';
 import { createAgentServer } from '../../agent/http/server.ts';
 import { type AgentMetrics, createAgentMetrics } from '../../agent/metrics.ts';
@@ -20,6 +19,7 @@ import { type CommandIo, exitFailure, exitOk } from '../io.ts';
 import { version } from '../version.ts';
 import { readAgentArguments, type ServeArguments } from './options.ts';
 import { agentUsage } from './usage.ts';
+import { partsOfService } from './service-parts.ts';
 import { tellServiceManager } from './service-manager.ts';
 
 /**
@@ -63,11 +63,7 @@ async function serve(options: ServeArguments, logger: Logger, signal: AbortSigna
   const metrics = createAgentMetrics(version, () => service.pendingOperations);
   const tls = openTlsFiles(options, clock, logger);
   const events = new EventLog(randomUUID());
-  const parts: ServiceParts = {
-    ...{ events, clock, logger, audit: auditTo(logger), agentVersion: version },
-    onOperation: (operation, outcome, durationMs) =>
-      metrics.operations.observe({ operation, outcome }, durationMs / 1000),
-  };
+  const parts = partsOfService(events, metrics, clock, logger);
   const service = await openService(options, parts, metrics);
   const server = createAgentServer({
     ...{ service, events, tls, clock, logger, metrics },

@@ -6,14 +6,13 @@ import { orAborted } from '../../runtime/or-aborted.ts';
 import { openTlsFiles } from '../../runtime/tls-files.ts';
 import { type Cluster, createCluster } from '../../kubernetes/cluster.ts';
 import { systemClock } from '../../runtime/clock.ts';
-import { type HealthServer, startHealthServer } from '../../runtime/health-server.ts';
 import { Lifecycle } from '../../runtime/lifecycle.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { declareProcessMetrics } from '../../runtime/process-metrics.ts';
 import { tellVersions } from '../../runtime/versions.ts';
 import { connectToAgent } from '../agent-connection.ts';
 import type { CommandIo } from '../io.ts';
-import { planServers } from '../probe-servers.ts';
+import { addProbeServers } from '../probe-servers.ts';
 import { runProgram } from '../run-program.ts';
 import { version } from '../version.ts';
 import { declareCertificateExpiry } from './certificate-metric.ts';
@@ -40,18 +39,7 @@ async function serve(options: ControllerArguments, logger: Logger, signal: Abort
   );
   declareCertificateExpiry(tls, registry);
   lifecycle.add({ name: 'TLS files', group: 'servers', stop: () => tls.close() });
-  for (const { address, probes, metrics } of planServers(options)) {
-    let server: HealthServer | null = null;
-    lifecycle.add({
-      name: `server at ${address.host}:${address.port}`,
-      group: 'servers',
-      async start() {
-        const isReady = (): boolean => lifecycle.ready;
-        server = await startHealthServer({ ...address, probes, registry: metrics ? registry : null, isReady });
-      },
-      stop: () => server?.close(),
-    });
-  }
+  addProbeServers(lifecycle, options, registry);
   const cluster = createCluster({ kubeconfig: options.kubeconfig, registry, clock, logger });
   lifecycle.add({
     name: 'API server',

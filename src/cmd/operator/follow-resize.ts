@@ -2,13 +2,14 @@
 import type { VirtualMachineMemory } from '../../api/v1alpha1/virtual-machine-memory.ts';
 import type { Bytes } from '../../memory/bytes.ts';
 import { formatQuantity, parseQuantity } from '../../memory/quantity.ts';
-import { age, tellTimes, wrap } from '../../view/layout.ts';
+import { age, tellTimes } from '../../view/layout.ts';
 import { nearestSizes } from '../../view/reachable.ts';
 import { adviceFor, fullName, goesOn, readinessOf } from '../../view/subject.ts';
 import { exitFailure, exitOk } from '../io.ts';
 import { exitBlocked, exitWait } from '../plan/plan-exit.ts';
 import type { Session } from './run-command.ts';
 import { lookHere } from './terminal.ts';
+import { wrap } from '../../memory/lines.ts';
 
 const exitTimeout = 4;
 

@@ -4,7 +4,7 @@ import type { VirtualMachineMemory } from '../../api/v1alpha1/virtual-machine-me
 import { type Bytes, bytes } from '../../memory/bytes.ts';
 import { formatQuantity, parseQuantity } from '../../memory/quantity.ts';
 import type { LivePlan } from '../../preview/live-plan.ts';
-import { paint, wrap } from '../../view/layout.ts';
+import { paint } from '../../view/layout.ts';
 import type { OtherWriter } from '../../view/ownership.ts';
 import { describePlan } from '../../view/plan-text.ts';
 import { fullName } from '../../view/subject.ts';
@@ -18,6 +18,7 @@ import { lines } from './lines.ts';
 import { runCommand, type Session } from './run-command.ts';
 import { canAsk, lookHere } from './terminal.ts';
 import { judgeResize, writeSize } from '../../operator/write-size.ts';
+import { wrap } from '../../memory/lines.ts';
 
 /** Returns the exit code. */
 export const runResize = (argv: readonly string[], io: CommandIo, place: Place): Promise<number> =>

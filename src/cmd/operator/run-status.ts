@@ -1,6 +1,6 @@
 /** `dimmer status`, `kubectl dimmer status`: what is there, for a person at a terminal or for a program. */
 import type { ShownEvent } from '../../view/events.ts';
-import { block, type Look, paint, wrap } from '../../view/layout.ts';
+import { block, type Look, paint } from '../../view/layout.ts';
 import { tableOfResources } from '../../view/resource-table.ts';
 import { describeResource } from '../../view/status-text.ts';
 import type { Place } from '../command-line.ts';
@@ -9,6 +9,8 @@ import type { Backend, Seen } from '../../operator/backend.ts';
 import { lines } from './lines.ts';
 import { formatObject, listOf, runCommand, type Session } from './run-command.ts';
 import { lookHere, redraw } from './terminal.ts';
+import { withoutManagers } from '../../operator/shown-object.ts';
+import { wrap } from '../../memory/lines.ts';
 
 /** Ages on a screen are told anew this often; nobody is asked for that. */
 const tickMs = 1_000;
@@ -92,13 +94,6 @@ async function format(snapshot: Snapshot, output: string | null, backend: Backen
           output === 'wide',
         );
   return body + describeTrouble(backend, null, screen);
-}
-
-/** As `kubectl get` prints it: without what only conflicts need. */
-function withoutManagers(object: object): object {
-  if (!('metadata' in object)) return object;
-  const { managedFields: _, ...metadata } = object.metadata as Readonly<Record<string, unknown>>;
-  return { ...object, metadata };
 }
 
 /** What is wrong besides. */

@@ -1,7 +1,7 @@
 /** The command line of `dimmer pki`. */
 import { isTrustDomain, readHostName, readSpiffeId, type CertificateName } from '../../pki/names.ts';
 import { readArguments } from '../arguments.ts';
-import { catchMistake, Mistake } from '../option-values.ts';
+import { catchMistake, Mistake, textIn } from '../option-values.ts';
 
 type Common = { readonly directory: string };
 type Making = Common & { readonly days: number; readonly renew: boolean };
@@ -39,7 +39,7 @@ export function readPkiArguments(argv: readonly string[]): ReadPkiArguments {
   if (!read.ok) return { kind: 'bad-usage', problem: read.problem };
   const { values, positionals } = read;
   if (values['help'] === true) return { kind: 'help' };
-  const given = (name: string): string | null => (typeof values[name] === 'string' ? values[name] : null);
+  const given = textIn(values);
   return catchMistake((): ReadPkiArguments => {
     const directory = given('dir') ?? 'pki';
     const renew = values['renew'] === true;

@@ -1,6 +1,6 @@
 /** The command line of `dimmer standalone`. */
 import { statSync } from 'node:fs';
-import { type Driver, readDriver } from '../agent/options.ts';
+import { type DriverChoice, readDriver } from '../agent/options.ts';
 import { readArguments } from '../arguments.ts';
 import {
   catchMistake,
@@ -9,13 +9,14 @@ import {
   readReconcilerOptions,
   reconcilerOptions,
   type ReconcilerOptions,
+  textIn,
 } from '../option-values.ts';
 import { ownStateDir } from './state-dir.ts';
 
 export type AgentFiles = { readonly certFile: string; readonly keyFile: string; readonly caFile: string };
 
 /** `demo`: the VMs of the demo; all else as for the agent. */
-export type StandaloneDriver = Driver | { readonly kind: 'demo' };
+export type StandaloneDriver = DriverChoice | { readonly kind: 'demo' };
 
 export type StandaloneArguments = ReconcilerOptions & {
   readonly manifests: string;
@@ -53,7 +54,7 @@ export function readStandaloneArguments(argv: readonly string[]): ReadStandalone
   if (!read.ok) return { kind: 'bad-usage', problem: read.problem };
   const { values } = read;
   if (values['help'] === true) return { kind: 'help' };
-  const given = (name: string): string | null => (typeof values[name] === 'string' ? values[name] : null);
+  const given = textIn(values);
   return catchMistake((): ReadStandaloneArguments => ({
     kind: 'run',
     options: {

@@ -6,7 +6,6 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { Gauge } from 'prom-client';
 import { compilePattern } from '../../agent/admission.ts';
-import { auditTo } from '../../agent/audit.ts';
 import { EventLog } from '../../agent/event-log.ts';
 import { type AgentMetrics, createAgentMetrics } from '../../agent/metrics.ts';
 import type { RunnableService, ServiceParts } from '../../agent/service.ts';
@@ -16,16 +15,16 @@ import { hostError } from '../../host/errors.ts';
 import type { Host } from '../../host/port.ts';
 import { createUnusableHost } from '../../host/unusable-host.ts';
 import { systemClock } from '../../runtime/clock.ts';
-import { type HealthServer, startHealthServer } from '../../runtime/health-server.ts';
 import { Lifecycle } from '../../runtime/lifecycle.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { openTlsFiles, type TlsFiles } from '../../runtime/tls-files.ts';
 import { createStandalone } from '../../standalone/hub.ts';
 import { localhostName } from '../../standalone/localhost.ts';
+import { partsOfService } from '../agent/service-parts.ts';
 import { tellServiceManager } from '../agent/service-manager.ts';
 import type { connectToAgent } from '../agent-connection.ts';
 import type { CommandIo } from '../io.ts';
-import { planServers } from '../probe-servers.ts';
+import { addProbeServers } from '../probe-servers.ts';
 import { runProgram } from '../run-program.ts';
 import { version } from '../version.ts';
 import { readStandaloneArguments, type StandaloneArguments } from './options.ts';
@@ -47,18 +46,7 @@ async function serve(options: StandaloneArguments, logger: Logger, signal: Abort
   const { registry } = metrics;
   const agents = await openAgents(options, logger);
   if (agents !== null) lifecycle.add({ name: 'TLS files', group: 'servers', stop: () => agents.tls.close() });
-  for (const { address, probes, metrics: served } of planServers(options)) {
-    let server: HealthServer | null = null;
-    lifecycle.add({
-      name: `server at ${address.host}:${address.port}`,
-      group: 'servers',
-      async start() {
-        const isReady = (): boolean => lifecycle.ready;
-        server = await startHealthServer({ ...address, probes, registry: served ? registry : null, isReady });
-      },
-      stop: () => server?.close(),
-    });
-  }
+  addProbeServers(lifecycle, options, registry);
 
   const standalone = createStandalone({ manifests: options.manifests, state: options.stateDir, clock, logger });
   declareProblems(metrics, () => standalone.problems.length);
@@ -70,11 +58,7 @@ async function serve(options: StandaloneArguments, logger: Logger, signal: Abort
     ready: () => standalone.trouble === null,
   });
   const events = new EventLog(randomUUID());
-  const parts: ServiceParts = {
-    ...{ events, clock, logger, audit: auditTo(logger), agentVersion: version },
-    onOperation: (operation, outcome, durationMs) =>
-      metrics.operations.observe({ operation, outcome }, durationMs / 1000),
-  };
+  const parts = partsOfService(events, metrics, clock, logger);
   // After the state directory is locked: a simulated host lives there.
   lifecycle.add({
     name: 'this host',

@@ -12,6 +12,7 @@ import { mayUser, type Question } from './access.ts';
 import type { Context } from './context.ts';
 import { type Watched, watchedHosts, watchedMemories } from './watched.ts';
 import { inWords } from './words.ts';
+import { withoutManagers } from '../../operator/shown-object.ts';
 
 const againMs = 1_000;
 
@@ -137,10 +138,3 @@ export class ClusterWatch {
 
 const titleOf = ({ name }: Context, namespace: string | null): string =>
   [name, namespace ?? 'all namespaces'].filter((part) => part !== '').join(', ');
-
-/** As `kubectl get` prints it: without what only conflicts need. */
-function withoutManagers(item: object): object {
-  const { metadata, ...rest } = item as { readonly metadata?: Readonly<Record<string, unknown>> };
-  const { managedFields: _, ...shown } = metadata ?? {};
-  return { ...rest, metadata: shown };
-}

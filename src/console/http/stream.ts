@@ -1,6 +1,7 @@
 /** The events, for as long as a page looks: what is known first, then whatever is new. */
 import type { ServerResponse } from 'node:http';
-import type { Clock, Timer } from '../../runtime/clock.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import { sendEvents } from '../../runtime/event-response.ts';
 import type { Board } from '../board.ts';
 import type { ConsoleEvent } from '../wire.ts';
 import { safeHeaders } from './headers.ts';
@@ -32,24 +33,12 @@ export class Streams {
   begin(response: ServerResponse): void {
     response.writeHead(200, { ...safeHeaders, 'content-type': 'text/event-stream' });
     for (const event of this.#board.snapshot()) response.write(toText(event));
-    let timer: Timer;
-    const beat = (): void => {
-      response.write(':\n\n');
-      timer = this.#clock.after(heartbeatMs, beat);
-    };
-    timer = this.#clock.after(heartbeatMs, beat);
-    const unsubscribe = this.#board.subscribe((event) => {
-      if (response.writableLength > maxBufferedBytes) response.destroy();
-      else response.write(toText(event));
+    const end = sendEvents(response, {
+      ...{ clock: this.#clock, heartbeatMs, maxBufferedBytes },
+      subscribe: (send) => this.#board.subscribe((event) => send(toText(event))),
+      onEnd: () => this.#open.delete(end),
     });
-    const end = (): void => {
-      timer.cancel();
-      unsubscribe();
-      this.#open.delete(end);
-      response.end();
-    };
     this.#open.add(end);
-    response.on('close', end);
   }
 
   endAll(): void {

@@ -1,6 +1,5 @@
 /** What is said of a host: one reason, and what it means for the conditions. Pure. */
-import type { ConditionInput } from '../../api/v1alpha1/conditions.ts';
-import { findCondition } from '../../api/v1alpha1/conditions.ts';
+import { type ConditionInput, findCondition, summaryConditions } from '../../api/v1alpha1/conditions.ts';
 import type { HypervisorHostStatus } from '../../api/v1alpha1/hypervisor-host.ts';
 import { eventOf, type HostReason, type Reason, rowOf } from '../../api/v1alpha1/reasons.ts';
 import type { HostAnswer } from '../../host/errors.ts';
@@ -31,15 +30,8 @@ const rowOfHost = ({ reason }: HostVerdict): ReturnType<typeof rowOf> =>
   reason === 'AgentAnswers' ? answers : rowOf(reason);
 
 /** Ready, Reconciling (asked again without anybody's help) and Stalled (needs a human), by the table of reasons. */
-export function computeHostConditions(verdict: HostVerdict): readonly ConditionInput[] {
-  const { reason, message } = verdict;
-  const { ready, reconciling, stalled } = rowOfHost(verdict);
-  return [
-    { type: 'Ready', status: ready, reason, message },
-    { type: 'Reconciling', status: reconciling ? 'True' : 'False', reason, message },
-    { type: 'Stalled', status: stalled ? 'True' : 'False', reason, message },
-  ];
-}
+export const computeHostConditions = (verdict: HostVerdict): readonly ConditionInput[] =>
+  summaryConditions(rowOfHost(verdict), verdict.reason, verdict.message);
 
 /** The event that a new status of a host deserves: where the reason of Ready has changed; null: none. */
 export function computeHostEvent(previous: HypervisorHostStatus, verdict: HostVerdict): RecordedEvent | null {

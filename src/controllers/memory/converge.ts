@@ -33,7 +33,7 @@ export type Ending =
   | { readonly kind: 'interrupted' };
 
 /** See the file's comment. Never throws for anything a host does. */
-export async function drive(
+export async function converge(
   scope: ReconcileScope,
   desired: DesiredMemory,
   place: HostPlace,

@@ -4,7 +4,7 @@ import type { VirtualMachineMemory } from '../../api/v1alpha1/virtual-machine-me
 import type { ResourceKey } from '../../runtime/resources.ts';
 import type { Cut, Reconciled } from '../../runtime/reconcile-queue.ts';
 import { findShare } from './phases/locate.ts';
-import { drive, type Ending } from './converge.ts';
+import { converge, type Ending } from './converge.ts';
 import { byDeadline, keepFinalizer, letGo, letGoAtEnd, limitLooks, soonEnough } from './deletion.ts';
 import { HostPlace } from './host-place.ts';
 import { findUnheeded, openScope } from './open-scope.ts';
@@ -100,7 +100,7 @@ async function reconcileScope(scope: ReconcileScope, context: ReconcileContext):
   const { clock, failed, postponed } = context;
   if (scope.retryNow) failed.forget(scope.key);
 
-  const ending = await converge(scope, context);
+  const ending = await convergeInLine(scope, context);
   if (ending.kind === 'superseded') return { kind: 'retry', message: 'another controller leads', maxMs: busyMaxMs };
   if (ending.kind === 'elsewhere') return leaveToOther(scope.key, ending.ms, context);
   const cut = context.cut();
@@ -134,15 +134,15 @@ async function reconcileScope(scope: ReconcileScope, context: ReconcileContext):
 const isWorthTelling = ({ judgement, hasChanged }: ReconcileScope, cut: Cut | null): boolean =>
   judgement !== null && (cut === 'overdue' || (cut === 'closing' && hasChanged));
 
-/** Brings the VM as far towards the wish as can be done now. */
-async function converge(scope: ReconcileScope, context: ReconcileContext): Promise<Ending> {
+/** Brings the VM as far towards the wish as can be done now, in a place of its host's line. */
+async function convergeInLine(scope: ReconcileScope, context: ReconcileContext): Promise<Ending> {
   const { desired } = scope;
   if (!desired.ok) {
     return { kind: 'problem', problem: { reason: 'InvalidSpec', message: desired.error, retry: false } };
   }
   const place = new HostPlace(context, () => tellWaiting(scope, context));
   try {
-    const ending = await drive(scope, desired.value, place, context);
+    const ending = await converge(scope, desired.value, place, context);
     place.leave();
     if (ending.kind === 'planned') await persist(scope, context);
     return ending;

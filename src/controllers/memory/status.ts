@@ -5,7 +5,6 @@ import { rowOf } from '../../api/v1alpha1/reasons.ts';
 import type {
   ModuleStatus,
   PlanStatus,
-  ReachableStatus,
   VirtualMachineMemoryStatus,
 } from '../../api/v1alpha1/virtual-machine-memory.ts';
 import type { DomainObservation } from '../../host/port.ts';
@@ -20,6 +19,7 @@ import { formatBase } from './refusals.ts';
 import { judgeRestart } from './restart-required.ts';
 import { computeCurrent } from './total.ts';
 import type { Judgement, Problem, Verdict } from './types.ts';
+import { reachableText } from '../../planner/explain.ts';
 
 /** What is known of the VM. */
 export type MachineInput = {
@@ -71,17 +71,6 @@ const computePlanStatus = (plan: Plan): PlanStatus => ({
   message: plan.message,
 });
 
-const computeReachable = ({ reachable }: Plan): ReachableStatus => ({
-  ...(reachable.below === null ? {} : { below: formatQuantity(reachable.below) }),
-  ...(reachable.above === null ? {} : { above: formatQuantity(reachable.above) }),
-  ranges: reachable.ranges.map(({ from, to, step }) => ({
-    from: formatQuantity(from),
-    to: formatQuantity(to),
-    step: formatQuantity(step),
-  })),
-  complete: reachable.complete,
-});
-
 function computeModules({ modules }: Judgement): readonly ModuleStatus[] {
   return modules.map((module): ModuleStatus => {
     const { refusals, refusedAtMs, retryAfterMs } = module.history;
@@ -131,7 +120,7 @@ function computeObserved(judgement: Judgement, target: Bytes | null): Partial<Vi
     granularity: formatQuantity(granularity),
     modules: computeModules(judgement),
     plan: computePlanStatus(plan),
-    reachable: computeReachable(plan),
+    reachable: reachableText(plan.reachable),
     planning: computePlanning(judgement),
     ...(replacement === null ? {} : { replacement }),
   };

@@ -25,6 +25,9 @@ export type Problem = {
 /** How a phase ends a reconcile: nothing can be planned. */
 export type Stopped = { readonly kind: 'problem'; readonly problem: Problem };
 
+/** Ends it so. */
+export const stopped = (problem: Problem): Stopped => ({ kind: 'problem', problem });
+
 /** A virtual machine found on a host, with a running QEMU process. */
 export type Located = {
   readonly hostName: string;

@@ -1,5 +1,5 @@
 /** What is said where the API server refuses a status for what it holds. Pure. */
-import { type ConditionInput, findCondition } from '../../api/v1alpha1/conditions.ts';
+import { type ConditionInput, findCondition, summaryConditions } from '../../api/v1alpha1/conditions.ts';
 import type { Condition } from '../../api/v1alpha1/meta.ts';
 import { rowOf } from '../../api/v1alpha1/reasons.ts';
 import type { RecordedEvent } from '../../runtime/resources.ts';
@@ -14,14 +14,8 @@ export function explainRefusedStatus(refusal: string, said: readonly Condition[]
 }
 
 /** Ready, Reconciling and Stalled of a status that stands for one that was refused. */
-export function computeRefusedConditions(message: string): readonly ConditionInput[] {
-  const { ready, reconciling, stalled } = rowOf(reason);
-  return [
-    { type: 'Ready', status: ready, reason, message },
-    { type: 'Reconciling', status: reconciling ? 'True' : 'False', reason, message },
-    { type: 'Stalled', status: stalled ? 'True' : 'False', reason, message },
-  ];
-}
+export const computeRefusedConditions = (message: string): readonly ConditionInput[] =>
+  summaryConditions(rowOf(reason), reason, message);
 
 /** The event about a refusal; null: `stored`, as the API server has them, say so already. */
 export const computeRefusedEvent = (refusal: string, stored: readonly Condition[] | undefined): RecordedEvent | null =>

@@ -3,7 +3,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { connect } from 'node:net';
 import type { Hypervisor } from '../../libvirt/domain/hypervisor.ts';
 import type { ConnectFailureReason, ConnectionChange } from '../../libvirt/rpc/session.ts';
-import { judgeVersion as judge } from '../../runtime/versions.ts';
+import { judgeVersion } from '../../runtime/versions.ts';
 import type { LibvirtEndpoint } from '../../libvirt/rpc/uri.ts';
 import type { Finding } from '../../agent/check/report.ts';
 import { formatVersion } from './driver.ts';
@@ -112,10 +112,10 @@ function firstChange(hypervisor: Hypervisor): Promise<ConnectionChange> {
 }
 
 /** Judges libvirt's version and QEMU's; good ones are told with the way they were reached. */
-export function judgeVersion(libvirt: number, qemu: number, hostname: string, way: string): Finding {
+export function judgeVersions(libvirt: number, qemu: number, hostname: string, way: string): Finding {
   const subject = 'libvirt';
   const versions = `libvirt ${formatVersion(libvirt)} with hypervisor ${formatVersion(qemu)} on ${hostname}`;
-  const judged = [judge('libvirt', formatVersion(libvirt)), judge('QEMU', formatVersion(qemu))];
+  const judged = [judgeVersion('libvirt', formatVersion(libvirt)), judgeVersion('QEMU', formatVersion(qemu))];
   const tooOld = judged.flatMap((one) => (one.standing === 'too-old' ? [one.problem] : []));
   return tooOld.length > 0
     ? { verdict: 'problem', subject, message: `${versions} is too old. ${tooOld.join('; ')}` }
@@ -144,7 +144,7 @@ export async function checkLibvirt(
   if (change.kind === 'disconnected') return refuse(describeRefusal(endpoint, change.reason, change.message, user));
   try {
     const { libvirtVersion, hypervisorVersion, hostname } = await hypervisor.info();
-    return { finding: judgeVersion(libvirtVersion, hypervisorVersion, hostname, way), connected: true };
+    return { finding: judgeVersions(libvirtVersion, hypervisorVersion, hostname, way), connected: true };
   } catch (error) {
     return refuse(`it was reached through ${way}, but: ${error instanceof Error ? error.message : String(error)}`);
   }

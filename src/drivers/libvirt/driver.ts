@@ -5,7 +5,7 @@ import type { DomainState } from '../../host/port.ts';
 import { LibvirtCallError } from '../../libvirt/domain/errors.ts';
 import { readGuestBlocks } from '../../libvirt/domain/guest-agent.ts';
 import type { DomainEvent } from '../../libvirt/domain/events.ts';
-import type { DomainState as LibvirtState, Hypervisor } from '../../libvirt/domain/hypervisor.ts';
+import type { Hypervisor, LibvirtState } from '../../libvirt/domain/hypervisor.ts';
 import { askMonitorMemory, deleteDevice, deleteObject } from '../../libvirt/domain/monitor-memory.ts';
 import { writeDimmXml } from '../../libvirt/xml/device.ts';
 import { stateNamespace, statePrefix, writeState } from '../../libvirt/xml/operation-state.ts';

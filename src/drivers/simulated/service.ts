@@ -10,7 +10,7 @@ import { succeed } from '../../memory/result.ts';
 import { totalOf } from '../../host/rules/total.ts';
 import type { DomainObservation, Host, HostEvent, MemoryLayout } from '../../host/port.ts';
 import { KeyedMutex } from '../../runtime/keyed-mutex.ts';
-import { createRecordedChange, type Totals } from '../../agent/with-audit.ts';
+import { createRecordedChange, type RecordedChange, type Totals } from '../../agent/with-audit.ts';
 import type { RunnableService, ServiceParts } from '../../agent/service.ts';
 
 /** The service over `host`, which it owns: `close` is passed on, and ends the watching. */
@@ -18,9 +18,14 @@ export function createSimulatedService(host: Host, parts: ServiceParts): Runnabl
   const { events, agentVersion } = parts;
   const mutex = new KeyedMutex();
   const leaders = new Leaders();
-  const change = createRecordedChange(parts, mutex, (error) =>
+  const recorded = createRecordedChange(parts, mutex, (error) =>
     hostError('internal-error', 'The simulated host failed; the log of the agent has the details', error),
   );
+  const change: RecordedChange = (operation, uuid, request, actor, act) =>
+    recorded(operation, uuid, request, actor, (totals) => {
+      const led = leaders.admit(request.leader);
+      return led.ok ? act(totals) : Promise.resolve(led);
+    });
   const ids = new EventIds();
   /** Why the host can't be used now; null: it can. */
   let problem: string | null = null;
@@ -97,16 +102,12 @@ export function createSimulatedService(host: Host, parts: ServiceParts): Runnabl
 
     plug: (uuid, revision, request, actor) =>
       change('plug', uuid, request, actor, async (totals) => {
-        const led = leaders.admit(request.leader);
-        if (!led.ok) return led;
         await noteTotals(totals, uuid, (total) => total + request.size);
         return changed(host.plug(uuid, revision, request));
       }),
 
     unplug: (uuid, revision, request, actor) =>
       change('unplug', uuid, request, actor, async (totals) => {
-        const led = leaders.admit(request.leader);
-        if (!led.ok) return led;
         const sizeIn = ({ modules }: MemoryLayout): number =>
           modules.find(({ slot }) => slot === request.slot)?.size ?? 0;
         await noteTotals(totals, uuid, (total, layout) => total - sizeIn(layout));
@@ -115,16 +116,12 @@ export function createSimulatedService(host: Host, parts: ServiceParts): Runnabl
 
     persist: (uuid, revision, request, actor) =>
       change('persist', uuid, request, actor, async (totals) => {
-        const led = leaders.admit(request.leader);
-        if (!led.ok) return led;
         await noteTotals(totals, uuid, (total) => total);
         return host.persist(uuid, revision, request);
       }),
 
     releaseClaim: (uuid, revision, request, actor) =>
       change('release', uuid, request, actor, async (totals) => {
-        const led = leaders.admit(request.leader);
-        if (!led.ok) return led;
         await noteTotals(totals, uuid, (total) => total);
         return host.releaseClaim(uuid, revision, request);
       }),

@@ -191,7 +191,7 @@ function judgeLeaving(observation: DomainObservation, slot: number): HostAnswer<
 }
 
 /** Why nobody can say what the guest has: it never reported, or it is late. */
-export function explainSilence({ guest, name, observedAtMs }: DomainObservation): HostError {
+export function silenceError({ guest, name, observedAtMs }: DomainObservation): HostError {
   if (guest?.ofThisBoot !== true) {
     return hostError(
       'guest-memory-unknown',
@@ -214,7 +214,7 @@ export function judgeByReport(observation: DomainObservation, request: UnplugReq
   if (!leaving.ok || request.minUsableAfter === undefined) return leaving;
   const module = leaving.value;
   const { guest } = observation;
-  if (guest?.fresh !== true) return fail(explainSilence(observation));
+  if (guest?.fresh !== true) return fail(silenceError(observation));
   const cost = costOf(module.size, guest.takenOfModules);
   if (guest.usable - cost < request.minUsableAfter) {
     const taken = cost < module.size ? `, at most ${formatQuantity(bytes(cost))} of which it has taken` : '';

@@ -12,6 +12,10 @@ export type MarkEvidence = {
   readonly forgotAtMs: number | null;
 };
 
+/** The mark of a module that is leaving; undefined: it isn't. */
+export const leavingMark = (marks: readonly Mark[], module: ModuleIdentity): Mark | undefined =>
+  marks.find((mark) => mark.phase === 'leaving' && isSameModule(mark, module));
+
 /** An answer to the last request, or a reset that made the guest forget it. */
 function isCleared(mark: Mark, evidence: MarkEvidence): boolean {
   const refusedAtMs = evidence.refusals.get(mark.alias) ?? -1;
@@ -54,7 +58,7 @@ export function askForModule(
   generation: number,
   nowMs: number,
 ): readonly Mark[] {
-  const earlier = marks.find((mark) => mark.phase === 'leaving' && isSameModule(mark, module));
+  const earlier = leavingMark(marks, module);
   const mark: Mark = {
     slot: module.slot,
     base: module.base,

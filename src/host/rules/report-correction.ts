@@ -22,6 +22,9 @@ export type Departure = {
 /** What is known of a module that is, or was, there. */
 export type SeenModule = ModuleIdentity & { readonly size: Bytes };
 
+/** Whether it is the same, and as large. */
+export const isSameSeen = (a: SeenModule, b: SeenModule): boolean => isSameModule(a, b) && a.size === b.size;
+
 /**
  * A guest gathers its numbers before it hands them over, and that moment QEMU dates, in whole seconds rounded down. A
  * busy guest may take its time in between.

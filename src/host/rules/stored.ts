@@ -57,12 +57,12 @@ export type Comparison = {
   readonly missing: readonly RunningModule[];
 };
 
-const keptAlias = ({ alias }: DefinedModule): string | null => (alias !== null && isKeptAlias(alias) ? alias : null);
+const ownAlias = ({ alias }: DefinedModule): string | null => (alias !== null && isKeptAlias(alias) ? alias : null);
 
 const isAlike = (a: DefinedModule, b: DefinedModule): boolean =>
   a.size === b.size &&
   a.node === b.node &&
-  keptAlias(a) === keptAlias(b) &&
+  ownAlias(a) === ownAlias(b) &&
   a.pageSize === b.pageSize &&
   (a.hostNodes ?? []).join() === (b.hostNodes ?? []).join();
 
@@ -156,7 +156,7 @@ function findMisfit(running: RunningDefinition, stored: Definition): string | nu
 
 /** A module that has left and that nothing names: libvirt would take any of the same size. */
 function findLeft(leaving: readonly DefinedModule[]): string | null {
-  const nameless = leaving.find((module) => module.slot === null && keptAlias(module) === null);
+  const nameless = leaving.find((module) => module.slot === null && ownAlias(module) === null);
   return nameless === undefined
     ? null
     : `the stored definition has a module of ${formatQuantity(nameless.size)} with neither slot nor alias that the running VM does not have: take it out (virsh edit)`;

@@ -6,8 +6,7 @@
  * Times are epoch milliseconds of the host's clock.
  */
 import { type Bytes, bytes, sumBytes } from '../../memory/bytes.ts';
-import { isSameModule } from '../../memory/module.ts';
-import { isAfter, type SeenModule } from './report-correction.ts';
+import { isAfter, isSameSeen, type SeenModule } from './report-correction.ts';
 
 /** What the guest had before the first of the modules that it has. */
 export type Uptake = {
@@ -45,7 +44,7 @@ export type UptakeState = {
 };
 
 const isComplete = (uptake: Uptake, modules: readonly SeenModule[]): boolean =>
-  modules.every((module) => uptake.modules.some((known) => isSameModule(known, module) && known.size === module.size));
+  modules.every((module) => uptake.modules.some((known) => isSameSeen(known, module)));
 
 /** What the guest has in a boot without any module: what its kernel keeps for itself isn't in it. */
 export type BareGuest = { readonly boot: string; readonly total: Bytes };

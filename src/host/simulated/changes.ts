@@ -5,9 +5,9 @@ import type { Mark } from '../../memory/operation-state.ts';
 import { type HostAnswer, hostError } from '../errors.ts';
 import { fail, succeed } from '../../memory/result.ts';
 import { chooseBase, explainMisplaced, isTakenAt, regionKey } from '../rules/addresses.ts';
-import { admitPlug, admitRelease, admitUnplug, explainSilence } from '../rules/admit.ts';
+import { admitPlug, admitRelease, admitUnplug, silenceError } from '../rules/admit.ts';
 import { judgeHostMemory } from '../rules/capacity.ts';
-import { askForModule } from '../rules/marks.ts';
+import { askForModule, leavingMark } from '../rules/marks.ts';
 import { judgeNamespaceLimit } from '../rules/namespace-limit.ts';
 import { replacementOf } from '../rules/replacement.ts';
 import { otherFreeSlots } from '../rules/slots.ts';
@@ -164,7 +164,7 @@ function admitAskedUnplug(
   if (!admitted.ok || request.minUsableAfter === undefined) return admitted;
   const isAnswered = askGuest(domain, context.clock.now());
   const judged = admitUnplug(context.observe(domain), revision, request, 'guest');
-  return isAnswered || !judged.ok ? judged : fail(explainSilence(observation));
+  return isAnswered || !judged.ok ? judged : fail(silenceError(observation));
 }
 
 /** What the guest does about a request for `module`. */
@@ -204,7 +204,7 @@ function meetStored(domain: SimulatedDomain): void {
 }
 
 const isLeaving = (domain: SimulatedDomain, module: SimulatedModule): boolean =>
-  domain.operations.marks.some((mark) => mark.phase === 'leaving' && isSameModule(mark, module));
+  leavingMark(domain.operations.marks, module) !== undefined;
 
 function takeBehaviour(domain: SimulatedDomain, slot: number): UnplugBehaviour {
   const own = domain.slotBehaviour.get(slot);

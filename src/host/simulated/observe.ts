@@ -1,12 +1,11 @@
 /** How an observation of the port is read from the simulated host's own picture. */
 import { regionsLeft } from '../../memory/backing.ts';
 import { bytes } from '../../memory/bytes.ts';
-import { isSameModule } from '../../memory/module.ts';
 import { regionKey } from '../rules/addresses.ts';
 import { isActiveState, isBooting, unchangedSince } from '../rules/boot.ts';
 import type { DomainObservation, MemoryLayout, ObservedModule } from '../port.ts';
 import { computeRevision } from '../rules/revision.ts';
-import { toObservedMark } from '../rules/marks.ts';
+import { leavingMark, toObservedMark } from '../rules/marks.ts';
 import { guestStatistics } from './guest.ts';
 import { observeStored } from './stored.ts';
 import { liveMarks, regionOf, type SimulatedDomain, simulatedTotal } from './model.ts';
@@ -14,7 +13,7 @@ import { liveMarks, regionOf, type SimulatedDomain, simulatedTotal } from './mod
 function observeLayout(domain: SimulatedDomain, nowMs: number): MemoryLayout {
   const marks = liveMarks(domain.operations, nowMs);
   const modules = domain.modules.map((module): ObservedModule => {
-    const mark = marks.find((candidate) => candidate.phase === 'leaving' && isSameModule(candidate, module));
+    const mark = leavingMark(marks, module);
     const { slot, base, size, node, alias, refusedAtMs } = module;
     return {
       slot,

@@ -8,11 +8,18 @@ import {
   slow,
   writeDomain,
 } from '../rpc/procedure.ts';
+import type { XdrWriter } from '../rpc/xdr.ts';
 
 /** virDomainModificationImpact and virDomainMetadataType of libvirt-domain.h. */
 const affectLive = 1;
 const affectConfig = 2;
 const metadataElement = 2;
+
+/** A domain, and flags of which none is set. */
+const writeDomainAndNoFlags = (writer: XdrWriter, { uuid }: { readonly uuid: string }): void => {
+  writeDomain(writer, uuid);
+  writer.uint32(0);
+};
 
 export const domainLookupByUuid = procedure(
   24,
@@ -24,15 +31,7 @@ export const domainLookupByUuid = procedure(
 );
 
 /** The live definition of a running domain, else the stored one. */
-export const domainGetXmlDesc = procedure(
-  14,
-  'DOMAIN_GET_XML_DESC',
-  (writer, args: { uuid: string }) => {
-    writeDomain(writer, args.uuid);
-    writer.uint32(0);
-  },
-  readString,
-);
+export const domainGetXmlDesc = procedure(14, 'DOMAIN_GET_XML_DESC', writeDomainAndNoFlags, readString);
 
 /** VIR_DOMAIN_XML_INACTIVE */
 const inactive = 2;
@@ -58,26 +57,17 @@ export const domainIsPersistent = procedure(
   (reader) => reader.int32() !== 0,
 );
 
-export const domainGetState = procedure(
-  212,
-  'DOMAIN_GET_STATE',
-  (writer, args: { uuid: string }) => {
-    writeDomain(writer, args.uuid);
-    writer.uint32(0);
-  },
-  (reader) => ({ state: reader.int32(), reason: reader.int32() }),
-);
+export const domainGetState = procedure(212, 'DOMAIN_GET_STATE', writeDomainAndNoFlags, (reader) => ({
+  state: reader.int32(),
+  reason: reader.int32(),
+}));
 
 /** virDomainControlState: what occupies the monitor of a running domain. Never waits. */
-export const domainGetControlInfo = procedure(
-  229,
-  'DOMAIN_GET_CONTROL_INFO',
-  (writer, args: { uuid: string }) => {
-    writeDomain(writer, args.uuid);
-    writer.uint32(0);
-  },
-  (reader) => ({ state: reader.uint32(), details: reader.uint32(), stateTimeMs: reader.uint64() }),
-);
+export const domainGetControlInfo = procedure(229, 'DOMAIN_GET_CONTROL_INFO', writeDomainAndNoFlags, (reader) => ({
+  state: reader.uint32(),
+  details: reader.uint32(),
+  stateTimeMs: reader.uint64(),
+}));
 
 export const domainSetMemoryStatsPeriod = procedure(
   308,
@@ -162,10 +152,7 @@ const maxJobStats = 64;
 export const domainGetJobStats = procedure(
   298,
   'DOMAIN_GET_JOB_STATS',
-  (writer, args: { uuid: string }) => {
-    writeDomain(writer, args.uuid);
-    writer.uint32(0);
-  },
+  writeDomainAndNoFlags,
   (reader) => ({ type: reader.int32(), parameters: new Map(reader.array(maxJobStats, readTypedParameter)) }),
   slow,
 );

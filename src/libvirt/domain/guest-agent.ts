@@ -7,6 +7,7 @@ import type { GuestBlocks } from '../../memory/guest-facts.ts';
 import { isBytes } from '../../memory/bytes.ts';
 import { type Procedure, procedure, readString, writeDomain } from '../rpc/procedure.ts';
 import { qemuProgram } from './monitor.ts';
+import { isObject } from '../../memory/shape.ts';
 
 /** The commands that there are for us. */
 export type GuestAgentCommand = 'guest-get-memory-block-info' | 'guest-get-memory-blocks';
@@ -32,10 +33,6 @@ export const qemuDomainAgentCommand: Procedure<{ uuid: string; command: GuestAge
 /** An answer for 16,384 blocks, which is 2 TiB in blocks of 128 MiB, takes about 1 MiB. */
 const maxAnswer = 4 * 1024 * 1024;
 const maxBlocks = 65_536;
-
-type JsonObject = Readonly<Record<string, unknown>>;
-const isObject = (value: unknown): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** The `return` of an answer; undefined: it is none. */
 function returned(text: string): unknown {

@@ -1,10 +1,10 @@
 /** The hypervisor as the rest of Dimmer sees it: typed calls on domains, over one session. */
 import {
   type DomainMemoryStats,
-  type DomainState,
+  type LibvirtState,
   type DomainStatistics,
   noMemoryStats,
-  toDomainState,
+  readLibvirtState,
   toDomainStatistics,
 } from './statistics.ts';
 import { isCallError, LibvirtCallError, LibvirtProtocolError } from './errors.ts';
@@ -36,7 +36,7 @@ import {
 import { type GuestAgentCommand, qemuDomainAgentCommand } from './guest-agent.ts';
 import { type MonitorAnswer, type MonitorCommand, qemuDomainMonitorCommand, readMonitorAnswer } from './monitor.ts';
 import type { TypedValue } from '../rpc/procedure.ts';
-export type { DomainMemoryStats, DomainState, DomainStatistics } from './statistics.ts';
+export type { DomainMemoryStats, LibvirtState, DomainStatistics } from './statistics.ts';
 import type { ConnectionListener, EventListener, Session } from '../rpc/session.ts';
 
 /** VIR_DOMAIN_PAUSED_MIGRATION: it is on its way here, or all but gone. */
@@ -72,7 +72,7 @@ export type Hypervisor = {
   domainXml(uuid: string): Promise<string>;
   /** The stored definition, also of a running domain; null: it is transient and has none. */
   storedXml(uuid: string): Promise<string | null>;
-  domainState(uuid: string): Promise<{ readonly state: DomainState; readonly reason: number }>;
+  domainState(uuid: string): Promise<{ readonly state: LibvirtState; readonly reason: number }>;
   /** What long job is under way. Hardly ever waits behind the domain's job lock: it looks first. */
   domainJob(uuid: string): Promise<DomainJob>;
   /** State and memory statistics of the domains named, or of all, in one call that never waits for a domain. */
@@ -127,7 +127,7 @@ const domainNotFound = (uuid: string): LibvirtCallError =>
 export function createHypervisor(session: Session): Hypervisor {
   const domainState: Hypervisor['domainState'] = async (uuid) => {
     const { state, reason } = await session.call(domainGetState, { uuid }, quickDeadlineMs);
-    return { state: toDomainState(state), reason };
+    return { state: readLibvirtState(state), reason };
   };
 
   const statistics: Hypervisor['statistics'] = async (uuids = []) => {

@@ -5,6 +5,7 @@
  */
 import { type Procedure, procedure, readString, writeDomain } from '../rpc/procedure.ts';
 import type { Result } from '../../memory/result.ts';
+import { isObject } from '../../memory/shape.ts';
 
 export const qemuProgram = 0x20008087;
 
@@ -25,11 +26,6 @@ export const qemuDomainMonitorCommand: Procedure<{ uuid: string; command: Monito
   readString,
   { slow: true, program: qemuProgram },
 );
-
-type JsonObject = Readonly<Record<string, unknown>>;
-
-const isObject = (value: unknown): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** The answer in what libvirt passed on (seen with libvirt 9.0: QEMU's line as it is, `id` included); null: none. */
 export function readMonitorAnswer(text: string): MonitorAnswer | null {

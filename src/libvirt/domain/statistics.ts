@@ -3,11 +3,11 @@ import { type Bytes, isBytes, KiB } from '../../memory/bytes.ts';
 import type { DomainRef } from './events.ts';
 import type { TypedValue } from '../rpc/procedure.ts';
 
-export type DomainState =
+export type LibvirtState =
   'nostate' | 'running' | 'blocked' | 'paused' | 'shutdown' | 'shutoff' | 'crashed' | 'pmsuspended' | 'unknown';
 
 /** virDomainState, by number. */
-const domainStates: readonly DomainState[] = [
+const domainStates: readonly LibvirtState[] = [
   'nostate',
   'running',
   'blocked',
@@ -18,7 +18,7 @@ const domainStates: readonly DomainState[] = [
   'pmsuspended',
 ];
 /** @param state virDomainState */
-export const toDomainState = (state: number): DomainState => domainStates[state] ?? 'unknown';
+export const readLibvirtState = (state: number): LibvirtState => domainStates[state] ?? 'unknown';
 
 /** What the guest's balloon driver last said; null: it doesn't say. */
 export type DomainMemoryStats = {
@@ -50,7 +50,7 @@ export const noMemoryStats: DomainMemoryStats = {
 };
 
 export type DomainStatistics = DomainRef & {
-  readonly state: DomainState;
+  readonly state: LibvirtState;
   readonly reason: number;
   /** null: not running. `busy`: something is changing the domain, so that QEMU could not be asked. */
   readonly memory: DomainMemoryStats | 'busy' | null;
@@ -87,7 +87,7 @@ function toMemoryStats(parameters: Parameters): DomainMemoryStats {
 
 /** The parameters of one domain (virConnectGetAllDomainStats) as statistics; sizes there are in KiB. */
 export function toDomainStatistics(domain: DomainRef, parameters: Parameters): DomainStatistics {
-  const state = toDomainState(Number(parameters.get('state.state') ?? NaN));
+  const state = readLibvirtState(Number(parameters.get('state.state') ?? NaN));
   const reason = Number(parameters.get('state.reason') ?? 0);
   // The resident size comes with the statistics of every running domain, unless its job could not be had.
   const memory = domain.id === null ? null : parameters.has('balloon.rss') ? toMemoryStats(parameters) : 'busy';

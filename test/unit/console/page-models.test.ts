@@ -1,7 +1,7 @@
 /** What the console's page shows, before it is drawn. */
 import { describe, expect, test } from 'vitest';
 import { windowOf } from '../../../src/console/page/list/window.ts';
-import { boardOf, rangesOf } from '../../../src/console/page/model/board.ts';
+import { boardOf, freeText } from '../../../src/console/page/model/board.ts';
 import { choicesOf, countTones, filterRows, rowOf } from '../../../src/console/page/model/list.ts';
 import { formatRoute, noFilter, parseRoute, type Route } from '../../../src/console/page/model/route.ts';
 import { shelfOf } from '../../../src/console/page/model/shelf.ts';
@@ -182,7 +182,7 @@ describe('the board', () => {
       [22, 'other'],
       [23, 'other'],
     ]);
-    expect(rangesOf(board.free)).toBe('7–21');
+    expect(freeText(board.free)).toBe('7–21');
   });
 
   test('shows of a plan what leaves and what comes, in its order', () => {

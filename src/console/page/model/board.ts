@@ -7,6 +7,7 @@ import { type Bytes, bytes, zeroBytes } from '../../../memory/bytes.ts';
 import { formatQuantity, parseQuantity } from '../../../memory/quantity.ts';
 import type { PlanStep } from '../../../planner/types.ts';
 import { age } from '../../../view/layout.ts';
+import { rangesOf } from '../../../view/slot-picture.ts';
 
 /** How it is with a slot, or becomes by a plan. */
 export type SlotState =
@@ -131,14 +132,4 @@ function emptySlots(
 }
 
 /** Free slots as ranges: `4–15, 17`. */
-export function rangesOf(numbers: readonly number[]): string {
-  const parts: string[] = [];
-  for (let start = 0; start < numbers.length;) {
-    let end = start;
-    while (numbers[end + 1] === (numbers[end] ?? NaN) + 1) end += 1;
-    const [first, last] = [String(numbers[start]), String(numbers[end])];
-    parts.push(start === end ? first : `${first}–${last}`);
-    start = end + 1;
-  }
-  return parts.join(', ');
-}
+export const freeText = (numbers: readonly number[]): string => rangesOf(numbers, '–');

@@ -1,5 +1,5 @@
 /** All VMs as rows: what a person looks for, and what needs one first. Pure. */
-import { type Reason, reasonTable } from '../../../api/v1alpha1/reasons.ts';
+import { isReason, reasonTable } from '../../../api/v1alpha1/reasons.ts';
 import type { VirtualMachineMemory } from '../../../api/v1alpha1/virtual-machine-memory.ts';
 import { fullName, machineOf, type Readiness, readinessOf } from '../../../view/subject.ts';
 import { sizeIn } from './board.ts';
@@ -28,8 +28,6 @@ export type Row = {
   /** What the search looks at. */
   readonly haystack: string;
 };
-
-const isReason = (reason: string): reason is Reason => Object.hasOwn(reasonTable, reason);
 
 function toneOf({ ready, reason }: Readiness): Tone {
   if (reason === 'Paused') return 'paused';

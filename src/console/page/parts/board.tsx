@@ -1,7 +1,7 @@
 /** The mainboard: what `model/board.ts` says, drawn. */
 import type { JSX } from 'preact';
 import { useMemo } from 'preact/hooks';
-import { type Board, type Frame, rangesOf, type Slot, type SlotState, stateWords } from '../model/board.ts';
+import { type Board, type Frame, freeText, type Slot, type SlotState, stateWords } from '../model/board.ts';
 import { Icon, type IconName } from './icon.tsx';
 
 const signOf: Readonly<Partial<Record<SlotState, IconName>>> = {
@@ -126,14 +126,14 @@ function EmptySlots({
           <SlotView key={slot.slot} slot={slot} />
         ))}
         {free.length === 0 ? null : (
-          <li class="free" title={`free: ${rangesOf(free)}`}>
+          <li class="free" title={`free: ${freeText(free)}`}>
             <span class="free-sockets" aria-hidden="true">
               {shown.map((slot) => (
                 <i key={slot} class="socket" />
               ))}
             </span>
             <span class="free-text">
-              {free.length} free <span class="muted">({rangesOf(free)})</span>
+              {free.length} free <span class="muted">({freeText(free)})</span>
             </span>
           </li>
         )}

@@ -1,7 +1,7 @@
 /** Finding the virtual machine, where this controller is there for its host. */
 import type { VirtualMachineMemory } from '../../../api/v1alpha1/virtual-machine-memory.ts';
 import type { Share, Shards } from '../../shared/shards.ts';
-import type { Problem } from '../types.ts';
+import { stopped } from '../types.ts';
 import {
   describeMachine,
   findWhereabouts,
@@ -22,8 +22,6 @@ export type Elsewhere = { readonly kind: 'elsewhere'; readonly ms: number | null
 /** Where to look, and for whose hosts. */
 export type LocateContext = WhereContext & { readonly shards: Shards };
 
-const problem = (found: Problem): Location => ({ kind: 'problem', problem: found });
-
 /** Finds the virtual machine of `resource`. Changes nothing. */
 export async function locate(resource: VirtualMachineMemory, context: LocateContext): Promise<Location> {
   for (let look = 0; look < maxLooks; look += 1) {
@@ -31,7 +29,7 @@ export async function locate(resource: VirtualMachineMemory, context: LocateCont
     const share = shareOf(where, context);
     switch (share.kind) {
       case 'own': {
-        const seen = where.kind === 'at' ? await where.observe() : problem(where.problem);
+        const seen = where.kind === 'at' ? await where.observe() : stopped(where.problem);
         if (seen.kind !== 'gone') return seen;
         break;
       }
@@ -41,12 +39,12 @@ export async function locate(resource: VirtualMachineMemory, context: LocateCont
         return { kind: 'elsewhere', ms: share.ms };
       case 'unserved':
         // Another shard may come, and what waits for it has time.
-        return problem({ ...share.unserved, retry: true });
+        return stopped({ ...share.unserved, retry: true });
       default:
         return share satisfies never;
     }
   }
-  return problem(notFoundProblem(describeMachine(resource.spec.virtualMachine)));
+  return stopped(notFoundProblem(describeMachine(resource.spec.virtualMachine)));
 }
 
 /** Whose the virtual machine of `resource` is, by where it is. */

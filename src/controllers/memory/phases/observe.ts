@@ -8,7 +8,7 @@ import type { HostEntry } from '../../shared/host-entry.ts';
 import type { Location, LocateContext } from './locate.ts';
 import { describeMachine, notFoundProblem } from './whereabouts.ts';
 import { judgeOwnership, type Owned } from './ownership.ts';
-import type { Observed, Problem, Stopped } from '../types.ts';
+import { type Observed, type Problem, stopped, type Stopped } from '../types.ts';
 import { fail, type Result } from '../../../memory/result.ts';
 
 export type GatherContext = LocateContext & {
@@ -24,8 +24,6 @@ export type Claimed = Owned & {
   /** null: the host didn't say. */
   readonly facts: HostFacts | null;
 };
-
-const problem = (found: Problem): Stopped => ({ kind: 'problem', problem: found });
 
 /** Whether `resource` may act on the machine that was found, by what is known at this moment. */
 export function judgeRight(
@@ -72,7 +70,7 @@ export async function claim(
   // Before the right is judged, so that no time passes between that and the first change.
   const facts = await entry.facts(context.signal);
   const right = judgeRight(resource, entry, observation, context);
-  if (!right.ok) return problem(right.error);
+  if (!right.ok) return stopped(right.error);
   return { kind: 'claimed', ...right.value, facts: facts.ok ? facts.value : null };
 }
 
@@ -88,7 +86,7 @@ export function requireClaim(
     claim === null
       ? `no claim on VM ${observation.name} says that this resource has changed its memory since it was started`
       : `the claim on VM ${observation.name} is another's`;
-  return problem({ reason: 'ClaimedByOther', message, retry: false, observation, hostName: entry.name });
+  return stopped({ reason: 'ClaimedByOther', message, retry: false, observation, hostName: entry.name });
 }
 
 /** What there is to plan with. Pure. */
@@ -100,14 +98,14 @@ export function observe(
 ): Observed {
   const seen = { observation, hostName: entry.name };
   if (observation.migrating) {
-    return problem({ reason: 'VMMigrating', message: `VM ${observation.name} is migrating`, retry: true, ...seen });
+    return stopped({ reason: 'VMMigrating', message: `VM ${observation.name} is migrating`, retry: true, ...seen });
   }
   if (observation.layout === null) {
     const message = `VM ${observation.name} is ${observation.state} on host ${entry.name}; start it, and its memory will be brought to the desired size`;
-    return problem({ reason: 'VMNotRunning', message, retry: true, ...seen });
+    return stopped({ reason: 'VMNotRunning', message, retry: true, ...seen });
   }
   if (!entry.limits.ok) {
-    return problem({
+    return stopped({
       reason: 'HostUnknown',
       message: `HypervisorHost ${entry.name}: ${entry.limits.error}`,
       retry: false,

@@ -9,7 +9,7 @@ import { isOpenTo, judgeHostUse, type NamespaceLabels } from '../../shared/entit
 import { explainHostError } from '../../shared/explain-host-error.ts';
 import type { HostDirectory } from '../../shared/host-directory.ts';
 import type { HostEntry } from '../../shared/host-entry.ts';
-import type { Problem, Stopped } from '../types.ts';
+import { type Problem, stopped, type Stopped } from '../types.ts';
 
 /** Where to look: the hosts that the namespace may use. */
 export type WhereContext = Pick<Turn, 'urgency' | 'signal' | 'looks' | 'aside'> & {
@@ -48,8 +48,6 @@ const nowhere = (found: Problem, place: HostEntry | null = null): Whereabouts =>
 
 /** So often a host may say that it has a machine, and not have it when it is looked at. */
 export const maxLooks = 3;
-
-const problem = (found: Problem): Stopped => ({ kind: 'problem', problem: found });
 
 /** "Refused" and "missing" give the same answer to a tenant: a name must not leak what exists. */
 export const notFoundProblem = (what: string): Problem => ({
@@ -101,7 +99,7 @@ function explainUnobserved(error: HostError, entry: HostEntry, { what }: Asker):
 
 async function observeOn(entry: HostEntry, uuid: string, asker: Asker): Promise<Seen> {
   const seen = await observeListed(entry, uuid, asker);
-  return seen.kind === 'gone' ? problem(notFoundProblem(asker.what)) : seen;
+  return seen.kind === 'gone' ? stopped(notFoundProblem(asker.what)) : seen;
 }
 
 /** As {@link observeOn}, of a machine that the host has said it has: it may have left since. */
@@ -114,14 +112,14 @@ async function observeListed(entry: HostEntry, uuid: string, asker: Asker): Prom
   if (known !== null) return { kind: 'found', entry, observation: known };
   const answer = await entry.line.as(asker.urgency, asker.signal).observe(uuid);
   if (answer.ok) return { kind: 'found', entry, observation: answer.value };
-  return answer.error.code === 'not-found' ? { kind: 'gone' } : problem(explainUnobserved(answer.error, entry, asker));
+  return answer.error.code === 'not-found' ? { kind: 'gone' } : stopped(explainUnobserved(answer.error, entry, asker));
 }
 
 async function locateByName(entry: HostEntry, name: string, asker: Asker): Promise<Seen> {
   const domains = await entry.domains(asker.signal);
-  if (!domains.ok) return problem({ ...explainHostError(domains.error, entry.name), hostName: entry.name });
+  if (!domains.ok) return stopped({ ...explainHostError(domains.error, entry.name), hostName: entry.name });
   const found = [...domains.value.values()].find((domain) => domain.name === name);
-  return found === undefined ? problem(notFoundProblem(asker.what)) : observeOn(entry, found.uuid, asker);
+  return found === undefined ? stopped(notFoundProblem(asker.what)) : observeOn(entry, found.uuid, asker);
 }
 
 const hasProcess = (state: DomainState): boolean => state !== 'ShutOff' && state !== 'Crashed';
@@ -207,7 +205,7 @@ async function chooseCopy(entries: readonly HostEntry[], uuid: string, asker: As
   let isGone = false;
   for (const { entry, answer } of answers) {
     // While a host doesn't say whose its copy is, none is chosen.
-    if (!answer.ok && answer.error.code !== 'not-found') return problem(explainUnobserved(answer.error, entry, asker));
+    if (!answer.ok && answer.error.code !== 'not-found') return stopped(explainUnobserved(answer.error, entry, asker));
     if (!answer.ok) {
       isGone = true;
       continue;
@@ -220,7 +218,7 @@ async function chooseCopy(entries: readonly HostEntry[], uuid: string, asker: As
   }
   const running = copies.filter(({ observation }) => hasProcess(observation.state));
   const [copy, ...others] = running.length > 0 ? running : copies;
-  if (copy === undefined) return isGone ? { kind: 'gone' } : problem(notFoundProblem(asker.what));
+  if (copy === undefined) return isGone ? { kind: 'gone' } : stopped(notFoundProblem(asker.what));
   if (others.length === 0) {
     // Asked for planning, as in observeOn.
     void copy.entry.facts();
@@ -229,9 +227,9 @@ async function chooseCopy(entries: readonly HostEntry[], uuid: string, asker: As
   const among = [copy, ...others];
   const names = among.map(({ entry }) => entry.name).join(', ');
   if (among.some(({ observation }) => observation.migrating)) {
-    return problem({ reason: 'VMMigrating', message: `VM ${uuid} is migrating between ${names}`, retry: true });
+    return stopped({ reason: 'VMMigrating', message: `VM ${uuid} is migrating between ${names}`, retry: true });
   }
-  return problem({
+  return stopped({
     reason: 'AmbiguousVM',
     message: `VM ${uuid} is ${running.length > 0 ? 'running' : 'defined'} on several hosts: ${names}; remove the wrong one or set spec.hostRef`,
     retry: false,

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { DomainFacts } from '../../../../src/agent/domain/observation.ts';
 import { RunningDomain } from '../../../../src/agent/domain/running-domain.ts';
 import { judgeDomain, unusableDomain } from '../../../../src/agent/check/domain.ts';
-import { describeUnopened, judgeVersion, type SocketProbe } from '../../../../src/drivers/libvirt/check.ts';
+import { describeUnopened, judgeVersions, type SocketProbe } from '../../../../src/drivers/libvirt/check.ts';
 import { formatReport, toReport } from '../../../../src/agent/check/report.ts';
 import { readAgentArguments } from '../../../../src/cmd/agent/options.ts';
 import { readDomainMemory } from '../../../../src/libvirt/xml/domain.ts';
@@ -217,11 +217,11 @@ describe('dimmer agent check: libvirt', () => {
   });
 
   it('judges the version', () => {
-    expect(judgeVersion(9_000_000, 7_002_022, 'hv', socket)).toEqual({
+    expect(judgeVersions(9_000_000, 7_002_022, 'hv', socket)).toEqual({
       ...{ verdict: 'ok', subject: 'libvirt' },
       message: `libvirt 9.0.0 with hypervisor 7.2.22 on hv, through ${socket}`,
     });
-    expect(judgeVersion(4_004_000, 2_012_000, 'hv', socket)).toMatchObject({ verdict: 'problem' });
+    expect(judgeVersions(4_004_000, 2_012_000, 'hv', socket)).toMatchObject({ verdict: 'problem' });
   });
 });
 

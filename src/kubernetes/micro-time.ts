@@ -1,0 +1,2 @@
+/** metav1.MicroTime of an epoch millisecond. */
+export const microTime = (epochMs: number): string => new Date(epochMs).toISOString().replace('Z', '000Z');
