@@ -15,6 +15,12 @@ export type Go = {
   readonly env: Readonly<Record<string, string>>;
 };
 
+/** What builds programs that lean on no C, from the go.mod at hand alone, whatever else is set on this machine. */
+export const buildEnv = ({ env }: Go): Readonly<Record<string, string>> => ({
+  ...env,
+  ...{ CGO_ENABLED: '0', GOFLAGS: '', GOWORK: 'off' },
+});
+
 const PLACES = ['go', '/usr/local/go/bin/go', '/usr/lib/go/bin/go'];
 
 /** The first go command found, whatever its version; null when there is none. */

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { cacheDirectory } from './directory.ts';
-import { ensureGo, MINIMUM_GO } from './go-toolchain.ts';
+import { buildEnv, ensureGo, MINIMUM_GO } from './go-toolchain.ts';
 import { makeOnce } from './made-once.ts';
 import { type Report, withHeartbeat } from './progress.ts';
 import { runOk } from './run.ts';
@@ -102,7 +102,7 @@ async function build(plan: GoToolsPlan<string>, source: string, unfinished: stri
   const named = [plan.about, version].filter((word) => word !== '').join(' ');
   report(`building ${named} with ${go.version}: once, about ${plan.minutes} minutes on 2 cores${needs}`);
   mkdirSync(unfinished);
-  const env = { ...go.env, CGO_ENABLED: '0', GOFLAGS: '', GOWORK: 'off' };
+  const env = buildEnv(go);
   const stamps = Object.entries(plan.stamp?.(version) ?? {}).map(([name, value]) => `-X ${name}=${value}`);
   const tags = plan.tags === undefined ? [] : ['-tags', plan.tags.join(',')];
   const flags = ['-trimpath', '-buildvcs=false', ...tags, '-ldflags', ['-s', '-w', ...stamps].join(' ')];

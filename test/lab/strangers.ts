@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { cpSync, existsSync, globSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { basename, delimiter, dirname, join } from 'node:path';
 import { cacheDirectory } from './directory.ts';
-import { ensureGo } from './go-toolchain.ts';
+import { buildEnv, ensureGo } from './go-toolchain.ts';
 import { makeOnce } from './made-once.ts';
 import { type Report, withHeartbeat } from './progress.ts';
 import { runOk } from './run.ts';
@@ -56,16 +56,22 @@ const MODULES: Kind = {
   },
 };
 
+const buildFlags = ['-trimpath', '-buildvcs=false', '-ldflags=-s -w'];
+
+/** Runs `go` in a directory. */
+async function goIn(cwd: string, report: Report): Promise<(...args: readonly string[]) => Promise<string>> {
+  const go = await ensureGo(report);
+  return (...args) => runOk(go.command, args, { cwd, env: buildEnv(go), timeoutMs: 30 * 60_000 });
+}
+
 const GO: Kind = {
   name: 'go',
   about: 'kubeconform, kube-score, kstatus and krew, built with Go',
   sources: 'go/{go.mod,go.sum,*/*.go}',
   async install(source, target, report) {
-    const go = await ensureGo(report);
-    const env = { ...go.env, CGO_ENABLED: '0', GOFLAGS: '-mod=readonly', GOWORK: 'off' };
-    const args = ['build', '-trimpath', '-buildvcs=false', '-ldflags=-s -w', '-o', target, 'tool', './kstatus'];
+    const go = await goIn(source, report);
     mkdirSync(target);
-    await runOk(go.command, args, { cwd: source, env, timeoutMs: 20 * 60_000 });
+    await go('build', ...buildFlags, '-o', target, 'tool', './kstatus');
   },
 };
 
@@ -75,10 +81,8 @@ const K9S: Kind = {
   about: 'k9s, built with Go (4 minutes)',
   sources: 'k9s/{go.mod,go.sum,vul/*.go}',
   async install(source, target, report) {
-    const go = await ensureGo(report);
-    const env = { ...go.env, CGO_ENABLED: '0', GOFLAGS: '-mod=readonly', GOWORK: 'off' };
-    const download = ['mod', 'download', '-json', 'github.com/derailed/k9s'];
-    const answer = await runOk(go.command, download, { cwd: source, env, timeoutMs: 5 * 60_000 });
+    const go = await goIn(source, report);
+    const answer = await go('mod', 'download', '-json', 'github.com/derailed/k9s');
     const { Dir: released } = JSON.parse(answer) as { readonly Dir: string };
     const tree = `${target}.source`;
     rmSync(tree, { recursive: true, force: true });
@@ -86,8 +90,8 @@ const K9S: Kind = {
     await runOk('cp', ['-r', '--no-preserve=mode', released, tree]);
     rmSync(join(tree, 'internal/vul/scan.go'));
     cpSync(join(source, 'vul/scanner.go'), join(tree, 'internal/vul/scanner.go'));
-    const args = ['build', '-trimpath', '-buildvcs=false', '-ldflags=-s -w', '-o', join(target, 'k9s'), '.'];
-    await runOk(go.command, args, { cwd: tree, env, timeoutMs: 30 * 60_000 });
+    const goInTree = await goIn(tree, report);
+    await goInTree('build', ...buildFlags, '-o', join(target, 'k9s'), '.');
     rmSync(tree, { recursive: true });
   },
 };
