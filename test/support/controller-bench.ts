@@ -15,7 +15,7 @@ import type {
 import { type Controller, createController } from '../../src/controllers/controller.ts';
 import { withLeadership } from '../../src/host/leadership.ts';
 import type { Leadership } from '../../src/host/port.ts';
-import type { SimulatedDomainSpec } from '../../src/host/simulated/model.ts';
+import type { SimulatedDomainSpec } from '../../src/host/simulated/domain-spec.ts';
 import type { SimulatedHost } from '../../src/host/simulated/script.ts';
 import { createSimulatedHost } from '../../src/host/simulated/simulated-host.ts';
 import { silentLogger } from '../../src/runtime/logger.ts';

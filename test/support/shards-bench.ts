@@ -12,7 +12,7 @@ import type { VirtualMachineMemory, VirtualMachineMemorySpec } from '../../src/a
 import { type Controller, createController } from '../../src/controllers/controller.ts';
 import { withLeadership } from '../../src/host/leadership.ts';
 import type { Host } from '../../src/host/port.ts';
-import type { SimulatedDomainSpec } from '../../src/host/simulated/model.ts';
+import type { SimulatedDomainSpec } from '../../src/host/simulated/domain-spec.ts';
 import type { SimulatedHost } from '../../src/host/simulated/script.ts';
 import { createSimulatedHost } from '../../src/host/simulated/simulated-host.ts';
 import { gib } from '../../src/memory/bytes.ts';

@@ -7,7 +7,7 @@ import { Registry } from 'prom-client';
 import { findCondition } from '../../src/api/v1alpha1/conditions.ts';
 import type { VirtualMachineMemory } from '../../src/api/v1alpha1/virtual-machine-memory.ts';
 import { type Controller, createController } from '../../src/controllers/controller.ts';
-import type { SimulatedDomainSpec } from '../../src/host/simulated/model.ts';
+import type { SimulatedDomainSpec } from '../../src/host/simulated/domain-spec.ts';
 import type { SimulatedHost } from '../../src/host/simulated/script.ts';
 import { createSimulatedHost } from '../../src/host/simulated/simulated-host.ts';
 import { systemClock } from '../../src/runtime/clock.ts';

@@ -1,5 +1,5 @@
 /** Two namespaces and one VM: what tests of who may have it begin with. */
-import type { SimulatedDomainSpec } from '../../src/host/simulated/model.ts';
+import type { SimulatedDomainSpec } from '../../src/host/simulated/domain-spec.ts';
 import { gib } from '../../src/memory/bytes.ts';
 import { type ControllerBench, createControllerBench, vmUuid } from './controller-bench.ts';
 

@@ -3,19 +3,13 @@ import { type HostAnswer, hostError, type HostError } from '../../host/errors.ts
 import { fail, succeed } from '../../memory/result.ts';
 import type { PlugAnswer, PlugRequest } from '../../host/port.ts';
 import { chooseBase, explainMisplaced, isTakenAt } from '../../host/rules/addresses.ts';
-import { askForModule } from '../../host/rules/marks.ts';
+import { askForModule, type WantedModule } from '../../host/rules/marks.ts';
 import { isPreallocated, otherFreeSlots } from '../../host/rules/slots.ts';
 import type { Bytes } from '../../memory/bytes.ts';
 import { aliasOfSlot } from '../../memory/module.ts';
-import {
-  type DomainFacts,
-  modulesOf,
-  regionOf,
-  settledMarks,
-  tellObservation,
-  toObservation,
-  uptakeState,
-} from '../domain/observation.ts';
+import { type DomainFacts, modulesOf, regionOf } from '../domain/facts.ts';
+import { settledMarks, tellObservation, toObservation } from '../domain/observation.ts';
+import { uptakeState } from '../domain/observed-guest.ts';
 import { isDriverError, toHostError } from '../driver-error.ts';
 import { aliasesOfSlot } from './aliases.ts';
 import type { ChangeContext, Found } from './prepare.ts';
@@ -173,7 +167,7 @@ const takeBackLookMs = 50;
 async function takeBack(
   context: ChangeContext,
   facts: DomainFacts,
-  module: Parameters<typeof askForModule>[1],
+  module: WantedModule,
   { generation }: PlugRequest,
 ): Promise<boolean> {
   const { driver, reader, clock } = context;

@@ -51,10 +51,13 @@ export const saysTheSame = (kept: readonly Mark[], settled: readonly Mark[]): bo
   settled.every((mark) => kept.includes(mark)) &&
   kept.every((mark) => mark.phase === 'resting' || settled.includes(mark));
 
+/** A module to ask for; when the guest last refused it, epoch milliseconds, where that is known. */
+export type WantedModule = ModuleIdentity & Pick<Mark, 'size' | 'alias'> & { readonly refusedAtMs?: number | null };
+
 /** The marks after the module was asked for (again), with the new mark. */
 export function askForModule(
   marks: readonly Mark[],
-  module: ModuleIdentity & Pick<Mark, 'size' | 'alias'>,
+  module: WantedModule,
   generation: number,
   nowMs: number,
 ): readonly Mark[] {
@@ -66,7 +69,8 @@ export function askForModule(
     alias: keptAlias(module.alias),
     generation: earlier?.generation ?? generation,
     firstAskedAtMs: earlier?.firstAskedAtMs ?? nowMs,
-    lastAskedAtMs: nowMs,
+    // In the millisecond of a refusal, that would count as its answer.
+    lastAskedAtMs: Math.max(nowMs, (module.refusedAtMs ?? -1) + 1),
     attempts: (earlier?.attempts ?? 0) + 1,
     phase: 'leaving',
   };

@@ -1,7 +1,6 @@
 /** Plugging and unplugging on a simulated host: the guards of the real agent, then what a guest would do. */
 import { regionsOf } from '../../memory/backing.ts';
 import { aliasOfSlot, isSameModule } from '../../memory/module.ts';
-import type { Mark } from '../../memory/operation-state.ts';
 import { type HostAnswer, hostError } from '../errors.ts';
 import { fail, succeed } from '../../memory/result.ts';
 import { chooseBase, explainMisplaced, isTakenAt, regionKey } from '../rules/addresses.ts';
@@ -26,8 +25,8 @@ import { askGuest, followUp, meetDomain, removeModule, type ReportContext, tellR
 import {
   addModule,
   holdingOf,
-  liveMarks,
   regionOf,
+  settledMarks,
   type SimulatedDomain,
   type SimulatedModule,
   simulatedTotal,
@@ -72,7 +71,7 @@ export function plugSimulated(
   const nowMs = context.clock.now();
   const { claim } = admitted.value;
   const replacement = replacementOf(request, admitted.value.replacement);
-  domain.operations = { claim, marks: liveMarks(domain.operations, nowMs), replacement };
+  domain.operations = { claim, marks: settledMarks(domain, nowMs), replacement };
   const problem = context.attachProblem() ?? findRegionProblem(domain);
   if (problem !== null) return fail(hostError('hypervisor-failed', problem));
   const slot = takeSlot(context.observe(domain), domain, request);
@@ -131,7 +130,7 @@ export function unplugSimulated(
   if (module === undefined) return fail({ code: 'internal-error', message: 'The simulated module vanished' });
 
   const nowMs = context.clock.now();
-  const marks = askForModule(liveMarks(domain.operations, nowMs), module, request.generation, nowMs);
+  const marks = askForModule(settledMarks(domain, nowMs), module, request.generation, nowMs);
   domain.operations = { claim, marks, replacement };
   recordChange(context, domain, 'asked', module);
   letGuestAnswer(context, domain, module);
@@ -148,7 +147,7 @@ export function releaseSimulated(
 ): HostAnswer<ReleaseAnswer> {
   const admitted = admitRelease(context.observe(domain), revision, request);
   if (!admitted.ok) return admitted;
-  domain.operations = { claim: null, replacement: null, marks: liveMarks(domain.operations, context.clock.now()) };
+  domain.operations = { claim: null, replacement: null, marks: settledMarks(domain, context.clock.now()) };
   return succeed({ revision });
 }
 
@@ -173,7 +172,7 @@ function letGuestAnswer(context: SimulatedChangeContext, domain: SimulatedDomain
   if (behaviour === 'silent') return;
   const { run } = domain;
   const answer = (): void => {
-    if (!context.isHere(domain, run) || !isLeaving(domain, module)) return;
+    if (!context.isHere(domain, run) || !isLeaving(domain, module, context.clock.now())) return;
     // A paused guest answers when it runs again (facts-libvirt, experiment 8).
     if (domain.state === 'Paused') context.clock.after(context.removalMs, answer);
     else if (behaviour === 'accept') removeSimulated(context, domain, module);
@@ -192,7 +191,7 @@ export function meetKept(context: SimulatedChangeContext, domain: SimulatedDomai
   meetDomain(domain, nowMs);
   // As an agent's looks at every guest do: what it said last may be of before the last plug.
   tellReport(context, domain, nowMs);
-  for (const module of domain.modules) if (isLeaving(domain, module)) letGuestAnswer(context, domain, module);
+  for (const module of domain.modules) if (isLeaving(domain, module, nowMs)) letGuestAnswer(context, domain, module);
 }
 
 /** Those of before 0.2 were kept without a stored definition. */
@@ -203,8 +202,8 @@ function meetStored(domain: SimulatedDomain): void {
   domain.saysStored = true;
 }
 
-const isLeaving = (domain: SimulatedDomain, module: SimulatedModule): boolean =>
-  leavingMark(domain.operations.marks, module) !== undefined;
+const isLeaving = (domain: SimulatedDomain, module: SimulatedModule, nowMs: number): boolean =>
+  leavingMark(settledMarks(domain, nowMs), module) !== undefined;
 
 function takeBehaviour(domain: SimulatedDomain, slot: number): UnplugBehaviour {
   const own = domain.slotBehaviour.get(slot);
@@ -222,19 +221,16 @@ export function removeSimulated(
 ): void {
   const nowMs = context.clock.now();
   removeModule(domain, module, nowMs);
-  const marks = domain.operations.marks.map((mark): Mark =>
-    isSameModule(mark, module) ? { ...mark, phase: 'resting' } : mark,
-  );
-  domain.operations = { ...domain.operations, marks };
+  domain.operations = { ...domain.operations, marks: settledMarks(domain, nowMs) };
   recordChange(context, domain, 'removed', module);
   context.emit({ kind: 'module-removed', uuid: domain.uuid });
   followUp(context, domain, nowMs);
 }
 
 function refuseSimulated(context: SimulatedChangeContext, domain: SimulatedDomain, module: SimulatedModule): void {
-  module.refusedAtMs = context.clock.now();
-  const marks = domain.operations.marks.filter((mark) => !isSameModule(mark, module));
-  domain.operations = { ...domain.operations, marks };
+  const nowMs = context.clock.now();
+  module.refusedAtMs = nowMs;
+  domain.operations = { ...domain.operations, marks: settledMarks(domain, nowMs) };
   recordChange(context, domain, 'refused', module);
   context.emit({ kind: 'module-refused', uuid: domain.uuid });
 }

@@ -1,6 +1,6 @@
 /** The virtual machines of `npm run demo`: one for each thing that it tells. */
 import { gib, mib } from '../../memory/bytes.ts';
-import type { SimulatedDomainSpec } from './model.ts';
+import type { SimulatedDomainSpec } from './domain-spec.ts';
 
 const common = { slots: 16, maxMemory: gib(64) } as const;
 

@@ -1,10 +1,12 @@
 /** The simulated host's own picture of a virtual machine. */
 import type { SharedWith } from '../../memory/backing.ts';
 import type { BalloonDevice, GuestAgentWord, GuestSystem } from '../../memory/guest-facts.ts';
-import { type Bytes, bytes, GiB, gib, MiB, mib, sumBytes, zeroBytes } from '../../memory/bytes.ts';
+import { type Bytes, bytes, GiB, MiB, sumBytes, zeroBytes } from '../../memory/bytes.ts';
+import { keptAlias } from '../../memory/kept-text.ts';
 import { aliasOfSlot, type NodeMemory } from '../../memory/module.ts';
-import { emptyOperationState, type OperationState, restingMs } from '../../memory/operation-state.ts';
+import type { OperationState } from '../../memory/operation-state.ts';
 import { isTakenAt, type PlacedDevice, type Region } from '../rules/addresses.ts';
+import { settleMarks } from '../rules/marks.ts';
 import { type GrowingVm, holderOf } from '../rules/namespace-limit.ts';
 import type { DefinedModule } from '../rules/stored.ts';
 import type { BareGuest, Uptake } from '../rules/uptake.ts';
@@ -35,65 +37,6 @@ export type SimulatedReport = Omit<GuestStatistics, 'fresh' | 'ofThisBoot' | 'ta
     /** When it was made, not rounded. */
     readonly madeAtMs: number;
   };
-
-/** A virtual machine to begin with. Everything but uuid and name has a sane value. */
-export type SimulatedDomainSpec = {
-  readonly uuid: string;
-  readonly name: string;
-  /** Default: Running, booted an hour ago. */
-  readonly state?: DomainState;
-  /** Boot memory, on node 0 or per guest node. Default 1 GiB. */
-  readonly boot?: Bytes | readonly NodeMemory[];
-  /** Modules in rising slots from 0, unless they say which. */
-  readonly modules?: readonly {
-    readonly size: Bytes;
-    readonly slot?: number;
-    readonly node?: number;
-    readonly alias?: string;
-  }[];
-  /** Default 16. */
-  readonly slots?: number;
-  /** null: no hotplug. Default 64 GiB. */
-  readonly maxMemory?: Bytes | null;
-  readonly otherBytes?: Bytes;
-  /** What other devices give the guest, of `otherBytes`. */
-  readonly otherTotal?: Bytes;
-  readonly slotsUsedByOthers?: readonly number[];
-  /** Slots that only QEMU knows to be taken, as by a device on its command line. */
-  readonly slotsTakenUnseen?: readonly number[];
-  /** Devices in the region of modules that are none, at its beginning; `isPlaced` false: libvirt shows no place. */
-  readonly others?: readonly { readonly name: string; readonly size: Bytes; readonly isPlaced: boolean }[];
-  readonly pageSize?: Bytes | null;
-  /** Default: `pageSize` behind all nodes. */
-  readonly backings?: readonly LayoutBacking[];
-  readonly hardLimit?: Bytes | null;
-  /** Whether a device has all of the memory pinned. Default false. */
-  readonly pinned?: boolean;
-  /** Another process that maps the memory, and how many regions of it QEMU may have before it refuses more. */
-  readonly sharedWith?: { readonly backend: SharedWith; readonly regions: number } | null;
-  /** Why no module can be plugged, ever. */
-  readonly hotplugProblem?: string;
-  /** Default `x86_64`. */
-  readonly architecture?: string;
-  readonly granularity?: Bytes | null;
-  /** What the guest's processes use. Default 64 MiB. */
-  readonly used?: Bytes;
-  /** What the guest's kernel keeps of its boot memory for itself. Default 4 %. */
-  readonly kept?: Bytes;
-  /** By what it could report, as the definition says. Default: a balloon with statistics. */
-  readonly balloonDevice?: BalloonDevice;
-  /** False: the guest never reports. Default true. */
-  readonly reports?: boolean;
-  /** What its definition says runs in it. Default: nothing. */
-  readonly guestSystem?: GuestSystem;
-  /** How the guest answers when it is asked for a module. Default `accept`. */
-  readonly unplugBehaviour?: UnplugBehaviour;
-  /** Slots of modules that the guest never gives up, whatever it does about others. Default none. */
-  readonly pinnedSlots?: readonly number[];
-  readonly ownerNamespace?: string | null;
-  /** What the VM would be started with. Default: as it is, without modules. null: it is transient. */
-  readonly stored?: Partial<SimulatedStored> | null;
-};
 
 /** A stored definition. */
 export type SimulatedStored = {
@@ -181,7 +124,7 @@ const firstBase = 4 * GiB;
 const baseUnit = 2 * MiB;
 
 /** The lowest address at which `size` fits among what is there. */
-function nextBase({ modules, others }: Pick<SimulatedDomain, 'modules' | 'others'>, size: Bytes): Bytes {
+export function nextBase({ modules, others }: Pick<SimulatedDomain, 'modules' | 'others'>, size: Bytes): Bytes {
   let base = firstBase;
   const there = [...modules, ...others.map((device) => ({ base: device.at, size: device.size }))];
   for (const device of there.toSorted((a, b) => a.base - b.base)) {
@@ -191,83 +134,12 @@ function nextBase({ modules, others }: Pick<SimulatedDomain, 'modules' | 'others
   return bytes(base);
 }
 
-/** Devices from the beginning of the region on. */
-function placeOthers(others: NonNullable<SimulatedDomainSpec['others']>): readonly SimulatedDevice[] {
-  const placed: SimulatedDevice[] = [];
-  for (const { name, size, isPlaced } of others) {
-    const at = nextBase({ modules: [], others: placed }, size);
-    placed.push({ name, size, at, base: isPlaced ? at : null });
-  }
-  return placed;
-}
-
 /** What decides on the place of a new module. */
 export const regionOf = ({ architecture, boot, modules, others }: SimulatedDomain): Region => ({
   architecture,
   bootMemory: sumBytes(boot.map(({ size }) => size)),
   devices: [...others, ...modules.map(({ alias, base, size }) => ({ name: alias, base, size }))],
 });
-
-/** A virtual machine as `spec` says, booted an hour before `nowMs`. */
-export function createSimulatedDomain(spec: SimulatedDomainSpec, nowMs: number): SimulatedDomain {
-  const { boot: bootSpec = gib(1), slots = 16, maxMemory = gib(64) } = spec;
-  const boot: readonly NodeMemory[] = typeof bootSpec === 'number' ? [{ node: 0, size: bootSpec }] : bootSpec;
-  const domain: SimulatedDomain = {
-    uuid: spec.uuid,
-    name: spec.name,
-    state: spec.state ?? 'Running',
-    boot,
-    modules: [],
-    slots,
-    stored: spec.stored === null ? null : { boot, maxMemory, slots, modules: [], ...spec.stored },
-    slotsUsedByOthers: spec.slotsUsedByOthers ?? [],
-    slotsTakenUnseen: spec.slotsTakenUnseen ?? [],
-    others: placeOthers(spec.others ?? []),
-    uptake: null,
-    bare: null,
-    modulesChangedAtMs: null,
-    firstSeenAtMs: nowMs - 3_600_000,
-    saysSince: true,
-    saysStored: true,
-    hidden: null,
-    inflated: zeroBytes,
-    misplaced: null,
-    maxMemory,
-    otherBytes: spec.otherBytes ?? zeroBytes,
-    otherTotal: spec.otherTotal ?? zeroBytes,
-    backings: spec.backings ?? [],
-    hardLimit: spec.hardLimit ?? null,
-    pinned: spec.pinned ?? false,
-    sharedWith: spec.sharedWith ?? null,
-    hotplugProblem: spec.hotplugProblem ?? null,
-    guestSystem: spec.guestSystem ?? null,
-    guestAgent: null,
-    balloonDevice: spec.balloonDevice ?? 'StatisticsOn',
-    architecture: spec.architecture ?? 'x86_64',
-    pageSize: spec.pageSize ?? null,
-    granularity: spec.granularity ?? null,
-    used: spec.used ?? mib(64),
-    kept: spec.kept ?? null,
-    reports: spec.reports ?? true,
-    silentSinceMs: null,
-    report: null,
-    departures: [],
-    ownerNamespace: spec.ownerNamespace ?? null,
-    run: 1,
-    bootedAtMs: nowMs - 3_600_000,
-    pausedAtMs: null,
-    migrating: false,
-    operations: emptyOperationState,
-    behaviour: spec.unplugBehaviour ?? 'accept',
-    slotBehaviour: new Map((spec.pinnedSlots ?? []).map((slot) => [slot, { behaviour: 'refuse', times: Infinity }])),
-    onlines: 'all',
-  };
-  for (const [index, module] of (spec.modules ?? []).entries()) {
-    const slot = module.slot ?? index;
-    addModule(domain, { slot, size: module.size, node: module.node ?? 0, alias: module.alias, onlineAtMs: 0 });
-  }
-  return domain;
-}
 
 /** How much of a module the guest onlines when it meets it. */
 export function onlinedOf(
@@ -317,6 +189,14 @@ export const holdingOf = (domain: SimulatedDomain): GrowingVm => ({
   committed: simulatedTotal(domain),
 });
 
-/** The marks that still count: resting ones end by themselves. */
-export const liveMarks = (operations: OperationState, nowMs: number): OperationState['marks'] =>
-  operations.marks.filter((mark) => mark.phase === 'leaving' || nowMs - mark.lastAskedAtMs < restingMs);
+/** The marks that hold now. @param forgotAtMs when the guest forgot what it was asked; null: it didn't */
+export function settledMarks(
+  { operations, modules }: Pick<SimulatedDomain, 'operations' | 'modules'>,
+  nowMs: number,
+  forgotAtMs: number | null = null,
+): OperationState['marks'] {
+  const refused = modules.flatMap(({ alias, refusedAtMs }) =>
+    refusedAtMs === null ? [] : [[keptAlias(alias), refusedAtMs] as const],
+  );
+  return settleMarks(operations.marks, modules, { refusals: new Map(refused), forgotAtMs }, nowMs);
+}

@@ -7,7 +7,7 @@
  * may be chosen anew at every start, and a manifest for a VM can be written before any agent runs.
  */
 import { type Bytes, bytes, gib, mib } from '../../memory/bytes.ts';
-import type { SimulatedDomainSpec } from './model.ts';
+import type { SimulatedDomainSpec } from './domain-spec.ts';
 
 /** From 1; `last` is included. */
 export type DomainNumbers = { readonly first: number; readonly last: number };

@@ -8,10 +8,10 @@ import { computeRevision } from '../rules/revision.ts';
 import { leavingMark, toObservedMark } from '../rules/marks.ts';
 import { guestStatistics } from './guest.ts';
 import { observeStored } from './stored.ts';
-import { liveMarks, regionOf, type SimulatedDomain, simulatedTotal } from './model.ts';
+import { regionOf, settledMarks, type SimulatedDomain, simulatedTotal } from './model.ts';
 
 function observeLayout(domain: SimulatedDomain, nowMs: number): MemoryLayout {
-  const marks = liveMarks(domain.operations, nowMs);
+  const marks = settledMarks(domain, nowMs);
   const modules = domain.modules.map((module): ObservedModule => {
     const mark = leavingMark(marks, module);
     const { slot, base, size, node, alias, refusedAtMs } = module;
@@ -88,7 +88,7 @@ export function observeSimulatedDomain(domain: SimulatedDomain, hostId: string, 
     claim: domain.operations.claim,
     replacement: domain.operations.replacement,
     ownerNamespace: domain.ownerNamespace,
-    revision: computeRevision({ runtimeId, modules: domain.modules, marks: domain.operations.marks }),
+    revision: computeRevision({ runtimeId, modules: domain.modules, marks: settledMarks(domain, nowMs) }),
     observedAtMs: nowMs,
   };
 }

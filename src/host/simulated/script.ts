@@ -3,7 +3,8 @@ import type { Bytes } from '../../memory/bytes.ts';
 import type { GuestAgentWord } from '../../memory/guest-facts.ts';
 import type { HostError } from '../errors.ts';
 import type { Host, HostEvent, MemoryLayout } from '../port.ts';
-import type { SimulatedDomain, SimulatedDomainSpec, SimulatedStored, UnplugBehaviour } from './model.ts';
+import type { SimulatedDomainSpec } from './domain-spec.ts';
+import type { SimulatedDomain, SimulatedStored, UnplugBehaviour } from './model.ts';
 
 export type SimulatedOperation = 'facts' | 'listDomains' | 'observe' | 'plug' | 'unplug' | 'persist' | 'releaseClaim';
 

@@ -3,7 +3,8 @@ import { type Bytes, zeroBytes } from '../../memory/bytes.ts';
 import { emptyOperationState } from '../../memory/operation-state.ts';
 import { recordChange, removeSimulated } from './changes.ts';
 import { meetDomain, removeModule, type ReportContext, takeReport, tellReport } from './guest.ts';
-import { addModule, createSimulatedDomain, onlinedOf, type SimulatedDomain, simulatedTotal } from './model.ts';
+import { createSimulatedDomain } from './domain-spec.ts';
+import { addModule, onlinedOf, settledMarks, type SimulatedDomain, simulatedTotal } from './model.ts';
 import { startFromStored } from './stored.ts';
 import type { SimulatedChange, SimulatedFault, SimulatedOperation, SimulationScript } from './script.ts';
 
@@ -181,8 +182,8 @@ export function createScript(context: ScriptContext): SimulationScript {
         module.onlines = onlinedOf(domain, module);
         module.onlineAtMs = Math.min(module.onlineAtMs, clock.now());
       }
-      const marks = domain.operations.marks.filter((mark) => mark.phase === 'resting');
-      domain.operations = { ...domain.operations, marks };
+      const nowMs = clock.now();
+      domain.operations = { ...domain.operations, marks: settledMarks(domain, nowMs, nowMs) };
       lifecycle(uuid);
     },
     shutDown(uuid) {

@@ -18,13 +18,8 @@ import type {
   UnplugRequest,
 } from '../port.ts';
 import { meetKept, type SimulatedChangeContext, plugSimulated, releaseSimulated, unplugSimulated } from './changes.ts';
-import {
-  createSimulatedDomain,
-  holdingOf,
-  type SimulatedDomain,
-  type SimulatedDomainSpec,
-  simulatedTotal,
-} from './model.ts';
+import { createSimulatedDomain, type SimulatedDomainSpec } from './domain-spec.ts';
+import { holdingOf, type SimulatedDomain, simulatedTotal } from './model.ts';
 import { observeSimulatedDomain } from './observe.ts';
 import { persistSimulated } from './stored.ts';
 import type { SimulatedChange, SimulatedFault, SimulatedHost, SimulatedOperation } from './script.ts';

@@ -13,7 +13,7 @@ import {
   transientMemory,
 } from '../rules/stored.ts';
 import type { SimulatedChangeContext } from './changes.ts';
-import { addModule, liveMarks, type SimulatedDomain, type SimulatedStored } from './model.ts';
+import { addModule, settledMarks, type SimulatedDomain, type SimulatedStored } from './model.ts';
 
 const devicesOf = ({ others, otherTotal }: SimulatedDomain): Pick<Definition, 'others' | 'otherTotal'> => ({
   others: others.map(({ name, size }) => ({ model: name, slot: null, size, given: size, requested: size })),
@@ -63,7 +63,7 @@ export function persistSimulated(
   if (!comparison.isSame) {
     if (comparison.obstacle !== null) return fail(hostError('rejected', comparison.obstacle));
     const { claim, replacement } = admitted.value;
-    domain.operations = { claim, replacement, marks: liveMarks(domain.operations, context.clock.now()) };
+    domain.operations = { claim, replacement, marks: settledMarks(domain, context.clock.now()) };
     const problem = context.storeProblem();
     if (problem !== null) return fail(hostError('hypervisor-failed', problem));
     const stays = stored.modules.filter((module) => !comparison.leaving.includes(module));

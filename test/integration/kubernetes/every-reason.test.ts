@@ -9,7 +9,7 @@ import { type Reason, reasonTable } from '../../../src/api/v1alpha1/reasons.ts';
 import type { VirtualMachineMemory } from '../../../src/api/v1alpha1/virtual-machine-memory.ts';
 import { hostError, type HostErrorCode } from '../../../src/host/errors.ts';
 import type { Cluster } from '../../../src/kubernetes/cluster.ts';
-import type { SimulatedDomainSpec } from '../../../src/host/simulated/model.ts';
+import type { SimulatedDomainSpec } from '../../../src/host/simulated/domain-spec.ts';
 import type { SimulatedHost } from '../../../src/host/simulated/script.ts';
 import { gib, mib } from '../../../src/memory/bytes.ts';
 import { describeLab } from '../../lab/describe.ts';

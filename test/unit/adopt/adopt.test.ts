@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type FoundMachine, judgeAdoption } from '../../../src/adopt/judge.ts';
 import { writeManifest } from '../../../src/adopt/manifest.ts';
-import type { SimulatedDomainSpec } from '../../../src/host/simulated/model.ts';
+import type { SimulatedDomainSpec } from '../../../src/host/simulated/domain-spec.ts';
 import { createSimulatedHost } from '../../../src/host/simulated/simulated-host.ts';
 import { type Bytes, bytes, GiB, gib, KiB, mib, TiB } from '../../../src/memory/bytes.ts';
 import { loadSpecSchemas } from '../../../src/standalone/crds.ts';

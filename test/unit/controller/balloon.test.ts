@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { bytes, gib, mib } from '../../../src/memory/bytes.ts';
-import type { SimulatedDomainSpec } from '../../../src/host/simulated/model.ts';
+import type { SimulatedDomainSpec } from '../../../src/host/simulated/domain-spec.ts';
 import { type ControllerBench, createControllerBench, vmUuid } from '../../support/controller-bench.ts';
 
 describe('a balloon that holds memory back', () => {

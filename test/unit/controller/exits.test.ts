@@ -1,7 +1,7 @@
 /** Every way out of a reconcile after every action: what is said in the end is what is said when nothing goes wrong. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { hostError } from '../../../src/host/errors.ts';
-import type { SimulatedDomainSpec } from '../../../src/host/simulated/model.ts';
+import type { SimulatedDomainSpec } from '../../../src/host/simulated/domain-spec.ts';
 import type { SimulatedFault, SimulationScript } from '../../../src/host/simulated/script.ts';
 import { gib } from '../../../src/memory/bytes.ts';
 import type { WriteResult } from '../../../src/runtime/resources.ts';

@@ -1,7 +1,7 @@
 /** Machines as people have them, through the whole controller: other devices, pages by node, limits, rounding. */
 import { afterEach, describe, expect, it } from 'vitest';
 import type { VirtualMachineMemorySpec } from '../../../src/api/v1alpha1/virtual-machine-memory.ts';
-import type { SimulatedDomainSpec } from '../../../src/host/simulated/model.ts';
+import type { SimulatedDomainSpec } from '../../../src/host/simulated/domain-spec.ts';
 import { gib, mib } from '../../../src/memory/bytes.ts';
 import { type ControllerBench, createControllerBench, vmUuid } from '../../support/controller-bench.ts';
 

@@ -1,7 +1,7 @@
 /** VMs whose memory another process has to map, which has room for so many modules and never says for how many. */
 import { afterEach, expect, it } from 'vitest';
 import { gib, mib } from '../../../src/memory/bytes.ts';
-import type { SimulatedDomainSpec } from '../../../src/host/simulated/model.ts';
+import type { SimulatedDomainSpec } from '../../../src/host/simulated/domain-spec.ts';
 import { type ControllerBench, createControllerBench, vmUuid } from '../../support/controller-bench.ts';
 
 let bench: ControllerBench;

@@ -1,7 +1,7 @@
 /** Machines as people have them: devices that libvirt doesn't show, of odd sizes, and guests that take no memory. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { guestMemory } from '../../../src/host/simulated/guest.ts';
-import type { SimulatedDomainSpec } from '../../../src/host/simulated/model.ts';
+import type { SimulatedDomainSpec } from '../../../src/host/simulated/domain-spec.ts';
 import { type Bytes, bytes, gib, mib } from '../../../src/memory/bytes.ts';
 import { type ControllerBench, createControllerBench, vmUuid } from '../../support/controller-bench.ts';
 

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { VirtualMachineMemoryStatus } from '../../../src/api/v1alpha1/virtual-machine-memory.ts';
-import type { SimulatedDomainSpec } from '../../../src/host/simulated/model.ts';
+import type { SimulatedDomainSpec } from '../../../src/host/simulated/domain-spec.ts';
 import { gib, mib } from '../../../src/memory/bytes.ts';
 import { type ControllerBench, createControllerBench, vmUuid } from '../../support/controller-bench.ts';
 

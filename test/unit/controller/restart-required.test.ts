@@ -1,6 +1,6 @@
 /** The condition RestartRequired: what the stored definition has to be, and gone when it is (docs/adr/0047). */
 import { afterEach, expect, it } from 'vitest';
-import type { SimulatedDomainSpec } from '../../../src/host/simulated/model.ts';
+import type { SimulatedDomainSpec } from '../../../src/host/simulated/domain-spec.ts';
 import { gib, mib } from '../../../src/memory/bytes.ts';
 import { type ControllerBench, createControllerBench, vmUuid } from '../../support/controller-bench.ts';
 

@@ -1,6 +1,6 @@
 /** What those can and can't do who lie, or have got what isn't theirs: lines of SECURITY.md that no other test holds. */
 import { afterEach, describe, expect, it } from 'vitest';
-import type { SimulatedDomainSpec } from '../../../src/host/simulated/model.ts';
+import type { SimulatedDomainSpec } from '../../../src/host/simulated/domain-spec.ts';
 import { createSimulatedHost } from '../../../src/host/simulated/simulated-host.ts';
 import { gib, mib } from '../../../src/memory/bytes.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';

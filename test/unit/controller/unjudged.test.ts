@@ -1,7 +1,7 @@
 /** What isn't judged doesn't count as yes (docs/adr/0033): whether a guest has what it was given, and whether it runs at all. */
 import { afterEach, describe, expect, it } from 'vitest';
 import type { VirtualMachineMemorySpec } from '../../../src/api/v1alpha1/virtual-machine-memory.ts';
-import type { SimulatedDomainSpec } from '../../../src/host/simulated/model.ts';
+import type { SimulatedDomainSpec } from '../../../src/host/simulated/domain-spec.ts';
 import { hostError } from '../../../src/host/errors.ts';
 import { gib, mib } from '../../../src/memory/bytes.ts';
 import { type ControllerBench, createControllerBench, vmUuid } from '../../support/controller-bench.ts';

@@ -1,7 +1,7 @@
 /** A controller that acts on a real API server, with simulated hosts under it. */
 import { Registry } from 'prom-client';
 import { createController } from '../../../../src/controllers/controller.ts';
-import type { SimulatedDomainSpec } from '../../../../src/host/simulated/model.ts';
+import type { SimulatedDomainSpec } from '../../../../src/host/simulated/domain-spec.ts';
 import type { SimulatedHost } from '../../../../src/host/simulated/script.ts';
 import { createSimulatedHost } from '../../../../src/host/simulated/simulated-host.ts';
 import type { Cluster } from '../../../../src/kubernetes/cluster.ts';

@@ -103,8 +103,8 @@ export function createBalloonBench(
         questions: new GuestQuestions({ driver, bell, clock }),
         run,
         async look() {
-          const look = run.beginLook(clock.now());
-          run.tookStatistics(await driver.statistics(uuid), look);
+          const look = run.reports.beginLook(clock.now());
+          run.reports.took(await driver.statistics(uuid), look);
         },
         restore() {
           void reader.describe(uuid).then((memory) => {

@@ -50,6 +50,13 @@ describe('settleMarks', () => {
     expect(settleMarks([leaving], [module], refused(5_999), 7_000)).toEqual([leaving]);
   });
 
+  it('keeps one that was made in the millisecond of the refusal before it', () => {
+    const [again] = askForModule([], { ...module, refusedAtMs: 6_050 }, 3, 6_050);
+    const refusals = (atMs: number) => ({ refusals: new Map([['ua-dimmer-0', atMs]]), forgotAtMs: null });
+    expect(settleMarks([again ?? leaving], [module], refusals(6_050), 7_000)).toEqual([again]);
+    expect(settleMarks([again ?? leaving], [module], refusals(6_051), 7_000)).toEqual([]);
+  });
+
   it('forgets a request when the guest was reset after it', () => {
     expect(settleMarks([leaving], [module], { ...nothing, forgotAtMs: 6_500 }, 7_000)).toEqual([]);
     expect(settleMarks([leaving], [module], { ...nothing, forgotAtMs: 500 }, 7_000)).toEqual([leaving]);
