@@ -5,7 +5,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { committedBytes, toObservation } from '../../src/agent/domain/observation.ts';
+import { committedBytes } from '../../src/agent/domain/facts.ts';
+import { toObservation } from '../../src/agent/domain/observation.ts';
 import { RunningDomain } from '../../src/agent/domain/running-domain.ts';
 import type { MemoryLayout } from '../../src/host/port.ts';
 import { takenOfMaximum, totalOf } from '../../src/host/rules/total.ts';

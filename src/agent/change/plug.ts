@@ -11,7 +11,7 @@ import { attachModule } from './attach.ts';
 import { isInTheWay } from '../repair/suspicion.ts';
 import { recordLeader, writeOperationState } from './write-operation-state.ts';
 import { saysTheSame } from '../../host/rules/marks.ts';
-import type { DomainFacts } from '../domain/observation.ts';
+import type { DomainFacts } from '../domain/facts.ts';
 import { toHostError } from '../driver-error.ts';
 import { type ChangeContext, findDomain } from './prepare.ts';
 import type { Totals } from '../with-audit.ts';

@@ -9,11 +9,12 @@ import type { OperationState } from '../../memory/operation-state.ts';
 import type { GuestAnswer } from '../guest/questions.ts';
 import { recordLeader, writeOperationState } from './write-operation-state.ts';
 import { askForModule } from '../../host/rules/marks.ts';
-import { type DomainFacts, modulesOf, tellObservation, toObservation } from '../domain/observation.ts';
+import { type DomainFacts, modulesOf } from '../domain/facts.ts';
+import { tellObservation, toObservation } from '../domain/observation.ts';
 import { isAnswered, toHostError } from '../driver-error.ts';
 import { type ChangeContext, findDomain, type Found } from './prepare.ts';
 import type { Totals } from '../with-audit.ts';
-import type { HeardReport } from '../domain/running-domain.ts';
+import type { HeardReport } from '../domain/guest-reports.ts';
 
 /** What the guest is asked for, and how the domain stood when that was judged. */
 type Departing = Found & Admitted & { readonly module: ObservedModule };

@@ -1,7 +1,7 @@
 /** Writing what is kept with a domain into its live metadata. */
 import type { Leader } from '../../memory/leader.ts';
 import type { OperationState } from '../../memory/operation-state.ts';
-import type { DomainFacts } from '../domain/observation.ts';
+import type { DomainFacts } from '../domain/facts.ts';
 import type { Driver } from '../driver.ts';
 
 /** Keeps with the domain which leader changes it, unless it says so. The caller holds the lock. Rejects with a DriverError. */

@@ -1,6 +1,7 @@
 /** What an admin should know of one VM before the agent serves it. Pure. */
 import { describeHiddenMemory, isCertain } from '../repair/suspicion.ts';
-import { balloonDeviceOf, type DomainFacts, modulesOf } from '../domain/observation.ts';
+import { type DomainFacts, modulesOf } from '../domain/facts.ts';
+import { balloonDeviceOf } from '../domain/observed-guest.ts';
 import { statisticsFreshMs } from '../../host/rules/boot.ts';
 import {
   computeGrowth,

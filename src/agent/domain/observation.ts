@@ -1,39 +1,21 @@
 /** From what the driver says of a domain to what the host port says. Pure. */
-import type { Region } from '../../host/rules/addresses.ts';
-import { correctReport, isCorrected, isSettled } from '../../host/rules/report-correction.ts';
-import { isBooting, isFreshReport, isReportOfThisBoot } from '../../host/rules/boot.ts';
-import type {
-  DomainObservation,
-  DomainState,
-  GuestStatistics,
-  MemoryLayout,
-  ObservedModule,
-  StoredMemory,
-} from '../../host/port.ts';
+import { isBooting } from '../../host/rules/boot.ts';
+import type { DomainObservation, MemoryLayout, ObservedModule } from '../../host/port.ts';
 import { leavingMark, settleMarks, toObservedMark } from '../../host/rules/marks.ts';
-import type { UptakeState } from '../../host/rules/uptake.ts';
 import { computeRevision } from '../../host/rules/revision.ts';
 import { backingsOf, regionsLeft } from '../../memory/backing.ts';
-import { type Bytes, sumBytes, zeroBytes } from '../../memory/bytes.ts';
-import {
-  compareStored,
-  type Comparison,
-  toStoredMemory,
-  transientMemory,
-  unreadableMemory,
-  type RunningDefinition,
-} from '../../host/rules/stored.ts';
-import type { BalloonDevice } from '../../memory/guest-facts.ts';
+import { sumBytes } from '../../memory/bytes.ts';
 import { describeObstacle } from '../../memory/hotplug-obstacle.ts';
-import { defaultGranularity } from '../../memory/granularity.ts';
-import type { ModuleIdentity } from '../../memory/module.ts';
 import { slotsOfDevices, sumOfDevices } from '../../memory/memory-devices.ts';
 import type { Mark } from '../../memory/operation-state.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { describeRepair, isOverdue } from '../repair/findings.ts';
 import { describeHiddenMemory, isCertain, isInTheWay } from '../repair/suspicion.ts';
-import type { DomainDescription, KeptState, KnownStored } from './description.ts';
-import type { HeardReport, RunningDomain } from './running-domain.ts';
+import type { DomainDescription } from './description.ts';
+import type { RunningDomain } from './running-domain.ts';
+import { type DomainFacts, isAddressed, modulesOf, regionOf } from './facts.ts';
+import { balloonDeviceOf, guestAgentWord, toGuest } from './observed-guest.ts';
+import { tellStored } from './observed-stored.ts';
 
 function describeHotplugProblem(
   memory: DomainDescription,
@@ -62,89 +44,6 @@ function describeHidden({ repair }: RunningDomain, nowMs: number): MemoryLayout[
   if (!isDiagnosed && !isCertain(hidden, nowMs)) return null;
   return { size: hidden.size, leaves: !isDiagnosed, why: describeHiddenMemory(hidden) };
 }
-
-/** Everything that was gathered about one domain. Its operation state is as the metadata says, marks not settled yet. */
-export type DomainFacts = KeptState & {
-  readonly memory: DomainDescription;
-  readonly state: DomainState;
-  /** null: the domain isn't running. */
-  readonly run: RunningDomain | null;
-  readonly statistics: HeardReport | null;
-  readonly migrating: boolean;
-  readonly ownerNamespace: string | null;
-  /** The host's default huge page size; null: it has none. */
-  readonly defaultHugePageSize: Bytes | null;
-  /** The newest event before this was gathered; null: not known. */
-  readonly asOfEvent: string | null;
-};
-
-/** The guest's report, as far as the balloon gave all of it, without what has left since. */
-export function toGuestStatistics(
-  statistics: HeardReport | null,
-  run: Pick<RunningDomain, 'boot' | 'departures'>,
-  nowMs: number,
-): GuestStatistics | null {
-  if (statistics === null) return null;
-  const { available, usable, unused, lastUpdateMs, answersAtMs } = statistics;
-  if (available === null || usable === null || unused === null || lastUpdateMs === null) return null;
-  const said = { total: available, usable, free: unused, reportedAtMs: lastUpdateMs, answersAtMs };
-  const { total, usable: spare, free } = correctReport(said, run.departures);
-  const evidence = { ...run.boot, reportedAtMs: lastUpdateMs };
-  return {
-    ...{ total, usable: spare, free, reportedAtMs: lastUpdateMs },
-    fresh: isFreshReport(evidence, nowMs),
-    ofThisBoot: isReportOfThisBoot(evidence),
-    takenOfModules: null,
-    totalWithoutModules: null,
-  };
-}
-
-const isAddressed = <T extends { readonly slot: number | null; readonly base: Bytes | null }>(
-  device: T,
-): device is T & ModuleIdentity => device.slot !== null && device.base !== null;
-
-/** Identities and sizes of the plugged modules of a running domain. */
-export const modulesOf = (memory: DomainDescription) => memory.modules.filter(isAddressed);
-
-/** All memory of the domain that the host may have to provide. */
-export const committedBytes = (memory: DomainDescription): Bytes =>
-  sumBytes([...[...memory.boot, ...memory.modules].map((part) => part.size), sumOfDevices(memory.others, 'promised')]);
-
-/** What decides where a module is plugged. */
-export const regionOf = ({ arch, boot, modules, others }: DomainDescription): Region => ({
-  architecture: arch,
-  bootMemory: sumBytes(boot.map(({ size }) => size)),
-  devices: [
-    ...modules.map(({ alias, base, size }) => ({ name: alias ?? 'dimm', base, size })),
-    ...others.filter(({ model }) => model !== 'sgx-epc').map(({ model, base, size }) => ({ name: model, base, size })),
-  ],
-});
-
-/** What is known of the guest's modules, by what the balloon says. */
-export function uptakeState({ memory, statistics }: DomainFacts, run: RunningDomain, nowMs: number): UptakeState {
-  const { lastUpdateMs, available, balloon, answersAtMs } = statistics ?? {};
-  const plugged = sumBytes([...memory.boot, ...memory.modules].map(({ size }) => size));
-  const hasReport = typeof lastUpdateMs === 'number' && typeof available === 'number';
-  const report = hasReport ? { reportedAtMs: lastUpdateMs, answersAtMs: answersAtMs ?? null } : null;
-  return {
-    boot: `${run.boot.firstSeenAtMs}/${run.boot.bootedAtMs}`,
-    modules: modulesOf(memory),
-    bootSize: sumBytes(memory.boot.map(({ size }) => size)),
-    // An NVDIMM is in no total; of virtio-mem and what is not known nobody can tell how much is.
-    isPlain: balloon === plugged && memory.others.every(({ model }) => model === 'nvdimm'),
-    report: report && {
-      ...report,
-      total: available ?? zeroBytes,
-      fresh: isFreshReport({ ...run.boot, ...report }, nowMs),
-      isCorrected: isCorrected(report, run.departures),
-      isSettled: isSettled(report, run.departures),
-    },
-  };
-}
-
-/** What the guest could report by. */
-export const balloonDeviceOf = ({ balloon }: Pick<DomainDescription, 'balloon'>): BalloonDevice =>
-  balloon === null ? 'None' : balloon.statsPeriodSeconds === 0 ? 'StatisticsOff' : 'StatisticsOn';
 
 function toLayout(facts: DomainFacts, run: RunningDomain, marks: readonly Mark[], nowMs: number): MemoryLayout {
   const { memory } = facts;
@@ -202,50 +101,6 @@ function toLayout(facts: DomainFacts, run: RunningDomain, marks: readonly Mark[]
 /** The marks that hold now. */
 export const settledMarks = (facts: DomainFacts, nowMs: number): readonly Mark[] =>
   facts.run === null ? [] : settleMarks(facts.marks, modulesOf(facts.memory), facts.run.markEvidence, nowMs);
-
-function toGuest(facts: DomainFacts, run: RunningDomain, nowMs: number): GuestStatistics | null {
-  const guest = toGuestStatistics(facts.statistics, run, nowMs);
-  const { arch, boot } = facts.memory;
-  const block = defaultGranularity(arch, sumBytes(boot.map(({ size }) => size)));
-  const state = uptakeState(facts, run, nowMs);
-  return (
-    guest && {
-      ...guest,
-      takenOfModules: run.plugs.taken(state, block),
-      totalWithoutModules: run.plugs.totalWithoutModules(state),
-    }
-  );
-}
-
-const definitionOf = (memory: DomainDescription) => ({
-  ...memory,
-  hotplugProblem: memory.hotplugObstacle === null ? null : describeObstacle(memory.hotplugObstacle, memory),
-});
-
-/** A running domain as its stored definition is compared with it. */
-const runningDefinitionOf = (memory: DomainDescription): RunningDefinition => ({
-  ...definitionOf(memory),
-  modules: modulesOf(memory),
-});
-
-/** What is to be written to a stored definition, and what is in the way. */
-export const compareWithStored = (memory: DomainDescription, stored: DomainDescription): Comparison =>
-  compareStored(runningDefinitionOf(memory), definitionOf(stored));
-
-/** What the port says of a stored definition. */
-export function tellStored(memory: DomainDescription, stored: KnownStored): StoredMemory {
-  if (stored === 'unread') return unreadableMemory('the hypervisor did not say what it is');
-  if (stored === null) return transientMemory(memory.name);
-  if (!stored.ok) return unreadableMemory(`${stored.error.path}: ${stored.error.problem}`);
-  return toStoredMemory(runningDefinitionOf(memory), definitionOf(stored.value));
-}
-
-/** What the guest's agent said of what is there now. */
-function guestAgentWord(run: RunningDomain | null): Pick<DomainObservation, 'guestAgent'> {
-  const heard = run?.guestAgent ?? null;
-  if (run === null || heard === null || heard.askedAtMs < run.unchangedSinceMs) return {};
-  return { guestAgent: heard.word };
-}
 
 /** What the port says of the domain at `nowMs`. */
 export function toObservation(facts: DomainFacts, nowMs: number): DomainObservation {

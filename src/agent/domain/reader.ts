@@ -12,8 +12,10 @@ import { isDriverError, toHostError } from '../driver-error.ts';
 import type { HostMemory } from '../host-memory.ts';
 import type { DomainDescription, KnownStored } from './description.ts';
 import type { RunIdentities } from './identity.ts';
-import { committedBytes, type DomainFacts, modulesOf, uptakeState } from './observation.ts';
-import type { StatisticsLook, RunningDomain } from './running-domain.ts';
+import { committedBytes, type DomainFacts, modulesOf } from './facts.ts';
+import { uptakeState } from './observed-guest.ts';
+import type { StatisticsLook } from './guest-reports.ts';
+import type { RunningDomain } from './running-domain.ts';
 import type { RunningDomains } from './running-domains.ts';
 
 export type DomainReaderOptions = {
@@ -95,7 +97,7 @@ export class DomainReader {
         memory: memory.value,
         state,
         run,
-        statistics: run?.statistics ?? null,
+        statistics: run?.reports.last ?? null,
         migrating: run?.migrating ?? false,
         ...operations.value,
         ownerNamespace: ownerNamespace.value,
@@ -113,7 +115,7 @@ export class DomainReader {
   async #ask(uuid: string, known: RunningDomain | undefined): Promise<Asked> {
     const { driver, clock } = this.#options;
     const atMs = clock.now();
-    const look = known?.beginLook(atMs) ?? { atMs, answeredAtMs: null };
+    const look = known?.reports.beginLook(atMs) ?? { atMs, answeredAtMs: null };
     const [statistics, job, stored] = await Promise.all([
       this.#soon(driver.statistics(uuid), null),
       this.#soon(driver.job(uuid), null),
@@ -130,7 +132,7 @@ export class DomainReader {
     if (statistics !== null) {
       if (run.repair.sawBalloon(memory, statistics, nowMs)) this.#onHidden(run.uuid);
       // What an earlier run has answered says nothing of this one.
-      run.tookStatistics(statistics, of === run ? look : { ...look, answeredAtMs: null });
+      run.reports.took(statistics, of === run ? look : { ...look, answeredAtMs: null });
       run.wasAsked(nowMs);
     }
     run.sawMigration(migrating);

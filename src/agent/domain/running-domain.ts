@@ -3,42 +3,13 @@ import type { KnownStored } from './description.ts';
 import type { GuestStatistics } from '../../host/port.ts';
 import { unchangedSince } from '../../host/rules/boot.ts';
 import type { MarkEvidence } from '../../host/rules/marks.ts';
-import {
-  type Departure,
-  findDepartures,
-  forgetDepartures,
-  isSameSeen,
-  laterOf,
-  type ReportTime,
-  type SeenModule,
-} from '../../host/rules/report-correction.ts';
-import type { Bytes } from '../../memory/bytes.ts';
+import { findDepartures, isSameSeen, type SeenModule } from '../../host/rules/report-correction.ts';
 import type { GuestAgentWord } from '../../memory/guest-facts.ts';
 import { keptAlias } from '../../memory/kept-text.ts';
 import { emptyOperationState, type Mark, type OperationState } from '../../memory/operation-state.ts';
-import type { MemoryStatistics } from '../driver.ts';
+import { GuestReports } from './guest-reports.ts';
 import { PlugFacts } from './plug-facts.ts';
 import { RepairState } from '../repair/state.ts';
-
-/** What the balloon said, and what is known of when. */
-export type HeardReport = MemoryStatistics & {
-  /** See {@link ReportTime}. */
-  readonly answersAtMs: number | null;
-  /** It was made after this: its second, the question that it answers, or a look that still showed another one. */
-  readonly madeAfterMs: number;
-  /** The first look that showed it. */
-  readonly seenAtMs: number;
-  /** Just before it was last looked at. */
-  readonly readAtMs: number;
-};
-
-/** A look at what the balloon says, before it has brought anything. */
-export type StatisticsLook = {
-  /** When it began. Epoch milliseconds. */
-  readonly atMs: number;
-  /** The newest question that had been answered by then; null: none that is known. */
-  readonly answeredAtMs: number | null;
-};
 
 /** What is known of the guest's boot. Epoch milliseconds. */
 export type Boot = {
@@ -53,15 +24,13 @@ type KnownModule = SeenModule & { readonly alias: string | null };
 const isSameSet = (before: readonly KnownModule[], now: readonly KnownModule[]): boolean =>
   before.length === now.length && now.every((module) => before.some((known) => isSameSeen(known, module)));
 
-/** When a report was made; null: there is none. */
-const timeOf = ({ lastUpdateMs, answersAtMs }: HeardReport): ReportTime | null =>
-  lastUpdateMs === null ? null : { reportedAtMs: lastUpdateMs, answersAtMs };
-
 export class RunningDomain {
   readonly uuid: string;
   readonly runtimeId: string;
   /** What is known of memory that the hypervisor's daemon has forgotten. */
   readonly repair = new RepairState();
+  /** What the guest has said of its memory, and what that is worth. */
+  readonly reports = new GuestReports();
   /** What plugging has shown. */
   readonly plugs = new PlugFacts();
 
@@ -74,15 +43,6 @@ export class RunningDomain {
   #modules: readonly KnownModule[] | null = null;
   /** When they were last seen to change; null: not since this process has looked. */
   #modulesChangedAtMs: number | null = null;
-  #departures: readonly Departure[] = [];
-  #statistics: HeardReport | null = null;
-  /** When the newest question was put that is known to be answered; null: none is. */
-  #answeredAtMs: number | null = null;
-  /**
-   * What the guest had said when a question was put, by us or by an agent before us, that may not be answered yet: QEMU
-   * drops a question while another one is open, and what comes then answers that one. null: none is open.
-   */
-  #unanswered: string | null = null;
   #migrating = false;
   #stored: KnownStored | undefined;
   /** 0: not yet. */
@@ -114,16 +74,6 @@ export class RunningDomain {
   /** What is kept with the domain, as it was last read or written. */
   get operations(): OperationState {
     return this.#operations;
-  }
-
-  /** Modules that left and that what the balloon says may still count. */
-  get departures(): readonly Departure[] {
-    return this.#departures;
-  }
-
-  /** What the balloon said last: stands in while the domain is too busy to be asked. */
-  get statistics(): HeardReport | null {
-    return this.#statistics;
   }
 
   get migrating(): boolean {
@@ -160,7 +110,7 @@ export class RunningDomain {
     this.#boot = { firstSeenAtMs: nowMs, bootedAtMs: null };
     this.#forgotAtMs = null;
     this.#askedAtMs = 0;
-    this.#unanswered = this.#statistics?.report ?? null;
+    this.reports.noticedGap();
     this.repair.forgetHidden();
   }
 
@@ -175,8 +125,7 @@ export class RunningDomain {
    */
   heardReturn(nowMs: number): void {
     this.#boot = { ...this.#boot, bootedAtMs: nowMs };
-    // It may go on from before it was asked.
-    this.#answeredAtMs = null;
+    this.reports.heardReturn();
   }
 
   heardRefusal(alias: string, nowMs: number): void {
@@ -201,18 +150,12 @@ export class RunningDomain {
     if (gone === undefined) return;
     this.#modulesChangedAtMs = nowMs;
     this.#modules = this.#modules?.filter((module) => module !== gone) ?? null;
-    this.sawDeparture(gone.size, nowMs);
-  }
-
-  /** Memory has left that no description showed. */
-  sawDeparture(size: Bytes, nowMs: number): void {
-    this.#departures = [...this.#departures, { size, atMs: nowMs }];
+    this.reports.sawDepartures([{ size: gone.size, atMs: nowMs }]);
   }
 
   /** The modules of a description just read: what it no longer shows has left. */
   sawModules(modules: readonly KnownModule[], marks: readonly Mark[], nowMs: number): void {
-    const gone = findDepartures(this.#modules, marks, modules, nowMs);
-    if (gone.length > 0) this.#departures = [...this.#departures, ...gone];
+    this.reports.sawDepartures(findDepartures(this.#modules, marks, modules, nowMs));
     if (this.#modules !== null && !isSameSet(this.#modules, modules)) this.#modulesChangedAtMs = nowMs;
     this.#modules = modules;
   }
@@ -245,53 +188,6 @@ export class RunningDomain {
   /** Statistics were asked for and came. */
   wasAsked(nowMs: number): void {
     this.#askedAtMs = nowMs;
-  }
-
-  /** To be called just before the balloon is looked at. */
-  beginLook(nowMs: number): StatisticsLook {
-    return { atMs: nowMs, answeredAtMs: this.#answeredAtMs };
-  }
-
-  /**
-   * Keeps what the balloon said.
-   * @param look as it began
-   * @param questionAtMs when the question was put that it answers; null: not known
-   */
-  tookStatistics(statistics: MemoryStatistics, look: StatisticsLook, questionAtMs: number | null = null): HeardReport {
-    const readAtMs = look.atMs;
-    const before = this.#statistics;
-    const isSame = before?.report === statistics.report;
-    // An answer of libvirt may have been overtaken by a later one; then nothing follows from what that showed.
-    const stoodAtMs = before === null || before.readAtMs > readAtMs ? 0 : before.readAtMs;
-    // Those that overtake each other both began before either was known: what the later one is after shows in `look` alone.
-    const answersAtMs = laterOf(questionAtMs, laterOf(look.answeredAtMs, isSame ? before.answersAtMs : null));
-    const heard: HeardReport = {
-      ...statistics,
-      answersAtMs,
-      madeAfterMs: Math.max(statistics.lastUpdateMs ?? 0, answersAtMs ?? 0, isSame ? before.madeAfterMs : stoodAtMs),
-      seenAtMs: isSame ? before.seenAtMs : readAtMs,
-      readAtMs,
-    };
-    if (before === null) this.#unanswered = statistics.report;
-    this.#statistics = heard;
-    this.#answeredAtMs = laterOf(this.#answeredAtMs, answersAtMs);
-    this.#departures = forgetDepartures(this.#departures, timeOf(heard), readAtMs);
-    return heard;
-  }
-
-  /**
-   * A question is put to the guest, whose last report is `report`. Whether an earlier one may still be open, which the
-   * next report then answers.
-   */
-  beganQuestion(report: string | null): boolean {
-    const mayBeOpen = this.#unanswered === report;
-    this.#unanswered = report;
-    return mayBeOpen;
-  }
-
-  /** @param open the report after which a question may still be open; null: none is */
-  endedQuestion(open: string | null): void {
-    this.#unanswered = open;
   }
 
   /** The guest's agent was asked. */

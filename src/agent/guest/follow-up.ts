@@ -6,7 +6,7 @@ import type { Bytes } from '../../memory/bytes.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { KeyedMutex } from '../../runtime/keyed-mutex.ts';
-import { toGuestStatistics } from '../domain/observation.ts';
+import { toGuestStatistics } from '../domain/observed-guest.ts';
 import type { RunningDomain } from '../domain/running-domain.ts';
 import type { RunningDomains } from '../domain/running-domains.ts';
 import { isDriverError } from '../driver-error.ts';
@@ -104,6 +104,6 @@ export class GuestFollowUp {
 
 function isWhatWasWaitedFor(run: RunningDomain, { sinceMs, expected }: Wait, nowMs: number): boolean {
   // Only the plug can have made it that much, whichever question that answers.
-  if (expected !== null) return (toGuestStatistics(run.statistics, run, nowMs)?.total ?? 0) >= expected;
-  return (run.statistics?.answersAtMs ?? 0) > sinceMs;
+  if (expected !== null) return (toGuestStatistics(run.reports.last, run, nowMs)?.total ?? 0) >= expected;
+  return (run.reports.last?.answersAtMs ?? 0) > sinceMs;
 }

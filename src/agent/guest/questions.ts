@@ -4,7 +4,8 @@
  * (docs/adr/0008-the-guests-word.md).
  */
 import type { Clock } from '../../runtime/clock.ts';
-import type { HeardReport, RunningDomain } from '../domain/running-domain.ts';
+import type { HeardReport } from '../domain/guest-reports.ts';
+import type { RunningDomain } from '../domain/running-domain.ts';
 import type { Driver, MemoryStatistics } from '../driver.ts';
 import { isDriverError } from '../driver-error.ts';
 import type { StatisticsBell } from './statistics-bell.ts';
@@ -67,7 +68,7 @@ export class GuestQuestions {
   }
 
   /**
-   * Asks the guest once and listens for a moment: what it says stands in `run.statistics`, whichever question it
+   * Asks the guest once and listens for a moment: what it says stands in `run.reports`, whichever question it
    * answers, and nothing follows from silence. Cheaper than `ask`, for who asks again anyway. @throws DriverError
    */
   async hear(run: RunningDomain): Promise<GuestAnswer['kind']> {
@@ -91,10 +92,10 @@ export class GuestQuestions {
     const { driver, bell, clock } = this.#options;
     if (!driver.capabilities.statisticsOnDemand) return { kind: 'unable' };
     if ((await driver.job(run.uuid)) !== 'none') return { kind: 'busy' };
-    const look = run.beginLook(clock.now());
-    const last = run.tookStatistics(await driver.statistics(run.uuid), look);
+    const look = run.reports.beginLook(clock.now());
+    const last = run.reports.took(await driver.statistics(run.uuid), look);
     if (last.report === null) return { kind: 'absent' };
-    const mayBeOpen = run.beganQuestion(last.report);
+    const mayBeOpen = run.reports.beganQuestion(last.report);
     const ring = await bell.ring(run.uuid);
     if (ring === null) return { kind: 'absent' };
     try {
@@ -118,20 +119,20 @@ export class GuestQuestions {
     const ringAgain = async (): Promise<void> => {
       rungAtMs = clock.now();
       [rings, looks, repeatMs] = [rings + 1, 0, repeatMs * 2];
-      run.beganQuestion(last.report);
+      run.reports.beganQuestion(last.report);
       await bell.ring(run.uuid);
     };
 
     while (clock.now() < deadlineMs) {
-      const look = run.beginLook(clock.now());
+      const look = run.reports.beginLook(clock.now());
       const now = await this.#read(run.uuid);
       if (now !== null && now.report !== last.report) {
         if (isOurs) {
           // What was there at the first look after a ring may have come before it: then that question is open.
-          run.endedQuestion(looks > 0 || rings === 1 ? null : now.report);
-          return { kind: 'answered', report: run.tookStatistics(now, look, askedAtMs) };
+          run.reports.endedQuestion(looks > 0 || rings === 1 ? null : now.report);
+          return { kind: 'answered', report: run.reports.took(now, look, askedAtMs) };
         }
-        run.tookStatistics(now, look);
+        run.reports.took(now, look);
         [last, isOurs, repeatMs] = [now, true, firstRepeatMs];
         deadlineMs = clock.now() + patienceMs;
         await ringAgain();
@@ -157,12 +158,12 @@ export class GuestQuestions {
   async #listenOnce(run: RunningDomain, { last, askedAtMs, isOurs }: Question): Promise<GuestAnswer> {
     for (let pauseMs = firstPauseMs; pauseMs <= longestPauseMs; pauseMs *= 2) {
       await this.#pause(pauseMs);
-      const look = run.beginLook(this.#options.clock.now());
+      const look = run.reports.beginLook(this.#options.clock.now());
       const now = await this.#read(run.uuid);
       if (now === null || now.report === last.report) continue;
       // It may answer an earlier question; then ours may be open.
-      run.endedQuestion(isOurs ? null : now.report);
-      return { kind: 'answered', report: run.tookStatistics(now, look, isOurs ? askedAtMs : null) };
+      run.reports.endedQuestion(isOurs ? null : now.report);
+      return { kind: 'answered', report: run.reports.took(now, look, isOurs ? askedAtMs : null) };
     }
     return { kind: 'late' };
   }

@@ -2,7 +2,7 @@
 import type { GuestStatistics } from '../../host/port.ts';
 import { MiB } from '../../memory/bytes.ts';
 import type { Clock, Timer } from '../../runtime/clock.ts';
-import { toGuestStatistics } from '../domain/observation.ts';
+import { toGuestStatistics } from '../domain/observed-guest.ts';
 import type { RunningDomain } from '../domain/running-domain.ts';
 import type { RunningDomains } from '../domain/running-domains.ts';
 import type { Driver } from '../driver.ts';
@@ -87,8 +87,8 @@ export class StatisticsPoll {
     let times = lookAgain(before, atMs);
     let hasReported = false;
     try {
-      const look = run.beginLook(atMs);
-      const report = run.tookStatistics(await driver.statistics(run.uuid), look);
+      const look = run.reports.beginLook(atMs);
+      const report = run.reports.took(await driver.statistics(run.uuid), look);
       times = planLook(before, { ...report, atMs });
       hasReported = true;
     } catch {
@@ -107,7 +107,7 @@ export function publishReport(
   run: RunningDomain,
   inAnyCase = false,
 ): void {
-  const report = toGuestStatistics(run.statistics, run, clock.now());
+  const report = toGuestStatistics(run.reports.last, run, clock.now());
   if (report === null || !(inAnyCase || isStatisticsNews(run.published, report))) return;
   run.wasPublished(report);
   events.append({ kind: 'statistics', uuid: run.uuid });

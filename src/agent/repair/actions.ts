@@ -8,7 +8,8 @@ import type { Logger } from '../../runtime/logger.ts';
 import { aliasOfBackend, slotOfAlias } from '../change/aliases.ts';
 import type { Audit } from '../audit.ts';
 import { writeOperationState } from '../change/write-operation-state.ts';
-import { type DomainFacts, settledMarks } from '../domain/observation.ts';
+import type { DomainFacts } from '../domain/facts.ts';
+import { settledMarks } from '../domain/observation.ts';
 import type { Driver } from '../driver.ts';
 import type { Orphan } from './findings.ts';
 

@@ -7,7 +7,8 @@ import { computeRepeatMs } from '../../host/rules/repeat.ts';
 import type { Timer } from '../../runtime/clock.ts';
 import type { KeyedMutex } from '../../runtime/keyed-mutex.ts';
 import type { DomainDescription } from '../domain/description.ts';
-import { type DomainFacts, toObservation } from '../domain/observation.ts';
+import type { DomainFacts } from '../domain/facts.ts';
+import { toObservation } from '../domain/observation.ts';
 import type { RunningDomain } from '../domain/running-domain.ts';
 import type { RunningDomains } from '../domain/running-domains.ts';
 import { isDriverError } from '../driver-error.ts';
@@ -118,7 +119,7 @@ export class RepairController {
     if (this.#unchecked.has(uuid)) {
       if (run.askedAtMs === 0) return retryMs; // libvirt is too busy with the domain to say what the balloon says
       this.#unchecked.delete(uuid);
-      if (!rulesOutHidden(memory, run.statistics)) repair.requireInspection();
+      if (!rulesOutHidden(memory, run.reports.last)) repair.requireInspection();
     }
     if (!repair.needsInspection && repair.underWay === null) {
       if (repair.hidden === null || repair.hidden.diagnosis !== undefined) return null;

@@ -4,7 +4,7 @@
  * QEMU's monitor is asked only when something points to leftovers, since libvirt marks the domain as tainted for it.
  */
 import type { DomainReader } from '../domain/reader.ts';
-import type { DomainFacts } from '../domain/observation.ts';
+import type { DomainFacts } from '../domain/facts.ts';
 import type { RunningDomain } from '../domain/running-domain.ts';
 import type { MonitorMemory } from '../driver.ts';
 import { isDriverError } from '../driver-error.ts';
@@ -86,7 +86,7 @@ export class RepairInspector {
   #noticeDeparture(facts: DomainFacts, run: RunningDomain, orphan: Orphan, repair: Repair): void {
     const { clock, events } = this.#options;
     const nowMs = clock.now();
-    run.sawDeparture(orphan.size, nowMs);
+    run.reports.sawDepartures([{ size: orphan.size, atMs: nowMs }]);
     recordStep(this.#options, facts, orphan, 'done', nowMs - repair.sinceMs);
     events.append({ kind: 'module-removed', uuid: run.uuid });
   }

@@ -146,10 +146,10 @@ test('a module that certainly was in no report any more is in none that comes la
     let leftAtMs: number | null = null;
     let wasCertain = false;
     const check = (): void => {
-      const { statistics } = run;
+      const statistics = run.reports.last;
       if (leftAtMs === null || typeof statistics?.lastUpdateMs !== 'number') return;
       const { lastUpdateMs, answersAtMs, report } = statistics;
-      const isCertain = !isCorrected({ reportedAtMs: lastUpdateMs, answersAtMs }, run.departures);
+      const isCertain = !isCorrected({ reportedAtMs: lastUpdateMs, answersAtMs }, run.reports.departures);
       if (wasCertain) expect(isCertain, report ?? '').toBe(true);
       said.still += wasCertain ? 1 : 0;
       said.certain += isCertain ? 1 : 0;
@@ -161,7 +161,7 @@ test('a module that certainly was in no report any more is in none that comes la
     for (const [index, one] of each.entries()) {
       if (index === before % each.length) {
         leftAtMs = bench.clock.now();
-        run.sawDeparture(mib(256), leftAtMs);
+        run.reports.sawDepartures([{ size: mib(256), atMs: leftAtMs }]);
       }
       if (one.kind === 'wait') await bench.clock.advance(one.ms);
       else if (one.kind === 'pace') state.pace = one.pace;

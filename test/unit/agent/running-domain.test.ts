@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { compilePattern } from '../../../src/agent/admission.ts';
 import { DomainReader } from '../../../src/agent/domain/reader.ts';
 import { HostMemory } from '../../../src/agent/host-memory.ts';
-import { toGuestStatistics } from '../../../src/agent/domain/observation.ts';
+import { toGuestStatistics } from '../../../src/agent/domain/observed-guest.ts';
 import { RunningDomain } from '../../../src/agent/domain/running-domain.ts';
 import { RunningDomains } from '../../../src/agent/domain/running-domains.ts';
 import type { DomainDescription } from '../../../src/agent/domain/description.ts';
@@ -23,26 +23,26 @@ describe('what the balloon said', () => {
   const run = () => {
     const it = new RunningDomain('u', 'run', 0);
     it.sawModules([module], [], 0);
-    it.tookStatistics(statistics(20_000), it.beginLook(20_300));
+    it.reports.took(statistics(20_000), it.reports.beginLook(20_300));
     return it;
   };
 
   it('is without a module from the moment that libvirt says it has gone', () => {
     const one = run();
-    expect(toGuestStatistics(one.statistics, one, 21_000)).toMatchObject({ total: mib(1500), usable: mib(800) });
+    expect(toGuestStatistics(one.reports.last, one, 21_000)).toMatchObject({ total: mib(1500), usable: mib(800) });
     one.heardRemoval('ua-dimmer-0', 21_000);
     const corrected = { total: mib(988), usable: mib(288), free: mib(88), fresh: true };
-    expect(toGuestStatistics(one.statistics, one, 21_050)).toMatchObject(corrected);
+    expect(toGuestStatistics(one.reports.last, one, 21_050)).toMatchObject(corrected);
     // The event comes once, but who knows.
     one.heardRemoval('ua-dimmer-0', 21_060);
-    expect(toGuestStatistics(one.statistics, one, 21_070)).toMatchObject(corrected);
-    one.tookStatistics(statistics(22_000), one.beginLook(22_100));
-    expect(toGuestStatistics(one.statistics, one, 22_200)).toMatchObject({ usable: mib(800) });
+    expect(toGuestStatistics(one.reports.last, one, 21_070)).toMatchObject(corrected);
+    one.reports.took(statistics(22_000), one.reports.beginLook(22_100));
+    expect(toGuestStatistics(one.reports.last, one, 22_200)).toMatchObject({ usable: mib(800) });
     // An answer that was overtaken by a newer one.
-    one.tookStatistics(statistics(20_000), one.beginLook(22_300));
-    expect(toGuestStatistics(one.statistics, one, 22_400)).toMatchObject(corrected);
-    one.tookStatistics(statistics(60_000), one.beginLook(60_100));
-    expect(one.departures).toEqual([]);
+    one.reports.took(statistics(20_000), one.reports.beginLook(22_300));
+    expect(toGuestStatistics(one.reports.last, one, 22_400)).toMatchObject(corrected);
+    one.reports.took(statistics(60_000), one.reports.beginLook(60_100));
+    expect(one.reports.departures).toEqual([]);
   });
 
   describe('after a module that has left, once the guest has answered without it', () => {
@@ -50,42 +50,42 @@ describe('what the balloon said', () => {
     const answered = () => {
       const one = run();
       one.heardRemoval('ua-dimmer-0', 21_600);
-      const before = one.beginLook(21_650);
-      one.tookStatistics({ ...statistics(21_000), report: 'the answer' }, one.beginLook(21_700), 21_680);
+      const before = one.reports.beginLook(21_650);
+      one.reports.took({ ...statistics(21_000), report: 'the answer' }, one.reports.beginLook(21_700), 21_680);
       return { one, before };
     };
     const isWhole = (one: RunningDomain): boolean =>
-      toGuestStatistics(one.statistics, one, 22_100)?.total === mib(1500);
+      toGuestStatistics(one.reports.last, one, 22_100)?.total === mib(1500);
     /** Which question it answers isn't known. */
     const next = { ...statistics(22_000), report: 'the next' };
 
     it('is as it comes, whichever question it answers', () => {
       const { one } = answered();
       expect(isWhole(one)).toBe(true);
-      one.tookStatistics(next, one.beginLook(22_050));
+      one.reports.took(next, one.reports.beginLook(22_050));
       expect(isWhole(one)).toBe(true);
     });
 
     it('is in doubt where it was asked for before the answer was known: it may be older', () => {
       const { one, before } = answered();
-      one.tookStatistics(next, before);
+      one.reports.took(next, before);
       expect(isWhole(one)).toBe(false);
       // What is seen from then on is not.
-      one.tookStatistics(next, one.beginLook(22_060));
+      one.reports.took(next, one.reports.beginLook(22_060));
       expect(isWhole(one)).toBe(true);
     });
 
     it('is in doubt for what leaves after that', () => {
       const { one } = answered();
-      one.sawDeparture(mib(256), 21_690);
-      one.tookStatistics(next, one.beginLook(22_050));
-      expect(toGuestStatistics(one.statistics, one, 22_100)).toMatchObject({ total: mib(1244) });
+      one.reports.sawDepartures([{ size: mib(256), atMs: 21_690 }]);
+      one.reports.took(next, one.reports.beginLook(22_050));
+      expect(toGuestStatistics(one.reports.last, one, 22_100)).toMatchObject({ total: mib(1244) });
     });
 
     it('is in doubt where the guest went back to a moment before that', () => {
       const { one } = answered();
       one.heardReturn(21_800);
-      one.tookStatistics(next, one.beginLook(22_050));
+      one.reports.took(next, one.reports.beginLook(22_050));
       expect(isWhole(one)).toBe(false);
     });
   });
@@ -93,7 +93,7 @@ describe('what the balloon said', () => {
   it('is not corrected for devices that are not known', () => {
     const one = run();
     one.heardRemoval('ua-dimmer-7', 21_000);
-    expect(toGuestStatistics(one.statistics, one, 21_050)).toMatchObject({ usable: mib(800) });
+    expect(toGuestStatistics(one.reports.last, one, 21_050)).toMatchObject({ usable: mib(800) });
   });
 });
 
@@ -129,16 +129,16 @@ describe('a domain that is met', () => {
   it('has lost what the XML no longer shows, noticed now', async () => {
     const clock = new ManualClock(100_000);
     const one = reader(clock);
-    expect(one.update(xml([module]))?.departures).toEqual([]);
+    expect(one.update(xml([module]))?.reports.departures).toEqual([]);
     await clock.advance(1_000);
-    expect(one.update(xml([]))?.departures).toEqual([{ size: mib(512), atMs: 101_000 }]);
-    expect(one.update(xml([]))?.departures).toHaveLength(1);
+    expect(one.update(xml([]))?.reports.departures).toEqual([{ size: mib(512), atMs: 101_000 }]);
+    expect(one.update(xml([]))?.reports.departures).toHaveLength(1);
   });
 
   it('has lost what its marks name, when it is met for the first time', () => {
     const clock = new ManualClock(100_000);
-    expect(reader(clock).update(xml([], [mark]))?.departures).toEqual([{ size: mib(512), atMs: 100_000 }]);
-    expect(reader(clock).update(xml([module], [{ ...mark, phase: 'leaving' }]))?.departures).toEqual([]);
+    expect(reader(clock).update(xml([], [mark]))?.reports.departures).toEqual([{ size: mib(512), atMs: 100_000 }]);
+    expect(reader(clock).update(xml([module], [{ ...mark, phase: 'leaving' }]))?.reports.departures).toEqual([]);
   });
 });
 

@@ -1,6 +1,6 @@
 /** What `dimmer agent check` says of VMs, sockets and versions; against real ones in test/integration/agent. */
 import { describe, expect, it } from 'vitest';
-import type { DomainFacts } from '../../../../src/agent/domain/observation.ts';
+import type { DomainFacts } from '../../../../src/agent/domain/facts.ts';
 import { RunningDomain } from '../../../../src/agent/domain/running-domain.ts';
 import { judgeDomain, unusableDomain } from '../../../../src/agent/check/domain.ts';
 import { describeUnopened, judgeVersions, type SocketProbe } from '../../../../src/drivers/libvirt/check.ts';
