@@ -5,10 +5,9 @@
  */
 import { timestamp } from '../api/v1alpha1/conditions.ts';
 import { type DesiredMemory, parseSpec } from '../api/v1alpha1/spec.ts';
+import type { BackingStatus, PlanningStatus } from '../api/v1alpha1/planning-status.ts';
 import type {
-  BackingStatus,
   ModuleStatus,
-  PlanningStatus,
   VirtualMachineMemory,
   VirtualMachineMemoryStatus,
 } from '../api/v1alpha1/virtual-machine-memory.ts';

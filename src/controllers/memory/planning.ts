@@ -3,11 +3,8 @@
  * made from the object alone (src/preview/from-status.ts). Pure.
  */
 import { preciseTimestamp } from '../../api/v1alpha1/conditions.ts';
-import type {
-  BackingStatus,
-  PlanningStatus,
-  VirtualMachineMemoryStatus,
-} from '../../api/v1alpha1/virtual-machine-memory.ts';
+import type { BackingStatus, PlanningStatus } from '../../api/v1alpha1/planning-status.ts';
+import type { VirtualMachineMemoryStatus } from '../../api/v1alpha1/virtual-machine-memory.ts';
 import type { DomainObservation, LayoutBacking } from '../../host/port.ts';
 import { type Bytes, bytes, floorTo, gib } from '../../memory/bytes.ts';
 import { formatQuantity } from '../../memory/quantity.ts';
