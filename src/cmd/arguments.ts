@@ -1,25 +1,27 @@
 /** Reading command lines: node:util's parseArgs, with one clear sentence for every mistake. */
 import { parseArgs, type ParseArgsConfig } from 'node:util';
+import { fail, type Result, succeed } from '../memory/result.ts';
 
 type Options = NonNullable<ParseArgsConfig['options']>;
 
-export type ReadArguments =
-  | {
-      readonly ok: true;
-      readonly values: Readonly<Record<string, string | boolean | (string | boolean)[] | undefined>>;
-      readonly positionals: readonly string[];
-    }
-  | { readonly ok: false; readonly problem: string };
+export type Arguments = {
+  readonly values: Readonly<Record<string, string | boolean | (string | boolean)[] | undefined>>;
+  readonly positionals: readonly string[];
+};
 
-/** Reads `argv` by `options`; `--opt value` and `--opt=value`. The problem is one line that names the argument. */
-export function readArguments(argv: readonly string[], options: Options, allowPositionals = false): ReadArguments {
+/** Reads `argv` by `options`; `--opt value` and `--opt=value`. The error is one line that names the argument. */
+export function readArguments(
+  argv: readonly string[],
+  options: Options,
+  allowPositionals = false,
+): Result<Arguments, string> {
   try {
     const { values, positionals } = parseArgs({ args: [...argv], options, allowPositionals, strict: true });
-    return { ok: true, values: { ...values }, positionals };
+    return succeed({ values: { ...values }, positionals });
   } catch (error) {
     // parseArgs words its errors for people; only the first sentence is about the argument.
     const text = error instanceof Error ? error.message : String(error);
-    return { ok: false, problem: (text.split(/\.\s|\n/)[0] ?? text).replace(/\.$/, '') };
+    return fail((text.split(/\.\s|\n/)[0] ?? text).replace(/\.$/, ''));
   }
 }
 

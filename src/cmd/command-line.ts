@@ -91,8 +91,8 @@ export function readCommandLine(line: CommandLine, place: Place, argv: readonly 
     known[name] = { type: value === undefined ? 'boolean' : 'string', ...(short === undefined ? {} : { short }) };
   }
   const read = readArguments(argv, known, true);
-  if (!read.ok) return { kind: 'bad-usage', problem: read.problem };
-  const { values, positionals } = read;
+  if (!read.ok) return { kind: 'bad-usage', problem: read.error };
+  const { values, positionals } = read.value;
   if (values['help'] === true) return { kind: 'help' };
   const bad = (problem: string): ReadLine => ({ kind: 'bad-usage', problem });
   const missing = line.arguments.find(({ required }, index) => required && positionals[index] === undefined);

@@ -4,7 +4,7 @@
  */
 import { accessSync, constants } from 'node:fs';
 import { logLevels, type LogLevel } from '../runtime/logger.ts';
-import { type HostPort, parseHostPort, type ReadArguments } from './arguments.ts';
+import { type Arguments, type HostPort, parseHostPort } from './arguments.ts';
 import type { HelpItem } from './help.ts';
 
 /** Bad usage, in one line that names the argument. */
@@ -68,7 +68,7 @@ export type ReconcilerOptions = {
   readonly logLevel: LogLevel;
 };
 
-type Values = Extract<ReadArguments, { ok: true }>['values'];
+type Values = Arguments['values'];
 
 /** @throws Mistake */
 export function readReconcilerOptions(values: Values): ReconcilerOptions {

@@ -1,13 +1,13 @@
 /** Requests to the API server, and the one table that says what a failed one means. */
 import type { Readable } from 'node:stream';
 import { type Dispatcher, errors } from 'undici';
-import { systemClock } from '../runtime/clock.ts';
 import { type Answer, DeadlineExceeded, exchange } from '../runtime/exchange.ts';
 import { parseRetryAfter } from '../runtime/retry-after.ts';
 import type { Access, AccessProvider } from './connect.ts';
 import type { RequestObserver } from './request-metrics.ts';
 import { finiteNumber, isObject, lenient, Mismatch, object, orElse, text as anyText, those } from '../memory/shape.ts';
 import { fail, type Result, succeed } from '../memory/result.ts';
+import { type Clock, systemClock } from '../runtime/clock.ts';
 
 export type ApiFailureKind =
   | 'unreachable' /* no connection, or it broke */
@@ -66,7 +66,11 @@ type Target = {
 type Attempted<T> = { readonly status: number; readonly outcome: ApiResult<T> };
 
 /** A client that asks again once with fresh credentials when the server turns the present ones down (401). */
-export function createApiClient(access: AccessProvider, observe: RequestObserver = () => undefined): ApiClient {
+export function createApiClient(
+  access: AccessProvider,
+  observe: RequestObserver = () => undefined,
+  clock: Pick<Clock, 'monotonic'> = systemClock,
+): ApiClient {
   const call = async <T>(
     request: ApiRequest,
     attempt: (target: Target) => Promise<Attempted<T>>,
@@ -78,7 +82,7 @@ export function createApiClient(access: AccessProvider, observe: RequestObserver
       return failed({ kind: 'credentials', message: messageOf(cause), retryable: true });
     }
     const { target, host } = aim(request, credentials);
-    const sentAtMs = performance.now();
+    const sentAtMs = clock.monotonic();
     let status: number | null = null;
     try {
       const attempted = await attempt(target);
@@ -87,7 +91,7 @@ export function createApiClient(access: AccessProvider, observe: RequestObserver
     } catch (error) {
       return failed(classify(error, request.signal));
     } finally {
-      observe(request.method, host, status, (performance.now() - sentAtMs) / 1000);
+      observe(request.method, host, status, (clock.monotonic() - sentAtMs) / 1000);
     }
   };
 

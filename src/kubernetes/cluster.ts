@@ -58,7 +58,7 @@ export function createCluster(options: ClusterOptions): Cluster {
   const { clock, random = Math.random } = options;
   const logger = options.logger.child({ room: 'kubernetes' });
   const access = createAccessProvider(loadKubeConfig(options.kubeconfig), clock);
-  const client = createApiClient(access, createRequestMetrics(options.registry));
+  const client = createApiClient(access, createRequestMetrics(options.registry), options.clock);
   const reflect = <T extends Resource>(kind: ResourceKind<T>): Reflector<T> =>
     new Reflector({ client, kind, clock, logger, random });
 

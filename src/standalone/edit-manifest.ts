@@ -37,7 +37,7 @@ const valueAt = (value: unknown, path: Path): unknown =>
 export function findManifests(text: string, name: Name): readonly FoundManifest[] {
   const read = readYaml(text);
   if (!read.ok) return [];
-  return read.documents.flatMap((document, index) =>
+  return read.value.flatMap((document, index) =>
     objectsIn(document)
       .filter((path) => isNamed(valueAt(document.value, path), name))
       .map((path): FoundManifest => {
@@ -66,7 +66,7 @@ function isNamed(object: unknown, { namespace, name }: Name): boolean {
 /** The text with another value in the spec of one of its documents. */
 function editSpec(text: string, index: number, spec: Path, field: Field, value: Value): Result<string, string> {
   const read = readYaml(text);
-  const documents = read.ok ? read.documents : [];
+  const documents = read.ok ? read.value : [];
   const document = documents[index];
   const replaced = document?.nodeAt([...spec, field]) ?? null;
   const around = document?.nodeAt(spec) ?? null;
@@ -123,11 +123,11 @@ function isOnlyChange(
   value: Value,
 ): boolean {
   const read = readYaml(edited);
-  if (!read.ok || read.documents.length !== before.length) return false;
+  if (!read.ok || read.value.length !== before.length) return false;
   const expected = structuredClone(before.map(({ value }) => value));
   const target = valueAt(expected[index], spec);
   if (!isObject(target)) return false;
   (target as Record<string, unknown>)[field] = value;
-  const after = read.documents.map(({ value }) => value);
+  const after = read.value.map(({ value }) => value);
   return isDeepStrictEqual(after, expected);
 }

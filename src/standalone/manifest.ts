@@ -46,9 +46,9 @@ export const keyOfManifest = (kind: Kind, { name, namespace }: { name: string; n
 export function readManifests(file: string, text: string, schemas: SpecSchemas): ReadManifests {
   const read = readYaml(text);
   if (!read.ok) {
-    return { manifests: [], problems: [{ file, ...read.position, message: read.message }], isWhole: false };
+    return { manifests: [], problems: [{ file, ...read.error.position, message: read.error.message }], isWhole: false };
   }
-  const found = read.documents.flatMap((document) =>
+  const found = read.value.flatMap((document) =>
     objectsIn(document).map((path) => readOne(file, document, path, schemas)),
   );
   return {

@@ -15,6 +15,7 @@ import {
   type Tags,
   visit,
 } from 'yaml';
+import { fail, type Result, succeed } from '../memory/result.ts';
 
 /** From 1. */
 export type Position = { readonly line: number; readonly column: number };
@@ -39,9 +40,7 @@ export type WrittenNode = {
   readonly form: 'block' | 'flow' | 'other';
 };
 
-export type ReadYaml =
-  | { readonly ok: true; readonly documents: readonly YamlDocument[] }
-  | { readonly ok: false; readonly message: string; readonly position: Position };
+export type YamlProblem = { readonly message: string; readonly position: Position };
 
 /** strconv.ParseInt with base 0, once underscores are out. */
 const goInteger = /^[-+]?(?:0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|[1-9][0-9]*|0)$/;
@@ -125,7 +124,7 @@ function findStrangeKey(document: Document.Parsed, text: string): { problem: str
 }
 
 /** Reads all documents of `text`, empty ones left out. One that can't be read spoils the others: it may be half-written. */
-export function readYaml(text: string): ReadYaml {
+export function readYaml(text: string): Result<readonly YamlDocument[], YamlProblem> {
   const lines = new LineCounter();
   const positionAt = (offset: number): Position => {
     const { line, col } = lines.linePos(offset);
@@ -137,7 +136,7 @@ export function readYaml(text: string): ReadYaml {
     const message = `has a character that ends a line for kubectl and for no editor (U+${code}): take it away`;
     lines.addNewLine(0);
     for (const { index } of text.slice(0, strange.index).matchAll(/\n/g)) lines.addNewLine(index + 1);
-    return { ok: false, message, position: positionAt(strange.index) };
+    return fail({ message, position: positionAt(strange.index) });
   }
   const parsed = parseAllDocuments(text, {
     version: '1.1',
@@ -147,28 +146,28 @@ export function readYaml(text: string): ReadYaml {
     logLevel: 'silent',
     prettyErrors: false,
   });
-  if (!Array.isArray(parsed)) return { ok: true, documents: [] };
+  if (!Array.isArray(parsed)) return succeed([]);
   const documents: YamlDocument[] = [];
   for (const document of parsed) {
     const [error] = document.errors;
-    if (error !== undefined) return { ok: false, message: error.message, position: positionAt(error.pos[0]) };
+    if (error !== undefined) return fail({ message: error.message, position: positionAt(error.pos[0]) });
     // It takes files apart at their `---` before it reads them, and a directive is then alone.
     if (document.directives.yaml.explicit === true) {
-      return { ok: false, message: 'has a directive (%YAML), which kubectl does not read', position: positionAt(0) };
+      return fail({ message: 'has a directive (%YAML), which kubectl does not read', position: positionAt(0) });
     }
     const anchor = text.includes('&') ? findStrangeAnchor(document) : null;
     if (anchor !== null) {
       const message = `has an anchor '${anchor.name}': letters, digits, - and _ make its name`;
-      return { ok: false, message, position: positionAt(anchor.offset) };
+      return fail({ message, position: positionAt(anchor.offset) });
     }
     const key = findStrangeKey(document, text);
-    if (key !== null) return { ok: false, message: key.problem, position: positionAt(key.offset) };
+    if (key !== null) return fail({ message: key.problem, position: positionAt(key.offset) });
     const start = positionAt(document.contents?.range[0] ?? document.range[0]);
     let value: unknown;
     try {
       value = document.toJS({ maxAliasCount: 100 });
     } catch (error) {
-      return { ok: false, message: error instanceof Error ? error.message : String(error), position: start };
+      return fail({ message: error instanceof Error ? error.message : String(error), position: start });
     }
     if (value === null) continue;
     documents.push({
@@ -190,5 +189,5 @@ export function readYaml(text: string): ReadYaml {
       },
     });
   }
-  return { ok: true, documents };
+  return succeed(documents);
 }

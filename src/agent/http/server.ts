@@ -62,7 +62,7 @@ const secureOptions = (material: TlsMaterial) => ({
 export function createAgentServer(options: AgentServerOptions): AgentServer {
   const { service, tls, clock, logger, metrics } = options;
   const clients = new WeakMap<FastifyRequest, string>();
-  const strangers = createStrangerLog(logger);
+  const strangers = createStrangerLog(logger, clock);
   const reportRequest = (request: FastifyRequest, reply: FastifyReply): void => {
     const who = { requestId: request.id, client: clients.get(request), remote: request.ip };
     const what = { method: request.method, url: request.url.slice(0, 200), status: reply.statusCode };

@@ -4,15 +4,16 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { Logger } from '../../runtime/logger.ts';
 import type { AgentMetrics } from '../metrics.ts';
+import type { Clock } from '../../runtime/clock.ts';
 
 export type StrangerLog = (fields: object, message: string) => void;
 
 /** Strangers end in a log line each, but no flood of strangers in a flood of lines. */
-export function createStrangerLog(logger: Logger): StrangerLog {
+export function createStrangerLog(logger: Logger, clock: Pick<Clock, 'monotonic'>): StrangerLog {
   let lines = 0;
   let second = 0;
   return (fields, message) => {
-    const now = Math.floor(performance.now() / 1000);
+    const now = Math.floor(clock.monotonic() / 1000);
     if (now !== second) [second, lines] = [now, 0];
     lines += 1;
     if (lines <= 5) logger.warn(fields, message);

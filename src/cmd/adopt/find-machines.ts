@@ -9,11 +9,12 @@ import { HostMemory } from '../../agent/host-memory.ts';
 import { checkLibvirt } from '../../drivers/libvirt/check.ts';
 import { connectHypervisor } from '../../drivers/libvirt/connect.ts';
 import { createLibvirtDriver } from '../../drivers/libvirt/driver.ts';
-import type { HostError } from '../../host/errors.ts';
+import type { HostAnswer } from '../../host/errors.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import { silentLogger } from '../../runtime/logger.ts';
 import type { AdoptSource } from './options.ts';
 import { describeUser } from '../describe-user.ts';
+import { succeed } from '../../memory/result.ts';
 
 export type MachineName = { readonly uuid: string; readonly name: string };
 
@@ -48,7 +49,7 @@ async function askLibvirt(
       const gathered = await reader.gather(uuid);
       if (!gathered.ok) return gathered;
       const observation = toObservation(gathered.value, systemClock.now());
-      return { ok: true, value: { observation, transient: transient.has(uuid) } };
+      return succeed({ observation, transient: transient.has(uuid) });
     });
   } finally {
     await hypervisor.close();
@@ -72,7 +73,7 @@ async function askAgent(
     return await lookAtEach(refs, async (uuid) => {
       const answer = await host.observe(uuid, signal);
       if (!answer.ok) return answer;
-      return { ok: true, value: { observation: answer.value, transient: null } };
+      return succeed({ observation: answer.value, transient: null });
     });
   } finally {
     await host.close();
@@ -80,10 +81,11 @@ async function askAgent(
   }
 }
 
-type Look = { readonly ok: true; readonly value: FoundMachine } | { readonly ok: false; readonly error: HostError };
-
 /** One after the other, by name. One that has vanished meanwhile isn't there. */
-async function lookAtEach(refs: readonly MachineName[], look: (uuid: string) => Promise<Look>): Promise<FoundMachines> {
+async function lookAtEach(
+  refs: readonly MachineName[],
+  look: (uuid: string) => Promise<HostAnswer<FoundMachine>>,
+): Promise<FoundMachines> {
   const machines: FoundMachine[] = [];
   const unread: { machine: MachineName; why: string }[] = [];
   for (const machine of refs.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {

@@ -50,8 +50,8 @@ export function readAdoptArguments(argv: readonly string[]): ReadAdoptArguments 
     'log-level': text,
     help: { type: 'boolean' },
   });
-  if (!read.ok) return { kind: 'bad-usage', problem: read.problem };
-  const { values } = read;
+  if (!read.ok) return { kind: 'bad-usage', problem: read.error };
+  const { values } = read.value;
   if (values['help'] === true) return { kind: 'help' };
   const given = textIn(values);
   return catchMistake((): ReadAdoptArguments => ({

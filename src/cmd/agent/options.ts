@@ -62,8 +62,8 @@ export function readAgentArguments(argv: readonly string[]): ReadAgentArguments 
     },
     task === 'release',
   );
-  if (!read.ok) return { kind: 'bad-usage', problem: read.problem };
-  const { values, positionals } = read;
+  if (!read.ok) return { kind: 'bad-usage', problem: read.error };
+  const { values, positionals } = read.value;
   if (values['help'] === true) return { kind: 'help' };
   const given = textIn(values);
   const option = (name: string, otherwise: string): string => given(name) ?? otherwise;

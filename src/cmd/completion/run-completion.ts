@@ -36,12 +36,12 @@ export function runCompletion(argv: readonly string[], io: CommandIo): Promise<n
     return Promise.resolve(exitFailure);
   };
   const read = readArguments(argv, { help: { type: 'boolean' } }, true);
-  if (!read.ok) return bad(read.problem);
-  if (read.values['help'] === true) {
+  if (!read.ok) return bad(read.error);
+  if (read.value.values['help'] === true) {
     io.stdout.write(usage);
     return Promise.resolve(exitOk);
   }
-  const [name, ...others] = read.positionals;
+  const [name, ...others] = read.value.positionals;
   const shell = shells.find((known) => known === name);
   if (shell === undefined || others.length > 0) return bad(`takes one of ${shells.join(', ')}`);
   io.stdout.write(completionScripts[shell]);

@@ -59,8 +59,8 @@ export function readControllerArguments(argv: readonly string[]): ReadController
     'shard-selector': text,
     help: { type: 'boolean' },
   });
-  if (!read.ok) return { kind: 'bad-usage', problem: read.problem };
-  const { values } = read;
+  if (!read.ok) return { kind: 'bad-usage', problem: read.error };
+  const { values } = read.value;
   if (values['help'] === true) return { kind: 'help' };
 
   const optional = optionalOf(values);

@@ -36,8 +36,8 @@ export function readPkiArguments(argv: readonly string[]): ReadPkiArguments {
   if (task === '--help' || task === '-h') return { kind: 'help' };
   if (!isTask(task)) return { kind: 'bad-usage', problem: `takes one of ${Object.keys(optionsOf).join(', ')}` };
   const read = readArguments(rest, { ...optionsOf[task], dir: text, help: flag }, true);
-  if (!read.ok) return { kind: 'bad-usage', problem: read.problem };
-  const { values, positionals } = read;
+  if (!read.ok) return { kind: 'bad-usage', problem: read.error };
+  const { values, positionals } = read.value;
   if (values['help'] === true) return { kind: 'help' };
   const given = textIn(values);
   return catchMistake((): ReadPkiArguments => {

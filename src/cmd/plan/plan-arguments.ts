@@ -70,17 +70,19 @@ const bad = (name: string, problem: string): never => {
 /** Reads the arguments after `plan`. */
 export function readPlanArguments(argv: readonly string[]): PlanArguments {
   const read = readArguments(argv, { ...options, ...whereabouts }, true);
-  if (!read.ok) return { kind: 'bad', problem: read.problem };
-  const [name] = read.positionals;
-  if (name !== undefined && read.values['help'] !== true) {
-    const offline = Object.keys(read.values).find((option) => offlineOnly.has(option));
+  if (!read.ok) return { kind: 'bad', problem: read.error };
+  const [name] = read.value.positionals;
+  if (name !== undefined && read.value.values['help'] !== true) {
+    const offline = Object.keys(read.value.values).find((option) => offlineOnly.has(option));
     if (offline === undefined) return { kind: 'live' };
     return { kind: 'bad', problem: `'${name.slice(0, 64)}' names a resource, which can't be used with --${offline}` };
   }
-  if (read.values['help'] === true) return { kind: 'help' };
-  const texts = Object.entries(read.values).filter((entry): entry is [string, string] => typeof entry[1] === 'string');
+  if (read.value.values['help'] === true) return { kind: 'help' };
+  const texts = Object.entries(read.value.values).filter(
+    (entry): entry is [string, string] => typeof entry[1] === 'string',
+  );
   try {
-    return readValues(Object.fromEntries(texts), read.values['batch'] === true);
+    return readValues(Object.fromEntries(texts), read.value.values['batch'] === true);
   } catch (error) {
     if (error instanceof UsageError) return { kind: 'bad', problem: error.message };
     throw error;

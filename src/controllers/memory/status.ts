@@ -1,7 +1,7 @@
 /** Status, derived purely from (previous status, observation, plan, verdict, now). */
 import { boundMemoryStatus } from '../../api/v1alpha1/bounds.ts';
 import { computeConditions, type ConditionInput, preciseTimestamp } from '../../api/v1alpha1/conditions.ts';
-import { rowOf } from '../../api/v1alpha1/reasons.ts';
+import { type Reason, rowOf } from '../../api/v1alpha1/reasons.ts';
 import type {
   ModuleStatus,
   PlanStatus,
@@ -139,7 +139,7 @@ function computeUnplanned(
   return observation.layout === null ? known : { ...last, ...known };
 }
 
-const unreachableReasons: ReadonlySet<string> = new Set(['HostUnreachable', 'HostUnauthorized', 'HostUnknown']);
+const unreachableReasons: ReadonlySet<Reason> = new Set<Reason>(['HostUnreachable', 'HostUnauthorized', 'HostUnknown']);
 
 /** A plan that plugs, and nobody could judge what the host has left. */
 const isHostUnjudged = (judgement: Judgement | null): boolean =>

@@ -16,6 +16,7 @@ import {
 } from '../../runtime/resources.ts';
 import type { Urgency } from '../../runtime/urgency.ts';
 import type { ClaimIndex } from '../shared/claim-index.ts';
+import type { Reason } from '../../api/v1alpha1/reasons.ts';
 
 /** Whether a change is more than a status write. */
 export function isWorthReconciling({ previous, current }: ResourceChange<VirtualMachineMemory>): boolean {
@@ -55,8 +56,8 @@ const hasReady = ({ status }: VirtualMachineMemory): boolean =>
   findCondition(status?.conditions, 'Ready') !== undefined;
 
 /** Reasons of resources that a host may have a place for which they weren't last seen at. */
-const homeless: ReadonlySet<string | undefined> = new Set([
-  ...['VMNotFoundOrNotAllowed', 'DuplicateClaim', 'AmbiguousVM', 'ShardConflict', 'NoShard'],
+const homeless: ReadonlySet<string | undefined> = new Set<Reason>([
+  ...(['VMNotFoundOrNotAllowed', 'DuplicateClaim', 'AmbiguousVM', 'ShardConflict', 'NoShard'] as const),
 ]);
 
 const reasonOf = (resource: VirtualMachineMemory | undefined): string | undefined =>

@@ -4,7 +4,7 @@ import { readYaml } from '../../../src/standalone/yaml.ts';
 
 const valuesOf = (text: string): unknown => {
   const read = readYaml(text);
-  return read.ok ? read.documents.map(({ value }) => value) : `${read.position.line}:${read.position.column}`;
+  return read.ok ? read.value.map(({ value }) => value) : `${read.error.position.line}:${read.error.position.column}`;
 };
 
 test.each([
@@ -56,7 +56,7 @@ describe('what is none is refused with its place', () => {
 test('the place of a member, and of what is missing the place that should have it', () => {
   const read = readYaml('# first\na:\n  - b: 1\n    c: 2\n');
   if (!read.ok) throw new Error('not read');
-  const at = (...path: (string | number)[]) => read.documents[0]?.positionOf(path);
+  const at = (...path: (string | number)[]) => read.value[0]?.positionOf(path);
   expect([at('a', 0, 'c'), at('a', 0, 'd'), at('z'), at()]).toEqual([
     { line: 4, column: 8 },
     { line: 3, column: 5 },
@@ -68,10 +68,12 @@ test('the place of a member, and of what is missing the place that should have i
 test('what ends a line for YAML 1.1 and for no editor is refused: a comment would end there', () => {
   expect(readYaml('a: 1\n# so\u2028b: 2\n')).toEqual({
     ok: false,
-    message: 'has a character that ends a line for kubectl and for no editor (U+2028): take it away',
-    position: { line: 2, column: 5 },
+    error: {
+      message: 'has a character that ends a line for kubectl and for no editor (U+2028): take it away',
+      position: { line: 2, column: 5 },
+    },
   });
-  expect(readYaml('a: b\u0085c\n')).toMatchObject({ ok: false, position: { line: 1, column: 5 } });
+  expect(readYaml('a: b\u0085c\n')).toMatchObject({ ok: false, error: { position: { line: 1, column: 5 } } });
 });
 
 test('a key and its colon are on one line, as go-yaml reads them', () => {
@@ -79,7 +81,8 @@ test('a key and its colon are on one line, as go-yaml reads them', () => {
     expect([text, readYaml(text)]).toMatchObject([text, { ok: false }]);
   }
   expect(readYaml('a: 1\nspec\n  :\n  memory: 6Gi\n')).toMatchObject({
-    ...{ ok: false, message: "has a key whose ':' is not on its line", position: { line: 2, column: 1 } },
+    ok: false,
+    error: { message: "has a key whose ':' is not on its line", position: { line: 2, column: 1 } },
   });
   const fine = ['spec :\n  memory: 6Gi\n', 'spec:\n\n  memory:\n    6Gi\n', '? a\n: b\n', '{a: 1,\n b\n}\n'];
   for (const text of [...fine, '?\n  a\n: b\n', 'a:\n- ?\n   b\n  : c\n']) {
@@ -113,7 +116,8 @@ test('a key is there, and is one that JSON has, as for kubectl', () => {
   ];
   for (const text of refused) expect([text, readYaml(text).ok]).toEqual([text, false]);
   expect(readYaml('a: b\nc:\n  : 2\n')).toEqual({
-    ...{ ok: false, message: 'has a key that is empty or null', position: { line: 3, column: 3 } },
+    ok: false,
+    error: { message: 'has a key that is empty or null', position: { line: 3, column: 3 } },
   });
   for (const text of ['"": 2\n', "{'': 2}\n", 'a: ~\n', '? a\n']) {
     expect([text, readYaml(text).ok]).toEqual([text, true]);
@@ -124,7 +128,9 @@ test('an anchor has a name as go-yaml reads it', () => {
   expect(readYaml('a: &b-1_c 2\nd: *b-1_c\n')).toMatchObject({ ok: true });
   expect(readYaml('a: 1\nb: {&a: 2}\n')).toEqual({
     ok: false,
-    message: "has an anchor 'a:': letters, digits, - and _ make its name",
-    position: { line: 2, column: 9 },
+    error: {
+      message: "has an anchor 'a:': letters, digits, - and _ make its name",
+      position: { line: 2, column: 9 },
+    },
   });
 });

@@ -10,6 +10,7 @@ import { explainHostError } from '../../shared/explain-host-error.ts';
 import type { HostDirectory } from '../../shared/host-directory.ts';
 import type { HostEntry } from '../../shared/host-entry.ts';
 import { type Problem, stopped, type Stopped } from '../types.ts';
+import type { Reason } from '../../../api/v1alpha1/reasons.ts';
 
 /** Where to look: the hosts that the namespace may use. */
 export type WhereContext = Pick<Turn, 'urgency' | 'signal' | 'looks' | 'aside'> & {
@@ -49,9 +50,11 @@ const nowhere = (found: Problem, place: HostEntry | null = null): Whereabouts =>
 /** So often a host may say that it has a machine, and not have it when it is looked at. */
 export const maxLooks = 3;
 
+const notFoundReason = 'VMNotFoundOrNotAllowed' satisfies Reason;
+
 /** "Refused" and "missing" give the same answer to a tenant: a name must not leak what exists. */
 export const notFoundProblem = (what: string): Problem => ({
-  reason: 'VMNotFoundOrNotAllowed',
+  reason: notFoundReason,
   message: `${what} was found on no host that this namespace may use; check spec.virtualMachine, and ask the cluster's admin which hosts the namespace may use`,
   retry: false,
 });
@@ -169,7 +172,7 @@ async function findByUuid(
 /** It was told before that it is nowhere: should it come, an event says so. */
 const isKnownMissing = ({ status, metadata }: VirtualMachineMemory): boolean =>
   status?.observedGeneration === metadata.generation &&
-  findCondition(status.conditions, 'Ready')?.reason === 'VMNotFoundOrNotAllowed';
+  findCondition(status.conditions, 'Ready')?.reason === notFoundReason;
 
 /** The hosts that have the machine, and what those say that don't answer. */
 async function findCopies(entries: readonly HostEntry[], uuid: string, asker: Asker) {
