@@ -119,3 +119,22 @@ describe('a guest that is taking memory up', () => {
     expect(bench.clock.now() - sinceMs).toBeLessThan(150);
   });
 });
+
+describe('a VM that shrinks and grows again before its guest has reported by itself', () => {
+  // Wherever in its period of 2 s the guest is.
+  it.each([100, 500, 600, 700, 1_200, 1_700])('stays Converged, %i ms into it', async (offsetMs) => {
+    const script = await setUp({});
+    await bench.clock.advance(20_000 - (bench.clock.now() % 2_000) + offsetMs);
+    bench.apply({ memory: '1Gi' });
+    await bench.reaches('Converged');
+    bench.apply({ memory: '2Gi' });
+    await bench.reaches('Converged');
+    expect(script.total(vmUuid)).toBe(gib(2));
+    // Its own next report has come meanwhile, of which nobody knows which question it answers.
+    await bench.clock.advance(400);
+    bench.apply({ memory: '2Gi' }, 'vm', { 'dimmer.dev/observe-requested-at': 'now' });
+    await bench.clock.advance(10);
+    expect(bench.status().lastHandledObserveAt).toBe('now');
+    expect(bench.condition('Ready')).toMatchObject({ status: 'True', reason: 'Converged' });
+  });
+});
