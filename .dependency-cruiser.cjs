@@ -93,10 +93,17 @@ module.exports = {
     only('cel-stays-home', '@bufbuild/cel', ['standalone']),
     {
       name: 'pure-rooms-touch-nothing',
-      comment: 'memory, planner and api are pure: no I/O, no package, no node built-in.',
+      comment: 'No I/O, no package, no node built-in.',
       severity: 'error',
-      from: { path: '^src/(memory|planner|api)/' },
+      from: { path: '^src/(memory|planner|api|preview|view|adopt|console/page/model)/' },
       to: { dependencyTypes: ['core', 'npm', 'npm-dev', 'npm-optional', 'npm-peer'] },
+    },
+    {
+      name: 'rules-touch-nothing',
+      comment: 'What may be done is judged from what was gathered. A revision is a hash.',
+      severity: 'error',
+      from: { path: '^src/host/rules/' },
+      to: { dependencyTypes: ['core', 'npm', 'npm-dev', 'npm-optional', 'npm-peer'], pathNot: '^(node:)?crypto$' },
     },
     {
       name: 'packages-are-imported-by-name',
