@@ -5,11 +5,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { committedBytes } from '../../src/agent/domain/facts.ts';
 import { toObservation } from '../../src/agent/domain/observation.ts';
 import { RunningDomain } from '../../src/agent/domain/running-domain.ts';
 import type { MemoryLayout } from '../../src/host/port.ts';
-import { takenOfMaximum, totalOf } from '../../src/host/rules/total.ts';
+import { countedAs, takenOfMaximum, totalOf } from '../../src/host/rules/total.ts';
 import type { DomainMemoryXml } from '../../src/libvirt/xml/domain-memory.ts';
 import { readDomainDocument } from '../../src/libvirt/xml/domain.ts';
 import { type Bytes, bytes, gib, mib, sumBytes } from '../../src/memory/bytes.ts';
@@ -86,7 +85,7 @@ function tellDomain(file: string): string {
     ],
     [
       'counted',
-      `total ${quantity(totalOf(memory))}, promised ${quantity(committedBytes(memory))}, ` +
+      `total ${quantity(totalOf(memory))}, promised ${quantity(countedAs(memory, 'promised'))}, ` +
         `${quantity(takenOfMaximum({ ...memory, otherBytes }))} of the maximum of ${quantity(layout.maxMemory)}`,
     ],
     ['slots', `${layout.slots.total}; others hold ${list(numbered.map(String))} and ${unnumbered} without a number`],

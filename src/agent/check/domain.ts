@@ -16,13 +16,13 @@ import {
   type Room,
 } from '../../host/rules/readiness.ts';
 import { judgeTotal, mostKept } from '../../host/rules/guest-total.ts';
-import { takenOfMaximum } from '../../host/rules/total.ts';
+import { countedAs } from '../../host/rules/total.ts';
 import { computeHugepagesFree, type HostCapacity } from '../../host/rules/capacity.ts';
 import { backingsOf } from '../../memory/backing.ts';
 import { type Bytes, bytes, mib, sumBytes, zeroBytes } from '../../memory/bytes.ts';
 import { defaultGranularity } from '../../memory/granularity.ts';
 import { describeObstacle } from '../../memory/hotplug-obstacle.ts';
-import { slotsOfDevices, sumOfDevices } from '../../memory/memory-devices.ts';
+import { slotsOfDevices } from '../../memory/memory-devices.ts';
 import { formatMeasured, formatQuantity } from '../../memory/quantity.ts';
 import type { DomainReport, Finding, Severity } from './report.ts';
 
@@ -58,7 +58,7 @@ function judgeGrowing(facts: DomainFacts, nowMs: number): readonly Said[] {
 
 const roomOf = (facts: DomainFacts, max: Bytes, slots: number): Room => ({
   boot: sumOf(facts.memory.boot),
-  present: takenOfMaximum({ ...facts.memory, otherBytes: sumOfDevices(facts.memory.others, 'maximum') }),
+  present: countedAs(facts.memory, 'maximum'),
   max,
   slots: { total: slots, used: usedSlots(facts) },
 });

@@ -3,7 +3,6 @@ import type { Region } from '../../host/rules/addresses.ts';
 import type { DomainState } from '../../host/port.ts';
 import { type Bytes, sumBytes } from '../../memory/bytes.ts';
 import type { ModuleIdentity } from '../../memory/module.ts';
-import { sumOfDevices } from '../../memory/memory-devices.ts';
 import type { DomainDescription, KeptState } from './description.ts';
 import type { HeardReport } from './guest-reports.ts';
 import type { RunningDomain } from './running-domain.ts';
@@ -30,10 +29,6 @@ export const isAddressed = <T extends { readonly slot: number | null; readonly b
 
 /** Identities and sizes of the plugged modules of a running domain. */
 export const modulesOf = (memory: DomainDescription) => memory.modules.filter(isAddressed);
-
-/** All memory of the domain that the host may have to provide. */
-export const committedBytes = (memory: DomainDescription): Bytes =>
-  sumBytes([...[...memory.boot, ...memory.modules].map((part) => part.size), sumOfDevices(memory.others, 'promised')]);
 
 /** What decides where a module is plugged. */
 export const regionOf = ({ arch, boot, modules, others }: DomainDescription): Region => ({

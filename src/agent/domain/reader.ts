@@ -12,11 +12,12 @@ import { isDriverError, toHostError } from '../driver-error.ts';
 import type { HostMemory } from '../host-memory.ts';
 import type { DomainDescription, KnownStored } from './description.ts';
 import type { RunIdentities } from './identity.ts';
-import { committedBytes, type DomainFacts, modulesOf } from './facts.ts';
+import { type DomainFacts, modulesOf } from './facts.ts';
 import { uptakeState } from './observed-guest.ts';
 import type { StatisticsLook } from './guest-reports.ts';
 import type { RunningDomain } from './running-domain.ts';
 import type { RunningDomains } from './running-domains.ts';
+import { countedAs } from '../../host/rules/total.ts';
 
 export type DomainReaderOptions = {
   readonly driver: Driver;
@@ -154,7 +155,7 @@ export class DomainReader {
     const { state, ownerNamespace: owner } = memory.value;
     const holder =
       state.ok && owner.ok ? holderOf({ claim: state.value.claim, ownerNamespace: owner.value }) : 'unread';
-    hostMemory.setCommitted(uuid, memory.value.id === null ? zeroBytes : committedBytes(memory.value), holder);
+    hostMemory.setCommitted(uuid, memory.value.id === null ? zeroBytes : countedAs(memory.value, 'promised'), holder);
     if (memory.value.ownerNamespace.ok && memory.value.ownerNamespace.value === null) this.#ownerless.add(uuid);
     else this.#ownerless.delete(uuid);
     return admits(memory.value.name) ? succeed(memory.value) : notFound(uuid);

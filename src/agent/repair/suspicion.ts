@@ -6,7 +6,7 @@
  * seen here leads to a look into QEMU itself (inspector.ts).
  */
 import { type Bytes, bytes } from '../../memory/bytes.ts';
-import { sumOfDevices } from '../../memory/memory-devices.ts';
+import { countedAs } from '../../host/rules/total.ts';
 import { formatQuantity } from '../../memory/quantity.ts';
 import type { DomainDescription } from '../domain/description.ts';
 import type { MemoryStatistics } from '../driver.ts';
@@ -37,9 +37,7 @@ const certainAfterMs = 1_000;
  * The most that libvirt's figure of the balloon may come to by what is known of the domain. With virtio-mem it moves by
  * what that gives (seen on libvirt 9.0: above boot memory and modules), and not always back.
  */
-const knownBytes = (memory: DomainDescription): number =>
-  [...memory.boot, ...memory.modules].reduce((sum, part) => sum + part.size, 0) +
-  sumOfDevices(memory.others, 'maximum');
+const knownBytes = (memory: DomainDescription): Bytes => countedAs(memory, 'maximum');
 
 /** What the balloon counts beyond the memory in the XML; null: nothing, or there is no balloon. */
 export function findHiddenMemory(
