@@ -24,6 +24,7 @@ import { GuestFollowUp } from './guest/follow-up.ts';
 import { GuestQuestions, type GuestQuestionsOptions } from './guest/questions.ts';
 import { StatisticsBell } from './guest/statistics-bell.ts';
 import { HostMemory } from './host-memory.ts';
+import { lookAtEach } from './look-at-each.ts';
 import { RepairController } from './repair/controller.ts';
 import type { RunnableService, ServiceParts } from './service.ts';
 import { createRecordedChange } from './with-audit.ts';
@@ -40,8 +41,10 @@ export type HostServiceOptions = ServiceParts & {
 
 /** A plug that takes longer (huge pages) is answered as unfinished; it goes on. Below the client's 40 s. */
 const plugAnswerMs = 30_000;
-/** Domains observed at the same time for a view of all: each takes a few calls. */
-const observedAtOnce = 8;
+/** For a view of all domains: the answer is for people and tools, which wait longer. */
+const patienceWithAllMs = 60_000;
+/** For domains that different resources have asked for. */
+const patienceWithSomeMs = 250;
 
 /** The service of the host agent on `driver`, which it owns: `start` and `close` are passed on. */
 export function createHostService(options: HostServiceOptions): RunnableService {
@@ -135,16 +138,11 @@ export function createHostService(options: HostServiceOptions): RunnableService 
 
     observeAll: () =>
       attempt(async () => {
-        const waiting = [...(await admittedDomains())];
-        const observed: Awaited<ReturnType<typeof service.observe>>[] = [];
-        const work = async (): Promise<void> => {
-          for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-            observed.push(await service.observe(next.uuid));
-          }
-        };
-        await Promise.all(Array.from({ length: observedAtOnce }, work));
-        return observed.flatMap((answer) => (answer.ok ? [answer.value] : []));
+        const uuids = (await admittedDomains()).map(({ uuid }) => uuid);
+        return lookAtEach(uuids, service.observe, clock, patienceWithAllMs);
       }),
+
+    observeSome: (uuids) => lookAtEach(uuids, service.observe, clock, patienceWithSomeMs),
 
     plug: (uuid, revision, request, actor) =>
       within(

@@ -30,6 +30,11 @@ export type Readiness = { readonly ready: true } | { readonly ready: false; read
 export interface HostService extends Host {
   /** Every admitted domain as {@link Host.observe} shows it. A domain that vanishes meanwhile is left out. */
   observeAll(): Promise<HostAnswer<readonly DomainObservation[]>>;
+  /**
+   * Those of these domains that can be observed at once: what can't be, or takes longer than others should wait for, is
+   * left out, and {@link Host.observe} says why.
+   */
+  observeSome(uuids: readonly string[]): Promise<readonly DomainObservation[]>;
   plug(uuid: string, revision: string, request: PlugRequest, actor?: Actor): Promise<HostAnswer<PlugAnswer>>;
   unplug(uuid: string, revision: string, request: UnplugRequest, actor?: Actor): Promise<HostAnswer<UnplugAnswer>>;
   persist(uuid: string, revision: string, request: PersistRequest, actor?: Actor): Promise<HostAnswer<PersistAnswer>>;

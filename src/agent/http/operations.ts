@@ -90,7 +90,9 @@ export const operations = {
     operationId: 'listDomains',
     tag: 'Host',
     summary: 'Running and defined VMs that the agent admits',
-    description: 'With view=memory each as the memory of one VM shows it.',
+    description:
+      'With view=memory each as the memory of one VM shows it; with uuids besides, those of these that can be observed ' +
+      'within a moment, and nothing of the others.',
     querystring: domainsQuery,
     answers: {
       200: {

@@ -86,6 +86,16 @@ function sendChange<T extends { readonly revision: string; readonly observation?
   return send(reply, answer, status);
 }
 
+async function listFor(
+  service: HostService,
+  { view, uuids }: Of<typeof domainsQuery>,
+): Promise<HostAnswer<readonly unknown[]>> {
+  if (view === 'memory') return uuids === undefined ? service.observeAll() : succeed(await service.observeSome(uuids));
+  return uuids === undefined
+    ? service.listDomains()
+    : fail(hostError('bad-request', 'Domains can be named by uuids with view=memory only'));
+}
+
 /** Declares the routes on `app`; `actorOf` tells on whose behalf a request is made. */
 export function declareRoutes(
   app: FastifyInstance,
@@ -100,8 +110,7 @@ export function declareRoutes(
     '/v1/domains',
     { schema: operations.listDomains },
     async (request, reply) => {
-      const list: HostAnswer<readonly unknown[]> =
-        request.query.view === 'memory' ? await service.observeAll() : await service.listDomains();
+      const list = await listFor(service, request.query);
       return send(reply, list.ok ? succeed({ domains: list.value }) : list, () => 200);
     },
   );

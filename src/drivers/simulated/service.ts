@@ -53,6 +53,10 @@ export function createSimulatedService(host: Host, parts: ServiceParts): Runnabl
     const answer = await host.observe(uuid);
     return answer.ok ? succeed(withOwnId(answer.value)) : answer;
   };
+  const observeSome = async (uuids: readonly string[]): Promise<readonly DomainObservation[]> => {
+    const observed = await Promise.all(uuids.map(observe));
+    return observed.flatMap((answer) => (answer.ok ? [answer.value] : []));
+  };
   const changed = async <T extends { readonly observation?: DomainObservation }>(
     change: Promise<HostAnswer<T>>,
   ): Promise<HostAnswer<T>> => {
@@ -96,9 +100,9 @@ export function createSimulatedService(host: Host, parts: ServiceParts): Runnabl
     async observeAll() {
       const domains = await host.listDomains();
       if (!domains.ok) return domains;
-      const observed = await Promise.all(domains.value.map(({ uuid }) => observe(uuid)));
-      return succeed(observed.flatMap((answer) => (answer.ok ? [answer.value] : [])));
+      return succeed(await observeSome(domains.value.map(({ uuid }) => uuid)));
     },
+    observeSome,
 
     plug: (uuid, revision, request, actor) =>
       change('plug', uuid, request, actor, async (totals) => {

@@ -4,11 +4,12 @@ import type { Shape } from '../../memory/shape.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { HostAnswer } from '../errors.ts';
 import { openEventStream } from './event-stream.ts';
+import { Looks, observeDeadlineMs } from './looks.ts';
+import { domainsPath, memoryPath, modulesPath } from './paths.ts';
 import { HttpsTransport } from './transport.ts';
 import type { Host } from '../port.ts';
 import type { TlsFiles } from '../../runtime/tls-files.ts';
 import {
-  domainObservation,
   domainSummaries,
   persistAnswer,
   plugAnswer,
@@ -31,16 +32,11 @@ export type HttpsHostOptions = {
   readonly random?: () => number;
 };
 
-/** Reading is quick at the agent: one look at the domain's XML. */
-const observeDeadlineMs = 5_000;
 /** The agent itself answers within 35 s, libvirt's job lock included. */
 const mutationDeadlineMs = 40_000;
 
 /** What a change has led to comes with its answer, which spares a look. */
 const told = { [preferHeader]: returnRepresentation };
-
-const memoryPath = (uuid: string): string => `/v1/domains/${encodeURIComponent(uuid)}/memory`;
-const modulesPath = (uuid: string): string => `${memoryPath(uuid)}/modules`;
 
 const queryOf = (members: object): string => {
   const given = Object.entries(members).filter(([, value]) => value !== undefined);
@@ -54,6 +50,7 @@ const queryOf = (members: object): string => {
 export function createHttpsHost(options: HttpsHostOptions): Host {
   const { clock } = options;
   const transport = new HttpsTransport(options);
+  const looks = new Looks(transport, clock);
   const streams = new Set<() => void>();
   const look = <T>(path: string, shape: Shape<T>, signal: AbortSignal | undefined): Promise<HostAnswer<T>> =>
     transport.call({ method: 'GET', path, deadlineMs: observeDeadlineMs, signal }, shape);
@@ -67,11 +64,11 @@ export function createHttpsHost(options: HttpsHostOptions): Host {
     facts: (signal) => look('/v1/host', hostFacts, signal),
 
     async listDomains(signal) {
-      const list = await look('/v1/domains', domainSummaries, signal);
+      const list = await look(domainsPath, domainSummaries, signal);
       return list.ok ? { ok: true, value: list.value.domains } : list;
     },
 
-    observe: (uuid, signal) => look(memoryPath(uuid), domainObservation, signal),
+    observe: (uuid, signal) => looks.observe(uuid, signal),
 
     plug: (uuid, revision, { leader, isMidway, ...request }) =>
       transport.call(

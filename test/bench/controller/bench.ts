@@ -92,7 +92,7 @@ async function describeUse(bench: Bench, before: Awaited<ReturnType<typeof readU
   const each = (what: keyof typeof now, digits: number): string => ((now[what] - before[what]) / count).toFixed(digits);
   return (
     `status writes a resize ${each('writes', 2)} (aim: 1.0), API server ${each('api', 1)} ms (aim: at most 11), controller ` +
-    `${each('own', 1)} ms of CPU a resize (aim: at most 2.0), hosts asked for ${each('looks', 2)} looks, ${each('facts', 2)} facts, ` +
+    `${each('own', 1)} ms of CPU a resize (aim: at most 2.0), hosts asked for ${each('looks', 2)} single looks, ${each('groups', 2)} of several, ${each('facts', 2)} facts, ` +
     `${each('lists', 2)} lists, ${each('changes', 2)} changes`
   );
 }

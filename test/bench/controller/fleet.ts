@@ -27,10 +27,10 @@ export type FleetReady = {
   readonly files: { readonly certFile: string; readonly keyFile: string; readonly caFile: string };
 };
 
-/** How often the hosts were asked for what, ever since they began. */
-export type FleetCalls = { looks: number; facts: number; lists: number; changes: number };
+/** How often the hosts were asked for what, ever since they began; `groups`: for looks that came together. */
+export type FleetCalls = { looks: number; groups: number; facts: number; lists: number; changes: number };
 
-const calls: FleetCalls = { looks: 0, facts: 0, lists: 0, changes: 0 };
+const calls: FleetCalls = { looks: 0, groups: 0, facts: 0, lists: 0, changes: 0 };
 const counted = <A extends unknown[], R>(what: keyof FleetCalls, call: (...args: A) => R) => {
   return (...args: A): R => {
     calls[what] += 1;
@@ -43,6 +43,7 @@ const withCounts = (service: RunnableService): RunnableService =>
     {
       ...service,
       observe: counted('looks', service.observe.bind(service)),
+      observeSome: counted('groups', service.observeSome.bind(service)),
       facts: counted('facts', service.facts.bind(service)),
       listDomains: counted('lists', service.listDomains.bind(service)),
       plug: counted('changes', service.plug.bind(service)),

@@ -76,6 +76,7 @@ describe("agent's API and its document", () => {
       persist: (id, revision, request) => unless(() => host.persist(id, revision, request)),
       releaseClaim: (id, revision, request) => unless(() => host.releaseClaim(id, revision, request)),
       observeAll: () => unless(async () => succeed([valueOf(await host.observe(uuid))])),
+      observeSome: async () => [valueOf(await host.observe(uuid))],
       readiness: () => readiness,
       lead: (leader) => leaders.admit(leader),
     };

@@ -104,6 +104,23 @@ describe('HTTPS client and agents that misbehave', () => {
     expect(codeOf(await host.observe(uuid))).toBe('bad-answer');
   });
 
+  it('asks an agent that takes no names of domains for each by itself, and does not try them again', async () => {
+    const observation = await good();
+    const asked: string[] = [];
+    await answerWith(({ url = '' }, response) => {
+      asked.push(url);
+      const isOfOne = url === `/v1/domains/${uuid}/memory`;
+      if (isOfOne) response.end(JSON.stringify(observation));
+      else response.writeHead(400).end('{"code":"bad-request","detail":"uuids is not known","status":400}');
+    });
+    for (let round = 0; round < 2; round += 1) {
+      const answers = await Promise.all([host.observe(uuid), host.observe(uuid)]);
+      expect(answers.map(valueOf)).toEqual([observation, observation]);
+    }
+    expect(asked.filter((url) => url.includes('uuids='))).toHaveLength(1);
+    expect(asked).toHaveLength(5);
+  });
+
   it('takes no page of a proxy, no redirect and no unknown problem for an answer', async () => {
     const answers: readonly (readonly [number, string])[] = [
       [200, '<html>'],

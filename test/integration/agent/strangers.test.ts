@@ -56,6 +56,7 @@ describe('agent and strangers', () => {
     async observeAll() {
       return succeed([valueOf(await host.observe(uuid))]);
     },
+    observeSome: () => Promise.resolve([]),
     readiness: () => ({ ready: true }),
     lead: () => succeed(null),
   };
@@ -212,6 +213,11 @@ describe('agent and strangers', () => {
       `/v1/domains/${uuid}/memory?x=1`,
       '/v1/domains?view=all',
       '/v1/domains?view=memory&view=memory',
+      `/v1/domains?uuids=${uuid}`,
+      '/v1/domains?view=memory&uuids=',
+      `/v1/domains?view=memory&uuids=${uuid},`,
+      `/v1/domains?view=memory&uuids=${uuid}&uuids=${uuid}`,
+      `/v1/domains?view=memory&uuids=${Array.from({ length: 33 }, () => uuid).join(',')}`,
     ]) {
       expect(['bad-request', 'no-such-route', 'not-found'], path).toContain(problemOf(await ask(path)));
     }

@@ -48,6 +48,7 @@ describe('TLS', () => {
       service: {
         ...host,
         observeAll: () => Promise.resolve(succeed([])),
+        observeSome: () => Promise.resolve([]),
         readiness: () => ({ ready: true }),
         lead: () => succeed(null),
       },
