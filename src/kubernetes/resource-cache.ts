@@ -3,6 +3,7 @@ import type { Logger } from '../runtime/logger.ts';
 import { HeldResources } from '../runtime/held-resources.ts';
 import { keyOf, type Resource, type ResourceKey, type ResourceSource } from '../runtime/resources.ts';
 import { isOlder } from './resource-version.ts';
+import { SharedStrings } from './shared-strings.ts';
 
 /**
  * Objects arrive on three ways that overtake one another: the watch, answers to our own writes, and single reads. The
@@ -12,6 +13,7 @@ export class ResourceCache<T extends Resource> extends HeldResources<T> implemen
   readonly #requestRefresh: (key: ResourceKey) => void;
   /** Objects known to be gone as of a resource version that the watch hasn't reached yet. */
   readonly #graves = new Map<ResourceKey, string>();
+  readonly #strings = new SharedStrings();
 
   constructor(logger: Logger, requestRefresh: (key: ResourceKey) => void) {
     super(logger);
@@ -76,6 +78,8 @@ export class ResourceCache<T extends Resource> extends HeldResources<T> implemen
     const key = keyOf(object);
     const { uid, resourceVersion } = object.metadata;
     const previous = this.get(key)?.metadata;
-    if (previous?.uid !== uid || previous.resourceVersion !== resourceVersion) this.hold(key, object);
+    if (previous?.uid === uid && previous.resourceVersion === resourceVersion) return;
+    this.#strings.share(object);
+    this.hold(key, object);
   }
 }

@@ -5,13 +5,8 @@
 import { fail, type Result, succeed } from './result.ts';
 import { type Bytes, ceilTo, floorTo, GiB, isBytes, KiB, mib, MiB, TiB } from './bytes.ts';
 
-const binary: Readonly<Record<string, bigint>> = {
-  Ki: 1n << 10n,
-  Mi: 1n << 20n,
-  Gi: 1n << 30n,
-  Ti: 1n << 40n,
-  Pi: 1n << 50n,
-  Ei: 1n << 60n,
+const binary: Readonly<Record<string, number>> = {
+  ...{ '': 1, Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, Ti: 2 ** 40, Pi: 2 ** 50, Ei: 2 ** 60 },
 };
 /** Powers of ten of the decimal suffixes. */
 const decimal: Readonly<Record<string, number>> = { n: -9, u: -6, m: -3, '': 0, k: 3, M: 6, G: 9, T: 12, P: 15, E: 18 };
@@ -27,16 +22,21 @@ export function parseQuantity(text: string): Result<Bytes, string> {
   const match = text.length <= 64 ? quantityPattern.exec(text) : null;
   if (match === null) return fail(`'${text.slice(0, 64)}' is not a quantity (6Gi, 1536Mi)`);
   const [, sign = '', digits = '', binarySuffix, decimalSuffix, exponentText] = match;
+  const unit = binary[binarySuffix ?? ''] ?? 1;
+  if (sign === '' && decimalSuffix === undefined && exponentText === undefined && !digits.includes('.')) {
+    // As nearly all are written. A product of whole numbers that is at most 2^53 - 1 is exact.
+    const product = Number(digits) * unit;
+    if (isBytes(product)) return succeed(product);
+  }
 
   const [whole = '', fraction = ''] = digits.split('.');
   const significand = BigInt(whole + fraction);
   if (sign === '-' && significand !== 0n) return fail(`'${text}' is negative`);
 
   const exponent = exponentText !== undefined ? Number(exponentText) : (decimal[decimalSuffix ?? ''] ?? 0);
-  const multiplier = binarySuffix !== undefined ? (binary[binarySuffix] ?? 1n) : 1n;
   const tens = (binarySuffix !== undefined ? 0 : exponent) - fraction.length;
 
-  let value = significand * multiplier;
+  let value = significand * BigInt(unit);
   if (tens >= 0) {
     value *= 10n ** BigInt(tens);
   } else {

@@ -2,6 +2,7 @@
  * Shapes of JSON: one value gives the type, the check and the JSON schema (docs/adr/0028-one-shape-one-schema.md).
  * Reading is strict by itself; what may be missing or wrong without spoiling the rest is said where it stands
  * (`optional`, `absentAs`, `lenient`, `orElse`, `those`, `thoseIn`). Members that a shape doesn't have are dropped, or refused by `closed`.
+ * What already is as it is read isn't copied: most that comes is just so, and thousands of them are kept (docs/adr/0064-what-ten-thousand-take.md).
  */
 
 /** A JSON schema, draft 2020-12 as OpenAPI 3.1 has it. */
@@ -175,12 +176,15 @@ export const list = <T>(item: Shape<T>, limits: ListLimits = {}): Shape<readonly
     if (value.length < minItems || value.length > maxItems) {
       return new Mismatch(`is not a list of ${minItems} to ${maxItems}`);
     }
-    const items: T[] = [];
-    for (const [index, each] of value.entries()) {
-      const read = item.read(each);
+    const given: readonly unknown[] = value;
+    let changed: T[] | null = null;
+    for (let index = 0; index < given.length; index += 1) {
+      const read = item.read(given[index]);
       if (read instanceof Mismatch) return read.in(`[${index}]`);
-      items.push(read);
+      if (changed === null && read !== given[index]) changed = given.slice(0, index) as T[];
+      changed?.push(read);
     }
+    const items = changed ?? (given as readonly T[]);
     return uniqueItems === true && new Set(items).size < items.length ? new Mismatch('has an item twice') : items;
   },
 });
@@ -188,10 +192,17 @@ export const list = <T>(item: Shape<T>, limits: ListLimits = {}): Shape<readonly
 /** A list without the items that haven't the shape. */
 export const those = <T>(item: Shape<T>): Shape<readonly T[]> => ({
   schema: list(item).schema,
-  read: (value) =>
-    Array.isArray(value)
-      ? value.map(item.read).filter((read): read is Exclude<typeof read, Mismatch> => !(read instanceof Mismatch))
-      : new Mismatch('is not a list'),
+  read: (value) => {
+    if (!Array.isArray(value)) return new Mismatch('is not a list');
+    const given: readonly unknown[] = value;
+    let changed: T[] | null = null;
+    for (let index = 0; index < given.length; index += 1) {
+      const read = item.read(given[index]);
+      if (changed === null && read !== given[index]) changed = given.slice(0, index) as T[];
+      if (!(read instanceof Mismatch)) changed?.push(read);
+    }
+    return changed ?? (given as readonly T[]);
+  },
 });
 
 /** Whether `value` is an object, not an array and not null. */
@@ -224,6 +235,18 @@ export const thoseIn = <T>(member: Shape<T>): Shape<Readonly<Record<string, T>>>
       : new Mismatch('is not an object'),
 });
 
+/** The members of `value` that are there. */
+function pick(value: Readonly<Record<string, unknown>>, among: readonly (readonly [string, unknown])[]) {
+  const picked: Record<string, unknown> = {};
+  for (const [name] of among) if (value[name] !== undefined) picked[name] = value[name];
+  return picked;
+}
+
+function hasOnly(value: Readonly<Record<string, unknown>>, members: Members): boolean {
+  for (const name in value) if (!Object.hasOwn(members, name) || value[name] === undefined) return false;
+  return true;
+}
+
 /** An object with these members; others, which a newer version may send, are dropped. */
 export function object<const M extends Members>(members: M): Shape<ObjectOf<M>> {
   const entries = Object.entries(members);
@@ -236,14 +259,20 @@ export function object<const M extends Members>(members: M): Shape<ObjectOf<M>> 
     },
     read: (value) => {
       if (!isObject(value)) return new Mismatch('is not an object');
-      const result: Record<string, unknown> = {};
+      let result: Record<string, unknown> | null = null;
+      let kept = 0;
       for (const [name, member] of entries) {
         const given = value[name];
         const read = member.read(given);
         if (read instanceof Mismatch) return given === undefined ? new Mismatch('is missing', name) : read.in(name);
-        if (read !== undefined) result[name] = read;
+        if (result === null && (read !== given || (read !== undefined && !Object.hasOwn(value, name)))) {
+          result = pick(value, entries.slice(0, kept));
+        }
+        kept += 1;
+        if (result !== null && read !== undefined) result[name] = read;
       }
-      return result as ObjectOf<M>;
+      result ??= hasOnly(value, members) ? null : pick(value, entries);
+      return (result ?? value) as ObjectOf<M>;
     },
   };
 }

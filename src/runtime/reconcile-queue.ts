@@ -28,6 +28,8 @@ export type Reconciled = WorkResult & {
   readonly reason?: string;
   /** What the log says of it beside that. Left out: nothing is worth a line. */
   readonly said?: object;
+  /** Nothing is other than before: a line only for who wants to see all. */
+  readonly isRoutine?: boolean;
 };
 
 export type ReconcileQueueOptions = Omit<WorkQueueOptions, 'work' | 'observer'> & {
@@ -67,10 +69,10 @@ async function run(key: ResourceKey, turn: Turn, options: ReconcileQueueOptions)
     end.forget();
   }
   const tookMs = clock.now() - startedMs;
-  const { reason, said } = result;
+  const { reason, said, isRoutine } = result;
   if (reason !== undefined) metrics.concluded(kind, reason, tookMs / 1000);
   metrics.ended(kind, end.attempt.cut() ?? (hasFailed ? 'failed' : result.kind), tookMs / 1000);
-  if (said !== undefined) logger.info({ reason, ...said, tookMs }, 'reconciled');
+  if (said !== undefined) logger[isRoutine === true ? 'debug' : 'info']({ reason, ...said, tookMs }, 'reconciled');
   return result;
 }
 

@@ -66,11 +66,15 @@ function within(value: unknown, bounds: Bounds): unknown {
   }
   if (typeof value !== 'object' || value === null) return value;
   const members = value as Readonly<Record<string, unknown>>;
-  const changed = Object.entries(bounds).flatMap(([name, ofMember]) => {
+  let bounded = members;
+  // In place of Object.entries: every status passes here, and hardly any is changed.
+  for (const name in bounds) {
+    const ofMember = bounds[name];
+    if (ofMember === undefined) continue;
     const member = within(members[name], ofMember);
-    return member === members[name] ? [] : [[name, member] as const];
-  });
-  return changed.length === 0 ? value : { ...members, ...Object.fromEntries(changed) };
+    if (member !== members[name]) bounded = { ...bounded, [name]: member };
+  }
+  return bounded;
 }
 
 const isList = (bounds: Bounds): bounds is readonly [number, Bounds] => Array.isArray(bounds);

@@ -124,7 +124,8 @@ async function reconcileScope(scope: ReconcileScope, context: ReconcileContext):
   const ms = (later: number): number => soonEnoughFor(scope.notStored, later, clock.now());
   const next =
     isHalfway && result.kind === 'after' ? atOnce : result.kind === 'after' ? { ...result, ms: ms(result.ms) } : result;
-  return { ...next, reason, said: { detail, adminDetail, written: written.outcome } };
+  const isRoutine = written.outcome === 'unchanged' && !scope.hasChanged;
+  return { ...next, reason, said: { detail, adminDetail, written: written.outcome }, isRoutine };
 }
 
 /**

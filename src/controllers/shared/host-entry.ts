@@ -33,7 +33,7 @@ const copiesMs = 500;
 
 type Domains = HostAnswer<ReadonlyMap<string, DomainSummary>>;
 /** `soon`: the answer, or the one before where it isn't there after {@link copiesMs}. */
-type Listing = { readonly whole: Promise<Domains>; soon: Promise<Domains> };
+type Listing = { readonly whole: Promise<Domains>; soon: Domains | Promise<Domains> };
 
 const giveUp = () => fail(hostError('timeout', 'The host did not answer before it was given up'));
 
@@ -77,11 +77,15 @@ export class HostEntry {
     return failure ?? orAborted(this.#listing.whole, signal, giveUp);
   }
 
-  /** The same for who finds its VM on another host: what was so before, when this one takes its time. */
-  async domainsSoon(signal?: AbortSignal): Promise<Domains> {
+  /**
+   * The same for who finds its VM on another host: what was so before, when this one takes its time. No promise where it
+   * is there: whoever looks for a VM by its uuid asks all hosts.
+   */
+  domainsSoon(signal?: AbortSignal): Domains | Promise<Domains> {
     const failure = this.#failure;
     this.#listing ??= this.#listDomains();
-    return failure ?? orAborted(this.#listing.soon, signal, giveUp);
+    const { soon } = this.#listing;
+    return failure ?? (soon instanceof Promise ? orAborted(soon, signal, giveUp) : soon);
   }
 
   #listDomains(): Listing {
@@ -92,10 +96,10 @@ export class HostEntry {
     });
     const whole: Promise<Domains> = this.line.listDomains().then((answer) => {
       timer.cancel();
-      listing.soon = whole;
       const domains = answer.ok
         ? succeed(new Map(answer.value.map((domain) => [domain.uuid, domain])))
         : fail(answer.error);
+      listing.soon = domains;
       // Else an event has made it worthless meanwhile.
       if (this.#listing === listing) {
         this.#failure = domains.ok ? null : domains;

@@ -186,12 +186,18 @@ async function findCopies(entries: readonly HostEntry[], uuid: string, asker: As
   return { copies, silent };
 }
 
+type Asked<T> = { readonly entry: HostEntry; readonly domains: T };
+const isThere = <T>(asked: Asked<T | Promise<T>>): asked is Asked<T> => !(asked.domains instanceof Promise);
+
 /**
  * What the hosts run. Where one of them has the machine, those that take their time are taken by what they said before: a
  * host that doesn't answer can hide a new copy in any case, and must hold up nobody who is elsewhere.
  */
 async function listHosts(entries: readonly HostEntry[], uuid: string, { signal }: Asker) {
-  const soon = await Promise.all(entries.map(async (entry) => ({ entry, domains: await entry.domainsSoon(signal) })));
+  const asked = entries.map((entry) => ({ entry, domains: entry.domainsSoon(signal) }));
+  const soon = asked.every(isThere)
+    ? asked
+    : await Promise.all(asked.map(async ({ entry, domains }) => ({ entry, domains: await domains })));
   if (soon.some(({ domains }) => domains.ok && domains.value.has(uuid))) return soon;
   return Promise.all(
     soon.map(async ({ entry, domains }) => ({ entry, domains: domains.ok ? await entry.domains(signal) : domains })),
