@@ -121,5 +121,6 @@ function computeResult({ reason, message, againInMs }: Verdict, random: () => nu
 
 export const resyncLater = (random: () => number): Reconciled => ({
   ...{ kind: 'after', urgency: 'resync' },
-  ms: Math.round(resyncMs * (1 - random() / 4)),
+  // Whole seconds: Node keeps a list of timers for each length.
+  ms: Math.round((resyncMs * (1 - random() / 4)) / 1000) * 1000,
 });
