@@ -1,7 +1,7 @@
 /** The host port over a driver, in the process that it is called from. */
 import type { HostAnswer } from '../host/errors.ts';
 import { fail, succeed } from '../memory/result.ts';
-import type { DomainSummary, HostEvent, HostFacts } from '../host/port.ts';
+import type { DomainObservation, DomainSummary, HostEvent, HostFacts } from '../host/port.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { KeyedMutex } from '../runtime/keyed-mutex.ts';
 import type { Admits } from './admission.ts';
@@ -100,6 +100,14 @@ export function createHostService(options: HostServiceOptions): RunnableService 
   const admittedDomains = async (): Promise<readonly DomainRef[]> =>
     (await driver.listDomains()).filter((domain) => admits(domain.name));
 
+  const observe = async (uuid: string): Promise<HostAnswer<DomainObservation>> => {
+    const gathered = await reader.gather(uuid);
+    if (!gathered.ok) return gathered;
+    const { run, state } = gathered.value;
+    if (run !== null && isGuestRunning(state)) guestAgents?.looked(run);
+    return succeed(tellObservation(gathered.value, clock));
+  };
+
   const service: RunnableService = {
     get pendingOperations() {
       return mutex.pending;
@@ -128,21 +136,15 @@ export function createHostService(options: HostServiceOptions): RunnableService 
 
     listDomains: () => attempt(async () => Promise.all((await admittedDomains()).map(summarise))),
 
-    async observe(uuid) {
-      const gathered = await reader.gather(uuid);
-      if (!gathered.ok) return gathered;
-      const { run, state } = gathered.value;
-      if (run !== null && isGuestRunning(state)) guestAgents?.looked(run);
-      return succeed(tellObservation(gathered.value, clock));
-    },
+    observe,
 
     observeAll: () =>
       attempt(async () => {
         const uuids = (await admittedDomains()).map(({ uuid }) => uuid);
-        return lookAtEach(uuids, service.observe, clock, patienceWithAllMs);
+        return lookAtEach(uuids, observe, clock, patienceWithAllMs);
       }),
 
-    observeSome: (uuids) => lookAtEach(uuids, service.observe, clock, patienceWithSomeMs),
+    observeSome: (uuids) => lookAtEach(uuids, observe, clock, patienceWithSomeMs),
 
     plug: (uuid, revision, request, actor) =>
       within(

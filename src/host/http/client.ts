@@ -9,13 +9,7 @@ import { domainsPath, memoryPath, modulesPath } from './paths.ts';
 import { HttpsTransport } from './transport.ts';
 import type { Host } from '../port.ts';
 import type { TlsFiles } from '../../runtime/tls-files.ts';
-import {
-  domainSummaries,
-  persistAnswer,
-  plugAnswer,
-  releaseAnswer,
-  unplugAnswer,
-} from './api/domain.ts';
+import { domainSummaries, persistAnswer, plugAnswer, releaseAnswer, unplugAnswer } from './api/domain.ts';
 import { hostFacts } from './api/host.ts';
 import type { Leader } from '../../memory/leader.ts';
 import { leaderHeaders, preferHeader, returnRepresentation } from './api/headers.ts';

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { RunnableService } from '../../../src/agent/service.ts';
 import { createSimulatedService } from '../../../src/drivers/simulated/service.ts';
 import { maxNamedDomains } from '../../../src/host/http/api/requests.ts';
 import type { DomainObservation } from '../../../src/host/port.ts';
@@ -22,6 +23,8 @@ describe('looks that are asked for at once', () => {
   /** How many domains each question for several named. */
   let together: number[];
   let singles: string[];
+  /** What answers to questions for several wait for. */
+  let held: Promise<unknown>;
 
   beforeAll(async () => {
     directory = mkdtempSync(join(tmpdir(), 'dimmer-looks-'));
@@ -34,22 +37,28 @@ describe('looks that are asked for at once', () => {
   async function serve(
     tell: (observed: readonly DomainObservation[]) => readonly DomainObservation[] = (observed) => observed,
   ): Promise<void> {
-    [together, singles] = [[], []];
+    [together, singles, held] = [[], [], Promise.resolve()];
     const domains = Array.from({ length: 40 }, (_, index) => ({
       ...{ uuid: uuidOfNumber(index + 1), name: `vm-${index + 1}`, boot: mib(1024) },
     }));
     const parts = createServiceParts();
     const service = createSimulatedService(createSimulatedHost({ clock: systemClock, domains }), parts);
-    const { observe, observeSome } = service;
-    service.observe = (uuid, signal) => {
-      singles.push(uuid);
-      return observe(uuid, signal);
-    };
-    service.observeSome = async (uuids) => {
-      together.push(uuids.length);
-      return tell(await observeSome(uuids));
-    };
-    agent = await serveFixture(service, parts, pki);
+    const counted: RunnableService = Object.defineProperties(
+      {
+        ...service,
+        observe(uuid, signal) {
+          singles.push(uuid);
+          return service.observe(uuid, signal);
+        },
+        async observeSome(uuids) {
+          together.push(uuids.length);
+          await held;
+          return tell(await service.observeSome(uuids));
+        },
+      } satisfies RunnableService,
+      { pendingOperations: { get: () => service.pendingOperations } },
+    );
+    agent = await serveFixture(counted, parts, pki);
   }
   const look = (...numbers: readonly number[]) =>
     Promise.all(numbers.map((number) => agent.client.observe(uuidOfNumber(number))));
@@ -78,7 +87,7 @@ describe('looks that are asked for at once', () => {
 
   it('are by itself what one alone is', async () => {
     await serve();
-    expect(valueOf((await look(5))[0]!).name).toBe('vm-5');
+    expect((await look(5)).map((answer) => valueOf(answer).name)).toEqual(['vm-5']);
     expect([together, singles]).toEqual([[], [uuidOfNumber(5)]]);
   });
 
@@ -90,26 +99,23 @@ describe('looks that are asked for at once', () => {
   });
 
   it('do not spoil each other: one that makes no sense is asked for by itself', async () => {
-    await serve(([first, ...others]) => [{ ...first!, revision: 7 as unknown as string }, ...others]);
+    const spoil = (each: DomainObservation) => ({ ...each, revision: 7 as unknown as string });
+    await serve((observed) => observed.map((each) => (each.name === 'vm-1' ? spoil(each) : each)));
     const answers = await look(1, 2, 3);
     expect(answers.map((answer) => valueOf(answer).name)).toEqual(['vm-1', 'vm-2', 'vm-3']);
     expect([together, singles]).toEqual([[3], [uuidOfNumber(1)]]);
   });
 
   it('end for whoever gives up, and for nobody else', async () => {
-    const held = Promise.withResolvers<undefined>();
     await serve();
-    const { observeSome } = agent.service;
-    agent.service.observeSome = async (uuids) => {
-      await held.promise;
-      return observeSome(uuids);
-    };
+    const answering = Promise.withResolvers<undefined>();
+    held = answering.promise;
     const ending = new AbortController();
     const given = agent.client.observe(uuidOfNumber(1), ending.signal);
     const other = agent.client.observe(uuidOfNumber(2));
     ending.abort();
     expect(codeOf(await given)).toBe('timeout');
-    held.resolve(undefined);
+    answering.resolve(undefined);
     expect(valueOf(await other).name).toBe('vm-2');
   });
 });

@@ -6,6 +6,7 @@ import { domainsQuery, moduleParams, plugRequest, unplugQuery } from '../../../s
 import {
   boolean,
   closed,
+  lenient,
   list,
   Mismatch,
   nullable,
@@ -15,6 +16,7 @@ import {
   positiveNumber,
   type Shape,
   text,
+  those,
   whole,
 } from '../../../src/memory/shape.ts';
 
@@ -89,6 +91,21 @@ describe('a shape', () => {
       { numRuns: 500 },
     );
     expect(Math.min(seen.read, seen.refused)).toBeGreaterThan(50);
+  });
+
+  it('copies nothing that already is as it is read, and changes nothing that is given', () => {
+    const part = object({ c: list(text(), { maxItems: 3 }), d: those(whole()) });
+    const shape = object({ a: whole(), b: optional(part), e: lenient(text()) });
+    const value = { a: 1, b: { c: ['x'], d: [1, 2] }, e: 'e' };
+    expect(shape.read(value)).toBe(value);
+    const spoilt = { a: 1, b: { c: ['x'], d: [1, 'no', 2] }, e: 7 };
+    const before = structuredClone(spoilt);
+    expect(shape.read(spoilt)).toEqual({ a: 1, b: { c: ['x'], d: [1, 2] } });
+    expect(spoilt).toEqual(before);
+    // Only what a member's name stands for itself counts, as JSON has it.
+    const inherited = Object.assign(Object.create({ a: 2 }) as object, { b: value.b });
+    const read = shape.read(inherited) as Record<string, unknown>;
+    expect([Object.keys(read), read === inherited]).toEqual([['a', 'b'], false]);
   });
 
   it('keeps every member that it knows', () => {

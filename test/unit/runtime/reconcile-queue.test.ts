@@ -10,10 +10,19 @@ const deadlineMs = 10_000;
 function setup(reconcile: (key: string, attempt: Attempt, clock: ManualClock) => Promise<Reconciled>) {
   const clock = new ManualClock();
   const registry = new Registry();
-  const lines: object[] = [];
+  type Line = { readonly resource?: string; readonly message: string };
+  const lines: Line[] = [];
+  const quiet: Line[] = [];
   const loggerWith = (known: object): Logger => {
-    const say = (fields: object, message: string): void => void lines.push({ ...known, ...fields, message });
-    return { ...silentLogger, info: say, error: say, child: (fields) => loggerWith({ ...known, ...fields }) };
+    const sayTo = (to: Line[]) => (fields: object, message: string) => void to.push({ ...known, ...fields, message });
+    const say = sayTo(lines);
+    return {
+      ...silentLogger,
+      info: say,
+      error: say,
+      debug: sayTo(quiet),
+      child: (fields) => loggerWith({ ...known, ...fields }),
+    };
   };
   const queue = createReconcileQueue({
     ...{ clock, logger: loggerWith({}), random: () => 0, concurrency: 4, kind: 'Thing', deadlineMs },
@@ -22,7 +31,7 @@ function setup(reconcile: (key: string, attempt: Attempt, clock: ManualClock) =>
     reconcile: (key, attempt) => reconcile(key, attempt, clock),
   });
   queue.start();
-  return { clock, queue, lines, metrics: () => registry.metrics() };
+  return { clock, queue, lines, quiet, metrics: () => registry.metrics() };
 }
 
 /** Resolves when the attempt is to end. */
@@ -42,6 +51,17 @@ describe('createReconcileQueue', () => {
     const text = await metrics();
     expect(text).toContain('dimmer_reconcile_duration_seconds_count{kind="Thing",reason="Converged"} 1');
     expect(text).toContain('dimmer_reconciles_total{kind="Thing",outcome="done"} 1');
+  });
+
+  it('logs what has changed nothing for who wants to see all', async () => {
+    const said = { detail: 'all is well' };
+    const { clock, queue, lines, quiet } = setup((key) =>
+      Promise.resolve({ kind: 'done', said, isRoutine: key === 'a' }),
+    );
+    queue.add('a');
+    queue.add('b');
+    await clock.advance(0);
+    expect([lines, quiet].map((each) => each.map(({ resource }) => resource))).toEqual([['b'], ['a']]);
   });
 
   it('retries what throws, logs it with its id, and counts it as failed', async () => {
