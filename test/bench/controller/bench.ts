@@ -267,8 +267,9 @@ async function startController(
     ...[`--agent-client-key-file=${files.keyFile}`, `--agent-ca-file=${files.caFile}`],
     ...[`--metrics-bind-address=127.0.0.1:${port ?? 0}`, `--health-probe-bind-address=127.0.0.1:${port ?? 0}`],
   ];
+  // It is ready once it has all resources, which for tens of thousands takes longer than a start is waited for.
   const isReady = async (): Promise<boolean> => {
-    const response = await fetch(`${url}/readyz`);
+    const response = await fetch(`${url}/healthz`);
     await response.body?.cancel();
     return response.ok;
   };
