@@ -29,7 +29,7 @@ await describeLab('a size that survives a restart', () => {
       startGuest(lab.hypervisor, {
         ...{ kind: 'accepting', name: 'snapped', maxMemoryMib: 1024 },
         // Else it takes long until a page of each block is pinned.
-        kernelArgs: ['page_alloc.shuffle=1', 'init_on_alloc=0'],
+        kernelArgs: ['page_alloc.shuffle=1'],
         extraDevicesXml: `<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='${disk}'/><target dev='vda' bus='virtio'/></disk>`,
       }),
     ]);

@@ -47,7 +47,7 @@ function imageFile(plain: GuestImage): string {
     .update(readFileSync(import.meta.filename))
     .digest('hex')
     .slice(0, 12);
-  return join(dirname(plain.initramfs), `initramfs-agent-${hash}.gz`);
+  return join(dirname(plain.initramfs), `initramfs-agent-${hash}`);
 }
 
 async function build(plain: GuestImage, target: string, report: Report): Promise<void> {
@@ -63,8 +63,8 @@ async function build(plain: GuestImage, target: string, report: Report): Promise
   for (const library of await librariesOf(join(extracted, PROGRAM))) copyInto(root, library, library);
   copyInto(root, join(extracted, PROGRAM), PROGRAM);
   // A kernel unpacks one archive after the other where several stand in one file (Documentation/driver-api/early-userspace).
-  const more = join(work, 'more.gz');
-  await runOk('sh', ['-c', `find . | ${busybox} cpio -o -H newc -R 0:0 2>/dev/null | gzip -6 >${more}`], { cwd: root });
+  const more = join(work, 'more');
+  await runOk('sh', ['-c', `find . | ${busybox} cpio -o -H newc -R 0:0 2>/dev/null >${more}`], { cwd: root });
   writeFileSync(join(work, 'image'), Buffer.concat([readFileSync(plain.initramfs), readFileSync(more)]));
   renameSync(join(work, 'image'), target);
   rmSync(work, { recursive: true, force: true });

@@ -185,7 +185,7 @@ async function useTmpfs(shOk: LabGuest['shOk'], mib: number): Promise<TmpfsUse> 
   const directory = '/tmp/used';
   // Each MiB is the first one again: one process writes them all, where one for each would take most of the time.
   const seed = '/tmp/used.seed';
-  await shOk(`mkdir ${directory} && mount -t tmpfs -o size=${mib}m tmpfs ${directory}`);
+  await shOk(`mkdir ${directory} && mount -t tmpfs -o size=${mib}m,huge=always tmpfs ${directory}`);
   await shOk(`dd if=/dev/urandom of=${seed} bs=1M count=1 2>/dev/null`);
   await shOk(
     `i=0; while [ $i -lt ${mib} ]; do seeds="$seeds ${seed}"; i=$((i+1)); done; cat $seeds >${directory}/file`,

@@ -10,7 +10,7 @@ import { run } from '../../lab/run.ts';
 import { describeAgent } from './agent-bench.ts';
 
 /** A guest that can be told to refuse and to be silent as well. */
-const obedient = { kind: 'accepting', kernelArgs: ['page_alloc.shuffle=1', 'init_on_alloc=0'] } as const;
+const obedient = { kind: 'accepting', kernelArgs: ['page_alloc.shuffle=1'] } as const;
 /** Tests that run side by side, each with a guest of its own. */
 const names = ['one', 'two'];
 vi.setConfig({ maxConcurrency: names.length });

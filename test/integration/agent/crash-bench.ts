@@ -49,7 +49,7 @@ export type CrashBench = {
 /** Starts a lab with one guest, which accepts and can be pinned. */
 export async function startCrashBench(): Promise<CrashBench> {
   const lab = await startLab({
-    guests: [{ kind: 'accepting', kernelArgs: ['page_alloc.shuffle=1', 'init_on_alloc=0'] }],
+    guests: [{ kind: 'accepting', kernelArgs: ['page_alloc.shuffle=1'] }],
   });
   const { hypervisor } = lab;
   const guest = lab.guest('accepting');

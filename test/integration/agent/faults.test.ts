@@ -11,7 +11,7 @@ await describeAgent(
   'agent when things go wrong',
   {
     agentOfEach: true,
-    guests: [{ kind: 'accepting', kernelArgs: ['page_alloc.shuffle=1', 'init_on_alloc=0'] }, { kind: 'no-os' }],
+    guests: [{ kind: 'accepting', kernelArgs: ['page_alloc.shuffle=1'] }, { kind: 'no-os' }],
   },
   (bench) => {
     const { backAgain, moduleOf, observe, plug, reports, start, unplug, until } = bench;

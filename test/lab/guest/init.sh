@@ -19,11 +19,17 @@ done
 
 # Which driver needs which differs between kernels: whatever fails for want of another is tried again.
 for pass in 1 2 3 last; do
+  missing=
   for module in $(cat /modules/list); do
-    case ",$lab_skip," in *",$module,"*) continue ;; esac
-    [ -d "/sys/module/$(echo "$module" | tr - _)" ] && continue
-    insmod "/modules/$module.ko" 2>/dev/null || [ $pass != last ] || echo "lab: $module did not load"
+    case ",$lab_skip,$loaded," in *",$module,"*) continue ;; esac
+    if insmod "/modules/$module.ko" 2>/dev/null; then
+      loaded=$loaded,$module
+    else
+      missing=1
+      [ $pass != last ] || echo "lab: $module did not load"
+    fi
   done
+  [ -n "$missing" ] || break
 done
 
 if [ -n "$lab_refuse" ]; then echo -12 >/sys/kernel/debug/notifier-error-inject/memory/actions/MEM_GOING_OFFLINE/error; fi
