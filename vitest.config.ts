@@ -1,9 +1,19 @@
-import { globSync } from 'node:fs';
+import { globSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 import { alone } from './test/alone.ts';
 import { LeftOutReporter } from './test/lab/left-out.ts';
 import { labProblem } from './test/lab/needs.ts';
 import { LongestFirst } from './test/longest-first.ts';
+
+// Programs that tests start, a thousand in a run, begin with what V8 has made of their files before in this run (node:module,
+// "Module compile cache"): a tenth of a short command, a fourth of what an agent takes to begin.
+if (process.env['NODE_COMPILE_CACHE'] === undefined) {
+  const compiled = mkdtempSync(join(tmpdir(), 'dimmer-compiled-'));
+  process.env['NODE_COMPILE_CACHE'] = compiled;
+  process.on('exit', () => rmSync(compiled, { recursive: true, force: true }));
+}
 
 /** Each file has a lab of its own, and waits twice as long as it works: four at a time keep two cores busy. */
 const labs = {
