@@ -34,7 +34,8 @@ const unit = 'dimmer-agent';
 /** What `npm run packages` is told here: nothing is made small, which would take a minute. */
 const quick = '--compression none';
 const epoch = { SOURCE_DATE_EPOCH: '1790000000' };
-vi.setConfig({ testTimeout: 180_000 });
+// What packs and what looks through the packages takes half a minute of a processor, of which three other files have their part.
+vi.setConfig({ testTimeout: 400_000 });
 
 await describeLab(
   'packages for hosts',
