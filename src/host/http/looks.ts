@@ -22,7 +22,11 @@ const withoutNamesMs = 600_000;
 const understood = object({ domains: those(domainObservation) });
 
 type Answer = HostAnswer<DomainObservation>;
-type Asked = { readonly uuid: string; readonly answer: (answer: Answer | Promise<Answer>) => void };
+type Asked = {
+  readonly uuid: string;
+  readonly signal: AbortSignal | undefined;
+  readonly answer: (answer: Answer | Promise<Answer>) => void;
+};
 
 /** See the file's comment. */
 export class Looks {
@@ -40,9 +44,8 @@ export class Looks {
   observe(uuid: string, signal: AbortSignal | undefined): Promise<Answer> {
     const answered = new Promise<Answer>((answer) => {
       if (this.#asked.length === 0) setImmediate(() => this.#send());
-      this.#asked.push({ uuid, answer });
+      this.#asked.push({ uuid, signal, answer });
     });
-    // What others wait for goes on.
     return orAborted(answered, signal, () =>
       fail(hostError('timeout', 'The agent did not answer before it was given up')),
     );
@@ -57,14 +60,16 @@ export class Looks {
 
   async #ask(asked: readonly Asked[]): Promise<void> {
     if (asked.length > 1 && (await this.#askTogether(asked))) return;
-    for (const { uuid, answer } of asked) answer(this.#askOne(uuid));
+    for (const each of asked) each.answer(this.#askOne(each));
   }
 
   /** False: each is to be asked for by itself. */
   async #askTogether(asked: readonly Asked[]): Promise<boolean> {
     const uuids = [...new Set(asked.map(({ uuid }) => uuid))];
     const path = `${domainsPath}?view=memory&uuids=${uuids.join(',')}`;
-    const list = await this.#transport.call({ method: 'GET', path, deadlineMs: observeDeadlineMs }, understood);
+    const { signal, forget } = whenAllGiveUp(asked.map((each) => each.signal));
+    const request = { method: 'GET', path, deadlineMs: observeDeadlineMs, signal } as const;
+    const list = await this.#transport.call(request, understood).finally(forget);
     if (!list.ok) {
       const takesNames = list.error.code !== 'bad-request';
       if (takesNames) for (const { answer } of asked) answer(list);
@@ -72,17 +77,36 @@ export class Looks {
       return takesNames;
     }
     const seen = new Map(list.value.domains.map((domain) => [domain.uuid, domain]));
-    for (const { uuid, answer } of asked) {
-      const observation = seen.get(uuid);
-      answer(observation === undefined ? this.#askOne(uuid) : succeed(observation));
+    for (const each of asked) {
+      const observation = seen.get(each.uuid);
+      each.answer(observation === undefined ? this.#askOne(each) : succeed(observation));
     }
     return true;
   }
 
-  #askOne(uuid: string): Promise<Answer> {
-    return this.#transport.call(
-      { method: 'GET', path: memoryPath(uuid), deadlineMs: observeDeadlineMs },
-      domainObservation,
-    );
+  #askOne({ uuid, signal }: Asked): Promise<Answer> {
+    const request = { method: 'GET', path: memoryPath(uuid), deadlineMs: observeDeadlineMs, signal } as const;
+    return this.#transport.call(request, domainObservation);
   }
+}
+
+/** A signal that is aborted once all are: what somebody still waits for goes on. `forget` once it has ended. */
+function whenAllGiveUp(signals: readonly (AbortSignal | undefined)[]): {
+  readonly signal: AbortSignal | undefined;
+  readonly forget: () => void;
+} {
+  const given = signals.filter((signal) => signal !== undefined);
+  if (given.length < signals.length) return { signal: undefined, forget: () => undefined };
+  const ending = new AbortController();
+  const look = (): void => {
+    if (given.every(({ aborted }) => aborted)) ending.abort();
+  };
+  look();
+  for (const signal of given) signal.addEventListener('abort', look, { once: true });
+  return {
+    signal: ending.signal,
+    forget: () => {
+      for (const signal of given) signal.removeEventListener('abort', look);
+    },
+  };
 }

@@ -61,6 +61,22 @@ describe('a host that takes every request and answers none', () => {
     await host.close();
   });
 
+  test('looks that travel together end, and their connection with them, once all have given up', async () => {
+    const host = createHttpsHost({ address, tls: agentPki.clientTls, clock: systemClock });
+    const ending = [new AbortController(), new AbortController()];
+    const uuids = [uuid, uuid.replace(/.$/, 'f')];
+    const answers = ending.map(({ signal }, index) => host.observe(uuids[index] ?? '', signal));
+    const path = `/v1/domains?view=memory&uuids=${uuids.join(',')}`;
+    await waitFor(() => asked.includes(path), { what: 'the request to arrive', timeoutMs: 20_000 });
+    ending[0]?.abort();
+    expect(await answers[0]).toMatchObject({ ok: false, error: { code: 'timeout' } });
+    expect(ended).not.toContain(path);
+    ending[1]?.abort();
+    expect(await answers[1]).toMatchObject({ ok: false, error: { code: 'timeout' } });
+    await waitFor(() => ended.includes(path), { what: 'the connection to end', timeoutMs: 4_000 });
+    await host.close();
+  });
+
   test('SIGTERM ends the controller although it is asking such a host', async () => {
     const api = await FakeApiServer.start();
     const kinds: Readonly<Record<string, object>> = {
