@@ -56,7 +56,9 @@ export type Stack = {
 /** The reason of an object's Ready condition, with the message, for people. */
 const describeReady = (object: VirtualMachineMemory): string => {
   const ready = object.status?.conditions?.find(({ type }) => type === 'Ready');
-  return `${object.metadata.name} says ${ready?.reason ?? 'nothing'}: ${ready?.message ?? ''}`;
+  const { modules, lastHandledReconcileAt: heeded, lastResize } = object.status ?? {};
+  const more = JSON.stringify({ modules, heeded, lastResize });
+  return `${object.metadata.name} says ${ready?.reason ?? 'nothing'}: ${ready?.message ?? ''}\n${more}`;
 };
 
 /** Starts a program of ours, which can be ended and started again; its log is `NAME.log` in `directory`. */

@@ -91,8 +91,8 @@ export const operations = {
     tag: 'Host',
     summary: 'Running and defined VMs that the agent admits',
     description:
-      'With view=memory each as the memory of one VM shows it; with uuids besides, those of these that can be observed ' +
-      'within a moment, and nothing of the others.',
+      'With view=memory each as the memory of one VM shows it. With uuids those of these that there are, and with ' +
+      'view=memory those that can be observed within a moment.',
     querystring: domainsQuery,
     answers: {
       200: {

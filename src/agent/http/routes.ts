@@ -91,9 +91,9 @@ async function listFor(
   { view, uuids }: Of<typeof domainsQuery>,
 ): Promise<HostAnswer<readonly unknown[]>> {
   if (view === 'memory') return uuids === undefined ? service.observeAll() : succeed(await service.observeSome(uuids));
-  return uuids === undefined
-    ? service.listDomains()
-    : fail(hostError('bad-request', 'Domains can be named by uuids with view=memory only'));
+  const list = await service.listDomains();
+  if (!list.ok || uuids === undefined) return list;
+  return succeed(list.value.filter(({ uuid }) => uuids.includes(uuid)));
 }
 
 /** Declares the routes on `app`; `actorOf` tells on whose behalf a request is made. */

@@ -97,7 +97,7 @@ await describeLab(
       await systemctl('mask', '--runtime', 'polkit.service');
       const anew = documented(
         'docs/operations.md',
-        '`systemctl stop libvirtd.service && systemctl restart libvirtd.socket`',
+        '`systemctl stop libvirtd.socket libvirtd.service && systemctl start libvirtd.socket`',
       );
       await machine.runOk('sh', ['-euc', anew.text]);
       // The groups of a process are those of its user when it was started.

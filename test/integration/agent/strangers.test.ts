@@ -213,7 +213,6 @@ describe('agent and strangers', () => {
       `/v1/domains/${uuid}/memory?x=1`,
       '/v1/domains?view=all',
       '/v1/domains?view=memory&view=memory',
-      `/v1/domains?uuids=${uuid}`,
       '/v1/domains?view=memory&uuids=',
       `/v1/domains?view=memory&uuids=${uuid},`,
       `/v1/domains?view=memory&uuids=${uuid}&uuids=${uuid}`,

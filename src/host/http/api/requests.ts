@@ -41,14 +41,14 @@ const uuidPattern = '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12
 const domainUuid = textOf({ maxLength: 36, pattern: `^${uuidPattern}$` });
 /** Domains that one request may name. */
 export const maxNamedDomains = 32;
+const namedDomains = textOf({
+  maxLength: maxNamedDomains * 37 - 1,
+  pattern: `^${uuidPattern}(,${uuidPattern}){0,${maxNamedDomains - 1}}$`,
+});
 export const domainsQuery = closed({
   view: optional(oneOf(['memory'])),
-  /** With view=memory: of these only, separated by commas. Agents of 0.1.0 refuse it. */
-  uuids: optional(
-    mapped(textOf({ pattern: `^${uuidPattern}(,${uuidPattern}){0,${maxNamedDomains - 1}}$` }), (text) =>
-      text.split(','),
-    ),
-  ),
+  /** Of these only, separated by commas. Agents of 0.1.0 refuse it. */
+  uuids: optional(mapped(namedDomains, (text) => text.split(','))),
 });
 export const domainParams = object({ uuid: domainUuid });
 export const moduleParams = object({ uuid: domainUuid, slot: digits('^(0|[1-9][0-9]{0,2})$') });
