@@ -159,6 +159,26 @@ describe('faults', () => {
     await bench.reaches('Converged', 'vm', 5_000);
   });
 
+  it.each(['busy', 'guest-late', 'unreachable'] as const)(
+    'makes the try that a user asks for when what was in the way of it has passed (%s)',
+    async (code) => {
+      bench = await createControllerBench([{ ...domain, modules: [{ size: gib(1) }] }]);
+      const { script } = bench.host();
+      script.setUnplugBehaviour(vmUuid, 'all', 'refuse');
+      bench.apply({ memory: '1Gi' });
+      await bench.reaches('GuestRefused');
+      script.setUnplugBehaviour(vmUuid, 'all', 'accept');
+      const error = hostError(code, 'on purpose');
+      script.inject(code === 'unreachable' ? 'observe' : 'unplug', { kind: 'fail', error }, 2);
+      const asked = script.changes().length;
+      bench.apply({}, 'vm', { 'dimmer.dev/reconcile-requested-at': 'now' });
+      // Sooner than the module may be asked for again by itself.
+      await bench.reaches('Converged', 'vm', 40_000);
+      expect(bench.status().lastHandledReconcileAt).toBe('now');
+      expect(script.changes().length).toBeGreaterThan(asked);
+    },
+  );
+
   it('derives status anew when somebody else wrote first', async () => {
     bench = await createControllerBench([domain]);
     bench.resources.failures.push({ outcome: 'conflict' }, { outcome: 'failed', message: 'no', retryable: true });

@@ -2,6 +2,7 @@
 import type { VirtualMachineMemoryStatus } from '../../../api/v1alpha1/virtual-machine-memory.ts';
 import { timestamp } from '../../../api/v1alpha1/conditions.ts';
 import { rowOf } from '../../../api/v1alpha1/reasons.ts';
+import type { HostErrorCode } from '../../../host/errors.ts';
 import { isUnrecorded } from '../drift.ts';
 import { computeNotOnlined, type NotOnlined } from '../not-onlined.ts';
 import { completeResize } from '../resize.ts';
@@ -71,9 +72,21 @@ export function summarise(scope: ReconcileScope, nowMs: number): Conclusion {
   return { verdict, status };
 }
 
+/** What passes by itself, and before which nothing was done. */
+const passing: ReadonlySet<HostErrorCode> = new Set<HostErrorCode>([
+  ...(['unreachable', 'too-many-requests', 'busy', 'hypervisor-unreachable', 'guest-late'] as const),
+]);
+
+/** Somebody asked for another try, and it couldn't be made: it is still to be made when what was in the way has passed. */
+const isPutOff = ({ retryNow, hasChanged, problem, outcome }: ReconcileScope): boolean =>
+  retryNow &&
+  !hasChanged &&
+  (problem?.retry === true || (outcome.kind === 'failed' && passing.has(outcome.error.code)));
+
 /** What was asked for by annotations and is done with this status. */
-function handledBy({ requestedAt, observeRequestedAt, previous }: ReconcileScope): StatusInput['handled'] {
-  const lastHandledReconcileAt = requestedAt ?? previous.lastHandledReconcileAt;
+function handledBy(scope: ReconcileScope): StatusInput['handled'] {
+  const { requestedAt, observeRequestedAt, previous } = scope;
+  const lastHandledReconcileAt = (isPutOff(scope) ? undefined : requestedAt) ?? previous.lastHandledReconcileAt;
   const lastHandledObserveAt = observeRequestedAt ?? previous.lastHandledObserveAt;
   return {
     ...(lastHandledReconcileAt === undefined ? {} : { lastHandledReconcileAt }),
