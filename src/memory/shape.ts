@@ -165,6 +165,18 @@ export const mapped = <T, U>(shape: Shape<T>, make: (value: T) => U | Mismatch):
   },
 });
 
+/** The items of a list, the list itself where all are as they are read; `which`: all must fit, or those that do are left. */
+function readItems<T>(given: readonly unknown[], item: Shape<T>, which: 'all' | 'those'): readonly T[] | Mismatch {
+  let changed: T[] | null = null;
+  for (let index = 0; index < given.length; index += 1) {
+    const read = item.read(given[index]);
+    if (read instanceof Mismatch && which === 'all') return read.in(`[${index}]`);
+    if (changed === null && read !== given[index]) changed = given.slice(0, index) as T[];
+    if (!(read instanceof Mismatch)) changed?.push(read);
+  }
+  return changed ?? (given as readonly T[]);
+}
+
 type ListLimits = { readonly minItems?: number; readonly maxItems?: number; readonly uniqueItems?: true };
 
 /** A list of so many. `uniqueItems`: of texts or numbers, none of them twice. */
@@ -176,15 +188,8 @@ export const list = <T>(item: Shape<T>, limits: ListLimits = {}): Shape<readonly
     if (value.length < minItems || value.length > maxItems) {
       return new Mismatch(`is not a list of ${minItems} to ${maxItems}`);
     }
-    const given: readonly unknown[] = value;
-    let changed: T[] | null = null;
-    for (let index = 0; index < given.length; index += 1) {
-      const read = item.read(given[index]);
-      if (read instanceof Mismatch) return read.in(`[${index}]`);
-      if (changed === null && read !== given[index]) changed = given.slice(0, index) as T[];
-      changed?.push(read);
-    }
-    const items = changed ?? (given as readonly T[]);
+    const items = readItems(value, item, 'all');
+    if (items instanceof Mismatch) return items;
     return uniqueItems === true && new Set(items).size < items.length ? new Mismatch('has an item twice') : items;
   },
 });
@@ -192,17 +197,7 @@ export const list = <T>(item: Shape<T>, limits: ListLimits = {}): Shape<readonly
 /** A list without the items that haven't the shape. */
 export const those = <T>(item: Shape<T>): Shape<readonly T[]> => ({
   schema: list(item).schema,
-  read: (value) => {
-    if (!Array.isArray(value)) return new Mismatch('is not a list');
-    const given: readonly unknown[] = value;
-    let changed: T[] | null = null;
-    for (let index = 0; index < given.length; index += 1) {
-      const read = item.read(given[index]);
-      if (changed === null && read !== given[index]) changed = given.slice(0, index) as T[];
-      if (!(read instanceof Mismatch)) changed?.push(read);
-    }
-    return changed ?? (given as readonly T[]);
-  },
+  read: (value) => (Array.isArray(value) ? readItems(value, item, 'those') : new Mismatch('is not a list')),
 });
 
 /** Whether `value` is an object, not an array and not null. */
