@@ -147,7 +147,8 @@ export class StatisticsBell {
   }
 
   /**
-   * Puts the period back where statistics are off.
+   * Puts the period back where statistics are off. What libvirt says of that is not what QEMU has where libvirtd was killed
+   * after telling QEMU and before writing it down: so QEMU is told in any case, and the same period again does nothing to it.
    * @param isFinal whether no call of a client that is gone can be under way any more: the record goes
    */
   async #settle(uuid: string, seconds: number, isFinal: boolean): Promise<void> {
@@ -156,8 +157,8 @@ export class StatisticsBell {
     try {
       const period = await this.#look(uuid);
       if (period === null) return;
+      await driver.setStatisticsPeriod(uuid, period.standing > 0 ? period.standing : seconds);
       if (period.standing === 0) {
-        await driver.setStatisticsPeriod(uuid, seconds);
         logger.info({ uuid, periodSeconds: seconds }, 'guest memory statistics switched on');
       }
       if (!isFinal) this.#settleLater(uuid, seconds, lateCallMs);

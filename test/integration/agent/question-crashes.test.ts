@@ -88,6 +88,31 @@ await describeLab(
       expect((await bench.observe(host)).layout?.modules).toMatchObject([{ state: 'Plugged', mark: null }]);
     }, 120_000);
 
+    test('libvirtd killed when QEMU had the 0 and it had not written that down: the guest is asked again all the same', async () => {
+      const host = await bench.startInProcess();
+      const ask = await prepare(host);
+      const balloon = async (request: object): Promise<unknown> =>
+        (
+          JSON.parse(await virsh(['qemu-monitor-command', bench.guest.uuid, JSON.stringify(request)])) as {
+            readonly return: unknown;
+          }
+        ).return;
+      const polling = { path: '/machine/peripheral/balloon0', property: 'guest-stats-polling-interval' };
+      const asked = ask();
+      await bench.relay.intercept(procedures.setMemoryStatsPeriod, async (): Promise<Fate> => {
+        await balloon({ execute: 'qom-set', arguments: { ...polling, value: 0 } });
+        expect([await stands(), await balloon({ execute: 'qom-get', arguments: polling })]).toEqual([seconds, 0]);
+        await bench.lab.hypervisor.killDaemon();
+        return 'drop';
+      });
+      expect(codeOf(await asked)).not.toBe('ok');
+      await bench.lab.hypervisor.startDaemon();
+      await bench.backAgain(host);
+      await waitFor(async () => (await balloon({ execute: 'qom-get', arguments: polling })) === seconds, {
+        ...{ what: 'QEMU to ask the guest again', timeoutMs: 20_000 },
+      });
+    }, 120_000);
+
     test('the answer to the second call is lost: the period stands all the same', async () => {
       const host = await bench.startInProcess();
       const ask = await prepare(host);

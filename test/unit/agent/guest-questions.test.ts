@@ -170,6 +170,24 @@ describe('what stood before a question', () => {
     expect([bench.balloon.periodSeconds, bench.recorded()]).toEqual([7, null]);
   });
 
+  it('is put back where libvirtd was killed after it had told QEMU and before it wrote that down', async () => {
+    for (const told of [0, 7]) {
+      const bench = await setUp({ periodSeconds: 7 });
+      bench.hooks.before = (_call, seconds) => {
+        if (seconds !== told) return;
+        bench.kill();
+        bench.balloon.setPeriodUnwritten(told);
+      };
+      void bench.questions.ask(bench.run);
+      await bench.clock.advance(1_000);
+      expect([bench.balloon.writtenSeconds, bench.balloon.periodSeconds]).toEqual([7 - told, told]);
+      bench.hooks.before = () => undefined;
+      bench.start().restore();
+      await bench.clock.advance(100);
+      expect([told, bench.balloon.writtenSeconds, bench.balloon.periodSeconds]).toEqual([told, 7, 7]);
+    }
+  });
+
   it('is put back as soon as libvirt lets us when the second call fails', async () => {
     const { clock, ask, questions, run, hooks, balloon, recorded } = await setUp({ periodSeconds: 7 });
     hooks.before = (_call, seconds) => {

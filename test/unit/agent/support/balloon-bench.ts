@@ -54,7 +54,7 @@ export function createBalloonBench(
     return (
       `<domain type='kvm' id='1'><name>db-1</name><uuid>${uuid}</uuid><metadata>${period}</metadata>` +
       `<memory unit='GiB'>1</memory><devices>` +
-      `<memballoon model='virtio'><stats period='${balloon.periodSeconds}'/></memballoon></devices></domain>`
+      `<memballoon model='virtio'><stats period='${balloon.writtenSeconds}'/></memballoon></devices></domain>`
     );
   };
 

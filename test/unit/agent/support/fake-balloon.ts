@@ -20,6 +20,8 @@ export type FakeBalloonOptions = {
 export class FakeBalloon {
   readonly #options: FakeBalloonOptions;
   #periodSeconds: number;
+  /** What libvirt has written down of it. */
+  #writtenSeconds: number;
   #timer: Timer | null = null;
   /** Whether the guest has handed over what it is asked with: no question is open. */
   #hasElement = false;
@@ -32,6 +34,7 @@ export class FakeBalloon {
   constructor(options: FakeBalloonOptions) {
     this.#options = options;
     this.#periodSeconds = options.periodSeconds ?? 2;
+    this.#writtenSeconds = this.#periodSeconds;
     this.#arm(this.#periodSeconds * 1000);
     // A driver that is loaded reports once without being asked.
     this.#gather({ gatherMs: 0, handOverMs: 0 });
@@ -41,14 +44,24 @@ export class FakeBalloon {
     return this.#periodSeconds;
   }
 
+  get writtenSeconds(): number {
+    return this.#writtenSeconds;
+  }
+
   get statistics(): DomainMemoryStats {
     const nothing = { available: null, unused: null, usable: null, lastUpdateMs: null, report: null };
     return this.#statistics ?? { ...nothing, balloon: null, resident: null };
   }
 
-  /** balloon_stats_set_poll_interval */
+  /** libvirt's call: QEMU is told, then it is written down. */
   setPeriod(seconds: number): void {
     this.periods.push(seconds);
+    this.setPeriodUnwritten(seconds);
+    this.#writtenSeconds = seconds;
+  }
+
+  /** balloon_stats_set_poll_interval: as far as a libvirtd gets that is killed before it has written anything down. */
+  setPeriodUnwritten(seconds: number): void {
     const before = this.#periodSeconds;
     if (seconds === before) return;
     this.#periodSeconds = seconds;
