@@ -17,7 +17,7 @@ import type { NamedNamespaces } from './namespaces.ts';
 import { ProblemReport } from './problem-report.ts';
 import { Readings } from './readings.ts';
 import type { ResourceStore } from './resource-store.ts';
-import { findBrokenRules } from './rules.ts';
+import { findBrokenTransitions } from './rules.ts';
 import { formatPath } from './schema.ts';
 import type { StateDirectory } from './state-directory.ts';
 
@@ -110,13 +110,13 @@ export class Intake {
         // Who writes another VM into a manifest that is made anew means another resource.
         if (
           read?.ok === true &&
-          findBrokenRules(schemas[kind], manifest.spec, read.value.spec, ['spec']).length === 0
+          findBrokenTransitions(schemas[kind], manifest.spec, read.value.spec, ['spec']).length === 0
         ) {
           before = read.value;
         }
       }
       if (before !== undefined) {
-        const broken = findBrokenRules(schemas[kind], manifest.spec, before.spec, ['spec']);
+        const broken = findBrokenTransitions(schemas[kind], manifest.spec, before.spec, ['spec']);
         if (broken.length > 0) {
           return broken.map(({ path, message }) => ({
             ...manifest.placeOf(path),

@@ -73,8 +73,8 @@ function readOne(file: string, document: YamlDocument, base: Path, schemas: Spec
   if (value['apiVersion'] !== apiVersion) return stop(`apiVersion must be ${apiVersion}`, ['apiVersion']);
 
   const findings: Finding[] = [];
-  for (const name of Object.keys(value)) {
-    if (!['apiVersion', 'kind', 'metadata', 'spec', 'status'].includes(name)) {
+  for (const [name, each] of Object.entries(value)) {
+    if (each !== null && !['apiVersion', 'kind', 'metadata', 'spec', 'status'].includes(name)) {
       findings.push({ path: [name], message: 'is no known field' });
     }
   }
@@ -83,7 +83,7 @@ function readOne(file: string, document: YamlDocument, base: Path, schemas: Spec
   const schema = schemas[kind];
   if (given === undefined || given === null) findings.push({ path: ['spec'], message: 'is missing' });
   const spec = applySchema(schema, given ?? {}, ['spec'], findings);
-  if (findings.length === 0) findings.push(...findBrokenRules(schema, spec, undefined, ['spec']));
+  if (findings.length === 0) findings.push(...findBrokenRules(schema, spec, ['spec']));
 
   const key = metadata === null ? undefined : keyOfManifest(kind, metadata);
   const problems = findings.map(({ path, message }): ManifestProblem => ({

@@ -54,7 +54,9 @@ export function readMetadata(value: unknown, namespaced: boolean, findings: Find
     wrong([], 'is missing');
     return null;
   }
-  for (const name of Object.keys(value)) if (!known.has(name)) wrong([name], 'is no known field');
+  for (const [name, each] of Object.entries(value)) {
+    if (each !== null && !known.has(name)) wrong([name], 'is no known field');
+  }
   const { name, namespace = null } = value;
   if (typeof name !== 'string' || name === '') {
     wrong(['name'], 'is missing');

@@ -1,14 +1,29 @@
 /** The CEL rules of a schema (x-kubernetes-validations), evaluated as the API server does. */
-import { celEnv, type CelInput, CelScalar, type CelResult, isCelError, parse, plan } from '@bufbuild/cel';
+import { celEnv, type CelInput, celMethod, CelScalar, type CelResult, isCelError, parse, plan } from '@bufbuild/cel';
 import { strings } from '@bufbuild/cel/ext';
+import { RE2JS } from '@bufbuild/re2';
 import { isObject } from '../memory/shape.ts';
 import { kubernetesFunctions } from './quantity-functions.ts';
 import type { Finding, Rule, Schema } from './schema.ts';
 import type { Path } from './yaml.ts';
 
+const patterns = new Map<string, RE2JS>();
+function patternOf(text: string): RE2JS {
+  const known = patterns.get(text);
+  if (known !== undefined) return known;
+  const pattern = RE2JS.compile(text);
+  patterns.set(text, pattern);
+  return pattern;
+}
+
+/** The evaluator's own reads the pattern anew each time, which takes ten times as long as all else of a rule. */
+const matches = celMethod('matches', CelScalar.STRING, [CelScalar.STRING], CelScalar.BOOL, function (text) {
+  return patternOf(text).test(this);
+});
+
 const environment = celEnv({
   variables: { self: CelScalar.DYN, oldSelf: CelScalar.DYN },
-  funcs: [...strings, ...kubernetesFunctions],
+  funcs: [...strings, ...kubernetesFunctions, matches],
 });
 type Evaluate = (self: CelInput, oldSelf: CelInput) => CelResult;
 
@@ -33,28 +48,43 @@ function toCel(value: unknown): CelInput {
 
 const isTransition = ({ rule }: Rule): boolean => /\boldSelf\b/.test(rule);
 
-/**
- * The rules that `value`, which fits `schema`, breaks. `old`: what was there before; undefined: nothing was, and rules
- * about changes say nothing.
- */
-export function findBrokenRules(schema: Schema, value: unknown, old: unknown, path: Path): readonly Finding[] {
+/** The rules that `value`, which fits `schema`, breaks by itself. */
+export function findBrokenRules(schema: Schema, value: unknown, path: Path): readonly Finding[] {
   if (value === undefined) return [];
-  const own = (schema['x-kubernetes-validations'] ?? [])
-    .filter((rule) => old !== undefined || !isTransition(rule))
-    .flatMap((rule) => judge(rule, toCel(value), toCel(old ?? null), path));
+  const own = judgeAll(rulesOf(schema, false), value, null, path);
   if (Array.isArray(value)) {
     const { items } = schema;
-    // As in a list that is atomic: no item has one that was before it.
-    return items === undefined
-      ? own
-      : [...own, ...value.flatMap((item, index) => findBrokenRules(items, item, undefined, [...path, index]))];
+    if (items === undefined) return own;
+    return [...own, ...value.flatMap((item, index) => findBrokenRules(items, item, [...path, index]))];
   }
   if (!isObject(value)) return own;
-  const before = isObject(old) ? old : {};
   const inner = Object.entries(schema.properties ?? {}).flatMap(([name, member]) =>
-    findBrokenRules(member, value[name], before[name], [...path, name]),
+    findBrokenRules(member, value[name], [...path, name]),
   );
   return [...own, ...inner];
+}
+
+/**
+ * The rules about changes that `value` breaks where `old` was before, both as `schema` has them. Items of lists have nothing
+ * that was before them, as in a list that is atomic.
+ */
+export function findBrokenTransitions(schema: Schema, value: unknown, old: unknown, path: Path): readonly Finding[] {
+  if (value === undefined || old === undefined) return [];
+  const own = judgeAll(rulesOf(schema, true), value, old, path);
+  if (!isObject(value) || !isObject(old)) return own;
+  const inner = Object.entries(schema.properties ?? {}).flatMap(([name, member]) =>
+    findBrokenTransitions(member, value[name], old[name], [...path, name]),
+  );
+  return [...own, ...inner];
+}
+
+const rulesOf = (schema: Schema, isAboutChange: boolean): readonly Rule[] =>
+  (schema['x-kubernetes-validations'] ?? []).filter((rule) => isTransition(rule) === isAboutChange);
+
+function judgeAll(rules: readonly Rule[], value: unknown, old: unknown, path: Path): readonly Finding[] {
+  if (rules.length === 0) return [];
+  const [self, oldSelf] = [toCel(value), toCel(old)];
+  return rules.flatMap((rule) => judge(rule, self, oldSelf, path));
 }
 
 function judge(rule: Rule, self: CelInput, oldSelf: CelInput, path: Path): readonly Finding[] {

@@ -105,10 +105,12 @@ function applyToObject(
     findings.push({ path, message: `may have at most ${schema.maxProperties ?? 0} members` });
   }
   for (const [name, each] of given) {
+    // As if it weren't there, whatever its name.
+    if (each === null) continue;
     const member = properties === undefined ? additionalProperties : ownMember(properties, name);
     if (member === undefined) {
       findings.push({ path: [...path, name], message: `is no known field${didYouMean(name, properties)}` });
-    } else if (each !== null) {
+    } else {
       result[name] = applySchema(member, each, [...path, name], findings);
     }
   }

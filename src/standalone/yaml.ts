@@ -77,6 +77,22 @@ const isInfinity = (tag: Exclude<Tags[number], string>): boolean =>
 
 /** Ends of lines for YAML 1.1, and for no editor: what looks like a comment might be none. */
 const strangeEnd = /[\u0085\u2028\u2029]/;
+/** What go-yaml (yaml_parser_update_buffer) takes nowhere. */
+// eslint-disable-next-line no-control-regex -- it is about them
+const control = /[\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F-\u0084\u0086-\u009F\uFFFE\uFFFF]/;
+
+/** The first character that a file may not have. null: there is none. */
+function findStrangeCharacter(text: string): { readonly message: string; readonly index: number } | null {
+  const [strange] = [strangeEnd.exec(text), control.exec(text)]
+    .filter((match) => match !== null)
+    .toSorted((a, b) => a.index - b.index);
+  if (strange === undefined) return null;
+  const code = strange[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, '0');
+  const what = strangeEnd.test(strange[0])
+    ? 'a character that ends a line for kubectl and for no editor'
+    : 'a control character, which kubectl does not read';
+  return { message: `has ${what} (U+${code}): take it away`, index: strange.index };
+}
 
 /** What go-yaml (yaml_parser_scan_anchor) takes for no anchor's name; null: there is nothing of that sort. */
 function findStrangeAnchor(document: Document.Parsed): { readonly name: string; readonly offset: number } | null {
@@ -123,6 +139,23 @@ function findStrangeKey(document: Document.Parsed, text: string): { problem: str
   return found;
 }
 
+/**
+ * Where an unquoted text in braces or brackets has a `?`: for go-yaml (yaml_parser_scan_plain_scalar) it ends there, and a key
+ * begins. null: nowhere.
+ */
+function findStrangeMark(document: Document.Parsed): number | null {
+  let found: number | null = null;
+  visit(document, {
+    Scalar(_, { type, source = '', range }, above) {
+      if (type !== 'PLAIN' || !source.includes('?')) return undefined;
+      if (!above.some((each) => isCollection(each) && each.flow === true)) return undefined;
+      found = range?.[0] ?? 0;
+      return visit.BREAK;
+    },
+  });
+  return found;
+}
+
 /** Reads all documents of `text`, empty ones left out. One that can't be read spoils the others: it may be half-written. */
 export function readYaml(text: string): Result<readonly YamlDocument[], YamlProblem> {
   const lines = new LineCounter();
@@ -130,10 +163,9 @@ export function readYaml(text: string): Result<readonly YamlDocument[], YamlProb
     const { line, col } = lines.linePos(offset);
     return { line, column: col };
   };
-  const strange = strangeEnd.exec(text);
+  const strange = findStrangeCharacter(text);
   if (strange !== null) {
-    const code = strange[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, '0');
-    const message = `has a character that ends a line for kubectl and for no editor (U+${code}): take it away`;
+    const { message } = strange;
     lines.addNewLine(0);
     for (const { index } of text.slice(0, strange.index).matchAll(/\n/g)) lines.addNewLine(index + 1);
     return fail({ message, position: positionAt(strange.index) });
@@ -159,6 +191,11 @@ export function readYaml(text: string): Result<readonly YamlDocument[], YamlProb
     if (anchor !== null) {
       const message = `has an anchor '${anchor.name}': letters, digits, - and _ make its name`;
       return fail({ message, position: positionAt(anchor.offset) });
+    }
+    const mark = text.includes('?') ? findStrangeMark(document) : null;
+    if (mark !== null) {
+      const message = "has a '?' in a text in braces or brackets, where kubectl takes it for a mark: put it in quotes";
+      return fail({ message, position: positionAt(mark) });
     }
     const key = findStrangeKey(document, text);
     if (key !== null) return fail({ message: key.problem, position: positionAt(key.offset) });

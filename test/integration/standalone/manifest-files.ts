@@ -396,6 +396,19 @@ export const corpus: readonly MakeFile[] = [
   ofSpec('  Memory: 2Gi\n'),
   ofSpec('\tmemory: 2Gi\n'),
   ofSpec('  memory: *nowhere\n'),
+  ofSpec('  memroy: ~\n  guestSafety:\n'),
+  (name) => `${memoryFile(name, '  memory: 2Gi\n', undefined, '  label:\n')}data: ~\n`,
+  (name) => memoryFile(name, '  memory: 2Gi\n', undefined, '  labels: {a:?b}\n'),
+  ...['\u0000', '\u0001', '\u000b', '\u000c', '\u001b', '\u007f', '\u0080', '\u009f', '\ufffe', '\uffff', '\ufeff'].map(
+    (character): MakeFile =>
+      (name) =>
+        memoryFile(name, `  memory: 2Gi # ${character}\n`),
+  ),
+  ...['\t', '~', '\u00a0', '\ud7ff', '\ue000', '\ufffd', '\u{10ffff}'].map(
+    (character): MakeFile =>
+      (name) =>
+        memoryFile(name, `  memory: 2Gi # ${character}\n`),
+  ),
   ofSpec('  memory: 2Gi\n  : 2\n'),
   ofSpec('  memory: 2Gi\n  ~: 2\n'),
   ofSpec('  ?\n    memory\n  : 2Gi\n'),

@@ -39,6 +39,13 @@ test('defaults are those of the schema, and a null is none', () => {
   ]);
 });
 
+test('a member that is null is as if it were not there, whatever its name', () => {
+  expect(
+    read(`${memory('  memory: 2Gi\n  memroy: ~\n')}data:\n`.replace('{name: db}', '{name: db, label: ~}')),
+  ).toEqual(read(memory('  memory: 2Gi\n')));
+  expect(read(memory('  memory: 2Gi\n  memroy: 1\n')).problems).toHaveLength(1);
+});
+
 describe('what is wrong is said where it stands', () => {
   test.each([
     ['  memory: 3G\n', '6:11 spec.memory: 3G is not a whole number of MiB: write 2861Mi or 2862Mi'],

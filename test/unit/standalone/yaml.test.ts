@@ -76,6 +76,17 @@ test('what ends a line for YAML 1.1 and for no editor is refused: a comment woul
   expect(readYaml('a: b\u0085c\n')).toMatchObject({ ok: false, error: { position: { line: 1, column: 5 } } });
 });
 
+test('a control character is refused where it stands, also in a comment', () => {
+  expect(readYaml('a: 1\n# so\u0001\u2028\n')).toEqual({
+    ok: false,
+    error: {
+      message: 'has a control character, which kubectl does not read (U+0001): take it away',
+      position: { line: 2, column: 5 },
+    },
+  });
+  expect(readYaml('\uFEFFa: b\t# c\uFEFF\u{1F600}\r\n').ok).toBe(true);
+});
+
 test('a key and its colon are on one line, as go-yaml reads them', () => {
   for (const text of ['spec\n  :\n  memory: 6Gi\n', 'a: 1\n"b"\n  : 2\n', 'a:\n  b: 1\n  c \n    : 2\n']) {
     expect([text, readYaml(text)]).toMatchObject([text, { ok: false }]);
@@ -120,6 +131,26 @@ test('a key is there, and is one that JSON has, as for kubectl', () => {
     error: { message: 'has a key that is empty or null', position: { line: 3, column: 3 } },
   });
   for (const text of ['"": 2\n', "{'': 2}\n", 'a: ~\n', '? a\n']) {
+    expect([text, readYaml(text).ok]).toEqual([text, true]);
+  }
+});
+
+test("an unquoted text in braces or brackets has no '?', which begins a key there for go-yaml", () => {
+  for (const text of ['a: {b:? c}\n', 'a: {?b: c}\n', 'a: {b: c?}\n', 'a: [?b]\n', 'a: {b: [c, {d?: 1}]}\n']) {
+    expect([text, readYaml(text)]).toMatchObject([
+      text,
+      { ok: false, error: { message: expect.stringContaining('takes it for a mark') as string } },
+    ]);
+  }
+  expect(readYaml('a: 1\nb: {c: d?}\n')).toMatchObject({ error: { position: { line: 2, column: 8 } } });
+  for (const text of [
+    'a: b?\n',
+    'a?: b\n',
+    'a: {"b?": \'c?\'}\n',
+    'a: {? b : c}\n',
+    'a: {b: c} # what?\n',
+    '{"a": ["?"]}\n',
+  ]) {
     expect([text, readYaml(text).ok]).toEqual([text, true]);
   }
 });
