@@ -126,8 +126,8 @@ function computeNamespaceRoom(seen: PlannerObservation): Pick<PlanningStatus, 'n
 }
 
 /**
- * How much more the host could give: what the VM itself could take where the host has that much; else what the host
- * has, in whole GiB; and no more than the namespace may have. So whoever reads the object learns of the host only what this VM could find out by growing.
+ * How much more the host could give: what the VM itself could take, as far as its namespace may have it, where the host has
+ * that much; else what the host has, in whole GiB. So whoever reads the object learns of the host only what this VM could find out by growing.
  */
 export function computeRooms(seen: PlannerObservation): readonly (NonNullable<BackingStatus['room']> | null)[] {
   const { backings = [] } = seen;
@@ -136,9 +136,8 @@ export function computeRooms(seen: PlannerObservation): readonly (NonNullable<Ba
   return backings.map(({ nodes, pageSize, hostFree, hugepagesFree }) => {
     const pool = situation.pools.find((candidate) => candidate.nodes.some((node) => nodes.includes(node)));
     if (hostFree === null || pool === undefined) return null;
-    const own = ownRoom(situation, pool);
-    const roomIn = (free: Bytes): string =>
-      formatQuantity(bytes(Math.min(allowed, free >= own ? own : floorTo(free, gib(1)))));
+    const own = bytes(Math.min(allowed, ownRoom(situation, pool)));
+    const roomIn = (free: Bytes): string => formatQuantity(free >= own ? own : floorTo(free, gib(1)));
     return {
       ...(pageSize === null ? {} : { pageSize: formatQuantity(pageSize) }),
       host: roomIn(hostFree),
