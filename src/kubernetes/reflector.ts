@@ -5,7 +5,6 @@
  */
 import { type BackoffLimits, computeBackoffMs } from '../runtime/backoff.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { lenient, Mismatch, object, text } from '../memory/shape.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { keyOf, type Resource, type ResourceKey, type ResourceSource } from '../runtime/resources.ts';
 import type { ApiClient, ApiFailure } from './api-client.ts';
@@ -15,6 +14,7 @@ import { ResourceCache } from './resource-cache.ts';
 import { collectionPath, type ResourceKind, splitKey } from './resource-kind.ts';
 import { isOlder } from './resource-version.ts';
 import { sleep } from '../runtime/sleep.ts';
+import { Echoes } from './echoes.ts';
 import { isExpired, parseWatchEvent, type WatchEvent } from './watch-event.ts';
 
 export type ReflectorOptions<T extends Resource> = {
@@ -35,11 +35,6 @@ export type ReflectorOptions<T extends Resource> = {
   /** Told of every failure, for whoever shows how old things are, and of its end (null). `status`: of HTTP; 0: there was none. */
   readonly onTrouble?: (trouble: { readonly message: string; readonly status: number } | null) => void;
 };
-
-/** Which object it is, and as of when. */
-const identified = object({
-  metadata: object({ namespace: lenient(text()), name: text(), uid: text(), resourceVersion: text() }),
-});
 
 /** How the last watch ended. */
 type WatchEnd =
@@ -64,6 +59,7 @@ export class Reflector<T extends Resource> {
   readonly #logger: Logger;
   readonly #stop = new AbortController();
   readonly #refreshing = new Set<ResourceKey>();
+  readonly #echoes = new Echoes();
   #running: Promise<void> | undefined;
   /** The newest resource version that the list or the watch has delivered. */
   #version: string | undefined;
@@ -90,6 +86,7 @@ export class Reflector<T extends Resource> {
   /** Takes over an object that came as the answer to a write. */
   learn(object: T): void {
     this.#cache.put(object);
+    this.#echoes.expect(object);
   }
 
   /** Begins; comes back at once. */
@@ -148,6 +145,7 @@ export class Reflector<T extends Resource> {
     if (rewound) this.#logger.warn({ from: this.#version, to: resourceVersion }, "the API server's history went back");
     this.#version = resourceVersion;
     this.#mustList = false;
+    this.#echoes.forget();
     this.#contact();
     this.#cache.replace(items, resourceVersion, rewound);
     return { next: 'resume' };
@@ -175,7 +173,7 @@ export class Reflector<T extends Resource> {
     const end = await readLines(
       opened.value,
       (line) => {
-        const problem = this.#take(parseWatchEvent(line));
+        const problem = this.#take(this.#findEcho(line) ?? parseWatchEvent(line));
         if (problem !== undefined) verdict = problem;
         return problem === undefined;
       },
@@ -211,8 +209,6 @@ export class Reflector<T extends Resource> {
         break;
       case 'changed':
       case 'deleted': {
-        // Most of what a watch tells is the echo of what we have written, and learned from the answer.
-        if (event.type === 'changed' && this.#isHeld(event.object)) break;
         const decoded = this.#options.kind.decode(event.object);
         if (!decoded.ok) {
           this.#logger.error({ problem: decoded.error }, 'passing over a malformed object');
@@ -231,13 +227,11 @@ export class Reflector<T extends Resource> {
     return undefined;
   }
 
-  /** Whether the object is in the cache just so. */
-  #isHeld(raw: unknown): boolean {
-    const read = identified.read(raw);
-    if (read instanceof Mismatch) return false;
-    const { uid, resourceVersion } = read.metadata;
-    const held = this.#cache.get(keyOf(read))?.metadata;
-    return held?.uid === uid && held.resourceVersion === resourceVersion;
+  /** What tells only what we have written, and hold just so: it isn't read, and is as good as a bookmark. */
+  #findEcho(line: string): WatchEvent | null {
+    const echo = this.#echoes.find(line);
+    if (echo === null || this.#cache.get(echo.key)?.metadata.resourceVersion !== echo.resourceVersion) return null;
+    return { type: 'bookmark', resourceVersion: echo.resourceVersion };
   }
 
   #contact(): void {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { VirtualMachineMemory } from '../../../src/api/v1alpha1/virtual-machine-memory.ts';
 import type { Cluster } from '../../../src/kubernetes/cluster.ts';
+import { Echoes } from '../../../src/kubernetes/echoes.ts';
 import type { ResourceChange } from '../../../src/runtime/resources.ts';
 import {
   connectAsController,
@@ -115,6 +116,23 @@ describe('status', () => {
     const stored = await plane.get('vmmem', 'status', '-n', 't');
     expect(stored['status']).toEqual(status('two'));
     expect(stored['spec']).toMatchObject({ memory: '7Gi' });
+  });
+
+  it('is known again in the line in which the watch tells of it', async () => {
+    await plane.apply(memory('echo', 't', { memory: '6Gi' }));
+    const object = await caughtUp('echo');
+    await cluster.virtualMachineMemoryStatus.write(object, status('one'));
+    await plane.apply(memory('echo', 't', { memory: '7Gi' }));
+    const query = `watch=true&timeoutSeconds=1&resourceVersion=${object.metadata.resourceVersion}&fieldSelector=metadata.name=echo`;
+    const watch = `/apis/dimmer.dev/v1alpha1/namespaces/t/virtualmachinememories?${query}`;
+    const echoes = new Echoes();
+    // By now the cache may hold what came after it.
+    const [written] = changes.filter(({ current }) => current?.metadata.name === 'echo' && current.status?.plan);
+    if (written?.current === undefined) throw new Error('it was not learned');
+    echoes.expect(written.current);
+    const lines = (await plane.kubectlOk(['get', '--raw', watch])).trim().split('\n');
+    const found = lines.map((line) => echoes.find(line)?.resourceVersion ?? null);
+    expect(found).toEqual([written.current.metadata.resourceVersion, null]);
   });
 
   it('replaces: a field that is no longer there is gone', async () => {

@@ -100,27 +100,76 @@ describe('Reflector', () => {
     expect(server.listed).toHaveLength(1);
   });
 
-  it('makes nothing of what a watch tells a second time, unless it is of another life', async () => {
-    const decoded: string[] = [];
-    const decode: typeof virtualMachineMemories.decode = (raw) => {
-      const read = virtualMachineMemories.decode(raw);
-      if (read.ok) decoded.push(`${read.value.metadata.uid} ${read.value.metadata.resourceVersion}`);
-      return read;
+  describe('of what was written by us', () => {
+    const line = (type: string, name: string, version: string, uid = `uid-${name}`, rest = '') =>
+      `{"type":"${type}","object":{"metadata":{"generation":2,"name":"${name}","namespace":"t","resourceVersion":"${version}","uid":"${uid}"},"spec":{"memory":"9Gi","virtualMachine":{}}}${rest}}\n`;
+    /** Of what was read. */
+    let read: string[];
+    const kind: typeof virtualMachineMemories = {
+      ...virtualMachineMemories,
+      decode(raw) {
+        const object = virtualMachineMemories.decode(raw);
+        if (object.ok) read.push(object.value.metadata.uid);
+        return object;
+      },
     };
-    const written = rawMemory('a', '101', '7Gi');
-    const otherLife = rawMemory('a', '101', '7Gi', 'another');
-    server.lists.push(listOf('100', rawMemory('a', '10')));
-    server.watches.push(({ event }) => {
-      event('MODIFIED', written);
-      event('MODIFIED', written);
-      event('MODIFIED', otherLife);
-      event('MODIFIED', rawMemory('b', '103'));
+    const learn = (name: string, version: string): void => {
+      const written = virtualMachineMemories.decode(rawMemory(name, version, '7Gi'));
+      if (written.ok) reflector.learn(written.value);
+    };
+    /** Writes `lines` when this side has written version 101 of `a`; `b` at the end says that all were read. */
+    async function tell(...lines: readonly string[]): Promise<void> {
+      server.lists.push(listOf('100', rawMemory('a', '10')));
+      let write: (text: string) => void = () => undefined;
+      server.watches.push((exchange) => (write = exchange.write));
+      read = [];
+      start({ kind });
+      await eventually(() => expect(server.watched).toHaveLength(1));
+      learn('a', '101');
+      write([...lines, line('ADDED', 'b', '109')].join(''));
+      await eventually(() => expect(reflector.source.get('t/b')).toBeDefined());
+    }
+
+    it('reads no line of the watch', async () => {
+      // It couldn't be: a list would follow.
+      await tell(line('MODIFIED', 'a', '101', 'uid-a', '!'));
+      expect(changes).toEqual(['new t/a 6Gi', 'changed t/a 7Gi', 'new t/b 9Gi']);
+      expect(server.listed).toHaveLength(1);
     });
-    start({ kind: { ...virtualMachineMemories, decode } });
-    await eventually(() => expect(reflector.source.get('t/b')).toBeDefined());
-    const { uid } = written.metadata;
-    expect(decoded).toEqual([`${uid} 10`, `${uid} 101`, 'another 101', expect.stringContaining(' 103')]);
-    expect(changes[1]).toBe('changed t/a 7Gi');
+
+    it.each([
+      ['what somebody else has written', line('MODIFIED', 'a', '102'), 'changed t/a 9Gi'],
+      ['a deletion', line('DELETED', 'a', '101'), 'gone t/a'],
+    ])('reads %s', async (_, told, expected) => {
+      await tell(told);
+      expect(changes).toContain(expected);
+    });
+
+    it('reads what has the same version and is of another life', async () => {
+      await tell(line('MODIFIED', 'a', '101', 'another'));
+      expect(read).toEqual(['uid-a', 'another', 'uid-b']);
+    });
+
+    it('goes on from there when the watch ends', async () => {
+      server.lists.push(listOf('100', rawMemory('a', '10')));
+      let watch: { write: (text: string) => void; end: () => void } | undefined;
+      server.watches.push((exchange) => (watch = exchange), quiet);
+      start();
+      await eventually(() => expect(server.watched).toHaveLength(1));
+      learn('a', '101');
+      watch?.write(line('MODIFIED', 'a', '101'));
+      watch?.end();
+      await eventually(() => expect(server.watched).toHaveLength(2));
+      expect(server.watched[1]?.query.get('resourceVersion')).toBe('101');
+    });
+
+    it('reads what says so of a version that is in a text only', async () => {
+      const text = JSON.stringify('{"resourceVersion":"101","uid":"uid-a"}');
+      await tell(
+        `{"type":"MODIFIED","object":{"metadata":{"annotations":{"x":${text}},"generation":2,"name":"a","namespace":"t","resourceVersion":"105","uid":"uid-a"},"spec":{"memory":"9Gi","virtualMachine":{}}}}\n`,
+      );
+      expect(changes).toContain('changed t/a 9Gi');
+    });
   });
 
   it('loses nothing when the connection breaks in the middle of an event', async () => {
