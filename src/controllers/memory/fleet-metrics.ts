@@ -5,6 +5,7 @@
 import { Gauge, type Registry } from 'prom-client';
 import { findCondition } from '../../api/v1alpha1/conditions.ts';
 import type { VirtualMachineMemory } from '../../api/v1alpha1/virtual-machine-memory.ts';
+import type { Bytes } from '../../memory/bytes.ts';
 import { sizeIn } from './resize.ts';
 
 /** Namespaces beyond so many, those with the most memory first, are told as one. */
@@ -28,6 +29,14 @@ export function countFleet(resources: readonly VirtualMachineMemory[], nowMs: nu
   const byReason = new Map<string, number>();
   const longestUnready = new Map<string, number>();
   const memory = new Map<string, Memory>();
+  // Fifty thousand resources have few sizes among them, and each would be parsed at every scrape.
+  const sizes = new Map<string, Bytes | null>();
+  const read = (text: string | undefined): Bytes | null => {
+    if (text === undefined) return null;
+    let size = sizes.get(text);
+    if (size === undefined) sizes.set(text, (size = sizeIn(text)));
+    return size;
+  };
   for (const { metadata, spec, status } of resources) {
     const ready = findCondition(status?.conditions, 'Ready');
     const reason = ready?.reason ?? '';
@@ -37,11 +46,11 @@ export function countFleet(resources: readonly VirtualMachineMemory[], nowMs: nu
       const seconds = Number.isNaN(sinceMs) ? 0 : Math.max(0, (nowMs - sinceMs) / 1000);
       longestUnready.set(reason, Math.max(seconds, longestUnready.get(reason) ?? 0));
     }
-    const current = sizeIn(status?.memory?.current) ?? 0;
+    const current = read(status?.memory?.current) ?? 0;
     const sum = memory.get(metadata.namespace) ?? { wanted: 0, current: 0 };
     sum.current += current;
     // Without a wish it is to stay as it is.
-    sum.wanted += (spec.memory === undefined ? null : sizeIn(String(spec.memory))) ?? current;
+    sum.wanted += (spec.memory === undefined ? null : read(String(spec.memory))) ?? current;
     memory.set(metadata.namespace, sum);
   }
   return { byReason, longestUnready, memory: bounded(memory) };
