@@ -45,18 +45,48 @@ export type ReconcileQueueOptions = Omit<WorkQueueOptions, 'work' | 'observer'> 
 /** See the file's comment. Nothing runs before `start`. */
 export function createReconcileQueue(options: ReconcileQueueOptions): WorkQueue {
   const { kind, metrics, concurrency } = options;
-  const work = (key: ResourceKey, turn: Turn) => run(key, turn, options);
+  const underWay = new UnderWay();
+  const work = (key: ResourceKey, turn: Turn) => run(key, turn, underWay, options);
   const queue = new WorkQueue({ ...options, work, observer: metrics.observeQueue(kind) });
   metrics.follow(kind, queue, concurrency);
   return queue;
 }
 
-async function run(key: ResourceKey, turn: Turn, options: ReconcileQueueOptions): Promise<WorkResult> {
+/**
+ * What the end of the queue ends. One listener for all: an AbortSignal looks through those that it has for each that comes or
+ * goes, and hundreds may be under way.
+ */
+class UnderWay {
+  readonly #ends = new Set<() => void>();
+  #signal: AbortSignal | null = null;
+
+  /** Calls `end` when `signal` is aborted, which is the same each time, until it is forgotten. */
+  add(signal: AbortSignal, end: () => void): void {
+    this.#ends.add(end);
+    if (this.#signal === signal) return;
+    this.#signal = signal;
+    const endAll = (): void => {
+      for (const each of this.#ends) each();
+    };
+    signal.addEventListener('abort', endAll, { once: true });
+  }
+
+  forget(end: () => void): void {
+    this.#ends.delete(end);
+  }
+}
+
+async function run(
+  key: ResourceKey,
+  turn: Turn,
+  underWay: UnderWay,
+  options: ReconcileQueueOptions,
+): Promise<WorkResult> {
   const { kind, clock, random, metrics } = options;
   const startedMs = clock.now();
   const reconcileId = random().toString(36).slice(2, 10);
   const logger = options.logger.child({ kind, resource: key, reconcileId });
-  const end = watchEnd(turn, options);
+  const end = watchEnd(turn, underWay, options);
   let result: Reconciled;
   let hasFailed = false;
   try {
@@ -79,6 +109,7 @@ async function run(key: ResourceKey, turn: Turn, options: ReconcileQueueOptions)
 /** The signal of one reconcile: the queue's, and its own deadline. `forget` once it has ended. */
 function watchEnd(
   { signal, aside }: Turn,
+  underWay: UnderWay,
   { clock, deadlineMs }: ReconcileQueueOptions,
 ): { readonly attempt: Pick<Attempt, 'signal' | 'cut' | 'inLine'>; readonly forget: () => void } {
   const ending = new AbortController();
@@ -88,7 +119,7 @@ function watchEnd(
     ending.abort();
   };
   const close = (): void => end('closing');
-  signal.addEventListener('abort', close, { once: true });
+  underWay.add(signal, close);
   let leftMs = deadlineMs;
   let sinceMs = clock.now();
   const arm = () => clock.after(Math.max(0, leftMs), () => end('overdue'));
@@ -110,7 +141,7 @@ function watchEnd(
     },
     forget() {
       timer.cancel();
-      signal.removeEventListener('abort', close);
+      underWay.forget(close);
     },
   };
 }

@@ -53,6 +53,24 @@ describe('createReconcileQueue', () => {
     expect(text).toContain('dimmer_reconciles_total{kind="Thing",outcome="done"} 1');
   });
 
+  it('ends all that is under way when it closes, and tells what has ended nothing', async () => {
+    const cuts: string[] = [];
+    const attempts = new Map<string, Attempt>();
+    const { clock, queue } = setup(async (key, attempt) => {
+      attempts.set(key, attempt);
+      if (key !== 'quick') await untilCut(attempt);
+      cuts.push(`${key} ${attempt.cut() ?? 'by itself'}`);
+      return { kind: 'done' };
+    });
+    for (const key of ['a', 'quick', 'b']) queue.add(key);
+    await clock.advance(0);
+    const closed = queue.close(1_000);
+    await clock.advance(0);
+    expect(await closed).toBe(0);
+    expect(cuts).toEqual(['quick by itself', 'a closing', 'b closing']);
+    expect(attempts.get('quick')?.signal.aborted).toBe(false);
+  });
+
   it('logs what has changed nothing for who wants to see all', async () => {
     const said = { detail: 'all is well' };
     const { clock, queue, lines, quiet } = setup((key) =>
