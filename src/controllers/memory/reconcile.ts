@@ -118,7 +118,10 @@ async function reconcileScope(scope: ReconcileScope, context: ReconcileContext):
   const conclusion = summarise(scope, clock.now());
   const { reason, message: detail, adminDetail } = conclusion.verdict;
   const holdMs = isHalfway ? 0 : hold(scope, conclusion, context);
-  if (holdMs > 0) return { kind: 'after', ms: holdMs, reason, said: { detail, adminDetail, written: 'held' } };
+  // What was done has a line of its own, and how it ends gets another.
+  if (holdMs > 0) {
+    return { kind: 'after', ms: holdMs, reason, said: { detail, adminDetail, written: 'held' }, isRoutine: true };
+  }
   const written = await write(scope, conclusion, context);
   const result = settle(scope, conclusion, written, context);
   const ms = (later: number): number => soonEnoughFor(scope.notStored, later, clock.now());

@@ -16,10 +16,13 @@ export type Kept = {
   readonly told: Status;
 };
 
-type Entry = Kept & {
+type Entry = {
   readonly uid: string;
   /** The status that was stored when this was kept. */
   readonly stored: Status;
+  readonly told: Status;
+  /** Computed when it is first asked for. */
+  known: Status | (() => Status);
 };
 
 /** See the file's comment. */
@@ -31,13 +34,20 @@ export class Unwritten {
     const entry = this.#entries.get(keyOf(resource));
     if (entry === undefined) return null;
     const { status = {}, metadata } = resource;
-    if (entry.uid === metadata.uid && (isSame(status, entry.stored) || isSame(status, entry.known))) return entry;
+    const known = typeof entry.known === 'function' ? entry.known() : entry.known;
+    entry.known = known;
+    const { told } = entry;
+    if (entry.uid === metadata.uid && (isSame(status, entry.stored) || isSame(status, known))) return { known, told };
     this.forget(keyOf(resource));
     return null;
   }
 
-  /** Keeps `known` until it is written. @param resource as it is stored */
-  keep(resource: VirtualMachineMemory, known: Status, told: Status): void {
+  /**
+   * Keeps `known` until it is written.
+   * @param resource as it is stored
+   * @param known or how to compute it, for what is seldom asked for
+   */
+  keep(resource: VirtualMachineMemory, known: Entry['known'], told: Status): void {
     this.#entries.set(keyOf(resource), { uid: resource.metadata.uid, stored: resource.status ?? {}, known, told });
   }
 
@@ -57,7 +67,7 @@ const membersOf = (status: Status, areSaid: boolean): Status =>
 /** What a status says about the VM. */
 const aboutMachine = (status: Status): Status => membersOf(status, false);
 
-const isSame = (a: Status, b: Status): boolean => isDeepStrictEqual(aboutMachine(a), aboutMachine(b));
+const isSame = (a: Status, b: Status): boolean => a === b || isDeepStrictEqual(aboutMachine(a), aboutMachine(b));
 
 /** What a reconcile begins with: what is known of the VM, and what `status` says to people. */
 export const withUnwritten = (status: Status, kept: Kept | null): Status =>

@@ -76,10 +76,9 @@ export async function act(
 
   const { observation } = judgement.located;
   const mayGoOn = (): boolean => mayAct(scope, judgement, entry, context);
-  // Before the first step, so that it is known whatever becomes of this reconcile.
+  // Before the first step, so that it is known whatever becomes of this reconcile; nobody asks where it comes to its end.
   scope.beginsChange(clock.now());
-  const keep = (): void => unwritten.keep(scope.stored, computeKnown(scope), scope.told);
-  keep();
+  unwritten.keep(scope.stored, () => computeKnown(scope), scope.told);
   // Whoever acts keeps a place on the host, and no worker from those that only look.
   const hearing = entry.listen(observation.uuid);
   const outcome = await context.aside(() =>
@@ -97,10 +96,7 @@ export async function act(
   const hasChanged = outcome.kind !== 'failed' || outcome.plugged > 0 || mayHaveBeenDone(outcome.error);
   scope.hasChanged ||= hasChanged;
   if (outcome.kind === 'failed') {
-    if (!hasChanged) {
-      scope.didNothing();
-      keep();
-    }
+    if (!hasChanged) scope.didNothing();
     logger.warn({ what: outcome.what, code: outcome.error.code, err: outcome.error.cause }, 'step failed');
     if (action.kind !== 'release-claim') context.metrics.operated(operation, 'failed');
     // Somebody acted for a newer wish than the one we hold: ours is stale.
