@@ -58,7 +58,7 @@ await describeLab(
     }
 
     beforeAll(async () => {
-      const lab = await startLab({ controlPlane: {}, guests: [{ kind: 'accepting', name: 'db-1' }] });
+      const lab = await startLab({ controlPlane: 'shared', guests: [{ kind: 'accepting', name: 'db-1' }] });
       const { kubectlOk, directory } = lab.controlPlane;
       const controllerFlags = ['--leader-elect', '--leader-elect-resource-namespace=dimmer-system'];
       [stack, ports] = await Promise.all([startStack(lab, { controllerFlags }), freePorts(3)]);

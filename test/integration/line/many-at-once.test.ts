@@ -24,7 +24,7 @@ await describeLab(
     let api: Agent;
 
     beforeAll(async () => {
-      const lab = await startLab({ controlPlane: {}, hypervisor: null });
+      const lab = await startLab({ controlPlane: 'shared', hypervisor: null });
       stack = await startStack(lab, { agentDriver: ['--driver=simulated', `--simulated-vms=${vms}`] });
       const config = JSON.parse(readFileSync(lab.controlPlane.adminKubeconfig, 'utf8')) as {
         users: { user: { 'client-certificate': string; 'client-key': string } }[];
