@@ -1,6 +1,7 @@
 /** Real guests whose modules somebody else changes with virsh, and whose resource goes with Release. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { VirtualMachineMemory } from '../../src/api/v1alpha1/virtual-machine-memory.ts';
+import { pathOf } from '../lab/api-client.ts';
 import { describeLab } from '../lab/describe.ts';
 import type { LabGuest } from '../lab/guest-types.ts';
 import { startLab } from '../lab/lab.ts';
@@ -130,8 +131,7 @@ await describeLab('modules that somebody else changes, and a resource that goes'
     expect(status?.release).toMatchObject({ left: '512Mi' });
     await until(
       'it is gone',
-      async () =>
-        (await kubectlOk('get', 'vmmem', guest.name, `--namespace=${namespace}`, '--ignore-not-found')) === '',
+      async () => (await stack.lab.controlPlane.api.ask(pathOf('vmmem', guest.name, namespace))).status === 404,
     );
     expect(Date.now() - startMs).toBeLessThan(15_000);
     expect(await guest.moduleAliases()).toEqual(['ua-dimmer-0']);

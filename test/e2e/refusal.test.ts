@@ -1,6 +1,7 @@
 /** Guests that don't give memory up: nothing is lost, everything is told. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { VirtualMachineMemory } from '../../src/api/v1alpha1/virtual-machine-memory.ts';
+import { pathOf } from '../lab/api-client.ts';
 import { describeLab } from '../lab/describe.ts';
 import type { LabGuest } from '../lab/guest-types.ts';
 import { startLab } from '../lab/lab.ts';
@@ -88,9 +89,8 @@ await describeLab('guests that do not give memory up', () => {
     });
     // Its cause is gone, and the words with it.
     await guest.refuse(false);
-    await stack.lab.controlPlane.kubectlOk([
-      ...['annotate', '-n', namespace, 'vmmem', guest.name, 'dimmer.dev/reconcile-requested-at=now'],
-    ]);
+    const annotations = { 'dimmer.dev/reconcile-requested-at': 'now' };
+    await stack.lab.controlPlane.api.merge(pathOf('vmmem', guest.name, namespace), { metadata: { annotations } });
     await stack.reaches(guest.name, 'Converged');
     await waitFor(async () => hotplugReady(await stack.read(guest.name))?.reason === 'AsExpected', {
       ...{ what: 'HotplugReady without a refusal', timeoutMs: 30_000 },

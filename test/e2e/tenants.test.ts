@@ -34,8 +34,7 @@ await describeLab('tenants', () => {
   afterAll(() => stack.stop());
 
   const kubectlOk = (...args: string[]) => stack.lab.controlPlane.kubectlOk(args);
-  const changeHost = (spec: object) =>
-    kubectlOk('patch', 'hvh', hostName, '--type=merge', '-p', JSON.stringify({ spec }));
+  const changeHost = (spec: object) => stack.lab.controlPlane.api.merge(pathOf('hvh', hostName), { spec });
   const label = (tenant: Tenant, change: string) => kubectlOk('label', 'namespace', tenant, change);
 
   /** `kubectl apply` by a user with the product's own roles in the namespace, and no other rights. */

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { VirtualMachineMemory } from '../../src/api/v1alpha1/virtual-machine-memory.ts';
 import { MiB } from '../../src/memory/bytes.ts';
 import { parseQuantity } from '../../src/memory/quantity.ts';
+import { pathOf } from '../lab/api-client.ts';
 import { beside } from '../lab/beside.ts';
 import { describeLab } from '../lab/describe.ts';
 import { killGuestAgent, startGuestAgent, startLyingGuestAgent } from '../lab/guest-agent.ts';
@@ -92,8 +93,8 @@ await describeLab(
       const looks = (async () => {
         while (!end.signal.aborted) {
           await before();
-          const asked = `dimmer.dev/observe-requested-at=${Date.now()}`;
-          await lab.controlPlane.kubectl(['annotate', '--overwrite', '-n', namespace, 'vmmem', name, asked]);
+          const annotations = { 'dimmer.dev/observe-requested-at': String(Date.now()) };
+          await lab.controlPlane.api.merge(pathOf('vmmem', name, namespace), { metadata: { annotations } });
           await new Promise((resolve) => setTimeout(resolve, 6_000));
         }
       })();

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { Agent, request } from 'node:https';
 import { text } from 'node:stream/consumers';
+import { setTimeout as delay } from 'node:timers/promises';
 
 export type ApiAnswer = {
   readonly status: number;
@@ -34,10 +35,15 @@ export type ApiClient = {
   readonly ask: (path: string, request?: ApiRequest) => Promise<ApiAnswer>;
   /** What lies at a path, as JSON; another answer than 200 is an error. */
   readonly read: (path: string, request?: Pick<ApiRequest, 'as'>) => Promise<unknown>;
+  /** Changes what lies at a path (`kubectl patch --type=merge`, `annotate`, `label`); another answer than 200 is an error. */
+  readonly merge: (path: string, change: object) => Promise<unknown>;
+  /** Asks for the end of what lies at a path (`kubectl delete --wait=false`); another answer than 200 is an error. */
+  readonly remove: (path: string) => Promise<unknown>;
   readonly close: () => void;
 };
 
 const TIMEOUT_MS = 10_000;
+const TRIES = 10;
 
 export function createApiClient(
   url: string,
@@ -67,13 +73,21 @@ export function createApiClient(
     const { warning } = answer.headersDistinct;
     return { status: answer.statusCode ?? 0, text: await text(answer), warnings: (warning ?? []).map(textOfWarning) };
   };
+  const askOk = async (path: string, options?: ApiRequest): Promise<string> => {
+    let answer = await ask(path, options);
+    // As kubectl does: of a kind that has just been defined the API server says so for a second.
+    for (let asked = 1; answer.status === 429 && asked < TRIES; asked += 1) {
+      await delay(1_000);
+      answer = await ask(path, options);
+    }
+    if (answer.status !== 200) throw new Error(`${path} answers ${answer.status}: ${answer.text}`);
+    return answer.text;
+  };
   return {
     ask,
-    read: async (path, options) => {
-      const answer = await ask(path, options);
-      if (answer.status !== 200) throw new Error(`${path} answers ${answer.status}: ${answer.text}`);
-      return JSON.parse(answer.text) as unknown;
-    },
+    read: async (path, options) => JSON.parse(await askOk(path, options)) as unknown,
+    merge: (path, body) => askOk(path, { method: 'PATCH', body }),
+    remove: (path) => askOk(path, { method: 'DELETE' }),
     close: () => agent.destroy(),
   };
 }
@@ -93,5 +107,8 @@ export const isOurs = (kind: string): kind is keyof typeof ours => kind in ours;
 export const pathOf = (kind: keyof typeof ours, name: string, namespace?: string): string =>
   `/apis/dimmer.dev/v1alpha1/${ours[kind](namespace)}/${name}`;
 
+/** Where a namespace lies. */
+export const namespacePath = (name: string): string => `/api/v1/namespaces/${name}`;
+
 /** Where the events of a namespace lie. */
-export const eventsIn = (namespace: string): string => `/api/v1/namespaces/${namespace}/events`;
+export const eventsIn = (namespace: string): string => `${namespacePath(namespace)}/events`;

@@ -14,6 +14,7 @@ import { gib } from '../../../src/memory/bytes.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { silentLogger } from '../../../src/runtime/logger.ts';
 import { openTlsFiles } from '../../../src/runtime/tls-files.ts';
+import { namespacePath, pathOf } from '../../lab/api-client.ts';
 import { freePorts } from '../../lab/ports.ts';
 import { waitFor } from '../../lab/wait.ts';
 import {
@@ -89,8 +90,9 @@ const want = (number: number, size: string) =>
   plane.apply(
     memory(`vm-${number}`, 't', { virtualMachine: { uuid: uuidOf(number) }, memory: size, growPolicy: 'Whole' }),
   );
-const changeHost = (spec: object) =>
-  plane.kubectlOk(['patch', 'hvh', 'hv-1', '--type=merge', '-p', JSON.stringify({ spec })]);
+const changeHost = (spec: object) => plane.api.merge(pathOf('hvh', 'hv-1'), { spec });
+/** Puts the namespace into a tier; null: takes it out. */
+const changeTier = (tier: string | null) => plane.api.merge(namespacePath('t'), { metadata: { labels: { tier } } });
 /** What Ready says of the newest generation. */
 async function readyOf(kind: 'hvh' | 'vmmem', name: string): Promise<string> {
   const object = (await plane.get(
@@ -197,9 +199,9 @@ test('allowedNamespaces: who has lost its right changes nothing and learns nothi
   expect([simulated.script.total(uuidOf(3)), claim()]).toEqual([gib(2), before]);
   await changeHost({ allowedNamespaces: { from: 'Selector', selector: { matchLabels: { tier: 'gold' } } } });
   await has(3, gib(3));
-  await plane.kubectlOk(['label', 'namespace', 't', 'tier-']);
+  await changeTier(null);
   await says('vmmem', 'vm-3', 'VMNotFoundOrNotAllowed');
-  await plane.kubectlOk(['label', 'namespace', 't', 'tier=gold']);
+  await changeTier('gold');
   await has(3, gib(3));
 });
 

@@ -4,6 +4,8 @@ import { once } from 'node:events';
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { findCondition } from '../../../src/api/v1alpha1/conditions.ts';
+import type { VirtualMachineMemory } from '../../../src/api/v1alpha1/virtual-machine-memory.ts';
 import { ClusterBackend } from '../../../src/operator/cluster-backend.ts';
 import { type Bytes, gib, mib } from '../../../src/memory/bytes.ts';
 import { describeLab } from '../../lab/describe.ts';
@@ -48,11 +50,13 @@ beforeAll(async () => {
   env = installed.env;
   // For what is tested without the program around it.
   Object.assign(process.env, env);
+  const read = async () => (await plane.get('vmmem', 'db', '-n', 't')) as unknown as VirtualMachineMemory;
   await eventually(
     'it has what it wants',
-    async () => (await dimmer('status', 'db', '-n=t')).stdout.includes('ready     True'),
-    async () => JSON.stringify(await plane.get('vmmem', 'db', '-n', 't')),
+    async () => findCondition((await read()).status?.conditions, 'Ready')?.status === 'True',
+    async () => JSON.stringify(await read()),
   );
+  expect((await dimmer('status', 'db', '-n=t')).stdout).toContain('ready     True');
 });
 afterAll(async () => {
   Object.assign(process.env, before);

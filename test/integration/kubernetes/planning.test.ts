@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { VirtualMachineMemoryStatus } from '../../../src/api/v1alpha1/virtual-machine-memory.ts';
 import { gib, mib } from '../../../src/memory/bytes.ts';
+import { pathOf } from '../../lab/api-client.ts';
 import { run } from '../../lab/run.ts';
 import { computeKStatus } from '../../support/kstatus.ts';
 import { builtMain } from '../../support/built-program.ts';
@@ -29,7 +30,9 @@ const status = async () => (await read())['status'] as VirtualMachineMemoryStatu
 const isReady = async () => (await status()).conditions?.find(({ type }) => type === 'Ready')?.status === 'True';
 const version = async () => (await read()).metadata['resourceVersion'];
 const annotate = (value: string) =>
-  plane.kubectlOk(['annotate', '--overwrite', 'vmmem', 'db', '-n', 't', `dimmer.dev/observe-requested-at=${value}`]);
+  plane.api.merge(pathOf('vmmem', 'db', 't'), {
+    metadata: { annotations: { 'dimmer.dev/observe-requested-at': value } },
+  });
 
 /** Types a command of the documents. */
 async function type(command: string): Promise<string> {

@@ -3,6 +3,7 @@ import type { VirtualMachineMemory } from '../../../src/api/v1alpha1/virtual-mac
 import type { Cluster } from '../../../src/kubernetes/cluster.ts';
 import { Echoes } from '../../../src/kubernetes/echoes.ts';
 import type { ResourceChange } from '../../../src/runtime/resources.ts';
+import { eventsIn } from '../../lab/api-client.ts';
 import {
   connectAsController,
   type DimmerCluster,
@@ -234,8 +235,9 @@ describe('events', () => {
     if (hv === undefined) throw new Error('no host');
     cluster.events.record(hv, { type: 'Warning', reason: 'HostUnreachable', action: 'Connect', message: 'no answer' });
     await eventually('the event', async () =>
-      (await plane.kubectlOk(['describe', 'hvh', 'hv'])).includes('HostUnreachable'),
+      JSON.stringify(await plane.api.read(eventsIn('default'))).includes('HostUnreachable'),
     );
+    expect(await plane.kubectlOk(['describe', 'hvh', 'hv'])).toContain('HostUnreachable');
   });
 });
 
