@@ -126,7 +126,7 @@ function hypervisorOf(
     const [command, args] = commandInside('libvirtd', configuration.libvirtdArgs);
     const started = await startDaemon({ name: 'libvirtd', command, args, logFile: join(directory, 'libvirtd.log') });
     libvirtd = started;
-    await waitUntilAnswering(started, uri);
+    await waitUntilAnswering(started, socketPath, uri);
   };
   return {
     directory,
@@ -168,14 +168,16 @@ function hypervisorOf(
   };
 }
 
-async function waitUntilAnswering(libvirtd: Daemon, uri: string): Promise<void> {
+async function waitUntilAnswering(libvirtd: Daemon, socketPath: string, uri: string): Promise<void> {
   await waitFor(
     async () => {
       if (libvirtd.ended() !== null) {
         throw new GiveUp(`libvirtd ended with ${libvirtd.ended() ?? ''}\n${libvirtd.logTail()}`);
       }
       // It listens before its drivers work, or fail to; only an answer from a driver says which.
-      return (await run('virsh', ['--connect', uri, 'list'], { timeoutMs: 10_000 })).code === 0;
+      return (
+        existsSync(socketPath) && (await run('virsh', ['--connect', uri, 'list'], { timeoutMs: 10_000 })).code === 0
+      );
     },
     { what: 'libvirtd to answer', timeoutMs: READY_TIMEOUT_MS, intervalMs: 20, details: libvirtd.logTail },
   );
