@@ -124,7 +124,8 @@ await describeLab(
             asCaptured((call, socket) => {
               const target = isLate ? 14 : procedure;
               if (call.procedure !== target) return null;
-              setTimeout(() => socket.destroy(), 20);
+              // Not destroyed: an agent that writes meanwhile would hear of that before it reads what is broken.
+              setTimeout(() => socket.end(), 20);
               const reply = replyTo(call) ?? Buffer.alloc(0);
               return isLate ? Buffer.concat([reply, mutate(message.bytes, change)]) : mutate(reply, change);
             }),
