@@ -1,4 +1,5 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { logTail } from './daemon.ts';
 import { watchClock } from './guest-clock.ts';
 import { connectGuestShell, type GuestShell } from './guest-shell.ts';
@@ -33,6 +34,14 @@ export function guestOf(
 ): GuestHandle {
   let shell: GuestShell | undefined;
   const { virshOk } = hypervisor;
+  const logs = {
+    ...{ QEMU: join(hypervisor.directory, 'log/qemu', `${name}.log`), 'its console': files.consoleLog },
+    libvirtd: join(hypervisor.directory, 'libvirtd.log'),
+  };
+  const lastWords = (): string =>
+    Object.entries(logs)
+      .map(([whose, file]) => logTail(whose, file))
+      .join('\n');
   const openShell = (): GuestShell => {
     if (shell === undefined) throw new Error(`guest ${name} has no shell: ${kind === 'no-os' ? kind : 'it is off'}`);
     return shell;
@@ -64,7 +73,7 @@ export function guestOf(
     shell?.close();
     rmSync(files.shellSocket, { force: true });
     await work();
-    if (kind !== 'no-os') shell = await connectGuestShell(files.shellSocket);
+    if (kind !== 'no-os') shell = await connectGuestShell(files.shellSocket, lastWords);
   };
   const waitPinned: LabGuest['waitPinned'] = async (timeoutMs = 30_000) => {
     await waitFor(async () => (await sh(UNPINNED_BLOCKS)).out.trim() === '', {

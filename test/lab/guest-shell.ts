@@ -22,8 +22,11 @@ export type GuestShell = {
 const MAX_LINE_BYTES = 3500;
 const QUICK_TIMEOUT_MS = 20_000;
 
-/** Connects to the socket of a guest's second serial port; must be there before the guest speaks. */
-export async function connectGuestShell(socketPath: string): Promise<GuestShell> {
+/**
+ * Connects to the socket of a guest's second serial port; must be there before the guest speaks.
+ * @param lastWords what tells why a guest went away
+ */
+export async function connectGuestShell(socketPath: string, lastWords: () => string): Promise<GuestShell> {
   const socket = await waitFor(() => connected(socketPath), {
     what: `the serial port ${socketPath}`,
     timeoutMs: 30_000,
@@ -69,7 +72,7 @@ export async function connectGuestShell(socketPath: string): Promise<GuestShell>
         if (match === null && !closed) return;
         clearTimeout(timer);
         onText = () => undefined;
-        if (match === null) reject(new Error(`the guest went away during \`${command}\``));
+        if (match === null) reject(new Error(`the guest went away during \`${command}\`\n${lastWords()}`));
         else resolve({ out: text.slice(0, match.index), code: Number(match[1]) });
       };
       onText();

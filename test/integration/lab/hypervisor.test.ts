@@ -31,15 +31,18 @@ await describeLab(
       expect((await hypervisor.virsh(['list'])).code).toBe(0);
     });
 
-    test('a guest outlives libvirtd, and its QEMU has a process id out here', async () => {
+    test('a guest outlives libvirtd, and its QEMU has a process id out here; when it ends, what was logged last is told', async () => {
       const hypervisor = await start({});
-      const guest = await startGuest(hypervisor, { kind: 'no-os' });
+      const guest = await startGuest(hypervisor, { kind: 'accepting' });
       const qemu = hypervisor.qemuPid(guest.uuid);
       await hypervisor.killDaemon();
       expect(() => hypervisor.daemonPid()).toThrow(/not running/);
       await hypervisor.startDaemon();
       expect(hypervisor.qemuPid(guest.uuid)).toBe(qemu);
       expect(await hypervisor.virshOk(['domstate', guest.uuid])).toContain('running');
+      expect((await guest.sh('true')).code).toBe(0);
+      process.kill(qemu, 'SIGKILL');
+      await expect(guest.sh('true')).rejects.toThrow(/the guest went away[^]*last lines of QEMU[^]*-uuid/);
     });
 
     test('TLS lets in who has a certificate of the authority, and nobody else', async () => {
