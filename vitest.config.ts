@@ -15,9 +15,9 @@ if (process.env['NODE_COMPILE_CACHE'] === undefined) {
   process.on('exit', () => rmSync(compiled, { recursive: true, force: true }));
 }
 
-/** Each file has a lab of its own, and waits twice as long as it works: five at a time keep two cores busy. */
+/** Each file has a lab of its own, and waits twice as long as it works: four at a time keep two cores busy. */
 const labs = {
-  ...{ hookTimeout: 600_000, maxWorkers: 5, sequence: { groupOrder: 1 } },
+  ...{ hookTimeout: 600_000, maxWorkers: 4, sequence: { groupOrder: 1 } },
   globalSetup: 'test/lab/shared-planes.ts',
 };
 const integration = { include: ['test/integration/**/*.test.ts'], testTimeout: 120_000 };

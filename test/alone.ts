@@ -1,5 +1,5 @@
 /**
- * Files of test/integration beside which no other test runs, each with the reason. All others run five at a time: what a
+ * Files of test/integration beside which no other test runs, each with the reason. All others run four at a time: what a
  * lab has is its own (ports, directories, sockets, namespaces, control groups), and what it shares it locks.
  */
 export const alone: Readonly<Record<string, string>> = {
