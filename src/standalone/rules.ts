@@ -7,14 +7,19 @@ import { kubernetesFunctions } from './quantity-functions.ts';
 import type { Finding, Rule, Schema } from './schema.ts';
 import type { Path } from './yaml.ts';
 
-const patterns = new Map<string, RE2JS>();
-function patternOf(text: string): RE2JS {
-  const known = patterns.get(text);
-  if (known !== undefined) return known;
-  const pattern = RE2JS.compile(text);
-  patterns.set(text, pattern);
-  return pattern;
+/** What `make` gives, made once for each text. */
+function onceForEach<T extends object>(make: (text: string) => T): (text: string) => T {
+  const made = new Map<string, T>();
+  return (text) => {
+    const known = made.get(text);
+    if (known !== undefined) return known;
+    const value = make(text);
+    made.set(text, value);
+    return value;
+  };
 }
+
+const patternOf = onceForEach((text) => RE2JS.compile(text));
 
 /** The evaluator's own reads the pattern anew each time, which takes ten times as long as all else of a rule. */
 const matches = celMethod('matches', CelScalar.STRING, [CelScalar.STRING], CelScalar.BOOL, function (text) {
@@ -27,16 +32,10 @@ const environment = celEnv({
 });
 type Evaluate = (self: CelInput, oldSelf: CelInput) => CelResult;
 
-const compiled = new Map<string, Evaluate>();
-/** Each expression is read once. */
-function compile(expression: string): Evaluate {
-  const known = compiled.get(expression);
-  if (known !== undefined) return known;
+const compile = onceForEach((expression): Evaluate => {
   const run = plan(environment, parse(expression));
-  const evaluate: Evaluate = (self, oldSelf) => run({ self, oldSelf });
-  compiled.set(expression, evaluate);
-  return evaluate;
-}
+  return (self, oldSelf) => run({ self, oldSelf });
+});
 
 /** A value as CEL has it: numbers where the schema has whole ones are ints. */
 function toCel(value: unknown): CelInput {

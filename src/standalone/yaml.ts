@@ -77,16 +77,14 @@ const isInfinity = (tag: Exclude<Tags[number], string>): boolean =>
 
 /** Ends of lines for YAML 1.1, and for no editor: what looks like a comment might be none. */
 const strangeEnd = /[\u0085\u2028\u2029]/;
-/** What go-yaml (yaml_parser_update_buffer) takes nowhere. */
+/** These, and what go-yaml (yaml_parser_update_buffer) takes nowhere. */
 // eslint-disable-next-line no-control-regex -- it is about them
-const control = /[\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F-\u0084\u0086-\u009F\uFFFE\uFFFF]/;
+const strangeCharacter = /[\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F-\u009F\u2028\u2029\uFFFE\uFFFF]/;
 
 /** The first character that a file may not have. null: there is none. */
 function findStrangeCharacter(text: string): { readonly message: string; readonly index: number } | null {
-  const [strange] = [strangeEnd.exec(text), control.exec(text)]
-    .filter((match) => match !== null)
-    .toSorted((a, b) => a.index - b.index);
-  if (strange === undefined) return null;
+  const strange = strangeCharacter.exec(text);
+  if (strange === null) return null;
   const code = strange[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, '0');
   const what = strangeEnd.test(strange[0])
     ? 'a character that ends a line for kubectl and for no editor'
